@@ -1,0 +1,1 @@
+"""Area-level risk of reported border incidents from terrain, borders and incident locations."""

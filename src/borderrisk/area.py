@@ -1,0 +1,88 @@
+"""Study area and halo: where risk is scored, and the ring around it that is only read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from pyproj import CRS, Transformer
+from shapely.geometry.base import BaseGeometry
+
+from borderrisk.errors import GridError
+from borderrisk.grid import WGS84, Grid, laea_crs
+
+
+def reproject(geometry: BaseGeometry, source: CRS, target: CRS) -> BaseGeometry:
+    """Return ``geometry`` moved from one CRS to another (x, y order in both)."""
+    transformer = Transformer.from_crs(source, target, always_xy=True)
+    return shapely.transform(geometry, lambda xy: np.column_stack(transformer.transform(*xy.T)))
+
+
+@dataclass(frozen=True)
+class StudyArea:
+    """The scored polygon and its halo on a grid.
+
+    Attributes
+    ----------
+    grid : Grid
+        Covers the halo.
+    polygon, halo : shapely geometry
+        In grid metres; the halo polygon contains the study area.
+    """
+
+    grid: Grid
+    polygon: BaseGeometry
+    halo: BaseGeometry
+
+    @classmethod
+    def along_border(
+        cls,
+        home: BaseGeometry,
+        lines: BaseGeometry,
+        *,
+        strip_km: float,
+        halo_km: float,
+        cell_size_m: float,
+    ) -> StudyArea:
+        """Build the strip of the home country within ``strip_km`` of the border.
+
+        Parameters
+        ----------
+        home : shapely Polygon or MultiPolygon
+            The home country, WGS84.
+        lines : shapely LineString or MultiLineString
+            The border, WGS84.
+        strip_km, halo_km : float
+            Depth of the study area, and width of the ring around it.
+        cell_size_m : float
+            Edge length of the cells.
+
+        Raises
+        ------
+        GridError
+            If no part of the home country lies within the strip.
+        """
+        local = laea_crs(*_centre(lines.bounds))
+        strip = reproject(lines, WGS84, local).buffer(strip_km * 1000, quad_segs=16)
+        polygon = shapely.intersection(shapely.make_valid(reproject(home, WGS84, local)), strip)
+        if polygon.is_empty or polygon.area == 0:
+            raise GridError(
+                f"No part of the home country lies within {strip_km:g} km of the border lines; "
+                "check study_area.home, the borders file and border_strip_km."
+            )
+        lonlat = reproject(polygon, local, WGS84)
+        crs = laea_crs(*_centre(lonlat.bounds))
+        polygon = shapely.make_valid(reproject(polygon, local, crs))
+        halo = polygon.buffer(halo_km * 1000, quad_segs=16)
+        return cls(Grid.covering(halo.bounds, crs, cell_size_m), polygon, halo)
+
+    def on(self, grid: Grid) -> StudyArea:
+        """Return the same area on another grid of the same CRS."""
+        return StudyArea(grid, self.polygon, self.halo)
+
+
+def _centre(bounds: tuple[float, float, float, float]) -> tuple[float, float]:
+    """Middle of a box, rounded to half a degree so that small edits do not move the grid."""
+    west, south, east, north = bounds
+    return round(west + east) / 2, round(south + north) / 2

@@ -1,0 +1,75 @@
+"""What every output (maps, figures, report, GIS files) is drawn from: one finished scoring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import xarray as xr
+from affine import Affine
+from pyproj import CRS
+
+from borderrisk.area import StudyArea
+from borderrisk.grid import Grid
+
+
+@dataclass(frozen=True)
+class Focus:
+    """A named window of the study area; ``bounds`` is (west, south, east, north) in WGS84 degrees."""
+
+    name: str
+    bounds: tuple[float, float, float, float]
+    title: str
+    title_fa: str = ""
+
+
+@dataclass(frozen=True)
+class Relief:
+    """Elevation to draw hillshade from: metres, NaN where missing, any CRS, north-up."""
+
+    elevation: np.ndarray
+    transform: Affine
+    crs: CRS
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One finished scoring and its surroundings.
+
+    Attributes
+    ----------
+    area : StudyArea
+        Study area, halo and grid.
+    cells : xarray.Dataset
+        On the grid (``y, x``): features and scores with ``units`` and ``long_name``; scores are
+        NaN outside the study area. ``trust`` and ``driver_k`` are integer codes with
+        ``flag_values`` and ``flag_meanings`` attributes (−1 = none).
+    borders, settlements, incidents : geopandas.GeoDataFrame
+        WGS84, in the layout of :mod:`borderrisk.sources`.
+    relief : Relief or None
+        Backdrop of the maps.
+    focuses : tuple of Focus
+        Windows with a map and export of their own.
+    meta : dict
+        JSON-ready facts: ``title``, ``run_id``, ``origin``, ``horizon_days``, ``sources`` (list of
+        title, version, licence, attribution), ``scorecard`` (None or a dict), ``statement``.
+    layers : dict of geopandas.GeoDataFrame
+        Further vector layers by name (segments, corridors, routes).
+    """
+
+    area: StudyArea
+    cells: xr.Dataset
+    borders: gpd.GeoDataFrame
+    settlements: gpd.GeoDataFrame
+    incidents: gpd.GeoDataFrame
+    relief: Relief | None
+    focuses: tuple[Focus, ...]
+    meta: dict[str, Any]
+    layers: dict[str, gpd.GeoDataFrame] = field(default_factory=dict)
+
+    @property
+    def grid(self) -> Grid:
+        """The analysis grid."""
+        return self.area.grid
