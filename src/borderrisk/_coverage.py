@@ -16,11 +16,13 @@ def covered_fraction(
     if geometry.is_empty:
         return np.zeros(shape)
     inside = rasterize([geometry], shape, transform=transform, dtype="uint8")
-    edge = rasterize([geometry.boundary], shape, transform=transform, all_touched=True, dtype="uint8")
+    edge = rasterize(
+        [geometry.boundary], shape, transform=transform, all_touched=True, dtype="uint8"
+    )
     fraction = inside.astype(float)
     for row in np.flatnonzero(edge.any(axis=1)):
         cols = np.flatnonzero(edge[row])
-        fraction[row, cols] = _row_shares(geometry, transform, row, cols)
+        fraction[row, cols] = _row_shares(geometry, transform, int(row), cols)
     return fraction
 
 
@@ -31,5 +33,7 @@ def _row_shares(
     top = transform.f + row * transform.e
     west, size = transform.c + cols * transform.a, transform.a
     band = shapely.clip_by_rect(geometry, west[0], top - size, west[-1] + size, top)
-    cells = shapely.box(west, top - size, west + size, top)
-    return np.clip(shapely.area(shapely.intersection(cells, shapely.make_valid(band))) / size**2, 0, 1)
+    cells = shapely.box(west, np.full(len(cols), top - size), west + size, np.full(len(cols), top))
+    return np.clip(
+        shapely.area(shapely.intersection(cells, shapely.make_valid(band))) / size**2, 0, 1
+    )

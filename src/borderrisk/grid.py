@@ -1,4 +1,4 @@
-"""The analysis grid: square cells in an equal-area projection, immutable and shared by all stages."""
+"""The analysis grid: square equal-area cells, immutable and shared by all stages."""
 
 from __future__ import annotations
 
@@ -74,7 +74,9 @@ class Grid:
             )
         t = self.transform
         if t.b or t.d or t.a <= 0 or not np.isclose(t.a, -t.e):
-            raise GridError(f"Grid cells must be square and north-up (got transform {tuple(t)[:6]}).")
+            raise GridError(
+                f"Grid cells must be square and north-up (got transform {tuple(t)[:6]})."
+            )
         if not self.crs.is_projected:
             raise GridError(f"The grid needs a projected CRS in metres (got {self.crs.name}).")
 
@@ -100,7 +102,9 @@ class Grid:
         xmin, ymin = np.floor(np.asarray(bounds[:2]) / cell_size_m) * cell_size_m
         xmax, ymax = np.ceil(np.asarray(bounds[2:]) / cell_size_m) * cell_size_m
         shape = (round((ymax - ymin) / cell_size_m), round((xmax - xmin) / cell_size_m))
-        transform = Affine(float(cell_size_m), 0.0, float(xmin), 0.0, -float(cell_size_m), float(ymax))
+        transform = Affine(
+            float(cell_size_m), 0.0, float(xmin), 0.0, -float(cell_size_m), float(ymax)
+        )
         return cls(crs, transform, shape)
 
     def __eq__(self, other: object) -> bool:
@@ -206,28 +210,34 @@ class Grid:
             row, col = int(match[1]), int(match[2])
             if row < self.shape[0] and col < self.shape[1]:
                 return row, col
-        raise GridError(f"{cell_id!r} is not a cell of this {self.shape[0]} x {self.shape[1]} grid.")
+        raise GridError(
+            f"{cell_id!r} is not a cell of this {self.shape[0]} x {self.shape[1]} grid."
+        )
 
     def refine(self, factor: int) -> Grid:
         """Return the grid whose cells are ``factor`` times smaller."""
-        t = self.transform * Affine.scale(1 / factor)
+        t = self.transform @ Affine.scale(1 / factor)
         return Grid(self.crs, t, (self.shape[0] * factor, self.shape[1] * factor))
 
     def coarsen(self, factor: int) -> Grid:
-        """Return the grid whose cells are ``factor`` times larger; it may reach further south and east."""
+        """Return the grid of ``factor`` times larger cells; it may reach further south and east."""
         rows, cols = (-(-n // factor) for n in self.shape)
-        return Grid(self.crs, self.transform * Affine.scale(factor), (rows, cols))
+        return Grid(self.crs, self.transform @ Affine.scale(factor), (rows, cols))
 
     def shifted(self, dx_cells: float, dy_cells: float) -> Grid:
         """Return the grid moved by a fraction of a cell (columns east, rows south)."""
-        return Grid(self.crs, self.transform * Affine.translation(dx_cells, dy_cells), self.shape)
+        return Grid(self.crs, self.transform @ Affine.translation(dx_cells, dy_cells), self.shape)
 
     def window(self, bounds: tuple[float, float, float, float]) -> tuple[slice, slice]:
         """Rows and columns of the cells that touch ``bounds`` (metres), cut to the grid."""
         xmin, ymin, xmax, ymax = bounds
         size, t = self.cell_size_m, self.transform
-        cols = np.clip([np.floor((xmin - t.c) / size), np.ceil((xmax - t.c) / size)], 0, self.shape[1])
-        rows = np.clip([np.floor((t.f - ymax) / size), np.ceil((t.f - ymin) / size)], 0, self.shape[0])
+        cols = np.clip(
+            [np.floor((xmin - t.c) / size), np.ceil((xmax - t.c) / size)], 0, self.shape[1]
+        )
+        rows = np.clip(
+            [np.floor((t.f - ymax) / size), np.ceil((t.f - ymin) / size)], 0, self.shape[0]
+        )
         return slice(int(rows[0]), int(rows[1])), slice(int(cols[0]), int(cols[1]))
 
     def coverage(self, geometry: BaseGeometry) -> np.ndarray:
@@ -254,13 +264,26 @@ class Grid:
         attrs = {"units": "m", "axis": "", "standard_name": ""}
         ds = xr.Dataset(
             coords={
-                "y": ("y", self.y, attrs | {"axis": "Y", "standard_name": "projection_y_coordinate"}),
-                "x": ("x", self.x, attrs | {"axis": "X", "standard_name": "projection_x_coordinate"}),
+                "y": (
+                    "y",
+                    self.y,
+                    attrs | {"axis": "Y", "standard_name": "projection_y_coordinate"},
+                ),
+                "x": (
+                    "x",
+                    self.x,
+                    attrs | {"axis": "X", "standard_name": "projection_x_coordinate"},
+                ),
             }
         )
-        ds.coords["spatial_ref"] = ((), 0, self.crs.to_cf() | {
-            "GeoTransform": " ".join(repr(v) for v in self.transform.to_gdal()),
-        })
+        ds.coords["spatial_ref"] = (
+            (),
+            0,
+            self.crs.to_cf()
+            | {
+                "GeoTransform": " ".join(repr(v) for v in self.transform.to_gdal()),
+            },
+        )
         return ds
 
     @classmethod

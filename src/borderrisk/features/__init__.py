@@ -1,0 +1,1 @@
+"""Pure functions from arrays and geometries to features on the grid."""

@@ -1,0 +1,1 @@
+"""Labels, estimators, baselines, validation and everything else about the risk model."""

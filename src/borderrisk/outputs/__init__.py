@@ -1,0 +1,1 @@
+"""What a finished scoring is written as: tables, rasters, maps, figures, report."""

@@ -17,7 +17,7 @@ from borderrisk.grid import Grid
 
 @dataclass(frozen=True)
 class Focus:
-    """A named window of the study area; ``bounds`` is (west, south, east, north) in WGS84 degrees."""
+    """A named window of the study area; ``bounds`` is (west, south, east, north) in degrees."""
 
     name: str
     bounds: tuple[float, float, float, float]

@@ -1,0 +1,1 @@
+"""One module per kind of input: open it, check it, bring it into the normal layout."""

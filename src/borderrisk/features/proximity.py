@@ -1,0 +1,185 @@
+"""How near: distances to the border and to settlements, and the population around a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import shapely
+import xarray as xr
+from rasterio.features import rasterize
+from scipy.signal import fftconvolve
+from scipy.spatial import cKDTree
+from shapely.geometry.base import BaseGeometry
+
+from borderrisk.grid import Grid
+
+# A sample every s metres overestimates a distance d by at most s² / 8d: under a metre beyond
+# NEAR_M. Nearer cells are measured against the line itself.
+SAMPLE_M = 100.0
+NEAR_M = 2_500.0
+POTENTIAL_SCALE_KM = 50.0
+_POTENTIAL_REACH = 5.0
+
+
+def distance_to_lines_m(grid: Grid, lines: BaseGeometry) -> np.ndarray:
+    """Distance from each cell centre to the nearest point of some lines, exact to 1 m.
+
+    Parameters
+    ----------
+    grid : Grid
+        Cells to measure.
+    lines : shapely LineString or MultiLineString
+        In grid metres.
+
+    Returns
+    -------
+    ndarray of float64, shape (rows, columns)
+        Metres.
+    """
+    centres = np.column_stack([axis.ravel() for axis in grid.centres()])
+    samples = shapely.get_coordinates(shapely.segmentize(lines, SAMPLE_M))
+    distance, _ = cKDTree(samples).query(centres, workers=-1)
+    near = distance < NEAR_M
+    distance[near] = _exact_distance(centres[near], lines)
+    return distance.reshape(grid.shape)
+
+
+def _exact_distance(points: np.ndarray, lines: BaseGeometry) -> np.ndarray:
+    """Point-to-line distances through an index of the lines' single segments."""
+    if not len(points):
+        return np.zeros(0)
+    vertices = [shapely.get_coordinates(part) for part in shapely.get_parts(lines)]
+    ends = np.concatenate([np.stack([xy[:-1], xy[1:]], axis=1) for xy in vertices])
+    tree = shapely.STRtree(np.atleast_1d(shapely.linestrings(ends)))
+    (index, _), distance = tree.query_nearest(
+        shapely.points(points), return_distance=True, all_matches=False
+    )
+    return distance[np.argsort(index)]
+
+
+def border_features(
+    grid: Grid, lines_by_country: Mapping[str, BaseGeometry], home: BaseGeometry
+) -> xr.Dataset:
+    """Distances to the border and the side of it.
+
+    Parameters
+    ----------
+    grid : Grid
+        Cells to measure.
+    lines_by_country : mapping of str to shapely lines
+        The border with each neighbour (ISO 3166 alpha-3), in grid metres.
+    home : shapely Polygon or MultiPolygon
+        The home country, in grid metres.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``border_distance_<ccc>_km`` for each neighbour, ``border_distance_km`` and ``border_side``.
+    """
+    by_country = {
+        f"border_distance_{code.lower()}_km": distance_to_lines_m(grid, lines) / 1000
+        for code, lines in lines_by_country.items()
+    }
+    at_home = rasterize([home], grid.shape, transform=grid.transform, dtype="uint8") == 1
+    arrays = {
+        "border_distance_km": np.minimum.reduce(list(by_country.values())),
+        **by_country,
+        "border_side": np.where(at_home, 1.0, -1.0),
+    }
+    return _dataset(grid, arrays)
+
+
+def threshold_label(population: int) -> str:
+    """Short form of a population threshold.
+
+    Examples
+    --------
+    >>> threshold_label(10_000), threshold_label(500), threshold_label(2_000_000)
+    ('10k', '500', '2m')
+    """
+    for size, letter in ((1_000_000, "m"), (1_000, "k")):
+        if population >= size and population % size == 0:
+            return f"{population // size}{letter}"
+    return str(population)
+
+
+def settlement_features(
+    grid: Grid,
+    x: np.ndarray,
+    y: np.ndarray,
+    population: np.ndarray,
+    thresholds: Sequence[int],
+) -> xr.Dataset:
+    """Distances to the nearest settlement of at least some size, and the population potential.
+
+    Parameters
+    ----------
+    grid : Grid
+        Cells to measure.
+    x, y, population : ndarray, shape (settlements,)
+        Grid metres and people; settlements outside the grid count too.
+    thresholds : sequence of int
+        Population thresholds. One that no settlement reaches gives missing values.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``settlement_distance_<threshold>_km`` for each threshold and ``population_potential``.
+    """
+    centres = np.column_stack([axis.ravel() for axis in grid.centres()])
+    arrays = {}
+    for threshold in thresholds:
+        large = population >= threshold
+        name = f"settlement_distance_{threshold_label(threshold)}_km"
+        arrays[name] = np.full(grid.shape, np.nan)
+        if large.any():
+            distance, _ = cKDTree(np.column_stack([x[large], y[large]])).query(centres, workers=-1)
+            arrays[name] = distance.reshape(grid.shape) / 1000
+    arrays["population_potential"] = population_potential(grid, x, y, population)
+    return _dataset(grid, arrays)
+
+
+def population_potential(
+    grid: Grid,
+    x: np.ndarray,
+    y: np.ndarray,
+    population: np.ndarray,
+    scale_km: float = POTENTIAL_SCALE_KM,
+) -> np.ndarray:
+    """People around each cell, each discounted by ``exp(-distance / scale)``.
+
+    People are put on the grid first, shared between the four nearest cell centres so that their
+    mean position is kept; the sum over all pairs is then one FFT convolution.
+
+    Returns
+    -------
+    ndarray of float64, shape (rows, columns)
+        Persons.
+    """
+    reach = int(np.ceil(_POTENTIAL_REACH * scale_km * 1000 / grid.cell_size_m))
+    people = _deposit(grid, x, y, population, reach)
+    steps = np.arange(-reach, reach + 1) * grid.cell_size_m
+    kernel = np.exp(-np.hypot(steps[:, None], steps[None, :]) / (scale_km * 1000))
+    return np.clip(fftconvolve(people, kernel, mode="valid"), 0, None)
+
+
+def _deposit(grid: Grid, x: np.ndarray, y: np.ndarray, weight: np.ndarray, pad: int) -> np.ndarray:
+    """Share point weights between the four nearest cell centres of the padded grid."""
+    rows, cols = (n + 2 * pad for n in grid.shape)
+    col = (np.asarray(x) - grid.x[0]) / grid.cell_size_m + pad
+    row = (grid.y[0] - np.asarray(y)) / grid.cell_size_m + pad
+    total = np.zeros((rows, cols))
+    for dr in (0, 1):
+        for dc in (0, 1):
+            r, c = np.floor(row).astype(int) + dr, np.floor(col).astype(int) + dc
+            share = (1 - np.abs(row - r)) * (1 - np.abs(col - c))
+            ok = (r >= 0) & (r < rows) & (c >= 0) & (c < cols)
+            np.add.at(total, (r[ok], c[ok]), np.asarray(weight, float)[ok] * share[ok])
+    return total
+
+
+def _dataset(grid: Grid, arrays: Mapping[str, np.ndarray]) -> xr.Dataset:
+    return grid.dataset().assign(
+        {name: (("y", "x"), values.astype("float32")) for name, values in arrays.items()}
+    )
