@@ -51,7 +51,7 @@ def _exact_distance(points: np.ndarray, lines: BaseGeometry) -> np.ndarray:
         return np.zeros(0)
     vertices = [shapely.get_coordinates(part) for part in shapely.get_parts(lines)]
     ends = np.concatenate([np.stack([xy[:-1], xy[1:]], axis=1) for xy in vertices])
-    tree = shapely.STRtree(np.atleast_1d(shapely.linestrings(ends)))
+    tree = shapely.STRtree(np.asarray(shapely.linestrings(ends), dtype=object))
     (index, _), distance = tree.query_nearest(
         shapely.points(points), return_distance=True, all_matches=False
     )
