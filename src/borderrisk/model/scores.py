@@ -1,0 +1,61 @@
+"""From intensity to the numbers a user reads: probability, risk and risk class."""
+
+from __future__ import annotations
+
+import numpy as np
+
+DAYS_PER_YEAR = 365.25
+# Class k + 1 begins where this share of the area has a lower risk.
+CLASS_EDGES = (50.0, 75.0, 90.0, 97.0)
+
+
+def probability(intensity: np.ndarray, area_100km2: np.ndarray, horizon_days: float) -> np.ndarray:
+    """Chance of at least one reported incident in a cell within the horizon.
+
+    Parameters
+    ----------
+    intensity : ndarray
+        Expected reported incidents per 100 km² per year.
+    area_100km2 : ndarray
+        Scored area of each cell, in units of 100 km².
+    horizon_days : float
+        Length of the forecast.
+
+    Returns
+    -------
+    ndarray
+        ``1 - exp(-expected count)``, the Poisson chance of a count above zero.
+    """
+    return -np.expm1(-intensity * area_100km2 * (horizon_days / DAYS_PER_YEAR))
+
+
+def risk_percentile(intensity: np.ndarray, area: np.ndarray) -> np.ndarray:
+    """Rank of each cell by intensity: the share of the study area that lies lower, 0-100.
+
+    Parameters
+    ----------
+    intensity, area : ndarray, shape (cells,)
+        Finite intensities and the scored area of each cell (any unit).
+
+    Returns
+    -------
+    ndarray of float64, shape (cells,)
+        Cells of equal intensity share the middle of the area they take up together.
+    """
+    if not len(intensity):
+        return np.zeros(0)
+    _, group = np.unique(intensity, return_inverse=True)
+    area_of_group = np.bincount(group, weights=area)
+    below = np.concatenate([[0.0], np.cumsum(area_of_group)[:-1]])
+    return 100 * (below + area_of_group / 2)[group] / area_of_group.sum()
+
+
+def risk_class(risk: np.ndarray) -> np.ndarray:
+    """Class 1-5 of a risk percentile; class 5 is the top 3 % of the area.
+
+    Examples
+    --------
+    >>> risk_class(np.array([10, 50, 80, 96.9, 99]))
+    array([1, 2, 3, 4, 5], dtype=uint8)
+    """
+    return (1 + np.searchsorted(CLASS_EDGES, risk, side="right")).astype(np.uint8)
