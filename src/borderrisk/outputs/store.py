@@ -1,0 +1,102 @@
+"""Keep a scene in a folder and read it back, so that maps and exports need no retraining."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import rasterio
+import xarray as xr
+
+from borderrisk.area import StudyArea
+from borderrisk.errors import DataError
+from borderrisk.grid import Grid
+from borderrisk.outputs.scene import Focus, Relief, Scene
+
+_VECTORS = ("borders", "settlements", "incidents")
+_LAYER_PREFIX = "layer-"
+
+
+def save_scene(scene: Scene, folder: Path) -> None:
+    """Write a scene: ``cells.nc``, ``area.parquet``, one GeoParquet per layer, ``scene.json``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    scene.cells.to_netcdf(folder / "cells.nc", engine="h5netcdf", encoding=_encoding(scene.cells))
+    area = gpd.GeoDataFrame(
+        {"part": ["study_area", "halo"]},
+        geometry=[scene.area.polygon, scene.area.halo],
+        crs=scene.grid.crs,
+    )
+    area.to_parquet(folder / "area.parquet")
+    for name in _VECTORS:
+        getattr(scene, name).to_parquet(folder / f"{name}.parquet")
+    for name, layer in scene.layers.items():
+        layer.to_parquet(folder / f"{_LAYER_PREFIX}{name}.parquet")
+    if scene.relief is not None:
+        _write_relief(scene.relief, folder / "relief.tif")
+    focuses = [vars(focus) for focus in scene.focuses]
+    text = json.dumps({"focuses": focuses, "meta": scene.meta}, ensure_ascii=False, indent=1)
+    (folder / "scene.json").write_text(text, encoding="utf-8")
+
+
+def load_scene(folder: Path) -> Scene:
+    """Read a scene written by :func:`save_scene`.
+
+    Raises
+    ------
+    DataError
+        If the folder holds no complete scene.
+    """
+    try:
+        return _load(folder)
+    except (OSError, KeyError, ValueError) as error:
+        raise DataError(
+            f"{folder}: not a complete run ({error}); give a folder written by `borderrisk run`."
+        ) from error
+
+
+def _load(folder: Path) -> Scene:
+    with xr.open_dataset(folder / "cells.nc", engine="h5netcdf") as stored:
+        cells = stored.load()
+    if "spatial_ref" in cells.data_vars:
+        cells = cells.set_coords("spatial_ref")
+    parts = gpd.read_parquet(folder / "area.parquet").set_index("part").geometry
+    facts = json.loads((folder / "scene.json").read_text(encoding="utf-8"))
+    layers = {
+        path.stem.removeprefix(_LAYER_PREFIX): gpd.read_parquet(path)
+        for path in sorted(folder.glob(f"{_LAYER_PREFIX}*.parquet"))
+    }
+    return Scene(
+        area=StudyArea(Grid.from_dataset(cells), parts["study_area"], parts["halo"]),
+        cells=cells,
+        relief=_read_relief(folder / "relief.tif"),
+        focuses=tuple(Focus(**{**f, "bounds": tuple(f["bounds"])}) for f in facts["focuses"]),
+        meta=facts["meta"],
+        layers=layers,
+        **{name: gpd.read_parquet(folder / f"{name}.parquet") for name in _VECTORS},
+    )
+
+
+def _encoding(cells: xr.Dataset) -> dict[str, dict[str, object]]:
+    return {
+        str(name): {"zlib": True, "complevel": 4} for name in cells.data_vars if cells[name].ndim
+    }
+
+
+def _write_relief(relief: Relief, path: Path) -> None:
+    rows, cols = relief.elevation.shape
+    profile = {
+        "driver": "GTiff", "width": cols, "height": rows, "count": 1, "dtype": "float32",
+        "crs": relief.crs, "transform": relief.transform, "nodata": np.nan,
+        "compress": "deflate", "predictor": 3,
+    }  # fmt: skip
+    with rasterio.open(path, "w", **profile) as target:
+        target.write(relief.elevation.astype("float32"), 1)
+
+
+def _read_relief(path: Path) -> Relief | None:
+    if not path.exists():
+        return None
+    with rasterio.open(path) as source:
+        return Relief(source.read(1), source.transform, source.crs)

@@ -1,0 +1,45 @@
+import geopandas as gpd
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+from pyproj import CRS
+
+from borderrisk.area import StudyArea
+from borderrisk.errors import DataError
+from borderrisk.outputs.scene import Focus, Relief, Scene
+from borderrisk.outputs.store import load_scene, save_scene
+
+
+@pytest.fixture
+def scene(grid):
+    cells = grid.dataset().assign(
+        risk=(("y", "x"), np.arange(grid.size, dtype="float32").reshape(grid.shape)),
+        trust=(("y", "x"), np.full(grid.shape, -1, "int8"), {"flag_meanings": "ok sparse"}),
+    )
+    points = gpd.GeoDataFrame({"name": ["زابل"]}, geometry=[shapely.Point(61, 31)], crs=4326)
+    area = StudyArea(grid, shapely.box(*grid.bounds).buffer(-5000), shapely.box(*grid.bounds))
+    relief = Relief(np.array([[1.0, np.nan]]), Affine(0.1, 0, 60, 0, -0.1, 31), CRS.from_epsg(4326))
+    return Scene(
+        area, cells, points, points, points, relief,
+        (Focus("zabol", (60, 30, 62, 32), "Zabol", "زابل"),), {"title": "t"}, {"segments": points},
+    )  # fmt: skip
+
+
+def test_a_scene_comes_back_as_it_was(scene, tmp_path):
+    save_scene(scene, tmp_path)
+    back = load_scene(tmp_path)
+    assert back.grid == scene.grid
+    np.testing.assert_array_equal(back.cells.risk, scene.cells.risk)
+    assert back.cells.trust.attrs["flag_meanings"] == "ok sparse"
+    assert back.cells.trust.dtype == "int8"
+    assert back.area.polygon.equals(scene.area.polygon)
+    assert back.settlements.name.tolist() == ["زابل"]
+    assert back.focuses == scene.focuses
+    assert list(back.layers) == ["segments"]
+    np.testing.assert_array_equal(back.relief.elevation, [[1, np.nan]])
+
+
+def test_a_folder_without_a_scene_is_refused(tmp_path):
+    with pytest.raises(DataError, match="not a complete run"):
+        load_scene(tmp_path)
