@@ -1,0 +1,276 @@
+"""Incidents as probability mass over cells, with their dates: what every model is fitted on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix, diags_array
+from scipy.special import ndtr
+
+from borderrisk.errors import DataError
+from borderrisk.grid import WGS84, Grid
+
+# A radius bounds 90 % of a round Gaussian: r = sigma * sqrt(2 ln 10).
+RADIUS_PER_SIGMA = float(np.sqrt(2 * np.log(10)))
+# Each axis is cut here: sqrt(0.995) of a Gaussian along it, 99.5 % of the disc's mass together.
+_CUT_SIGMA = 3.0232
+_MIN_SIGMA_M = 1.0
+# An incident with less of its mass than this on scored or read land is not placed.
+MIN_SHARE = 0.10
+_COLUMNS = ("incident_id", "date", "date_end", "radius_km", "weight")
+_KEPT = (*_COLUMNS, "kind")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Dated incidents, each with a mass of 1 over the cells of the domain.
+
+    Attributes
+    ----------
+    grid : Grid
+        The analysis grid.
+    domain : ndarray of float, shape (rows, columns)
+        Share of each cell that is land within the study area and halo.
+    mass : scipy.sparse.csr_matrix, shape (incidents, domain cells)
+        Where each incident may have been; rows sum to 1. Columns follow ``domain > 0`` in
+        row-major order, the same as :class:`borderrisk.model.cells.CellTable`.
+    incidents : pandas.DataFrame
+        One row per incident: ``incident_id, date, date_end, radius_km, weight, kind, x, y``
+        (grid metres).
+    rejected : pandas.DataFrame
+        ``incident_id, reason`` of incidents that could not be placed.
+    """
+
+    grid: Grid
+    domain: np.ndarray
+    mass: csr_matrix
+    incidents: pd.DataFrame
+    rejected: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame({"incident_id": [], "reason": []}, dtype=str)
+    )
+
+    @classmethod
+    def build(cls, incidents: gpd.GeoDataFrame, grid: Grid, domain: np.ndarray) -> Panel:
+        """Spread each incident over the land of its disc.
+
+        Parameters
+        ----------
+        incidents : geopandas.GeoDataFrame
+            Points with ``incident_id, date, date_end, radius_km, weight`` and perhaps ``kind``.
+        grid : Grid
+            Cells to spread over.
+        domain : ndarray of float, shape (rows, columns)
+            Share of each cell that is land within the study area and halo.
+
+        Raises
+        ------
+        DataError
+            If a column is missing, or a radius or weight is not a number of at least zero.
+        """
+        table = _table(incidents, grid)
+        sigma = table["radius_km"].to_numpy() * 1000 / RADIUS_PER_SIGMA
+        mass, share = spread(table["x"].to_numpy(), table["y"].to_numpy(), sigma, grid, domain)
+        placed = share >= MIN_SHARE
+        rejected = pd.DataFrame(
+            {
+                "incident_id": table["incident_id"][~placed].astype(str),
+                "reason": [_reason(s) for s in share[~placed]],
+            }
+        ).reset_index(drop=True)
+        table = table[placed].reset_index(drop=True)
+        return cls(grid, np.asarray(domain), mass[np.flatnonzero(placed)], table, rejected)
+
+    def __len__(self) -> int:
+        return len(self.incidents)
+
+    @cached_property
+    def domain_mask(self) -> np.ndarray:
+        """Cells with any land in the domain, bool, shape (rows, columns)."""
+        return self.domain > 0
+
+    def take(self, index: Any) -> Panel:
+        """Return the incidents at integer positions; a position may come more than once."""
+        index = np.asarray(index, dtype=np.intp)
+        return replace(
+            self,
+            mass=self.mass[index],
+            incidents=self.incidents.iloc[index].reset_index(drop=True),
+        )
+
+    def subset(self, mask: Any) -> Panel:
+        """Return the incidents where a boolean mask is true."""
+        return self.take(np.flatnonzero(np.asarray(mask, dtype=bool)))
+
+    def before(self, origin: Any) -> Panel:
+        """Return the incidents whose whole reported period lies before ``origin``."""
+        return self.subset(self.incidents["date_end"] < pd.Timestamp(origin))
+
+    def between(self, start: Any, end: Any) -> Panel:
+        """Return the incidents whose whole reported period lies in ``[start, end)``."""
+        first, last = self.incidents["date"], self.incidents["date_end"]
+        return self.subset((first >= pd.Timestamp(start)) & (last < pd.Timestamp(end)))
+
+    def counts(self, weighted: bool = True) -> np.ndarray:
+        """Return the expected number of incidents per domain cell.
+
+        Parameters
+        ----------
+        weighted : bool
+            Count each incident with its confidence weight instead of 1.
+
+        Returns
+        -------
+        ndarray of float64, shape (domain cells,)
+        """
+        weight = self.incidents["weight"].to_numpy(float) if weighted else np.ones(len(self))
+        return np.asarray(self.mass.T @ weight).ravel()
+
+    def respread(self, *, scale: float = 1.0, extra_km: float = 0.0) -> Panel:
+        """Return the incidents with wider or narrower discs.
+
+        The new standard deviation is ``sqrt((scale * sigma)² + extra_km²)``: a kernel history of
+        each incident's own radius, convolved with a fixed Gaussian.
+
+        Parameters
+        ----------
+        scale : float
+            Multiplies the standard deviation that follows from the radius.
+        extra_km : float
+            Standard deviation of the fixed part, km.
+        """
+        own = scale * self.incidents["radius_km"].to_numpy() * 1000 / RADIUS_PER_SIGMA
+        sigma = np.hypot(own, extra_km * 1000)
+        x, y = (self.incidents[axis].to_numpy() for axis in ("x", "y"))
+        mass, share = spread(x, y, sigma, self.grid, self.domain)
+        # A narrower disc may miss the land its incident was placed on: that one stays as it was.
+        stays = diags_array((share == 0).astype(float)) @ self.mass
+        mass = csr_matrix(mass + stays)
+        return replace(self, mass=mass)
+
+    def resample(self, rng: np.random.Generator) -> Panel:
+        """Return as many incidents drawn with replacement."""
+        return self.take(rng.integers(0, len(self), len(self)))
+
+    def redraw(
+        self, rng: np.random.Generator, *, kind: Literal["point", "disc"] = "point"
+    ) -> Panel:
+        """Return the incidents at new locations, each drawn from its own mass.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Source of the draws.
+        kind : {"point", "disc"}
+            With ``point`` the whole mass of an incident goes into the cell it was drawn into:
+            averaged over draws this gives back the original mass, so it is one possible truth and
+            adds no smoothing. With ``disc`` the radius is kept around the new point, which
+            convolves the uncertainty with itself (twice the variance); use it for models that need
+            a smooth surface from every replicate.
+        """
+        cell = _draw_columns(self.mass, rng)
+        rows, cols = np.nonzero(self.domain_mask)
+        size, jitter = self.grid.cell_size_m, rng.uniform(-0.5, 0.5, (2, len(self)))
+        x = self.grid.x[cols[cell]] + jitter[0] * size
+        y = self.grid.y[rows[cell]] + jitter[1] * size
+        moved = replace(self, incidents=self.incidents.assign(x=x, y=y))
+        if kind == "disc":
+            return moved.respread()
+        n = len(self)
+        points = csr_matrix((np.ones(n), cell, np.arange(n + 1)), shape=self.mass.shape)
+        return replace(moved, mass=points)
+
+
+def _table(incidents: gpd.GeoDataFrame, grid: Grid) -> pd.DataFrame:
+    missing = [name for name in _COLUMNS if name not in incidents]
+    if missing:
+        raise DataError(f"The incident table lacks the column(s) {', '.join(missing)}.")
+    for name in ("radius_km", "weight"):
+        values = incidents[name].to_numpy(float)
+        if not np.all(values >= 0) or np.any(np.isinf(values)):
+            bad = incidents["incident_id"][~(values >= 0) | np.isinf(values)].iloc[0]
+            raise DataError(f"Incident {bad}: {name} must be a number of at least 0.")
+    points = incidents.geometry
+    if points.crs is not None and points.crs != WGS84:
+        points = points.to_crs(WGS84)
+    x, y = grid.project(points.x.to_numpy(), points.y.to_numpy())
+    table = pd.DataFrame({name: incidents[name] for name in _KEPT if name in incidents})
+    return table.assign(kind=table.get("kind", ""), x=x, y=y).reset_index(drop=True)
+
+
+def _reason(share: float) -> str:
+    if share == 0:
+        return "no land of the study area or halo within its location radius"
+    return (
+        f"only {share:.0%} of its location disc is land of the study area or halo "
+        f"(at least {MIN_SHARE:.0%} needed)"
+    )
+
+
+def spread(
+    x: np.ndarray, y: np.ndarray, sigma_m: np.ndarray, grid: Grid, domain: np.ndarray
+) -> tuple[csr_matrix, np.ndarray]:
+    """Integrate round Gaussians over cells, cut to the domain.
+
+    A round Gaussian is the product of two along the axes, so its integral over a cell is exact: a
+    product of differences of the normal distribution function. Mass in a cell that is partly
+    domain counts with that share.
+
+    Parameters
+    ----------
+    x, y, sigma_m : ndarray, shape (n,)
+        Centres and standard deviations, grid metres.
+    grid : Grid
+        Cells.
+    domain : ndarray of float, shape (rows, columns)
+        Share of each cell that may take mass.
+
+    Returns
+    -------
+    mass : scipy.sparse.csr_matrix, shape (n, cells with domain > 0)
+        Rows sum to 1, or are empty where the domain is out of reach.
+    share : ndarray of float, shape (n,)
+        Mass on cells of the domain before it was cut to land and renormalised.
+    """
+    column = np.where(domain > 0, np.cumsum(domain.ravel() > 0).reshape(domain.shape) - 1, -1)
+    sigma_m = np.maximum(np.asarray(sigma_m, float), _MIN_SIGMA_M)
+    reach = _CUT_SIGMA * sigma_m
+    index, data, share = [], [], np.zeros(len(sigma_m))
+    for i, (xi, yi, si, ri) in enumerate(zip(x, y, sigma_m, reach, strict=True)):
+        rows, cols = grid.window((xi - ri, yi - ri, xi + ri, yi + ri))
+        weights = np.outer(_axis_mass(grid, yi, si, rows, 1), _axis_mass(grid, xi, si, cols, 0))
+        inside = column[rows, cols] >= 0
+        values = weights[inside] * domain[rows, cols][inside]
+        share[i], total = weights[inside].sum(), values.sum()
+        keep = values > 0
+        index.append(column[rows, cols][inside][keep])
+        data.append(values[keep] / total if total > 0 else values[keep])
+    indptr = np.concatenate([[0], np.cumsum([len(part) for part in data])])
+    flat = [np.concatenate(part) if part else np.zeros(0) for part in (data, index)]
+    mass = csr_matrix(
+        (flat[0], flat[1].astype(np.int64), indptr), shape=(len(data), int(column.max()) + 1)
+    )
+    return mass, share
+
+
+def _axis_mass(grid: Grid, centre: float, sigma: float, cells: slice, axis: int) -> np.ndarray:
+    """Mass of a cut normal distribution in consecutive cells; axis 0 runs east, 1 south."""
+    t = grid.transform
+    edge = np.arange(cells.start, cells.stop + 1) * grid.cell_size_m
+    z = ((t.c + edge - centre) if axis == 0 else (centre - t.f + edge)) / sigma
+    z = np.clip(z, -_CUT_SIGMA, _CUT_SIGMA)
+    return np.diff(ndtr(z)) / (2 * ndtr(_CUT_SIGMA) - 1)
+
+
+def _draw_columns(mass: csr_matrix, rng: np.random.Generator) -> np.ndarray:
+    """One column per row, drawn with the row's values as probabilities."""
+    n = mass.shape[0]
+    running = np.concatenate([[0.0], np.cumsum(mass.data)])
+    first, last = running[mass.indptr[:-1]], running[mass.indptr[1:]]
+    target = first + rng.uniform(size=n) * (last - first)
+    entry = np.searchsorted(running, target, side="right") - 1
+    return mass.indices[np.clip(entry, mass.indptr[:-1], mass.indptr[1:] - 1)]
