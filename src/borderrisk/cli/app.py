@@ -1,0 +1,72 @@
+"""The command group and how its failures end."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from typing import Any
+
+import click
+
+from borderrisk.cli import results, skill, training
+from borderrisk.errors import BorderRiskError
+
+INTERRUPTED = 130
+
+
+class _Group(click.Group):
+    """A group whose commands end with one clear message instead of a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the chosen command; map its failure to an exit code."""
+        try:
+            return super().invoke(ctx)
+        except BorderRiskError as error:
+            raise _Stop(str(error), error.exit_code) from error
+        except KeyboardInterrupt as error:
+            raise _Stop("interrupted; nothing was written", INTERRUPTED) from error
+        except MemoryError as error:
+            raise _Stop("out of memory; use larger cells or a smaller area", 1) from error
+        except OSError as error:
+            raise _Stop(_os_message(error), 1) from error
+        except click.exceptions.Exit:
+            raise
+        except click.ClickException:
+            raise
+        except Exception as error:
+            logging.getLogger(__name__).debug("unexpected failure", exc_info=True)
+            message = f"internal error: {type(error).__name__}: {error} (-v shows where)"
+            raise _Stop(message, 1) from error
+
+
+class _Stop(click.ClickException):
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+    def show(self, file: Any = None) -> None:  # noqa: ARG002
+        """Print the message on stderr, as it is."""
+        click.echo(self.message, err=True)
+
+
+def _os_message(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        return f"{where}the disk is full; nothing was kept"
+    return f"{where}{error.strerror or error}"
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="borderrisk")
+def app() -> None:
+    r"""Map the relative intensity of reported border incidents, with honest uncertainty.
+
+    \b
+    Start here:
+      borderrisk run configs/eastern-border.yaml
+      borderrisk info data/processed/eastern-border
+    """
+
+
+for _command in (*training.COMMANDS, *results.COMMANDS, *skill.COMMANDS):
+    app.add_command(_command)

@@ -1,0 +1,115 @@
+"""What every command shares: options, logging, progress and the two ways to print a result."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from borderrisk.config import Config
+
+PathArgument = click.Path(path_type=Path)
+
+
+def config_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the CONFIG argument and ``--set key=value``."""
+    command = click.option(
+        "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one config value."
+    )(command)
+    return click.argument("config_path", metavar="CONFIG", type=PathArgument)(command)
+
+
+def run_argument(name: str = "run_path", metavar: str = "RUN") -> Callable[..., Any]:
+    """Add an argument that names a run folder, or a config's folder (its latest run)."""
+    return click.argument(name, metavar=metavar, type=PathArgument)
+
+
+def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--json`` and ``-v``."""
+    command = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(
+        command
+    )
+    return click.option("-v", "--verbose", is_flag=True, help="Log details on stderr.")(command)
+
+
+def out_option(description: str) -> Callable[..., Any]:
+    """Add ``--out``."""
+    return click.option("--out", type=PathArgument, help=description)
+
+
+def load(config_path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a config with its ``--set`` overrides."""
+    from borderrisk.config import load_config
+
+    pairs = {}
+    for item in overrides:
+        key, found, value = item.partition("=")
+        if not found:
+            raise click.BadParameter(f"{item!r} is not KEY=VALUE", param_hint="--set")
+        pairs[key.strip()] = value
+    return load_config(config_path, overrides=pairs)
+
+
+def configure_logging(verbose: bool, as_json: bool = False) -> None:
+    """Send logs to stderr: progress lines by default, details with ``-v``."""
+    level = logging.DEBUG if verbose else logging.WARNING if as_json else logging.INFO
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("borderrisk")
+    logger.handlers[:] = [handler]
+    logger.setLevel(level)
+    logger.propagate = False
+    logging.captureWarnings(True)
+
+
+def emit(payload: Mapping[str, Any], as_json: bool, show: Callable[[], None]) -> None:
+    """Print a result on stdout: as JSON for scripts, else with ``show``."""
+    if as_json:
+        click.echo(json.dumps(payload, ensure_ascii=False, default=str))
+    else:
+        show()
+
+
+def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> None:
+    """Print rows as a plain, aligned table."""
+    if not rows:
+        click.echo("(none)")
+        return
+    names = list(columns or rows[0])
+    cells = [[_text(row.get(name)) for name in names] for row in rows]
+    widths = [max(len(line[k]) for line in [names, *cells]) for k in range(len(names))]
+    for line in [names, *cells]:
+        click.echo("  ".join(text.ljust(w) for text, w in zip(line, widths, strict=True)).rstrip())
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[str, int, int], None] | None]:
+    """Yield a ``(stage, done, total)`` callback that draws a bar, or None off a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def update(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=total)
+            bar.update(tasks[stage], completed=done, total=total)
+
+        yield update

@@ -1,0 +1,169 @@
+"""Commands that read a finished run: map, export, info, compare, segments, allocate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from borderrisk.cli import common
+
+FORMATS = ("geojson", "geoparquet", "gpkg", "flatgeobuf", "csv")
+
+
+@click.command(name="map")
+@common.run_argument()
+@click.option("--focus", help="Only this window (default: each of the run, and the whole area).")
+@click.option("--lang", type=click.Choice(["en", "fa"]), help="Language the map opens in.")
+@click.option(
+    "--tiles", metavar="URL", help="Add an online base layer; the map is offline without."
+)
+@click.option("--open", "open_", is_flag=True, help="Open the map in the browser.")
+@common.out_option("Folder for the maps (default: the run's).")
+@common.common_options
+def map_(
+    run_path: Path,
+    focus: str | None,
+    lang: str | None,
+    tiles: str | None,
+    open_: bool,
+    out: Path | None,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Rebuild the maps of a run without training.
+
+    Example: borderrisk map data/processed/eastern-border --focus mashhad --lang fa --open
+    """
+    common.configure_logging(verbose, as_json)
+    from borderrisk import pipeline
+
+    paths = pipeline.write_maps(run_path, focus=focus, language=lang, tiles=tiles, out=out)
+    common.emit(
+        {"maps": [str(path) for path in paths]},
+        as_json,
+        lambda: [click.echo(str(path)) for path in paths] and None,
+    )
+    if open_:
+        click.launch(paths[0].resolve().as_uri())
+
+
+@click.command()
+@common.run_argument()
+@click.option("--format", "format_", type=click.Choice(FORMATS), default="geojson")
+@click.option("--focus", help="Only cells of this window.")
+@click.option("--top", type=click.IntRange(min=1), help="Only the N cells of highest risk.")
+@click.option("--min-risk", type=click.FloatRange(0, 100), help="Only cells of at least this risk.")
+@common.out_option("File to write (default: beside the run's own files).")
+@common.common_options
+def export(
+    run_path: Path,
+    format_: str,
+    focus: str | None,
+    top: int | None,
+    min_risk: float | None,
+    out: Path | None,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Write scored cells for a GIS.
+
+    Example: borderrisk export data/processed/eastern-border --format gpkg --focus mashhad --top 100
+    """
+    common.configure_logging(verbose, as_json)
+    from borderrisk import pipeline
+
+    path, count = pipeline.export_cells(
+        run_path, format_, focus=focus, top=top, min_risk=min_risk, out=out
+    )
+    common.emit(
+        {"path": str(path), "cells": count},
+        as_json,
+        lambda: click.echo(f"wrote {path} ({count} cells)"),
+    )
+
+
+@click.command()
+@common.run_argument()
+@common.common_options
+def info(run_path: Path, as_json: bool, verbose: bool) -> None:
+    """Show what a run holds: inputs, counts, skill and timings.
+
+    Example: borderrisk info data/processed/eastern-border
+    """
+    common.configure_logging(verbose, as_json)
+    from borderrisk import pipeline
+
+    result = pipeline.open_run(run_path)
+    common.emit(result.summary(), as_json, lambda: click.echo(result.describe()))
+
+
+@click.command()
+@common.run_argument("run_a", "RUN_A")
+@common.run_argument("run_b", "RUN_B")
+@common.out_option("Folder to write (default: compare-<A>-<B> beside RUN_B).")
+@common.common_options
+def compare(run_a: Path, run_b: Path, out: Path | None, as_json: bool, verbose: bool) -> None:
+    """Write a difference map and table of two runs: what rose or fell beyond its interval.
+
+    Example: borderrisk compare results/2024 results/2025 --out change
+    """
+    common.configure_logging(verbose, as_json)
+    from borderrisk import pipeline
+
+    facts = pipeline.compare_runs(run_a, run_b, out=out)
+    common.emit(
+        facts, as_json, lambda: [click.echo(f"{k}: {v}") for k, v in facts.items()] and None
+    )
+
+
+@click.command()
+@common.run_argument()
+@click.option("--top", type=click.IntRange(min=1), default=20, show_default=True)
+@common.common_options
+def segments(run_path: Path, top: int, as_json: bool, verbose: bool) -> None:
+    """Rank the stretches of the border.
+
+    Example: borderrisk segments data/processed/eastern-border --top 20
+    """
+    common.configure_logging(verbose, as_json)
+    from borderrisk import pipeline
+
+    rows = pipeline.top_segments(run_path, top)
+    common.emit({"segments": rows}, as_json, lambda: common.print_table(rows))
+
+
+@click.command()
+@common.run_argument()
+@click.option("--km", type=float, required=True, help="Length that can be watched.")
+@click.option("--spacing-km", type=float, default=0.0, help="Least distance between choices.")
+@click.option("--randomise", is_flag=True, help="A schedule that cannot be predicted.")
+@click.option("--days", type=click.IntRange(min=1), default=30, help="Days of the schedule.")
+@click.option("--seed", type=int, help="Seed of the schedule (default: the run's).")
+@common.common_options
+def allocate(
+    run_path: Path,
+    km: float,
+    spacing_km: float,
+    randomise: bool,
+    days: int,
+    seed: int | None,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Choose border segments within a length budget, with the expected capture.
+
+    Example: borderrisk allocate data/processed/eastern-border --km 100 --randomise
+    """
+    common.configure_logging(verbose, as_json)
+    from borderrisk import pipeline
+
+    plan = pipeline.allocate_segments(
+        run_path, km=km, spacing_km=spacing_km, randomise=randomise, days=days, seed=seed
+    )
+    common.emit(
+        plan.payload, as_json, lambda: (common.print_table(plan.rows), click.echo(plan.text))
+    )
+
+
+COMMANDS = (map_, export, info, compare, segments, allocate)

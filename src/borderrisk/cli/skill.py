@@ -1,0 +1,115 @@
+"""Commands about skill and what-if: evaluate, forecast, verify, scenario."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from borderrisk.cli import common
+
+Date = click.DateTime(formats=["%Y-%m-%d"])
+
+
+@click.command()
+@common.config_argument
+@common.out_option("Folder for scorecard, table and figures.")
+@click.option("--force", is_flag=True, help="Recompute; replace an existing --out.")
+@common.common_options
+def evaluate(
+    config_path: Path,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    force: bool,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Score the model and every baseline on incidents that neither has seen.
+
+    Example: borderrisk evaluate configs/eastern-border.yaml --out scorecard
+    """
+    common.configure_logging(verbose, as_json)
+    config = common.load(config_path, overrides)
+    from borderrisk import pipeline
+
+    with common.progress_bar() as progress:
+        folder, scorecard, text = pipeline.evaluate(config, out=out, force=force, progress=progress)
+    common.emit({"folder": str(folder), "scorecard": scorecard}, as_json, lambda: click.echo(text))
+
+
+@click.command()
+@common.config_argument
+@click.option("--origin", type=Date, required=True, help="Nothing dated after it is used.")
+@click.option("--horizon", type=click.IntRange(min=1), default=365, help="Days forecast.")
+@common.out_option("Folder for the forecast.")
+@common.common_options
+def forecast(
+    config_path: Path,
+    overrides: tuple[str, ...],
+    origin: object,
+    horizon: int,
+    out: Path | None,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Write a frozen forecast and record it in the ledger.
+
+    Example: borderrisk forecast configs/eastern-border.yaml --origin 2025-01-01 --horizon 365
+    """
+    common.configure_logging(verbose, as_json)
+    config = common.load(config_path, overrides)
+    from borderrisk import pipeline
+
+    facts = pipeline.forecast(config, origin=origin, horizon_days=horizon, out=out)
+    common.emit(
+        facts, as_json, lambda: [click.echo(f"{k}: {v}") for k, v in facts.items()] and None
+    )
+
+
+@click.command()
+@click.argument("forecast_path", metavar="FORECAST", type=common.PathArgument)
+@click.argument("incidents_path", metavar="INCIDENTS", type=common.PathArgument)
+@common.out_option("Folder for the verification (default: beside the forecast).")
+@common.common_options
+def verify(
+    forecast_path: Path, incidents_path: Path, out: Path | None, as_json: bool, verbose: bool
+) -> None:
+    """Score a frozen forecast against what was reported since.
+
+    Example: borderrisk verify forecasts/2025-01-01 incidents-2025.csv
+    """
+    common.configure_logging(verbose, as_json)
+    from borderrisk import pipeline
+
+    facts, text = pipeline.verify(forecast_path, incidents_path, out=out)
+    common.emit(facts, as_json, lambda: click.echo(text))
+
+
+@click.command()
+@common.config_argument
+@click.argument("name", metavar="NAME")
+@common.out_option("Folder for the comparison.")
+@click.option("--force", is_flag=True, help="Replace an existing --out.")
+@common.common_options
+def scenario(
+    config_path: Path,
+    overrides: tuple[str, ...],
+    name: str,
+    out: Path | None,
+    force: bool,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Re-run with one of the config's scenarios and show the displaced risk by segment.
+
+    Example: borderrisk scenario configs/eastern-border.yaml closed-harirud
+    """
+    common.configure_logging(verbose, as_json)
+    config = common.load(config_path, overrides)
+    from borderrisk import pipeline
+
+    facts, rows = pipeline.scenario(config, name, out=out, force=force)
+    common.emit(facts | {"segments": rows}, as_json, lambda: common.print_table(rows))
+
+
+COMMANDS = (evaluate, forecast, verify, scenario)

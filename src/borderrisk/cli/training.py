@@ -1,0 +1,165 @@
+"""Commands that read a config and compute: run, train, score, features, validate, schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from borderrisk.cli import common
+
+
+@click.command()
+@common.config_argument
+@common.out_option("Folder for the results (default: under data/processed).")
+@click.option("--force", is_flag=True, help="Recompute every stage; replace an existing --out.")
+@click.option("--no-evaluate", is_flag=True, help="Skip the scorecard.")
+@click.option("--replicates", type=click.IntRange(min=0), help="Bootstrap replicates.")
+@common.common_options
+def run(
+    config_path: Path,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    force: bool,
+    no_evaluate: bool,
+    replicates: int | None,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Train, evaluate, score and write maps and tables.
+
+    Example: borderrisk run configs/eastern-border.yaml --out results
+    """
+    common.configure_logging(verbose, as_json)
+    config = common.load(config_path, overrides)
+    from borderrisk import pipeline
+
+    with common.progress_bar() as progress:
+        result = pipeline.run(
+            config,
+            out=out,
+            force=force,
+            evaluate=False if no_evaluate else None,
+            replicates=replicates,
+            progress=progress,
+        )
+    common.emit(result.summary(), as_json, lambda: click.echo(result.describe()))
+
+
+@click.command()
+@common.config_argument
+@common.common_options
+def validate(config_path: Path, overrides: tuple[str, ...], as_json: bool, verbose: bool) -> None:
+    """Check a config and the header of every input, without running.
+
+    Example: borderrisk validate configs/mashhad.yaml
+    """
+    common.configure_logging(verbose, as_json)
+    config = common.load(config_path, overrides)
+    from borderrisk import pipeline
+
+    rows = pipeline.validate(config)
+    common.emit(
+        {"config": config.name, "valid": True, "inputs": rows},
+        as_json,
+        lambda: (common.print_table(rows), click.echo(f"{config_path}: valid")),
+    )
+
+
+@click.command()
+@click.option("--json", is_flag=True, expose_value=False, help="The schema is JSON in any case.")
+def schema() -> None:
+    """Print the JSON Schema of the config, for editors.
+
+    Example: borderrisk schema > config.schema.json
+    """
+    from borderrisk.config import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+@click.command()
+@common.config_argument
+@common.out_option("File to write (.nc, or .zarr with the zarr package).")
+@common.common_options
+def features(
+    config_path: Path,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Compute the features, write them as NetCDF or Zarr, and print their ranges.
+
+    Example: borderrisk features configs/mashhad.yaml --out features.nc
+    """
+    common.configure_logging(verbose, as_json)
+    config = common.load(config_path, overrides)
+    from borderrisk import pipeline
+
+    path, rows = pipeline.write_features(config, out)
+    common.emit(
+        {"path": str(path), "features": rows},
+        as_json,
+        lambda: (common.print_table(rows), click.echo(f"wrote {path}")),
+    )
+
+
+@click.command()
+@common.config_argument
+@common.out_option("Model file to write (default: <name>.skops beside the results).")
+@common.common_options
+def train(
+    config_path: Path,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Fit the model and save it, without scoring or maps.
+
+    Example: borderrisk train configs/eastern-border.yaml --out model.skops
+    """
+    common.configure_logging(verbose, as_json)
+    config = common.load(config_path, overrides)
+    from borderrisk import pipeline
+
+    facts = pipeline.train(config, out)
+    common.emit(facts, as_json, lambda: _print_facts(facts))
+
+
+@click.command()
+@click.argument("model_path", metavar="MODEL", type=common.PathArgument)
+@common.config_argument
+@common.out_option("Folder for the results (default: under data/processed).")
+@click.option("--force", is_flag=True, help="Replace an existing --out.")
+@common.common_options
+def score(
+    model_path: Path,
+    config_path: Path,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    force: bool,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Apply a trained model (a file or a run) to the area of another config.
+
+    Example: borderrisk score data/processed/eastern-border configs/mashhad.yaml
+    """
+    common.configure_logging(verbose, as_json)
+    config = common.load(config_path, overrides)
+    from borderrisk import pipeline
+
+    result = pipeline.score(model_path, config, out=out, force=force)
+    common.emit(result.summary(), as_json, lambda: click.echo(result.describe()))
+
+
+def _print_facts(facts: dict[str, Any]) -> None:
+    for key, value in facts.items():
+        click.echo(f"{key}: {value}")
+
+
+COMMANDS = (run, validate, schema, features, train, score)
