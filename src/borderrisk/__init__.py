@@ -1,1 +1,78 @@
-"""Area-level risk of reported border incidents from terrain, borders and incident locations."""
+"""Area-level risk of reported border incidents from terrain, borders and incident locations.
+
+Examples
+--------
+Train from a config file and look at the result in a notebook::
+
+    import borderrisk
+
+    config = borderrisk.load_config("configs/eastern-border.yaml")
+    result = borderrisk.run(config)
+    result.cells.nlargest(20, "risk")
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from borderrisk.area import StudyArea
+    from borderrisk.config import Config, load_config
+    from borderrisk.errors import BorderRiskError, ConfigError, DataError, GridError, OutputError
+    from borderrisk.grid import Grid
+    from borderrisk.model.cells import CellTable
+    from borderrisk.model.estimators import ESTIMATORS, make_estimator
+    from borderrisk.model.panel import Panel
+    from borderrisk.pipeline import Result, evaluate, open_run, run
+
+# Names load with their first use, so that importing the package (and `--help`) stays instant.
+_HOME = {
+    "BorderRiskError": "errors",
+    "CellTable": "model.cells",
+    "Config": "config",
+    "ConfigError": "errors",
+    "DataError": "errors",
+    "ESTIMATORS": "model.estimators",
+    "Grid": "grid",
+    "GridError": "errors",
+    "OutputError": "errors",
+    "Panel": "model.panel",
+    "Result": "pipeline",
+    "StudyArea": "area",
+    "evaluate": "pipeline",
+    "load_config": "config",
+    "make_estimator": "model.estimators",
+    "open_run": "pipeline",
+    "run": "pipeline",
+}
+
+__all__ = [
+    "ESTIMATORS",
+    "BorderRiskError",
+    "CellTable",
+    "Config",
+    "ConfigError",
+    "DataError",
+    "Grid",
+    "GridError",
+    "OutputError",
+    "Panel",
+    "Result",
+    "StudyArea",
+    "evaluate",
+    "load_config",
+    "make_estimator",
+    "open_run",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'borderrisk' has no attribute {name!r}")
+    return getattr(import_module(f"borderrisk.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

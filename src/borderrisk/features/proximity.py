@@ -110,6 +110,8 @@ def settlement_features(
     y: np.ndarray,
     population: np.ndarray,
     thresholds: Sequence[int],
+    *,
+    scale_km: float = POTENTIAL_SCALE_KM,
 ) -> xr.Dataset:
     """Distances to the nearest settlement of at least some size, and the population potential.
 
@@ -121,6 +123,8 @@ def settlement_features(
         Grid metres and people; settlements outside the grid count too.
     thresholds : sequence of int
         Population thresholds. One that no settlement reaches gives missing values.
+    scale_km : float
+        Distance over which the population potential decays by 1/e.
 
     Returns
     -------
@@ -136,7 +140,7 @@ def settlement_features(
         if large.any():
             distance, _ = cKDTree(np.column_stack([x[large], y[large]])).query(centres, workers=-1)
             arrays[name] = distance.reshape(grid.shape) / 1000
-    arrays["population_potential"] = population_potential(grid, x, y, population)
+    arrays["population_potential"] = population_potential(grid, x, y, population, scale_km)
     return _dataset(grid, arrays)
 
 
