@@ -1,0 +1,246 @@
+"""Tree models: ``hist_gradient_boosting`` and ``random_forest`` (down-sampled background)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier
+from sklearn.tree import DecisionTreeClassifier
+
+from borderrisk.errors import ConfigError
+from borderrisk.model.estimators.base import (
+    IntensityEstimator,
+    Training,
+    covariates,
+    folds,
+    information,
+)
+
+FEW_EVENTS = 8
+_LABEL_PRIOR = 5.0
+
+
+class TreeColumns:
+    """Columns as trees want them: numbers, with labels replaced by the rank of their rate.
+
+    For a split by rate the best grouping of labels is a cut in that order (Fisher 1958, JASA
+    53(284)). Rates are shrunk to the mean, and an unseen label is a missing value.
+    """
+
+    def __init__(self, training: Training, table: pd.DataFrame):
+        self.names = [str(name) for name in table.columns]
+        self.ranks: dict[str, dict[str, float]] = {}
+        for name in table.columns:
+            if table[name].dtype == object:
+                self.ranks[str(name)] = _ranks(table[name], training)
+
+    def matrix(self, table: pd.DataFrame) -> np.ndarray:
+        """Columns as floats, shape (rows, columns); missing values stay missing."""
+        columns = [
+            table[name].map(self.ranks[name]).astype(float) if name in self.ranks else table[name]
+            for name in self.names
+        ]
+        return np.column_stack([column.to_numpy(dtype=np.float64) for column in columns])
+
+
+def _ranks(column: pd.Series, training: Training) -> dict[str, float]:
+    sums = pd.DataFrame({"w": training.weight, "n": training.presence}).groupby(
+        column.to_numpy(), sort=True
+    )
+    total = sums.sum()
+    rate = (total["n"] + _LABEL_PRIOR) / (total["w"] + _LABEL_PRIOR)
+    order = rate.rank(method="dense")
+    return {str(label): float(rank) for label, rank in order.items()}
+
+
+class HistGradientBoosting(IntensityEstimator):
+    """Gradient-boosted trees with the Poisson loss.
+
+    Parameters
+    ----------
+    learning_rate, max_leaf_nodes, min_samples_leaf, max_features
+        As in :class:`sklearn.ensemble.HistGradientBoostingRegressor`.
+    l2 : float
+        Ridge penalty of the leaves, in events: a leaf that expects fewer events than this is
+        drawn more than half way to no effect.
+    max_iter : int
+        Most trees to grow.
+    n_folds : int
+        Folds on the training data that choose the number of trees (blocks if ``x_km, y_km`` are in
+        the table); 0 grows ``max_iter``.
+    monotone : mapping of str to int, optional
+        1 for columns that may only raise the intensity, −1 for those that may only lower it.
+    random_state : int, optional
+        Seed.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 0.1,
+        max_leaf_nodes: int = 8,
+        min_samples_leaf: int = 20,
+        max_features: float = 0.5,
+        l2: float = 2.0,
+        max_iter: int = 120,
+        n_folds: int = 3,
+        monotone: Mapping[str, int] | None = None,
+        random_state: int | None = 0,
+    ):
+        self.learning_rate = learning_rate
+        self.max_leaf_nodes = max_leaf_nodes
+        self.min_samples_leaf = min_samples_leaf
+        self.max_features = max_features
+        self.l2 = l2
+        self.max_iter = max_iter
+        self.n_folds = n_folds
+        self.monotone = monotone
+        self.random_state = random_state
+
+    def _fit(self, training: Training) -> None:
+        self.mean_rate_ = training.mean_rate
+        table = covariates(training.table)
+        self.columns_ = TreeColumns(training, table)
+        matrix = self.columns_.matrix(table)
+        self.n_iter_ = self._select(matrix, training)
+        self.model_ = self._grow(matrix, training, self.n_iter_)
+
+    def _grow(
+        self, matrix: np.ndarray, training: Training, n_iter: int
+    ) -> HistGradientBoostingRegressor:
+        model = HistGradientBoostingRegressor(
+            loss="poisson",
+            learning_rate=self.learning_rate,
+            max_iter=n_iter,
+            max_leaf_nodes=self.max_leaf_nodes,
+            min_samples_leaf=min(self.min_samples_leaf, max(1, len(matrix) // 4)),
+            max_features=self.max_features,
+            l2_regularization=self.l2,
+            monotonic_cst=_monotone(self.monotone, self.columns_.names),
+            early_stopping=False,
+            random_state=self.random_state,
+        )
+        return model.fit(matrix, training.rate, sample_weight=training.weight)
+
+    def _select(self, matrix: np.ndarray, training: Training) -> int:
+        """Return the number of trees with the best mean held-out information."""
+        if self.n_folds < 2 or training.events < FEW_EVENTS:
+            return self.max_iter if self.n_folds < 2 else max(1, self.max_iter // 4)
+        fold = folds(training, self.n_folds, self.random_state)
+        total = np.zeros(self.max_iter)
+        for k in np.unique(fold):
+            train, test = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+            held = training.rows(test)
+            if not (held.presence.sum() > 0 and training.presence[train].sum() > 0):
+                continue
+            model = self._grow(matrix[train], training.rows(train), self.max_iter)
+            staged = model.staged_predict(matrix[test])
+            scores = [information(held.rate, held.weight, rate) for rate in staged]
+            total += held.presence.sum() * np.array(scores)
+        return int(np.argmax(total)) + 1
+
+    def _relative(self, table: pd.DataFrame) -> np.ndarray:
+        return self.model_.predict(self.columns_.matrix(table))
+
+
+def _monotone(directions: Mapping[str, int] | None, names: list[str]) -> list[int] | None:
+    if not directions:
+        return None
+    unknown = set(directions) - set(names)
+    if unknown or set(directions.values()) - {-1, 0, 1}:
+        raise ConfigError(
+            "monotone maps column names to -1, 0 or 1 "
+            f"(got {dict(directions)}; columns are {', '.join(names)})."
+        )
+    return [int(directions.get(name, 0)) for name in names]
+
+
+class RandomForest(IntensityEstimator):
+    """Random forest in which every tree sees as many background rows as events.
+
+    Down-sampling keeps the few events from drowning (Valavi et al. 2021, Ecography 44(11)). Events
+    are drawn in proportion to the counts, background in proportion to the exposure; the forest's
+    share of events is turned into a relative intensity by its odds.
+
+    Parameters
+    ----------
+    n_estimators : int
+        Trees.
+    min_samples_leaf : int
+        Smallest leaf.
+    max_features : float or str
+        Columns tried at a split.
+    sample_size : int, optional
+        Events, and background rows, of each tree; the number of events when None.
+    n_jobs : int, optional
+        Threads that predict.
+    random_state : int, optional
+        Seed.
+    """
+
+    def __init__(
+        self,
+        n_estimators: int = 300,
+        min_samples_leaf: int = 2,
+        max_features: float | str = "sqrt",
+        sample_size: int | None = None,
+        n_jobs: int | None = None,
+        random_state: int | None = 0,
+    ):
+        self.n_estimators = n_estimators
+        self.min_samples_leaf = min_samples_leaf
+        self.max_features = max_features
+        self.sample_size = sample_size
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _fit(self, training: Training) -> None:
+        table = covariates(training.table)
+        self.columns_ = TreeColumns(training, table)
+        matrix = self.columns_.matrix(table)
+        size = self.sample_size or int(np.clip(round(training.events), 10, 20_000))
+        rng = np.random.default_rng(self.random_state)
+        trees = [self._tree(matrix, training, size, rng) for _ in range(self.n_estimators)]
+        self.forest_ = _forest(trees, self.n_jobs)
+        # Odds are relative: fixed so that the training table expects the events it has.
+        self.mean_rate_ = training.mean_rate
+        self.scale_ = 1.0
+        self.scale_ = float(np.average(self._odds(matrix), weights=training.weight))
+
+    def _tree(
+        self, matrix: np.ndarray, training: Training, size: int, rng: np.random.Generator
+    ) -> DecisionTreeClassifier:
+        events = _draw(training.presence, size, rng)
+        background = _draw(training.weight, size, rng)
+        tree = DecisionTreeClassifier(
+            min_samples_leaf=self.min_samples_leaf,
+            max_features=self.max_features,
+            random_state=int(rng.integers(2**31)),
+        )
+        return tree.fit(
+            matrix[np.concatenate([events, background])], np.repeat([1, 0], [size, size])
+        )
+
+    def _odds(self, matrix: np.ndarray) -> np.ndarray:
+        share = self.forest_.predict_proba(matrix)[:, 1]
+        edge = 0.5 / self.n_estimators
+        return (share + edge) / (1 - share + edge)
+
+    def _relative(self, table: pd.DataFrame) -> np.ndarray:
+        return self._odds(self.columns_.matrix(table)) / self.scale_
+
+
+def _draw(weight: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    running = np.cumsum(weight)
+    index = np.searchsorted(running, rng.uniform(size=size) * running[-1], side="right")
+    return np.minimum(index, len(weight) - 1)
+
+
+def _forest(trees: list[DecisionTreeClassifier], n_jobs: int | None) -> RandomForestClassifier:
+    """Bind fitted trees into a forest, which predicts in parallel and explains itself to SHAP."""
+    forest = RandomForestClassifier(n_estimators=len(trees), n_jobs=n_jobs)
+    forest.estimators_, forest.estimator_ = trees, DecisionTreeClassifier()
+    forest.classes_, forest.n_classes_, forest.n_outputs_ = np.array([0, 1]), 2, 1
+    forest.n_features_in_ = trees[0].n_features_in_
+    return forest
