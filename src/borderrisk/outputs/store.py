@@ -13,6 +13,7 @@ import xarray as xr
 from borderrisk.area import StudyArea
 from borderrisk.errors import DataError
 from borderrisk.grid import Grid
+from borderrisk.outputs.netcdf import write_netcdf
 from borderrisk.outputs.scene import Focus, Relief, Scene
 
 _VECTORS = ("borders", "settlements", "incidents")
@@ -22,7 +23,7 @@ _LAYER_PREFIX = "layer-"
 def save_scene(scene: Scene, folder: Path) -> None:
     """Write a scene: ``cells.nc``, ``area.parquet``, one GeoParquet per layer, ``scene.json``."""
     folder.mkdir(parents=True, exist_ok=True)
-    scene.cells.to_netcdf(folder / "cells.nc", engine="h5netcdf", encoding=_encoding(scene.cells))
+    write_netcdf(scene.cells, folder / "cells.nc")
     area = gpd.GeoDataFrame(
         {"part": ["study_area", "halo"]},
         geometry=[scene.area.polygon, scene.area.halo],
@@ -76,12 +77,6 @@ def _load(folder: Path) -> Scene:
         layers=layers,
         **{name: gpd.read_parquet(folder / f"{name}.parquet") for name in _VECTORS},
     )
-
-
-def _encoding(cells: xr.Dataset) -> dict[str, dict[str, object]]:
-    return {
-        str(name): {"zlib": True, "complevel": 4} for name in cells.data_vars if cells[name].ndim
-    }
 
 
 def _write_relief(relief: Relief, path: Path) -> None:

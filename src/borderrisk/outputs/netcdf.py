@@ -1,0 +1,22 @@
+"""NetCDF-4 files that fail cleanly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import xarray as xr
+
+
+def write_netcdf(ds: xr.Dataset, path: Path) -> None:
+    """Write a dataset, gridded variables compressed.
+
+    The file is built in memory and written at once: when HDF5 itself runs out of disk space it
+    leaves a state behind that crashes the process later.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    encoding = {str(name): {"zlib": True, "complevel": 4} for name in ds.data_vars if ds[name].ndim}
+    path.write_bytes(ds.to_netcdf(None, engine="h5netcdf", encoding=encoding))
