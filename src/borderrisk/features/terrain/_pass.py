@@ -1,0 +1,172 @@
+"""The streaming pass: strips of the raster, read ahead of the computation, into per-cell sums."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from affine import Affine
+
+from borderrisk.errors import DataError
+from borderrisk.features.terrain._geometry import PixelMap, window_over
+from borderrisk.features.terrain._raster import RasterWindow, name_of
+from borderrisk.features.terrain._sums import Layout, Sums
+from borderrisk.grid import Grid
+
+# Column ranges per thread: more than one, so that threads finish together.
+_RANGES_PER_THREAD = 3
+_STRIP_PIXELS = 8_000_000
+_END = object()
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """One terrain pass: the part of the raster to read and how to sum it.
+
+    Attributes
+    ----------
+    source : RasterWindow
+        Elevation.
+    grid : Grid
+        Cells.
+    rows, cols : slice
+        The part of the raster over the grid.
+    pixels : PixelMap
+        Positions of that part.
+    layout : Layout
+        How sums are stored.
+    """
+
+    source: RasterWindow
+    grid: Grid
+    rows: slice
+    cols: slice
+    pixels: PixelMap
+    layout: Layout
+
+    @classmethod
+    def of(cls, source: RasterWindow, grid: Grid) -> Plan:
+        """Plan the pass.
+
+        Raises
+        ------
+        DataError
+            If the raster lies wholly outside the grid.
+        """
+        rows, cols = window_over(source.crs, source.transform, source.shape, grid)
+        shape = (rows.stop - rows.start, cols.stop - cols.start)
+        if min(shape) < 1:
+            raise DataError(
+                f"{name_of(source)} does not cover the study area at all: it spans "
+                f"{_span(source)}. Give elevation of the region, or check the order of its axes."
+            )
+        transform = source.transform @ Affine.translation(cols.start, rows.start)
+        pixels = PixelMap(source.crs, transform, shape, grid)
+        samples = (pixels.split / pixels.cells_per_pixel) ** 2
+        layout = Layout.of(grid.size, samples, pixels.cells_per_pixel * grid.cell_size_m)
+        return cls(source, grid, rows, cols, pixels, layout)
+
+    def strip_rows(self, window_rows: int | None) -> int:
+        """Rows of a strip: as asked, or whole blocks of the file of some million pixels."""
+        if window_rows is not None:
+            return max(1, window_rows)
+        block = int(getattr(self.source, "block_rows", 256))
+        wanted = _STRIP_PIXELS // max(self.pixels.shape[1], 1)
+        return block * max(1, wanted // block)
+
+
+def _span(source: RasterWindow) -> str:
+    west, south, east, north = source.bounds
+    return f"{west:g} to {east:g} (x) and {south:g} to {north:g} (y) in {source.crs.name}"
+
+
+def sum_rows(
+    plan: Plan,
+    first: int,
+    last: int,
+    box: tuple[int, int, int, int],
+    *,
+    threads: int = 1,
+    window_rows: int | None = None,
+) -> Sums:
+    """Sum the window rows ``first`` to ``last`` into the cells of a box of the grid.
+
+    Parameters
+    ----------
+    plan : Plan
+        What to read and where it falls.
+    first, last : int
+        Rows of the plan's window.
+    box : tuple of int
+        First row, first column, rows and columns of the grid.
+    threads : int
+        Threads that compute, besides the one that reads.
+    window_rows : int, optional
+        Rows held in memory at a time.
+    """
+    from borderrisk.features.terrain._kernels import accumulate
+
+    sums = Sums.empty(box, plan.layout)
+    pixels = plan.pixels
+    edges = np.linspace(box[1], box[1] + box[3], threads * _RANGES_PER_THREAD + 1).astype(int)
+
+    def work(k: int) -> None:
+        own = (int(edges[k]), int(edges[k + 1]))
+        accumulate(
+            *(z, row, control, ground, box, own),
+            *(plan.layout.scales, sums.acc, sums.ext, sums.hist),
+        )
+
+    with ThreadPoolExecutor(threads) as pool:
+        for row, z in ahead(_strips(plan, first, last, plan.strip_rows(window_rows))):
+            stop = row + z.shape[0] - 2
+            control = (*pixels.control(row, stop), pixels.step, pixels.split)
+            ground = pixels.ground_size(row, stop)
+            list(pool.map(work, range(edges.size - 1)))
+    return sums
+
+
+def ahead(items: Iterable[T]) -> Iterator[T]:
+    """Yield items in order while the next one is made in another thread."""
+    iterator = iter(items)
+    with ThreadPoolExecutor(1) as maker:
+        coming = maker.submit(next, iterator, _END)
+        while (item := coming.result()) is not _END:
+            coming = maker.submit(next, iterator, _END)
+            yield item  # type: ignore[misc]
+
+
+def _strips(plan: Plan, first: int, last: int, height: int) -> Iterator[tuple[int, np.ndarray]]:
+    """First row and pixels of each strip, with a border of one pixel all around.
+
+    No row is read twice: a strip starts with the last two rows of the one before it. Strips end
+    where rows of blocks of the file end.
+    """
+    start, done = first - 1, last + 1
+    carried = np.empty((0, plan.pixels.shape[1] + 2), np.float32)
+    offset = plan.rows.start
+    while start < done:
+        stop = min(((start + offset) // height + 1) * height - offset, done)
+        z = np.empty((carried.shape[0] + stop - start, carried.shape[1]), np.float32)
+        z[: carried.shape[0]] = carried
+        _read_into(z[carried.shape[0] :], plan, start)
+        top, start, carried = start - carried.shape[0], stop, z[-2:]
+        if z.shape[0] > 2:
+            yield top + 1, z
+
+
+def _read_into(z: np.ndarray, plan: Plan, start: int) -> None:
+    """Fill ``z`` with the rows from ``start`` and one column more on either side."""
+    r0, c0 = plan.rows.start + start, plan.cols.start - 1
+    rows = slice(max(r0, 0), min(r0 + z.shape[0], plan.source.shape[0]))
+    cols = slice(max(c0, 0), min(c0 + z.shape[1], plan.source.shape[1]))
+    if rows.stop - rows.start < z.shape[0] or cols.stop - cols.start < z.shape[1]:
+        z[:] = np.nan
+    if rows.stop > rows.start:
+        z[rows.start - r0 : rows.stop - r0, cols.start - c0 : cols.stop - c0] = plan.source.read(
+            rows, cols
+        )
