@@ -1,0 +1,20 @@
+"""Travel time: how long it takes to walk or drive over terrain."""
+
+from borderrisk.features.travel.ground import FineTerrain, resample
+from borderrisk.features.travel.measures import Places, Solves, solve_travel, travel_features
+from borderrisk.features.travel.solver import Ground, Travel, travel_time
+from borderrisk.features.travel.speed import Walking, tobler_kmh
+
+__all__ = [
+    "FineTerrain",
+    "Ground",
+    "Places",
+    "Solves",
+    "Travel",
+    "Walking",
+    "resample",
+    "solve_travel",
+    "tobler_kmh",
+    "travel_features",
+    "travel_time",
+]

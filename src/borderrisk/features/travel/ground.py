@@ -1,0 +1,255 @@
+"""The fine grid that travel is computed on: elevation, land, and where things lie on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from rasterio.enums import Resampling
+from rasterio.features import rasterize
+from rasterio.warp import reproject, transform_bounds
+from shapely.geometry.base import BaseGeometry
+
+from borderrisk.errors import ConfigError, DataError
+from borderrisk.features.terrain import RasterWindow
+from borderrisk.features.travel.solver import Ground
+from borderrisk.features.travel.speed import Walking
+from borderrisk.grid import Grid
+
+MAX_PIXELS = 64_000_000
+# A cell is 5 to 10 pixels wide: enough for the shape of borders and valleys, no more than needed.
+_COARSEST, _FINEST = 5, 10
+
+
+@dataclass(frozen=True, eq=False)
+class FineTerrain:
+    """What people walk over, on pixels several times finer than the cells.
+
+    Attributes
+    ----------
+    grid : Grid
+        The pixels; an analysis grid refined.
+    elevation : ndarray of float32, shape (rows, columns)
+        Metres, NaN where missing.
+    barrier : ndarray of bool, optional
+        Pixels that cannot be crossed: sea, lakes, closed stretches.
+    multiplier, road_kmh : ndarray, optional
+        As :class:`Ground` takes them.
+    """
+
+    grid: Grid
+    elevation: np.ndarray
+    barrier: np.ndarray | None = None
+    multiplier: np.ndarray | None = None
+    road_kmh: np.ndarray | None = None
+
+    @classmethod
+    def read(
+        cls,
+        source: RasterWindow,
+        grid: Grid,
+        *,
+        land: BaseGeometry | None = None,
+        factor: int | None = None,
+    ) -> FineTerrain:
+        """Warp an elevation raster to the pixels of a grid.
+
+        Parameters
+        ----------
+        source : RasterWindow
+            Elevation in any CRS.
+        grid : Grid
+            The analysis grid.
+        land : shapely Polygon or MultiPolygon, optional
+            In grid metres; all else is a barrier.
+        factor : int, optional
+            Pixels per cell edge; :func:`pixels_per_cell` by default.
+        """
+        fine = grid.refine(factor or pixels_per_cell(source, grid))
+        barrier = None if land is None else ~mask_of(land, fine)
+        return cls(fine, resample(source, fine), barrier)
+
+    def ground(self, walking: Walking | None = None) -> Ground:
+        """Return the terrain made ready for solves."""
+        return Ground(
+            self.elevation,
+            self.grid.cell_size_m,
+            walking,
+            barrier=self.barrier,
+            multiplier=self.multiplier,
+            road_kmh=self.road_kmh,
+        )
+
+
+def pixels_per_cell(source: RasterWindow, grid: Grid) -> int:
+    """Pixels along the edge of a cell: near the source's resolution, between 5 and 10."""
+    pixel_m = _pixel_size_m(source)
+    factor = int(np.clip(round(grid.cell_size_m / pixel_m), _COARSEST, _FINEST))
+    fits = int(np.sqrt(MAX_PIXELS / grid.size))
+    return max(1, min(factor, fits))
+
+
+def resample(source: RasterWindow, grid: Grid) -> np.ndarray:
+    """Elevation on the cells of a grid.
+
+    Cells larger than the source's pixels take their average, smaller ones interpolate between
+    them (bilinear).
+
+    Parameters
+    ----------
+    source : RasterWindow
+        Elevation in any CRS.
+    grid : Grid
+        Cells to fill.
+
+    Returns
+    -------
+    ndarray of float32, shape (rows, columns)
+        Metres, NaN where the source has none.
+
+    Raises
+    ------
+    DataError
+        If the source does not touch the grid.
+    """
+    rows, cols = _window(source, grid)
+    if rows.start >= rows.stop or cols.start >= cols.stop:
+        raise DataError(
+            f"The elevation raster covers {_box(source)} ({source.crs.name}) and does not touch "
+            "the grid; check the elevation file and the study area."
+        )
+    t = source.transform
+    finer = _pixel_size_m(source) < grid.cell_size_m / 1.5
+    out = np.full(grid.shape, np.nan, np.float32)
+    reproject(
+        source.read(rows, cols),
+        out,
+        src_transform=t * t.translation(cols.start, rows.start),
+        src_crs=source.crs.to_wkt(),
+        src_nodata=np.nan,
+        dst_transform=grid.transform,
+        dst_crs=grid.crs.to_wkt(),
+        dst_nodata=np.nan,
+        resampling=Resampling.average if finer else Resampling.bilinear,
+        num_threads=2,
+    )
+    return out
+
+
+def _window(source: RasterWindow, grid: Grid) -> tuple[slice, slice]:
+    """Rows and columns of the source under the grid, two pixels wider."""
+    west, south, east, north = transform_bounds(
+        grid.crs.to_wkt(), source.crs.to_wkt(), *grid.bounds, densify_pts=101
+    )
+    t, (rows, cols) = source.transform, source.shape
+    first_col, last_col = (west - t.c) / t.a - 2, (east - t.c) / t.a + 2
+    first_row, last_row = (north - t.f) / t.e - 2, (south - t.f) / t.e + 2
+    row = np.clip([np.floor(first_row), np.ceil(last_row)], 0, rows).astype(int)
+    col = np.clip([np.floor(first_col), np.ceil(last_col)], 0, cols).astype(int)
+    return slice(int(row[0]), int(row[1])), slice(int(col[0]), int(col[1]))
+
+
+def _pixel_size_m(source: RasterWindow) -> float:
+    """Height of a pixel in metres."""
+    size = abs(source.transform.e)
+    return size * 111_320 if source.crs.is_geographic else size
+
+
+def _box(source: RasterWindow) -> str:
+    return ", ".join(f"{value:g}" for value in source.bounds)
+
+
+def mask_of(geometry: BaseGeometry, grid: Grid) -> np.ndarray:
+    """Cells whose centre lies in a polygon (grid metres)."""
+    if geometry.is_empty:
+        return np.zeros(grid.shape, bool)
+    return rasterize([geometry], grid.shape, transform=grid.transform, dtype="uint8") == 1
+
+
+def cells_of_lines(lines: BaseGeometry, grid: Grid) -> np.ndarray:
+    """Mask of the cells that lines (grid metres) run through."""
+    if lines.is_empty:
+        return np.zeros(grid.shape, bool)
+    burned = rasterize(
+        [lines], grid.shape, transform=grid.transform, all_touched=True, dtype="uint8"
+    )
+    return burned == 1
+
+
+def cells_of_points(
+    x: np.ndarray, y: np.ndarray, grid: Grid, passable: np.ndarray | None = None
+) -> np.ndarray:
+    """Flat cell index of points in grid metres; −1 outside the grid.
+
+    A point on an impassable cell moves to a passable one beside it, if there is one: towns on a
+    coast or a lake shore may fall on the wrong side of a pixel.
+    """
+    row, col = grid.rowcol(np.atleast_1d(x), np.atleast_1d(y))
+    cells = np.where(row >= 0, row * grid.shape[1] + col, -1)
+    if passable is None:
+        return cells
+    for i in np.flatnonzero(cells >= 0):
+        if not passable[row[i], col[i]]:
+            cells[i] = _beside(int(row[i]), int(col[i]), passable)
+    return cells
+
+
+def _beside(row: int, col: int, passable: np.ndarray) -> int:
+    top, left = max(row - 2, 0), max(col - 2, 0)
+    rows, cols = np.nonzero(passable[top : row + 3, left : col + 3])
+    if not len(rows):
+        return -1
+    nearest = int(np.argmin((rows + top - row) ** 2 + (cols + left - col) ** 2))
+    return int((rows[nearest] + top) * passable.shape[1] + cols[nearest] + left)
+
+
+def target_cell(
+    name: str, lonlat: tuple[float, float], fine: FineTerrain, open_: np.ndarray
+) -> int:
+    """Flat cell index of a named target.
+
+    Raises
+    ------
+    ConfigError
+        If it lies outside the grid, or in water or missing elevation.
+    """
+    x, y = fine.grid.project(*lonlat)
+    lon, lat = lonlat
+    row, _ = fine.grid.rowcol(x, y)
+    if row < 0:
+        raise ConfigError(
+            f"Target {name} ({lon:g} E, {lat:g} N) lies outside the grid; take it out of "
+            "features.travel.targets or widen study_area.halo_km."
+        )
+    cell = int(cells_of_points(x, y, fine.grid, open_)[0])
+    if cell < 0:
+        raise ConfigError(
+            f"Target {name} ({lon:g} E, {lat:g} N) lies in water or where elevation is missing; "
+            "check its order (longitude first) and position."
+        )
+    return cell
+
+
+def block_mean(values: np.ndarray, grid: Grid) -> np.ndarray:
+    """Mean of the finite fine values in each cell; NaN where there are none.
+
+    Parameters
+    ----------
+    values : ndarray, shape (k * rows, k * columns)
+        On ``grid.refine(k)``.
+    grid : Grid
+        The analysis grid.
+    """
+    rows, cols = grid.shape
+    k = values.shape[0] // rows
+    blocks = values.reshape(rows, k, cols, k)
+    finite = np.isfinite(blocks)
+    total = np.where(finite, blocks, 0).sum(axis=(1, 3), dtype=np.float64)
+    count = finite.sum(axis=(1, 3))
+    return np.divide(total, count, out=np.full(grid.shape, np.nan), where=count > 0)
+
+
+def union(geometries: object) -> BaseGeometry:
+    """Return one geometry of many."""
+    return shapely.union_all(np.asarray(geometries, dtype=object))

@@ -1,0 +1,236 @@
+"""Travel-time features of the cells."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+
+import geopandas as gpd
+import numpy as np
+import xarray as xr
+from shapely.geometry.base import BaseGeometry
+
+from borderrisk.errors import DataError
+from borderrisk.features.catalogue import annotate
+from borderrisk.features.travel.ground import (
+    FineTerrain,
+    block_mean,
+    cells_of_lines,
+    cells_of_points,
+    target_cell,
+)
+from borderrisk.features.travel.solver import Ground, Travel
+from borderrisk.features.travel.speed import Walking
+from borderrisk.grid import Grid
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where people set out from and go to.
+
+    Attributes
+    ----------
+    lines_by_country : mapping of str to shapely lines
+        The border with each neighbour (ISO 3166 alpha-3), in grid metres.
+    settlements : geopandas.GeoDataFrame
+        WGS84 points with ``country`` and ``population``.
+    home : str
+        ISO 3166 alpha-3 of the home country.
+    targets : mapping of str to (longitude, latitude)
+        Named places inland.
+    posts : geopandas.GeoDataFrame, optional
+        WGS84 points of state presence besides settlements.
+    far_population, home_population : int
+        Smallest settlement that counts, on the far and on the home side.
+    """
+
+    lines_by_country: Mapping[str, BaseGeometry]
+    settlements: gpd.GeoDataFrame
+    home: str
+    targets: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    posts: gpd.GeoDataFrame | None = None
+    far_population: int = 10_000
+    home_population: int = 10_000
+
+    def far_settlements(self) -> gpd.GeoDataFrame:
+        """Settlements of the neighbours that are large enough."""
+        s = self.settlements
+        countries = list(self.lines_by_country)
+        return s[s.country.isin(countries) & (s.population >= self.far_population)]
+
+    def home_settlements(self) -> gpd.GeoDataFrame:
+        """Settlements of the home country that are large enough."""
+        s = self.settlements
+        return s[(s.country == self.home) & (s.population >= self.home_population)]
+
+
+@dataclass(frozen=True, eq=False)
+class Solves:
+    """Solves over one terrain, for features and corridors alike.
+
+    Attributes
+    ----------
+    fine : FineTerrain
+        Terrain of the solves.
+    ground : Ground
+        The same, made ready.
+    border : dict of str to Travel
+        Away from the border with each neighbour.
+    far : Travel
+        Away from the far-side settlements, through the border: the border cells are its sources.
+    far_to_border : Travel
+        Away from the far-side settlements, everywhere.
+    targets : dict of str to Travel
+        Towards each target.
+    home, presence : Travel
+        Towards the nearest home-side settlement; away from the nearest state presence.
+    """
+
+    fine: FineTerrain
+    ground: Ground
+    border: dict[str, Travel]
+    far: Travel
+    far_to_border: Travel
+    targets: dict[str, Travel]
+    home: Travel
+    presence: Travel
+
+
+def solve_travel(
+    fine: FineTerrain, places: Places, walking: Walking | None = None, workers: int | None = None
+) -> Solves:
+    """Solve travel from the border and the far side, and towards home-side places.
+
+    Parameters
+    ----------
+    fine : FineTerrain
+        What is walked over.
+    places : Places
+        Borders, settlements, targets and posts.
+    walking : Walking, optional
+        Speed by slope.
+    workers : int, optional
+        Solves that run at the same time; each core by default. Results do not depend on it.
+
+    Raises
+    ------
+    ConfigError
+        If a target lies outside the grid, in water or where elevation is missing.
+    DataError
+        If a border, the far-side or the home-side settlements are all outside the grid, or no
+        path leads from the far side to the border.
+    """
+    ground = fine.ground(walking)
+    goal = {name: target_cell(name, at, fine, ground.open) for name, at in places.targets.items()}
+    lines = {code: _border_cells(code, g, fine) for code, g in places.lines_by_country.items()}
+    far = _settlement_cells(places.far_settlements(), fine, ground, "far-side", places)
+    home = _settlement_cells(places.home_settlements(), fine, ground, "home-side", places)
+    jobs: dict[str, Callable[[], Travel]] = {
+        "far": lambda: ground.solve(_at(far)),
+        "home": lambda: ground.solve(_at(home), "to"),
+        "presence": lambda: ground.solve(_at(np.union1d(home, _posts(places, fine, ground)))),
+    }
+    jobs |= {f"border {code}": partial(ground.solve, mask) for code, mask in lines.items()}
+    jobs |= {f"to {name}": partial(ground.solve, _at([cell]), "to") for name, cell in goal.items()}
+    done = _run(jobs, workers)
+    through = _through(ground, done["far"], np.logical_or.reduce(list(lines.values())))
+    return Solves(
+        fine,
+        ground,
+        border={code: done[f"border {code}"] for code in lines},
+        far=through,
+        far_to_border=done["far"],
+        targets={name: done[f"to {name}"] for name in goal},
+        home=done["home"],
+        presence=done["presence"],
+    )
+
+
+def travel_features(grid: Grid, solves: Solves) -> xr.Dataset:
+    """Mean travel time of each cell.
+
+    Parameters
+    ----------
+    grid : Grid
+        The analysis grid; the solves are on a refinement of it.
+    solves : Solves
+        From :func:`solve_travel`.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``hours_from_border`` and ``hours_from_border_<ccc>``, ``hours_from_far_settlement``,
+        ``hours_to_home_settlement``, ``hours_to_<target>``, ``remoteness``; NaN where no path
+        leads.
+    """
+    border = {f"hours_from_border_{c.lower()}": t.hours for c, t in solves.border.items()}
+    hours = {
+        "hours_from_border": np.minimum.reduce(list(border.values())),
+        **border,
+        "hours_from_far_settlement": solves.far.hours,
+        "hours_to_home_settlement": solves.home.hours,
+        **{f"hours_to_{name}": t.hours for name, t in solves.targets.items()},
+        "remoteness": solves.presence.hours,
+    }
+    arrays = {name: block_mean(h, grid).astype("float32") for name, h in hours.items()}
+    return annotate(grid.dataset().assign({n: (("y", "x"), a) for n, a in arrays.items()}))
+
+
+def _run(jobs: Mapping[str, Callable[[], Travel]], workers: int | None) -> dict[str, Travel]:
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        futures = {name: pool.submit(job) for name, job in jobs.items()}
+        return {name: future.result() for name, future in futures.items()}
+
+
+def _through(ground: Ground, far: Travel, border: np.ndarray) -> Travel:
+    """Continue from the border with the hours it took to get there."""
+    cells = np.flatnonzero(border)
+    spent = far.hours.ravel()[cells]
+    if not np.isfinite(spent).any():
+        raise DataError(
+            "No path leads from the far-side settlements to the border; check that the elevation "
+            "and the land outlines cover the far side."
+        )
+    return ground.solve((cells, spent))
+
+
+def _border_cells(code: str, lines: BaseGeometry, fine: FineTerrain) -> np.ndarray:
+    cells = cells_of_lines(lines, fine.grid)
+    if not cells.any():
+        raise DataError(f"The border with {code} lies outside the grid.")
+    return cells
+
+
+def _settlement_cells(
+    places: gpd.GeoDataFrame, fine: FineTerrain, ground: Ground, side: str, all_: Places
+) -> np.ndarray:
+    limit = all_.far_population if side == "far-side" else all_.home_population
+    cells = _points(places, fine, ground)
+    if not len(cells):
+        raise DataError(
+            f"No {side} settlement of at least {limit:,} people lies on the grid; lower the "
+            "population threshold or widen the halo."
+        )
+    return cells
+
+
+def _posts(places: Places, fine: FineTerrain, ground: Ground) -> np.ndarray:
+    if places.posts is None or places.posts.empty:
+        return np.empty(0, np.int64)
+    return _points(places.posts, fine, ground)
+
+
+def _points(points: gpd.GeoDataFrame, fine: FineTerrain, ground: Ground) -> np.ndarray:
+    """Distinct passable cells of some WGS84 points."""
+    if points.empty:
+        return np.empty(0, np.int64)
+    x, y = fine.grid.project(points.geometry.x, points.geometry.y)
+    cells = cells_of_points(x, y, fine.grid, ground.open)
+    return np.unique(cells[cells >= 0])
+
+
+def _at(cells: np.ndarray | list[int]) -> tuple[np.ndarray, np.ndarray]:
+    return np.asarray(cells), np.zeros(len(cells))

@@ -1,0 +1,312 @@
+"""Accumulated travel time over terrain, away from sources or towards targets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from borderrisk.errors import ConfigError, DataError
+from borderrisk.features.travel import kernel
+from borderrisk.features.travel.speed import Walking
+
+Direction = Literal["from", "to"]
+Sources = np.ndarray | tuple[np.ndarray, np.ndarray]
+_MAX_BUCKETS = 1 << 18
+_NONE = np.empty(0, np.float32)
+
+
+@dataclass(frozen=True)
+class Travel:
+    """Result of one solve.
+
+    Attributes
+    ----------
+    hours : ndarray, shape (rows, columns)
+        Travel time; infinite where no path leads.
+    came : ndarray of uint8, shape (rows, columns)
+        Move (row of :data:`kernel.MOVES`) by which the best path enters each cell, counted from the
+        sources outward; ``kernel.START`` at sources and where no path leads.
+    direction : str
+        ``from`` or ``to``.
+    """
+
+    hours: np.ndarray
+    came: np.ndarray
+    direction: Direction
+
+    def labels(self, label: np.ndarray) -> np.ndarray:
+        """Carry a label of the sources to every cell along the best paths.
+
+        Parameters
+        ----------
+        label : ndarray of int32, shape (rows, columns)
+            Read at the sources only.
+
+        Returns
+        -------
+        ndarray of int32, shape (rows, columns)
+            −1 where no path leads.
+        """
+        out = np.where(np.isfinite(self.hours), label, -1).astype(np.int32).ravel()
+        kernel.carry(self.came.ravel(), self.hours.shape[1], out)
+        return out.reshape(self.hours.shape)
+
+    def path(self, row: int, col: int) -> np.ndarray:
+        """Cells of the best path between a source and a cell, in the order they are walked.
+
+        Returns
+        -------
+        ndarray of int, shape (cells, 2)
+            Row and column.
+
+        Raises
+        ------
+        DataError
+            If no path leads there.
+        """
+        if not np.isfinite(self.hours[row, col]):
+            raise DataError(f"No path leads to the cell in row {row}, column {col}.")
+        cells = [(row, col)]
+        while (move := self.came[row, col]) != kernel.START:
+            row, col = row - kernel.MOVES[move, 0], col - kernel.MOVES[move, 1]
+            cells.append((row, col))
+        return np.array(cells if self.direction == "to" else cells[::-1])
+
+
+class Ground:
+    """Terrain made ready for any number of solves.
+
+    Parameters
+    ----------
+    elevation : ndarray, shape (rows, columns)
+        Metres on square cells of an equal-area grid; NaN cannot be crossed.
+    cell_size_m : float
+        Edge length of a cell.
+    walking : Walking
+        Speed by slope, and the slope limit.
+    barrier : ndarray of bool, optional
+        Cells that cannot be crossed on foot; roads cross them (bridges).
+    multiplier : ndarray, optional
+        Factor on the walking time in each cell (2 = twice as long): land cover, water, snow; NaN
+        cannot be crossed.
+    road_kmh : ndarray, optional
+        Speed on roads, 0 or NaN where there is none. Between two road cells that touch, a step
+        takes the faster of the two modes: paths board and leave vehicles anywhere on a road.
+
+    Raises
+    ------
+    ConfigError
+        If a size or speed is not positive.
+    DataError
+        If the arrays differ in shape.
+    """
+
+    def __init__(
+        self,
+        elevation: np.ndarray,
+        cell_size_m: float,
+        walking: Walking | None = None,
+        *,
+        barrier: np.ndarray | None = None,
+        multiplier: np.ndarray | None = None,
+        road_kmh: np.ndarray | None = None,
+    ) -> None:
+        _check_terrain(elevation, cell_size_m, barrier, multiplier, road_kmh)
+        self.shape: tuple[int, int] = elevation.shape
+        self.walking = walking or Walking()
+        self._length = np.hypot(*kernel.MOVES.T) * cell_size_m / 1000
+        self._road = _road_pace(road_kmh)
+        self._multiplier = _NONE if multiplier is None else _float32(multiplier).ravel()
+        self._elevation = _closed(_float32(elevation), barrier, multiplier, self._road)
+        self._moves = self._permitted()
+
+    @property
+    def open(self) -> np.ndarray:
+        """Cells that can be crossed."""
+        return np.isfinite(self._elevation) | (self._road > 0 if self._road.size else False)
+
+    def solve(
+        self, sources: Sources, direction: Direction = "from", dtype: str = "float32"
+    ) -> Travel:
+        """Travel time between the sources and every cell.
+
+        Parameters
+        ----------
+        sources : ndarray of bool, or tuple of ndarray
+            Mask of cells, or flat cell indices and the hours already spent there.
+        direction : {"from", "to"}
+            Away from the sources, or towards them.
+        dtype : str
+            Precision of the hours; float32 errs by about 1e-6 of the result.
+
+        Returns
+        -------
+        Travel
+
+        Raises
+        ------
+        DataError
+            If there is no source, or none on ground that can be crossed.
+        """
+        cells, start = self._starts(sources)
+        hours = np.full(self._moves.size, np.inf, dtype)
+        hours[cells] = start
+        came = np.full(hours.size, kernel.START, np.uint8)
+        fastest, width, buckets = self._bounds()
+        kernel.accumulate(
+            self._elevation.ravel(), self._moves.ravel(), self._multiplier, self._road.ravel(),
+            self.shape[1], {"from": 1.0, "to": -1.0}[direction], self._length, fastest,
+            self.walking.table(), width, buckets, cells, hours, came,
+        )  # fmt: skip
+        return Travel(hours.reshape(self.shape), came.reshape(self.shape), direction)
+
+    def _starts(self, sources: Sources) -> tuple[np.ndarray, np.ndarray]:
+        """Distinct passable cells and their hours."""
+        if isinstance(sources, tuple):
+            cells, start = np.asarray(sources[0], np.int64), np.asarray(sources[1], float)
+        else:
+            cells = np.flatnonzero(sources)
+            start = np.zeros(len(cells))
+        if not len(cells):
+            raise DataError("There is no source or target to travel from or to.")
+        good = self.open.ravel()[cells] & np.isfinite(start)
+        if not good.any():
+            raise DataError(
+                "Every source or target lies in water, beyond the elevation data or on a barrier; "
+                "no path can begin there."
+            )
+        order = np.argsort(start[good], kind="stable")
+        distinct, first = np.unique(cells[good][order], return_index=True)
+        return distinct, start[good][order][first]
+
+    def _bounds(self) -> tuple[np.ndarray, float, int]:
+        """Fewest hours of each move, hours per bucket, and buckets to hold the longest step."""
+        factor = self._multiplier[np.isfinite(self._multiplier)]
+        best, worst = self.walking.best_pace, self.walking.worst_pace
+        if factor.size:
+            best, worst = best * float(factor.min()), worst * float(factor.max())
+        roads = self._road[self._road > 0]
+        if roads.size:
+            best, worst = min(best, float(roads.min())), max(worst, float(roads.max()))
+        # a hair less than the exact minimum, so that rounding never hides an improvement
+        fastest = self._length * best * (1 - 1e-6)
+        longest = float(self._length.max()) * worst
+        width = max(float(fastest.min()), longest / (_MAX_BUCKETS - 3))
+        return fastest, width, int(longest / width) + 3
+
+    def _permitted(self) -> np.ndarray:
+        moves = np.zeros(self.shape, np.uint16)
+        limit = (self._length * 1000 * self.walking.steepest * (1 + 1e-6)).astype(np.float64)
+
+        def rows(first: int, last: int) -> None:
+            kernel.permit_moves(self._elevation, self._road, limit, first, last, moves)
+
+        in_row_blocks(rows, self.shape[0])
+        return moves
+
+
+def travel_time(
+    elevation: np.ndarray,
+    cell_size_m: float,
+    sources: Sources,
+    *,
+    direction: Direction = "from",
+    walking: Walking | None = None,
+    barrier: np.ndarray | None = None,
+    multiplier: np.ndarray | None = None,
+    road_kmh: np.ndarray | None = None,
+    dtype: str = "float32",
+) -> np.ndarray:
+    """Hours between sources and every cell; see :class:`Ground` for the arguments.
+
+    The step between two cells takes its horizontal length over Tobler's speed at its slope in the
+    direction of travel, times the mean multiplier along it. Uphill and downhill differ, so ``from``
+    and ``to`` differ.
+
+    Returns
+    -------
+    ndarray, shape (rows, columns)
+        Hours; infinite where no path leads.
+
+    Examples
+    --------
+    >>> flat = np.zeros((1, 3))
+    >>> travel_time(flat, 1000.0, np.array([[True, False, False]])).round(3).tolist()
+    [[0.0, 0.331, 0.662]]
+    """
+    ground = Ground(
+        elevation,
+        cell_size_m,
+        walking,
+        barrier=barrier,
+        multiplier=multiplier,
+        road_kmh=road_kmh,
+    )
+    return ground.solve(sources, direction, dtype).hours
+
+
+def in_row_blocks(work: Callable[[int, int], None], rows: int) -> None:
+    """Run a compiled loop that releases the lock over blocks of rows, one thread per core."""
+    workers = os.cpu_count() or 1
+    edges = np.linspace(0, rows, 4 * workers + 1).astype(int)
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(work, edges[:-1], edges[1:]))
+
+
+def _check_terrain(
+    elevation: np.ndarray,
+    cell_size_m: float,
+    barrier: np.ndarray | None,
+    multiplier: np.ndarray | None,
+    road_kmh: np.ndarray | None,
+) -> None:
+    if not (np.isfinite(cell_size_m) and cell_size_m > 0):
+        raise ConfigError(f"cell_size_m must be a positive number of metres (got {cell_size_m:g}).")
+    named = {"barrier": barrier, "multiplier": multiplier, "road_kmh": road_kmh}
+    for name, array in named.items():
+        if array is not None and array.shape != elevation.shape:
+            raise DataError(
+                f"{name} has {array.shape} cells but the elevation has {elevation.shape}; "
+                "put both on the same grid."
+            )
+    if multiplier is not None and not np.all(multiplier[~np.isnan(multiplier)] > 0):
+        raise ConfigError(
+            "Travel-time multipliers must be above 0; use a barrier for ground that cannot be "
+            "crossed."
+        )
+    if road_kmh is not None and np.nanmin(road_kmh, initial=0) < 0:
+        raise ConfigError("Road speeds must not be negative; use 0 where there is no road.")
+
+
+def _road_pace(road_kmh: np.ndarray | None) -> np.ndarray:
+    """Hours per km, 0 where there is no road."""
+    if road_kmh is None:
+        return np.empty((0, 0), np.float32)
+    speed = np.nan_to_num(np.asarray(road_kmh, float), nan=0.0)
+    return np.divide(1, speed, out=np.zeros_like(speed), where=speed > 0).astype(np.float32)
+
+
+def _closed(
+    elevation: np.ndarray,
+    barrier: np.ndarray | None,
+    multiplier: np.ndarray | None,
+    road: np.ndarray,
+) -> np.ndarray:
+    """Elevation with NaN on barriers that no road crosses, and where the multiplier is missing."""
+    if barrier is None and multiplier is None:
+        return elevation
+    shut = np.zeros(elevation.shape, bool) if barrier is None else barrier.copy()
+    if road.size:
+        shut &= ~(road > 0)
+    if multiplier is not None:
+        shut |= np.isnan(multiplier)
+    return np.where(shut, np.float32(np.nan), elevation)
+
+
+def _float32(array: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(array, dtype=np.float32)
