@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
 
+from borderrisk.compute import available_workers
 from borderrisk.errors import DataError
 from borderrisk.features.catalogue import annotate
-from borderrisk.features.terrain._pass import Plan, sum_rows
+from borderrisk.features.terrain._pass import Plan, sum_apart, sum_rows
 from borderrisk.features.terrain._raster import ElevationArray, RasterWindow, name_of
 from borderrisk.features.terrain._sums import Sums
 from borderrisk.grid import Grid
@@ -31,6 +31,7 @@ def terrain_features(
     tpi_radii_km: Sequence[float] = (10, 50),
     threads: int | None = None,
     window_rows: int | None = None,
+    scheduler: str = "threads",
 ) -> xr.Dataset:
     """Terrain features of every cell.
 
@@ -55,6 +56,10 @@ def terrain_features(
     window_rows : int, optional
         Rows of the raster held at a time; some million pixels by default. Results do not
         depend on it.
+    scheduler : str
+        ``threads`` reads and computes here; ``processes`` or the address of a Dask scheduler
+        share bands of rows out (see :func:`borderrisk.compute.map_parallel`), with the same
+        result. Files must then have the same path everywhere.
 
     Returns
     -------
@@ -67,9 +72,12 @@ def terrain_features(
         If the raster does not touch the grid or holds no elevation there.
     """
     plan = Plan.of(source, grid)
-    box = (0, 0, *grid.shape)
-    threads = threads or len(os.sched_getaffinity(0))
-    sums = sum_rows(plan, 0, plan.pixels.shape[0], box, threads=threads, window_rows=window_rows)
+    threads = threads or available_workers()
+    if scheduler == "threads":
+        rows, box = plan.pixels.shape[0], (0, 0, *grid.shape)
+        sums = sum_rows(plan, 0, rows, box, threads=threads, window_rows=window_rows)
+    else:
+        sums = sum_apart(plan, scheduler, threads)
     return _dataset(plan, sums, tpi_radii_km)
 
 
