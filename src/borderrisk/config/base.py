@@ -1,0 +1,76 @@
+"""The common ground of all config sections: strictness, and paths that know their folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationInfo,
+)
+from pydantic.json_schema import WithJsonSchema
+
+
+class Section(BaseModel):
+    """A part of the config: immutable, and no key that is not declared."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True
+    )
+
+
+class PathRole:
+    """Marks a key that holds a path; an input has to exist when the config is loaded."""
+
+    def __init__(self, *, is_input: bool) -> None:
+        self.is_input = is_input
+
+
+def absolute(path: Path, folder: Path) -> Path:
+    """Return ``path`` seen from ``folder``, without ``..`` and without following links."""
+    return Path(os.path.normpath(folder.absolute() / path.expanduser()))
+
+
+def _resolve(path: Path, info: ValidationInfo) -> Path:
+    return absolute(path, Path((info.context or {}).get("folder", ".")))
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+_PATH_SCHEMA = {"type": "string", "minLength": 1}
+_RelativePath = Annotated[
+    Path,
+    Strict(False),  # defaults are paths, files hold texts
+    BeforeValidator(lambda value: value or None),  # an empty text is no path
+    AfterValidator(_resolve),
+    WithJsonSchema(_PATH_SCHEMA),
+]
+InputPath = Annotated[_RelativePath, PathRole(is_input=True)]
+OutputPath = Annotated[_RelativePath, PathRole(is_input=False)]
+InputPaths = Annotated[
+    tuple[_RelativePath, ...],
+    Strict(False),
+    Field(min_length=1),
+    BeforeValidator(_as_list),
+    PathRole(is_input=True),
+    WithJsonSchema(
+        {"anyOf": [_PATH_SCHEMA, {"type": "array", "items": _PATH_SCHEMA, "minItems": 1}]}
+    ),
+]
+
+Longitude = Annotated[float, Field(ge=-180, le=180)]
+Latitude = Annotated[float, Field(ge=-90, le=90)]
+Bounds = tuple[Longitude, Latitude, Longitude, Latitude]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=60)]
+CountryCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+Positive = Annotated[float, Field(gt=0)]
+PositiveCount = Annotated[int, Field(gt=0)]

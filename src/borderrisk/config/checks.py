@@ -1,0 +1,237 @@
+"""What has to hold between the keys of a config, beyond the type and range of each."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from borderrisk.config.inputs import INCIDENT_COLUMNS
+from borderrisk.config.merge import merge_patch
+from borderrisk.config.model import Config
+from borderrisk.config.paths import PATH_KEYS
+from borderrisk.config.problems import Location, Problem, did_you_mean, got, problems_of
+from borderrisk.config.refused import about_people
+
+_FIXED_IN_SCENARIOS = ("name", "scenarios", "study_area", "grid")
+
+
+def check(config: Config, *, paths: bool = True) -> list[Problem]:
+    """Return every problem between keys, of the scenarios too.
+
+    Parameters
+    ----------
+    config : Config
+        Valid key by key.
+    paths : bool
+        Whether input files have to exist.
+    """
+    problems = _check_one(config, paths)
+    known = set(problems)
+    for name in config.scenarios:
+        prefix: Location = ("scenarios", name, "changes")
+        problems += [
+            Problem((*prefix, *problem.location), problem.message, problem.at_key)
+            for problem in _scenario(config, name, paths)
+            if problem not in known
+        ]
+    return problems
+
+
+def _check_one(config: Config, paths: bool) -> list[Problem]:
+    checks = (_area, _focus, _incidents, _features, _periods, _lists)
+    problems = [problem for run in checks for problem in run(config)]
+    return problems + (list(_paths(config)) if paths else [])
+
+
+def _scenario(config: Config, name: str, paths: bool) -> list[Problem]:
+    changes = config.scenarios[name].changes
+    problems = [
+        Problem((key,), "cannot be changed by a scenario", at_key=True)
+        for key in _FIXED_IN_SCENARIOS
+        if key in changes
+    ]
+    allowed = {key: value for key, value in changes.items() if key not in _FIXED_IN_SCENARIOS}
+    data = merge_patch(config.model_dump(mode="json"), allowed)
+    try:
+        return problems + _check_one(Config.from_data(data, config.folder), paths)
+    except ValidationError as error:
+        return problems + problems_of(error)
+
+
+def _area(config: Config) -> Iterator[Problem]:
+    area = config.study_area
+    key: Location = ("study_area", "neighbours")
+    for i, code in enumerate(area.neighbours):
+        if code == area.home:
+            yield Problem((*key, i), f"the home country is not its own neighbour {got(code)}")
+    if area.window is not None:
+        yield from _box(("study_area", "window"), area.window)
+    if config.grid.cell_size_m > area.border_strip_km * 1000:
+        yield Problem(
+            ("grid", "cell_size_m"),
+            f"cells are wider than the study area of {area.border_strip_km:g} km "
+            f"{got(config.grid.cell_size_m)}; the unit is metres",
+        )
+
+
+def _box(key: Location, bounds: tuple[float, float, float, float]) -> Iterator[Problem]:
+    west, south, east, north = bounds
+    if west >= east:
+        yield Problem(key, f"west must be less than east {got(list(bounds))}")
+    if south >= north:
+        yield Problem(key, f"south must be less than north {got(list(bounds))}")
+
+
+def _focus(config: Config) -> Iterator[Problem]:
+    window = config.study_area.window
+    for name, focus in config.focus.items():
+        key: Location = ("focus", name, "bounds")
+        yield from _box(key, focus.bounds)
+        if window is not None and _apart(focus.bounds, window):
+            message = f"does not touch study_area.window {got(list(focus.bounds))}"
+            yield Problem(key, f"{message}; the order is west, south, east, north")
+    for i, name in enumerate(config.outputs.focus or ()):
+        if name not in config.focus:
+            hint = did_you_mean(name, config.focus)
+            yield Problem(("outputs", "focus", i), f"no such focus is defined {got(name)}{hint}")
+    if config.train.area == "focus" and not (config.outputs.focus or config.focus):
+        yield Problem(("train", "area"), 'no focus is defined (got "focus"); use study_area')
+
+
+def _apart(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return one[2] < other[0] or other[2] < one[0] or one[3] < other[1] or other[3] < one[1]
+
+
+def _incidents(config: Config) -> Iterator[Problem]:
+    incidents = config.data.incidents
+    key: Location = ("data", "incidents")
+    yield from _columns(config, (*key, "columns"))
+    if incidents.start and incidents.end and incidents.start > incidents.end:
+        text = f"comes after data.incidents.end, {incidents.end} {got(str(incidents.start))}"
+        yield Problem((*key, "start"), text)
+
+
+def _columns(config: Config, key: Location) -> Iterator[Problem]:
+    incidents = config.data.incidents
+    if incidents.layout != "table":
+        if incidents.columns:
+            yield Problem(key, f"used by layout 'table' only {got(incidents.layout)}", at_key=True)
+        return
+    needed = ["date"]
+    if incidents.path.suffix.lower() in (".csv", ".tsv", ".txt"):
+        needed += ["latitude", "longitude"]
+    absent = [name for name in needed if name not in incidents.columns]
+    if absent:
+        yield Problem(key, f"layout 'table' needs columns for {', '.join(absent)}", at_key=True)
+    if "radius_km" not in incidents.columns and incidents.default_radius_km is None:
+        yield Problem(key, "name a column for radius_km, or set default_radius_km", at_key=True)
+    for name, column in incidents.columns.items():
+        if name not in INCIDENT_COLUMNS:
+            hint = did_you_mean(name, INCIDENT_COLUMNS)
+            yield Problem((*key, name), f"unknown incident column{hint}", at_key=True)
+        yield from _people((*key, name), column)
+
+
+def _people(key: Location, column: str) -> Iterator[Problem]:
+    if about_people(column):
+        yield Problem(
+            key,
+            f"columns about ethnicity, religion or identity are never used {got(column)}; "
+            "remove it",
+        )
+
+
+def _features(config: Config) -> Iterator[Problem]:
+    features = config.features
+    for i, column in enumerate(features.columns):
+        yield from _people(("features", "columns", i), column)
+    if features.columns and features.table is None:
+        yield Problem(("features", "columns"), "set features.table, the file with these columns")
+    if features.table is not None and not features.columns:
+        yield Problem(("features", "table"), "name the columns to use in features.columns")
+    yield from _exclude(config)
+    if config.data.roads is not None and not config.features.travel.enabled:
+        yield Problem(("data", "roads"), "has no effect while features.travel.enabled is false")
+
+
+def _exclude(config: Config) -> Iterator[Problem]:
+    if not config.features.exclude:
+        return
+    from borderrisk.features.catalogue import DECLARED, GROUPS, is_feature
+
+    known = {*GROUPS, *config.features.columns}
+    for i, name in enumerate(config.features.exclude):
+        if name not in known and not is_feature(name):
+            hint = did_you_mean(name, [*known, *(f.name for f in DECLARED)])
+            yield Problem(("features", "exclude", i), f"no such feature or group {got(name)}{hint}")
+
+
+def _periods(config: Config) -> Iterator[Problem]:
+    train, evaluation, first = config.train, config.evaluation, config.data.incidents.start
+    if train.start and train.origin and train.start >= train.origin:
+        text = f"must be before train.origin, {train.origin} {got(str(train.start))}"
+        yield Problem(("train", "start"), text)
+    if evaluation.last_origin < evaluation.first_origin:
+        text = f"comes before first_origin, {evaluation.first_origin}"
+        yield Problem(("evaluation", "last_origin"), f"{text} {got(str(evaluation.last_origin))}")
+    for key, day in (("train.origin", train.origin), ("evaluation.first_origin", _origin(config))):
+        if first and day and day <= first:
+            text = f"no incident is earlier: data.incidents.start is {first} {got(str(day))}"
+            yield Problem(tuple(key.split(".")), text)
+
+
+def _origin(config: Config) -> Any:
+    return config.evaluation.first_origin if config.evaluation.enabled else None
+
+
+def _lists(config: Config) -> Iterator[Problem]:
+    """Find values given twice in lists where each counts once."""
+    lists: dict[str, tuple[Any, ...]] = {
+        "study_area.neighbours": config.study_area.neighbours,
+        "data.elevation.path": config.data.elevation.path,
+        "data.incidents.confidence": config.data.incidents.confidence,
+        "data.incidents.kinds": config.data.incidents.kinds or (),
+        "features.terrain.tpi_radii_km": config.features.terrain.tpi_radii_km,
+        "features.proximity.settlement_thresholds": config.features.proximity.settlement_thresholds,
+        "features.columns": config.features.columns,
+        "evaluation.horizons_years": config.evaluation.horizons_years,
+        "evaluation.robustness_cell_km": config.evaluation.robustness_cell_km,
+        "corridors.slack_hours": config.corridors.slack_hours,
+        "outputs.focus": config.outputs.focus or (),
+    }
+    for key, values in lists.items():
+        for i, value in enumerate(values):
+            if value in values[:i]:
+                shown = value if isinstance(value, str | int | float) else str(value)
+                yield Problem((*key.split("."), i), f"given twice {got(shown)}")
+
+
+def _paths(config: Config) -> Iterator[Problem]:
+    for key, role in PATH_KEYS.items():
+        if not role.is_input:
+            continue
+        value: Any = config
+        for name in key:
+            value = getattr(value, name)
+        if isinstance(value, tuple):
+            for i, path in enumerate(value):
+                yield from _exists((*key, i) if len(value) > 1 else key, path, config)
+        elif value is not None:
+            yield from _exists(key, value, config)
+
+
+def _exists(key: Location, path: Path, config: Config) -> Iterator[Problem]:
+    if path.exists():
+        return
+    setting = ".".join(str(part) for part in key if isinstance(part, str))
+    shown = Path(os.path.relpath(path, config.folder)).as_posix()
+    near = []
+    if path.parent.is_dir():
+        near = difflib.get_close_matches(path.name, sorted(p.name for p in path.parent.iterdir()))
+    hint = f"did you mean {near[0]!r}?" if near else f"give another with --set {setting}=PATH"
+    yield Problem(key, f"no such file or folder {got(shown)}; {hint}")

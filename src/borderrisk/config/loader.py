@@ -1,0 +1,153 @@
+"""Read a config file and report every problem in it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from borderrisk.config.base import absolute
+from borderrisk.config.checks import check
+from borderrisk.config.model import Config
+from borderrisk.config.paths import PATH_KEYS
+from borderrisk.config.problems import Location, Problem, dotted, problems_of
+from borderrisk.config.repair import repaired
+from borderrisk.config.yamltext import Document, parse_value, read_yaml
+from borderrisk.errors import ConfigError
+
+
+def load_config(
+    path: str | Path, overrides: Mapping[str, str] | None = None, *, check_paths: bool = True
+) -> Config:
+    """Load and check a config file.
+
+    Parameters
+    ----------
+    path : str or Path
+        YAML 1.2 file. Relative paths in it start at its folder.
+    overrides : mapping of str to str, optional
+        Dotted keys to YAML values that replace what the file says, as given on the command line
+        with ``--set``. Relative paths among them start at the current folder.
+    check_paths : bool
+        Whether input files have to exist.
+
+    Raises
+    ------
+    ConfigError
+        With one line per problem: ``file:line:col: key: what is wrong (got ...)``.
+    """
+    path = Path(path)
+    source = _Source(path, read_yaml(_text(path)), {})
+    _stop_on(source, source.document.problems if not _usable(source.document) else [])
+    data = source.document.data
+    problems = [*source.document.problems, *_override(data, overrides or {}, source)]
+    folder = path.absolute().parent
+    try:
+        config = Config.from_data(data, folder)
+    except ValidationError as error:
+        problems += problems_of(error)
+        config = repaired(data, folder)
+    found = {problem.location for problem in problems}
+    problems += [p for p in check(config, paths=check_paths) if not _covered(p.location, found)]
+    _stop_on(source, problems)
+    return config
+
+
+class _Source:
+    """A config text and the overrides laid over it: knows where each key came from."""
+
+    def __init__(self, path: Path, document: Document, overridden: dict[Location, str]) -> None:
+        self.path, self.document, self.overridden = path, document, overridden
+
+    def line(self, problem: Problem) -> str:
+        """Return the problem as one line that starts with its place."""
+        key = f" {dotted(problem.location)}:" if problem.location else ""
+        return f"{self._place(problem)}:{key} {problem.message}"
+
+    def _place(self, problem: Problem) -> str:
+        for location, key in self.overridden.items():
+            if problem.location[: len(location)] == location:
+                return f"--set {key}"
+        row, column = self.order(problem)
+        return f"{self.path}:{row}:{column}"
+
+    def order(self, problem: Problem) -> tuple[int, int]:
+        """Return line and column of a problem."""
+        if problem.position:
+            return problem.position
+        return self.document.position(problem.location, of_key=problem.at_key)
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except IsADirectoryError:
+        raise ConfigError(f"{path}: is a folder; give a config file (.yaml)") from None
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such config file") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        row, column = before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1
+        raise ConfigError(
+            f"{path}:{row}:{column}: not UTF-8 text (byte 0x{content[error.start]:02x}); "
+            "save the file as UTF-8"
+        ) from None
+
+
+def _usable(document: Document) -> bool:
+    """Whether there is a mapping to check; notes why not."""
+    if isinstance(document.data, dict):
+        return True
+    if not document.problems:
+        empty = document.data is None
+        what = "the config is empty" if empty else "the config must be a mapping of keys to values"
+        document.problems.append(Problem((), what))
+    return False
+
+
+def _override(data: dict[str, Any], overrides: Mapping[str, str], source: _Source) -> list[Problem]:
+    problems = []
+    for key, text in overrides.items():
+        location: Location = tuple(key.split("."))
+        source.overridden[location] = key
+        try:
+            value = parse_value(text)
+        except ValueError as error:
+            problems.append(Problem(location, str(error)))
+            continue
+        place: Any = data
+        for part in location[:-1]:
+            if not isinstance(place.get(part), dict):
+                place[part] = {}
+            place = place[part]
+        place[location[-1]] = _from_here(location, value)
+    return problems
+
+
+def _from_here(location: Location, value: Any) -> Any:
+    """Make the paths of an override absolute, seen from the current folder."""
+    if location not in PATH_KEYS:
+        return value
+    if isinstance(value, list):
+        return [_from_here(location, item) for item in value]
+    return str(absolute(Path(value), Path.cwd())) if value and isinstance(value, str) else value
+
+
+def _covered(location: Location, found: set[Location]) -> bool:
+    """Whether a problem has been reported already, there or in a part of it."""
+    return any(
+        location[: len(other)] == other or other[: len(location)] == location for other in found
+    )
+
+
+def _stop_on(source: _Source, problems: list[Problem]) -> None:
+    if problems:
+        ordered = sorted(problems, key=source.order)
+        lines = dict.fromkeys(source.line(problem) for problem in ordered)
+        raise ConfigError("\n".join(lines))

@@ -1,0 +1,161 @@
+"""The whole config, and what can be done with it once it is loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, PrivateAttr
+
+from borderrisk.config.base import Section, Slug
+from borderrisk.config.inputs import DataConfig, FocusConfig, GridConfig, StudyAreaConfig
+from borderrisk.config.merge import merge_patch
+from borderrisk.config.modelling import (
+    EvaluationConfig,
+    FeaturesConfig,
+    ModelConfig,
+    TrainConfig,
+    UncertaintyConfig,
+)
+from borderrisk.config.paths import relative_paths
+from borderrisk.config.results import (
+    ComputeConfig,
+    CorridorsConfig,
+    OutputsConfig,
+    ScenarioConfig,
+    SegmentsConfig,
+)
+from borderrisk.config.yamltext import write_yaml
+from borderrisk.errors import ConfigError
+
+_NO_EFFECT_ON_RESULTS = (("compute",), ("outputs", "folder"))
+
+# Validated anew in each config, because the default paths start at its folder.
+_EMPTY: Any = dict
+
+
+class Config(Section):
+    """Everything a run needs to know.
+
+    Made with :func:`borderrisk.config.load_config`; immutable. Paths are absolute.
+    """
+
+    name: Slug = Field(description="Name of the config; runs are kept in a folder of this name.")
+    title: str = Field(default="", description="Title of the maps and report, English.")
+    title_fa: str = Field(default="", description="Title of the maps and report, Persian.")
+    study_area: StudyAreaConfig = Field(description="Where risk is scored.")
+    grid: GridConfig = Field(default=GridConfig(), description="The analysis grid.")
+    focus: dict[Slug, FocusConfig] = Field(
+        default_factory=dict, description="Named windows with a map and export of their own."
+    )
+    data: DataConfig = Field(description="Input files.")
+    features: FeaturesConfig = Field(
+        default=FeaturesConfig(), description="What is computed for each cell."
+    )
+    train: TrainConfig = Field(default=TrainConfig(), description="Training area and period.")
+    model: ModelConfig = Field(default=ModelConfig(), description="The estimator.")
+    uncertainty: UncertaintyConfig = Field(default=UncertaintyConfig(), description="Intervals.")
+    evaluation: EvaluationConfig = Field(
+        default=EvaluationConfig(), description="Tests on unseen incidents."
+    )
+    corridors: CorridorsConfig = Field(default=CorridorsConfig(), description="Corridors inland.")
+    segments: SegmentsConfig = Field(default=SegmentsConfig(), description="Border segments.")
+    scenarios: dict[Slug, ScenarioConfig] = Field(
+        default_factory=dict, description="Named what-if variants of this config."
+    )
+    outputs: OutputsConfig = Field(default_factory=_EMPTY, description="What a run writes.")
+    compute: ComputeConfig = Field(default_factory=_EMPTY, description="Where the work runs.")
+    seed: int = Field(default=20240103, ge=0, description="Seed of all random numbers.")
+
+    _folder: Path = PrivateAttr(default_factory=Path.cwd)
+
+    @classmethod
+    def from_data(cls, data: dict[str, Any], folder: Path) -> Config:
+        """Validate plain data; relative paths start at ``folder``.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            With every problem found.
+        """
+        config = cls.model_validate_json(json.dumps(data), context={"folder": folder})
+        config._folder = folder.absolute()
+        return config
+
+    @property
+    def folder(self) -> Path:
+        """Folder that relative paths start at: the one of the config file."""
+        return self._folder
+
+    @property
+    def mapped_focus(self) -> dict[str, FocusConfig]:
+        """The focus windows that a run maps and exports, in the order asked for."""
+        names = self.focus if self.outputs.focus is None else self.outputs.focus
+        return {name: self.focus[name] for name in names}
+
+    def to_data(self, relative_to: Path | None = None) -> dict[str, Any]:
+        """Return plain JSON-ready data, paths relative to a folder (default: the config's)."""
+        data = self.model_dump(mode="json")
+        return relative_paths(data, self.folder, relative_to or self.folder)
+
+    def dump_yaml(self, relative_to: Path | None = None) -> str:
+        """Return the complete config as YAML that loads back to an equal config.
+
+        Parameters
+        ----------
+        relative_to : Path, optional
+            Folder in which the text will be kept; default: the folder of the config file.
+        """
+        return write_yaml(self.to_data(relative_to))
+
+    def part(self, *keys: str) -> str:
+        """Return canonical JSON of some parts, for cache keys.
+
+        Parameters
+        ----------
+        *keys : str
+            Dotted keys such as ``"model"`` or ``"features.travel"``; none: everything.
+
+        Raises
+        ------
+        KeyError
+            If there is no such key.
+        """
+        data = self.to_data()
+        parts = {key: _pick(data, key) for key in keys} if keys else data
+        return json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of everything that can change a result; the same on every machine."""
+        data = json.loads(self.part())
+        for *parents, last in _NO_EFFECT_ON_RESULTS:
+            place = data
+            for key in parents:
+                place = place[key]
+            del place[last]
+        text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def with_scenario(self, name: str) -> Config:
+        """Return the config with the changes of a scenario applied.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such scenario.
+        """
+        if name not in self.scenarios:
+            choices = ", ".join(self.scenarios) or "none are defined"
+            raise ConfigError(f"scenarios: there is no scenario {name!r} (choices: {choices})")
+        data = merge_patch(self.model_dump(mode="json"), self.scenarios[name].changes)
+        return Config.from_data(data, self.folder)
+
+
+def _pick(data: dict[str, Any], key: str) -> Any:
+    value: Any = data
+    for name in key.split("."):
+        value = value[name]
+    return value

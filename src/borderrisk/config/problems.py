@@ -1,0 +1,119 @@
+"""One thing that is wrong with a config, and how it is worded."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from borderrisk.config.model_tree import choices_at
+
+Location = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One problem.
+
+    Attributes
+    ----------
+    location : tuple of str or int
+        Keys and list indices that lead to it.
+    message : str
+        What is wrong, with the value got and how to mend it.
+    at_key : bool
+        Whether it stands at the key, not at the value.
+    position : tuple of int, optional
+        (line, column) where known better than from the location.
+    """
+
+    location: Location
+    message: str
+    at_key: bool = False
+    position: tuple[int, int] | None = None
+
+
+def dotted(location: Location) -> str:
+    """Return a location as text, like ``outputs.focus[1]``."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return text.removeprefix(".")
+
+
+def got(value: Any) -> str:
+    """Return a value as it would be written in the file, shortened."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return f"(got {text if len(text) <= 60 else text[:57] + '...'})"
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the nearest choice, or nothing."""
+    by_lower = {choice.lower(): choice for choice in choices}
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return f"; did you mean {by_lower[near[0]]!r}?" if near else ""
+
+
+_PLAIN = {
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "string_type": "must be a text",
+    "bool_type": "must be true or false",
+    "dict_type": "must be a mapping of keys to values",
+    "model_type": "must be a mapping of keys to values",
+    "model_attributes_type": "must be a mapping of keys to values",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "path_type": "must be a path",
+    "date_type": "must be a date like 2014-01-31",
+    "date_parsing": "must be a date like 2014-01-31",
+    "date_from_datetime_parsing": "must be a date like 2014-01-31",
+    "date_from_datetime_inexact": "must be a date like 2014-01-31",
+    "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "string_pattern_mismatch": "must match {pattern}",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_short": "must have at least {min_length} item(s)",
+    "too_long": "must have at most {max_length} item(s)",
+}
+
+
+def problems_of(error: ValidationError) -> list[Problem]:
+    """Return one problem per error that pydantic found."""
+    return [_problem(dict(item)) for item in error.errors(include_url=False)]
+
+
+def _problem(item: dict[str, Any]) -> Problem:
+    location: Location = tuple(part for part in item["loc"] if part != "[key]")
+    context = {key: _number(value) for key, value in item.get("ctx", {}).items()}
+    kind, value = item["type"], item["input"]
+    if kind == "extra_forbidden":
+        hint = did_you_mean(str(location[-1]), choices_at(location[:-1]))
+        return Problem(location, f"unknown key{hint}", at_key=True)
+    if kind == "missing":
+        if isinstance(location[-1], int):
+            return Problem(
+                location[:-1], f"must have {location[-1] + 1} or more items {got(value)}"
+            )
+        return Problem(location, "required key is missing", at_key=True)
+    if kind == "literal_error":
+        return Problem(location, _choice(value, choices_at(location) or [context["expected"]]))
+    message = _PLAIN[kind].format(**context) if kind in _PLAIN else str(item["msg"])
+    return Problem(location, f"{message} {got(value)}", at_key="[key]" in item["loc"])
+
+
+def _choice(value: Any, choices: Iterable[str]) -> str:
+    choices = list(choices)
+    text = f"must be one of {', '.join(choices)} {got(value)}"
+    return text + (did_you_mean(value, choices) if isinstance(value, str) else "")
+
+
+def _number(value: Any) -> Any:
+    return f"{value:g}" if isinstance(value, float) else value

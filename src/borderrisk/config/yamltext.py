@@ -1,0 +1,180 @@
+"""YAML 1.2 text to plain data, with the line and column of every key and value.
+
+Scalars follow the core schema of YAML 1.2.2 (section 10.3.2): ``no`` is a text, ``010`` is ten.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from borderrisk.config.problems import Location, Problem
+
+_CORE: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
+    (re.compile(r"null|Null|NULL|~|"), lambda _: None),
+    (re.compile(r"true|True|TRUE"), lambda _: True),
+    (re.compile(r"false|False|FALSE"), lambda _: False),
+    (re.compile(r"[-+]?[0-9]+"), int),
+    (re.compile(r"0o[0-7]+"), lambda text: int(text[2:], 8)),
+    (re.compile(r"0x[0-9a-fA-F]+"), lambda text: int(text[2:], 16)),
+    (re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"), float),
+    (re.compile(r"[-+]?(\.inf|\.Inf|\.INF)"), lambda text: float(text.replace(".", ""))),
+    (re.compile(r"\.nan|\.NaN|\.NAN"), lambda _: float("nan")),
+)
+_STANDARD_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null",
+                  "map", "seq", "timestamp", "merge", "value")}  # fmt: skip
+Position = tuple[int, int]
+
+
+@dataclass
+class Document:
+    """Plain data of a YAML text and where each part of it stands.
+
+    Attributes
+    ----------
+    data : object
+        Mappings as dict, sequences as list, scalars.
+    keys, values : dict
+        Location (a tuple of keys and indices) to (line, column), counted from 1.
+    problems : list of Problem
+        Everything wrong with the text itself.
+    """
+
+    data: Any = None
+    keys: dict[Location, Position] = field(default_factory=dict)
+    values: dict[Location, Position] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def position(self, location: Location, *, of_key: bool = False) -> Position:
+        """Line and column of a key or value, or of the nearest part around it."""
+        table = self.keys if of_key else self.values
+        for length in range(len(location), 0, -1):
+            if location[:length] in table:
+                return table[location[:length]]
+        return (1, 1)
+
+
+def read_yaml(text: str) -> Document:
+    """Parse a text; problems are collected, not raised."""
+    document = Document()
+    try:
+        aliases = list(_aliases(text))
+        root = YAML(pure=True).compose(io.StringIO(text)) if not aliases else None
+    except MarkedYAMLError as error:
+        document.problems.append(_syntax(error))
+        return document
+    except (YAMLError, RecursionError, ValueError) as error:
+        why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        document.problems.append(Problem((), f"not valid YAML: {why}", position=(1, 1)))
+        return document
+    document.problems.extend(aliases)
+    if root is not None:
+        document.data = _Reader(document).plain(root, ())
+    return document
+
+
+def parse_value(text: str) -> Any:
+    """Return the value of a short YAML text such as ``0.5`` or ``[1, 2]``.
+
+    Raises
+    ------
+    ValueError
+        If it is not valid YAML.
+    """
+    document = read_yaml(text)
+    if document.problems:
+        raise ValueError(document.problems[0].message)
+    return document.data
+
+
+def write_yaml(data: Any) -> str:
+    """Return block-style YAML 1.2 of plain data that reads back to the same data."""
+    yaml = YAML(pure=True)
+    yaml.width = 100
+    out = io.StringIO()
+    yaml.dump(_styled(data), out)
+    return out.getvalue()
+
+
+def _styled(data: Any) -> Any:
+    """Mark lists of scalars to be written on one line."""
+    if isinstance(data, dict):
+        return {key: _styled(value) for key, value in data.items()}
+    if not isinstance(data, list):
+        return data
+    items = CommentedSeq(_styled(item) for item in data)
+    if not any(isinstance(item, dict | list) for item in data):
+        items.fa.set_flow_style()
+    return items
+
+
+class _Reader:
+    """Turns composed nodes into plain data and notes their positions."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+
+    def plain(self, node: Node, location: Location) -> Any:
+        self.document.values[location] = _position(node.start_mark)
+        tag = str(node.tag)
+        if tag not in _STANDARD_TAGS:
+            self._problem(location, f"tags are not supported (got {tag!r})", node)
+            return None
+        if isinstance(node, MappingNode):
+            return self._mapping(node, location)
+        if isinstance(node, SequenceNode):
+            return [self.plain(item, (*location, i)) for i, item in enumerate(node.value)]
+        return str(node.value) if getattr(node, "style", None) else _scalar(str(node.value))
+
+    def _mapping(self, node: MappingNode, location: Location) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, ScalarNode):
+                self._problem(location, "a key has to be a plain text", key_node)
+                continue
+            key = str(key_node.value)
+            place = (*location, key)
+            if key in data:
+                line = self.document.keys[place][0]
+                self._problem(place, f"duplicate key; first given on line {line}", key_node)
+                continue
+            self.document.keys[place] = _position(key_node.start_mark)
+            data[key] = self.plain(value_node, place)
+        return data
+
+    def _problem(self, location: Location, message: str, node: Node) -> None:
+        position = _position(node.start_mark)
+        self.document.problems.append(Problem(location, message, position=position))
+
+
+def _scalar(text: str) -> Any:
+    for pattern, convert in _CORE:
+        if pattern.fullmatch(text):
+            return convert(text)
+    return text
+
+
+def _position(mark: Any) -> Position:
+    return (mark.line + 1, mark.column + 1)
+
+
+def _aliases(text: str) -> Iterator[Problem]:
+    for event in YAML(pure=True).parse(io.StringIO(text)):
+        if isinstance(event, AliasEvent):
+            message = f"aliases are not supported (got *{event.anchor}); write the value out"
+            yield Problem((), message, position=_position(event.start_mark))
+
+
+def _syntax(error: MarkedYAMLError) -> Problem:
+    what = " ".join(str(part) for part in (error.context, error.problem) if part)
+    mark = error.problem_mark or error.context_mark
+    return Problem((), f"not valid YAML: {what}", position=_position(mark) if mark else (1, 1))
