@@ -25,10 +25,10 @@ _DIGRAPHS = {
     "ch": "č",
     "kh": "x",
     "gh": "g",
+    "que": "k",
     "q": "g",
     "zh": "ž",
     "ck": "k",
-    "x": "x",
     "c": "k",
 }
 _SOUNDS = {
