@@ -1,0 +1,79 @@
+"""A risk map in one HTML file that opens with no network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from borderrisk.errors import ConfigError, OutputError
+from borderrisk.outputs.scene import Scene
+from borderrisk.outputs.webmap.columns import pack_columns
+from borderrisk.outputs.webmap.page import build_page
+from borderrisk.outputs.webmap.payload import payload, to_json
+from borderrisk.outputs.webmap.relief import relief_image
+from borderrisk.outputs.webmap.view import make_view
+
+__all__ = ["LANGUAGES", "render_map", "write_map"]
+
+LANGUAGES = ("en", "fa")
+
+
+def render_map(
+    scene: Scene, *, focus: str | None = None, language: str = "en", tiles: str | None = None
+) -> str:
+    """Return the map of a scene as one HTML document.
+
+    Parameters
+    ----------
+    scene : Scene
+        A finished scoring; scores it lacks are left out of the map.
+    focus : str, optional
+        Name of the focus window to show; the whole study area when None.
+    language : {"en", "fa"}
+        Language the map opens in (the reader can switch).
+    tiles : str, optional
+        URL template (``https://host/{z}/{x}/{y}.png``) of an online base map. Without it the page
+        cannot make any network request.
+
+    Raises
+    ------
+    ConfigError
+        Unknown focus or language, or an unusable tile URL.
+    DataError
+        If there is no scored cell to show.
+    """
+    if language not in LANGUAGES:
+        raise ConfigError(f"The map speaks {' and '.join(LANGUAGES)}, not {language!r}.")
+    view = make_view(scene, focus)
+    packed = pack_columns(view)
+    return build_page(
+        title=view.title_fa if language == "fa" else view.title,
+        language=language,
+        bounds=view.bounds,
+        config=to_json(payload(view, packed, language)),
+        blobs=packed.blobs,
+        relief=relief_image(view),
+        tiles=tiles,
+    )
+
+
+def write_map(
+    scene: Scene,
+    path: Path,
+    *,
+    focus: str | None = None,
+    language: str = "en",
+    tiles: str | None = None,
+) -> None:
+    """Write :func:`render_map` to a file.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    text = render_map(scene, focus=focus, language=language, tiles=tiles)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise OutputError(f"Cannot write the map {path}: {error}.") from error

@@ -1,0 +1,168 @@
+/* The map: its state, and what each change of it redraws. */
+(function (BR) {
+  'use strict';
+  const DARK = () => globalThis.matchMedia('(prefers-color-scheme: dark)');
+
+  BR.App = class {
+    constructor(map, extra) {
+      this.map = map;
+      this.extra = extra;
+      this.config = JSON.parse(document.getElementById('br-config').textContent);
+      const { config } = this;
+      this.cells = new BR.Cells(config.grid, config.columns, (name) => document.getElementById(`br-col-${name}`).textContent);
+      this.state = { layer: config.metrics[0].name, opacity: extra.tiles ? 75 : 100, min: null, cell: null, lang: config.language, theme: null, from: null, to: null, hide: [], show: [], ...this._fromAddress() };
+      this.setLanguage();
+    }
+
+    _fromAddress() {
+      const read = BR.readHash(location.hash);
+      const known = (value, list) => (list.includes(value) ? value : undefined);
+      const state = { ...read, layer: known(read.layer, this.config.metrics.map((m) => m.name)), lang: known(read.lang, Object.keys(this.config.strings)), theme: known(read.theme, ['light', 'dark']) };
+      if (state.opacity !== undefined) state.opacity = BR.clamp(state.opacity, 0, 100);
+      return Object.fromEntries(Object.entries(state).filter(([, value]) => value !== undefined));
+    }
+
+    /* --- words --- */
+    t(key, values) { return BR.fill(this.config.strings[this.state.lang][key] || key, values || {}); }
+    dir() { return this.state.lang === 'fa' ? 'rtl' : 'ltr'; }
+    kind(name) { return this.config.kinds.find((kind) => kind.name === name); }
+    kindLabel(name) { return this.kind(name).label[this.state.lang]; }
+    placeName(place) { return (this.state.lang === 'fa' && place.fa) || place.n; }
+    placeByName(name) { const place = this.config.places.find((p) => p.n === name); return place ? this.placeName(place) : name; }
+    trustLabel(code) {
+      const word = this.config.trust[code] || String(code);
+      return (this.config.names.trust[word] || {})[this.state.lang] || word;
+    }
+
+    setLanguage() {
+      this.format = new BR.Format(this.state.lang, this.config.names.units);
+      Object.assign(document.documentElement, { lang: this.state.lang, dir: this.dir() });
+      document.title = this.config.title[this.state.lang] || this.config.title.en;
+    }
+
+    /* --- looks --- */
+    theme() { return this.state.theme || (DARK().matches ? 'dark' : 'light'); }
+    hatchColour() { return this.theme() === 'dark' ? '#0b0f13' : '#ffffff'; }
+    /** Colours of a metric's classes; on a dark ground the ramp is turned round so that high values still stand out. */
+    colours(metric) { return this.theme() === 'dark' && metric.kind === 'sequential' ? [...metric.colours].reverse() : metric.colours; }
+    metric() { return this.config.metrics.find((metric) => metric.name === this.state.layer); }
+
+    /* --- what is switched on --- */
+    switches() {
+      const { config, extra } = this;
+      const own = ['borders', 'area', 'places', 'incidents', 'top'];
+      if (config.metrics.some((metric) => metric.name === 'trust')) own.push('hatch');
+      if (extra.relief) own.push('relief');
+      if (extra.tiles) own.push('baseMap');
+      return [...own.map((name) => ({ name, label: this.t(name) })), ...config.layers.map((layer) => ({ name: layer.name, label: layer.label[this.state.lang] }))];
+    }
+
+    shownFirst(name) { const layer = this.config.layers.find((item) => item.name === name); return layer ? layer.shown : true; }
+    shown(name) { return this.shownFirst(name) ? !this.state.hide.includes(name) : this.state.show.includes(name); }
+    toggle(name, on) {
+      const key = this.shownFirst(name) ? 'hide' : 'show';
+      const rest = this.state[key].filter((item) => item !== name);
+      this.update({ [key]: on === (key === 'hide') ? rest : [...rest, name] });
+    }
+
+    timeSpan() {
+      const days = this.config.incidents.flatMap(({ date, end }) => [BR.dayOf(date), BR.dayOf(end)]);
+      return days.length ? [days.reduce((a, b) => Math.min(a, b)), days.reduce((a, b) => Math.max(a, b))] : [0, 0];
+    }
+
+    timeWindow() {
+      const [first, last] = this.timeSpan();
+      return [this.state.from ? BR.dayOf(this.state.from) : first, this.state.to ? BR.dayOf(this.state.to) : last];
+    }
+
+    /* --- change --- */
+    async update(patch) {
+      Object.assign(this.state, patch);
+      const touched = (...keys) => keys.some((key) => key in patch);
+      if (touched('lang')) this.setLanguage();
+      if (touched('theme')) this.applyTheme();
+      if (touched('layer', 'min', 'theme', 'hide', 'show')) await this.paint();
+      if (touched('opacity')) this.riskLayer.setOpacity(this.state.opacity / 100);
+      if (touched('lang', 'layer', 'theme')) this.buildInterface();
+      if (touched('from', 'to', 'hide', 'show', 'lang', 'theme')) this.showAll();
+      if (touched('hide', 'show', 'from', 'to', 'opacity')) this.buildLegend();
+      if (touched('lang', 'layer', 'theme') && this.map.hasLayer(this.popup)) this.select(this.cells.find(this.state.cell));
+      this.writeHash();
+    }
+
+    applyTheme() {
+      document.documentElement.dataset.theme = this.theme();
+      BR.buildVectors(this);
+      BR.buildIncidents(this);
+    }
+
+    async paint() {
+      const metric = this.metric();
+      const { name } = metric;
+      const [codes, trust] = await Promise.all([this.cells.load(name), this.cells.load('trust')]);
+      if (name !== this.state.layer) return;
+      const scale = this.config.columns[name];
+      const from = this.state.min === null ? 0 : BR.codeFrom(scale, this.state.min);
+      const raster = BR.classRaster(this.cells, codes, scale, metric.edges, from, trust);
+      const order = BR.prominence(metric.colours.length, metric.kind === 'diverging');
+      const { rows, cols } = this.config.grid;
+      const hatched = metric.kind === 'codes' || this.shown('hatch');
+      const layer = { mesh: this.config.meshes.toGrid, levels: BR.pyramid(raster, cols, rows, order), lut: BR.lut(this.colours(metric)), hatch: hatched ? BR.rgba(this.hatchColour()) : 0 };
+      this.riskLayer.setLayer(layer);
+      this.mini.paint(layer);
+    }
+
+    showAll() {
+      const count = BR.showVectors(this);
+      BR.showPlaces(this);
+      if (this.tellIncidents) this.tellIncidents(count);
+      for (const [name, layer] of [['relief', this.extra.relief], ['baseMap', this.extra.tiles]]) {
+        if (!layer) continue;
+        if (this.shown(name)) layer.addTo(this.map);
+        else layer.remove();
+      }
+    }
+
+    /* --- cells --- */
+    cellAt(point) {
+      const spot = BR.meshAt(this.config.meshes.toGrid, ...BR.mercator(point.lng, point.lat));
+      return spot ? this.cells.at(...spot) : -1;
+    }
+
+    /** Open a cell's popup. `move`: bring it into view first. */
+    async select(i, { at, move } = {}) {
+      if (i < 0) return;
+      const outline = BR.cellOutline(this, i);
+      const point = at || L.latLngBounds(outline).getCenter();
+      if (move) this.map.setView(point, Math.max(this.map.getZoom(), 9), { animate: false });
+      await Promise.all(BR.popupColumns(this.config).map((name) => this.cells.load(name)));
+      await Promise.all(BR.driversOf(this, i).map(({ feature }) => this.cells.load(feature.name)));
+      this.selection.setLatLngs(outline);
+      this.popup.setLatLng(point).setContent(BR.cellPopup(this, i)).openOn(this.map);
+      this.state.cell = this.cells.id(i);
+      this.writeHash();
+    }
+
+    home() {
+      const [west, south, east, north] = this.config.bounds;
+      this.map.fitBounds([[south, west], [north, east]], { animate: false });
+    }
+
+    writeHash() {
+      if (!this.started) return;
+      const { lat, lng } = this.map.getCenter();
+      const state = { ...this.state, view: { zoom: this.map.getZoom(), lat, lon: lng } };
+      if (state.layer === this.config.metrics[0].name) delete state.layer;
+      if (state.lang === this.config.language) delete state.lang;
+      if (state.opacity === (this.extra.tiles ? 75 : 100)) delete state.opacity;
+      history.replaceState(null, '', BR.writeHash(state));
+    }
+
+    say(text) { this.status.textContent = text; }
+    toolButton(name) { return document.querySelector(`[data-tool="${name}"]`); }
+    togglePanel() {
+      document.documentElement.classList.toggle('br-no-panel');
+      this.map.invalidateSize({ animate: false });
+    }
+  };
+})(globalThis.BR = globalThis.BR || {});

@@ -1,0 +1,77 @@
+/* The legend card: a swatch per class in exactly the map's colour, its values, cells and share of the area. */
+(function (BR) {
+  'use strict';
+
+  /** Lower and upper value of each class. */
+  BR.classBounds = function (metric) {
+    const [low, high] = metric.range;
+    const edges = [metric.name === 'risk' ? 0 : low, ...metric.breaks, metric.name === 'risk' ? 100 : high];
+    return metric.colours.map((_, k) => [edges[k], edges[k + 1]]);
+  };
+
+  function classText(app, metric, k) {
+    if (metric.kind === 'codes') return app.trustLabel(k);
+    const [low, high] = BR.classBounds(metric)[k];
+    const { units } = metric.label;
+    const text = (value) => (units === 'probability' ? app.format.percent(value, 2) : app.format.number(value));
+    return `${text(low)} – ${text(high)}`;
+  }
+
+  function classRow(app, metric, k) {
+    const swatch = BR.el('span', { class: 'br-swatch', 'data-class': k + 1 });
+    swatch.style.setProperty('--swatch', app.colours(metric)[k]);
+    if (metric.kind === 'codes' && k) swatch.append(BR.hatchSample(k, app.hatchColour()));
+    return BR.el('tr', { 'data-class': k + 1 },
+      BR.el('td', {}, swatch),
+      BR.el('th', { scope: 'row' }, BR.bdi(classText(app, metric, k), metric.kind === 'codes' ? 'auto' : 'ltr')),
+      BR.el('td', { text: app.format.percent(metric.shares[k], 2) }),
+      BR.el('td', { text: app.format.whole(metric.counts[k]) }));
+  }
+
+  /** A small canvas with the hatching of a trust code. */
+  BR.hatchSample = function (trust, colour) {
+    const canvas = BR.el('canvas', { width: 24, height: 14, 'aria-hidden': 'true' });
+    const context = canvas.getContext('2d');
+    context.fillStyle = colour;
+    for (let y = 0; y < 14; y++) for (let x = 0; x < 24; x++) if (BR.onHatch(trust, x, y)) context.fillRect(x, y, 1, 1);
+    return canvas;
+  };
+
+  function table(app, metric) {
+    const body = metric.colours.map((_, k) => classRow(app, metric, k));
+    if (metric.kind !== 'codes') body.reverse();
+    const header = BR.el('tr', {}, BR.el('td'), BR.el('td'), BR.el('th', { scope: 'col', text: app.t('areaShare') }), BR.el('th', { scope: 'col', text: app.t('cellsShort') }));
+    return BR.el('table', {}, BR.el('thead', {}, header), BR.el('tbody', {}, body));
+  }
+
+  function hatching(app, metric) {
+    const trust = app.config.metrics.find((m) => m.name === 'trust');
+    if (!trust || metric.kind === 'codes' || !app.shown('hatch') || trust.counts.slice(1).every((n) => !n)) return null;
+    const lines = [1, 2, 3].filter((k) => trust.counts[k]).map((k) => BR.el('div', {}, BR.el('span', { class: 'br-swatch br-plain' }, BR.hatchSample(k, app.hatchColour())), app.trustLabel(k)));
+    return BR.el('div', { class: 'br-legend-part' }, BR.el('strong', { text: app.t('hatched') }), lines);
+  }
+
+  function incidentKinds(app) {
+    const [from, to] = app.timeWindow();
+    const shown = app.incidents.filter((item) => item.last >= from && item.first <= to).map((item) => item.incident.kind);
+    const kinds = app.config.kinds.filter((kind) => shown.includes(kind.name));
+    if (!app.shown('incidents') || !kinds.length) return null;
+    return BR.el('details', { class: 'br-legend-part', open: app.kindsOpen !== false, on: { toggle: (event) => { app.kindsOpen = event.target.open; } } },
+      BR.el('summary', { text: app.t('incidents') }),
+      BR.el('div', { class: 'br-kinds' }, kinds.map((kind) => {
+        const mark = BR.el('span', { class: 'br-dot' });
+        mark.style.setProperty('--swatch', kind.colour);
+        return BR.el('div', {}, mark, BR.bdi(kind.label[app.state.lang]), ' ', BR.el('small', { text: app.format.whole(shown.filter((name) => name === kind.name).length) }));
+      })));
+  }
+
+  BR.legend = function (app) {
+    const metric = app.metric();
+    const unit = app.format.unit(metric.label.units);
+    const title = BR.el('summary', {}, BR.el('strong', { text: metric.label[app.state.lang] }), unit && !['percentile', 'probability', 'codes'].includes(metric.label.units) ? BR.el('small', { text: ` (${unit})` }) : null);
+    const open = app.legendOpen !== false;
+    return BR.el('section', { class: 'br-legend br-card', dir: app.dir(), lang: app.state.lang, 'aria-label': app.t('legend') },
+      BR.el('details', { open, on: { toggle: (event) => { if (event.target === event.currentTarget) app.legendOpen = event.target.open; } } },
+        title, table(app, metric), hatching(app, metric), incidentKinds(app)));
+  };
+})(globalThis.BR = globalThis.BR || {});

@@ -1,0 +1,101 @@
+/* Putting the map on the page and listening to it. */
+(function (BR) {
+  'use strict';
+
+  Object.assign(BR.App.prototype, {
+    buildInterface() {
+      const focused = document.activeElement && (document.activeElement.dataset.tool ? `[data-tool="${document.activeElement.dataset.tool}"]` : document.activeElement.id && `#${document.activeElement.id}`);
+      const scroll = this.panelNode ? this.panelNode.scrollTop : 0;
+      const next = { panelNode: BR.panel(this), toolsNode: BR.toolbar(this) };
+      for (const [name, node] of Object.entries(next)) {
+        if (this[name]) this[name].replaceWith(node);
+        else document.body.append(node);
+        this[name] = node;
+      }
+      this.panelNode.scrollTop = scroll;
+      this.buildLegend();
+      this.map.getContainer().setAttribute('aria-label', this.t('map'));
+      if (focused && document.querySelector(focused)) document.querySelector(focused).focus();
+    },
+
+    buildLegend() {
+      const node = BR.legend(this);
+      node.style.setProperty('--cell-opacity', this.state.opacity / 100);
+      if (this.legendNode) this.legendNode.replaceWith(node);
+      else document.body.append(node);
+      this.legendNode = node;
+    },
+
+    buildCorner() {
+      this.mini = new BR.MiniMap(this);
+      this.coordinates = BR.el('div', { class: 'br-coordinates', dir: 'ltr' });
+      this.status = BR.el('div', { class: 'br-status', role: 'status' });
+      L.control.scale({ imperial: false, maxWidth: 120 }).addTo(this.map);
+      document.body.append(BR.el('div', { class: 'br-corner', dir: 'ltr' }, this.mini.canvas, this.coordinates), this.status);
+    },
+
+    listen() {
+      const { map } = this;
+      map.on('click', (event) => {
+        if (this.measure.active) this.measure.add(event.latlng);
+        else this.select(this.cellAt(event.latlng), { at: event.latlng });
+      });
+      map.on('mousemove', (event) => BR.readout(this, event.latlng));
+      map.on('moveend', () => { BR.showPlaces(this); this.mini.draw(); this.writeHash(); });
+      map.on('popupclose', (event) => { if (event.popup === this.popup) { this.selection.setLatLngs([]); this.state.cell = null; this.writeHash(); } });
+      map.getContainer().addEventListener('keydown', (event) => {
+        if (event.key === 'Enter' && event.target === map.getContainer()) this.select(this.cellAt(map.getCenter()));
+      });
+      document.addEventListener('keydown', (event) => { if (event.key === 'Escape' && this.measure.active) this.measure.toggle(false); });
+      matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { if (!this.state.theme) this.update({ theme: null }); });
+      addEventListener('hashchange', () => location.reload());
+      this.printing();
+    },
+
+    /** Paper is light, whatever the screen is. */
+    printing() {
+      let before;
+      addEventListener('beforeprint', () => { before = this.state.theme; document.documentElement.classList.add('br-print'); if (this.theme() === 'dark') this.update({ theme: 'light' }); });
+      addEventListener('afterprint', () => { document.documentElement.classList.remove('br-print'); if (this.state.theme !== before) this.update({ theme: before }); });
+    },
+
+    async open() {
+      const { map } = this;
+      map.attributionControl.setPrefix(false);
+      map.getContainer().setAttribute('dir', 'ltr');
+      for (const [pane, z] of [['risk', 250], ['places', 450]]) map.createPane(pane).style.zIndex = z;
+      map.getPane('places').style.pointerEvents = 'none';
+      if (innerWidth < 700) document.documentElement.classList.add('br-no-panel');
+      map.invalidateSize({ animate: false });
+      this.home();
+      if (this.state.view) map.setView([this.state.view.lat, this.state.view.lon], this.state.view.zoom, { animate: false });
+      this.riskLayer = new BR.RiskLayer({ opacity: this.state.opacity / 100 }).addTo(map);
+      this.popup = L.popup({ maxWidth: 340, minWidth: 250, autoPanPadding: [24, 24] });
+      this.buildCorner();
+      this.measure = new BR.Measure(this);
+      this.applyTheme();
+      await Promise.all([this.paint(), this.cells.load('probability')]);
+      this.buildInterface();
+      this.showAll();
+      this.listen();
+      this.started = true;
+    },
+  });
+
+  /** Start the map. `extra`: Leaflet layers of the relief and of the online base map, or null. */
+  BR.start = async function (map, extra) {
+    try {
+      if (typeof DecompressionStream === 'undefined') throw new Error(JSON.parse(document.getElementById('br-config').textContent).strings.en.oldBrowser);
+      const app = new BR.App(map, extra);
+      BR.app = app;
+      await app.open();
+      document.documentElement.dataset.ready = Math.round(performance.now());
+      if (app.state.cell) await app.select(app.cells.find(app.state.cell));
+      for (const name of BR.popupColumns(app.config)) await app.cells.load(name);
+      app.warm = true;
+    } catch (error) {
+      document.body.append(BR.el('p', { role: 'alert', class: 'br-failed br-card', text: `The map data could not be read: ${error.message}` }));
+      throw error;
+    }
+  };
+})(globalThis.BR = globalThis.BR || {});

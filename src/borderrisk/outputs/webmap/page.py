@@ -1,0 +1,211 @@
+"""The HTML shell: folium's map with everything it needs inside the file and nothing outside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import folium
+import xstatic.pkg.leaflet as leaflet_package
+from branca.element import Element, MacroElement
+from folium.template import Template
+
+from borderrisk.errors import ConfigError
+from borderrisk.outputs.webmap.names import asset
+from borderrisk.outputs.webmap.relief import ReliefImage
+from borderrisk.outputs.webmap.view import Bounds
+
+SCRIPTS = (
+    "base.js", "codec.js", "mesh.js", "cells.js", "paint.js", "format.js", "search.js",
+    "permalink.js", "risklayer.js", "vectors.js", "labels.js", "popup.js", "legend.js", "panel.js",
+    "about.js", "tools.js", "minimap.js", "app.js", "start.js",
+)  # fmt: skip
+_HOST = re.compile(r"[A-Za-z0-9.*-]+(:\d+)?")
+
+
+class _Shell(folium.Map):
+    """folium's map without the eleven files it would fetch."""
+
+    default_js: list[tuple[str, str]] = []
+    default_css: list[tuple[str, str]] = []
+
+
+class _Raw(Element):
+    """Markup that goes into the page as it is."""
+
+    _template = Template("{{ this.markup }}")
+
+    def __init__(self, markup: str) -> None:
+        super().__init__()
+        self.markup = markup
+
+
+class _Start(MacroElement):
+    """The call that starts the map's own script."""
+
+    _template = Template(
+        "{% macro script(this, kwargs) %}\n"
+        "BR.start({{ this.map }}, {relief: {{ this.relief }}, tiles: {{ this.tiles }}});\n"
+        "{% endmacro %}"
+    )
+
+    def __init__(self, shell: Element, relief: Element | None, tiles: Element | None) -> None:
+        super().__init__()
+        self._name = "Start"
+        self.parts = (shell, relief, tiles)
+
+    map = property(lambda self: self.parts[0].get_name())
+    relief = property(lambda self: self.parts[1].get_name() if self.parts[1] else "null")
+    tiles = property(lambda self: self.parts[2].get_name() if self.parts[2] else "null")
+
+
+def build_page(
+    *,
+    title: str,
+    language: str,
+    bounds: Bounds,
+    config: str,
+    blobs: dict[str, str],
+    relief: ReliefImage | None,
+    tiles: str | None,
+) -> str:
+    """Put a map's parts together into one HTML document.
+
+    Parameters
+    ----------
+    title, language : str
+        Of the document.
+    bounds : tuple of float
+        West, south, east, north of the opening view.
+    config : str
+        JSON, safe inside a script element.
+    blobs : dict of str to str
+        Packed columns.
+    relief : ReliefImage, optional
+        Backdrop.
+    tiles : str, optional
+        URL template of an online base map; the only host the page may then ask.
+    """
+    shell = _shell(bounds)
+    backdrop = _add_relief(shell, relief)
+    base = _add_tiles(shell, tiles)
+    shell.add_child(_Start(shell, backdrop, base))
+    figure = shell.get_root()
+    for name, markup in _head(title):
+        figure.header.add_child(_Raw(markup), name=name)
+    figure.html.add_child(_Raw(_data(config, blobs)), name="data")
+    _fix_ids(figure)
+    document = figure.render().replace("<html>", f'<html lang="{language}">', 1)
+    return _with_policy(document, tiles)
+
+
+def _shell(bounds: Bounds) -> _Shell:
+    west, south, east, north = bounds
+    return _Shell(
+        location=[round((south + north) / 2, 5), round((west + east) / 2, 5)],
+        zoom_start=6, tiles=None, prefer_canvas=True, zoom_control=False,
+        min_zoom=4, max_zoom=16, zoom_snap=0.5, world_copy_jump=False,
+    )  # fmt: skip
+
+
+def _add_relief(shell: _Shell, relief: ReliefImage | None) -> Element | None:
+    if relief is None:
+        return None
+    west, south, east, north = relief.bounds
+    return folium.raster_layers.ImageOverlay(
+        relief.uri, bounds=[[south, west], [north, east]], pane="tilePane", zindex=2, alt=""
+    ).add_to(shell)
+
+
+def _add_tiles(shell: _Shell, tiles: str | None) -> Element | None:
+    if tiles is None:
+        return None
+    host = _tile_host(tiles)
+    return folium.TileLayer(tiles=tiles, attr=f"Base map: {html.escape(host)}").add_to(shell)
+
+
+def _tile_host(tiles: str) -> str:
+    """Scheme and host a tile URL asks, with ``*`` for its subdomains.
+
+    Raises
+    ------
+    ConfigError
+        If it is not an http(s) URL template with x, y and z.
+    """
+    parts = urlsplit(tiles)
+    host = parts.netloc.replace("{s}", "*")
+    whole = all(f"{{{axis}}}" in tiles for axis in "xyz")
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(host) or not whole:
+        raise ConfigError(
+            f"Cannot use tiles {tiles!r}: give an http(s) URL template with {{z}}, {{x}} and {{y}}."
+        )
+    return f"{parts.scheme}://{host}"
+
+
+def _head(title: str) -> Iterator[tuple[str, str]]:
+    yield "viewport", '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    yield "referrer", '<meta name="referrer" content="no-referrer">'
+    yield "page-title", f"<title>{html.escape(title)}</title>"
+    yield "page-style", f"<style>{_leaflet_css()}\n{asset('map.css')}</style>"
+    yield "leaflet", f"<script>{_inline(_leaflet('leaflet.js'))}</script>"
+    yield "own-script", f"<script>{_inline(chr(10).join(map(asset, SCRIPTS)))}</script>"
+
+
+def _data(config: str, blobs: dict[str, str]) -> str:
+    columns = "\n".join(
+        f'<script type="application/octet-stream" id="br-col-{name}">{text}</script>'
+        for name, text in blobs.items()
+    )
+    return f'<script type="application/json" id="br-config">{config}</script>\n{columns}'
+
+
+def _leaflet(name: str) -> str:
+    text = (Path(leaflet_package.BASE_DIR) / name).read_text(encoding="utf-8")
+    return re.sub(r"\n//# sourceMappingURL=.*", "", text)
+
+
+def _leaflet_css() -> str:
+    """Leaflet's style sheet without its pictures: no control of this map shows one."""
+    return re.sub(r"url\(images/[^)]*\)", "none", _leaflet("leaflet.css"))
+
+
+def _inline(script: str) -> str:
+    return script.replace("</script", "<\\/script")
+
+
+def _fix_ids(figure: Any) -> None:
+    """Number the elements: folium draws their ids at random, which would change every file."""
+    pending = [figure, figure.header, figure.html, figure.script]
+    number = 0
+    while pending:
+        element = pending.pop(0)
+        element._id = f"br{number}"
+        number += 1
+        pending.extend(element._children.values())
+
+
+def _with_policy(document: str, tiles: str | None) -> str:
+    """Add a Content-Security-Policy that lets run only the scripts written into the page."""
+    hashes = " ".join(dict.fromkeys(_digest(code) for code in _executed(document)))
+    images = "data: blob:" + (f" {_tile_host(tiles)}" if tiles else "")
+    policy = (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src {images}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+    return document.replace("<head>", f'<head>\n<meta charset="utf-8">\n{meta}', 1)
+
+
+def _executed(document: str) -> list[str]:
+    return re.findall(r"<script>(.*?)</script>", document, flags=re.DOTALL)
+
+
+def _digest(code: str) -> str:
+    digest = hashlib.sha256(code.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"

@@ -1,0 +1,36 @@
+"""Colours of the map: monotone in lightness, told apart by colour-blind readers.
+
+Five steps of matplotlib's ``inferno``, ``cividis``, ``viridis`` and ``YlGnBu``, seven of ``PRGn``,
+written out so that a map needs no plotting library and never changes with one.
+"""
+
+from __future__ import annotations
+
+RAMPS: dict[str, tuple[str, ...]] = {
+    "inferno": ("#f3f68a", "#fb9b06", "#d74b3f", "#8c2369", "#2b0b57"),
+    "cividis": ("#fce236", "#bbad6d", "#7c7b78", "#424e6c", "#002656"),
+    "viridis": ("#f1e51d", "#5cc863", "#21908d", "#3b518b", "#46085c"),
+    "teal": ("#f8fcca", "#b7e3b6", "#40b5c4", "#216aad", "#0d2161"),
+    "diverging": ("#10632b", "#5aae61", "#c5e8bf", "#f7f6f7", "#d8c2de", "#9970ab", "#60196c"),
+    "trust": ("#5b8fb0", "#dcc27e", "#c9cdd1", "#8c7b6b"),
+}
+
+# Okabe & Ito 2008, without the yellow and the reds that drown in the risk ramp.
+KINDS = ("#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#4d4d4d", "#b8860b")
+OTHER_KIND = "#7f7f7f"
+
+
+def relative_luminance(colour: str) -> float:
+    """Luminance of ``#rrggbb`` between 0 (black) and 1 (white), as WCAG 2 defines it."""
+    channels = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def ramp(name: str, classes: int) -> list[str]:
+    """Colours for ``classes`` classes, light (low) to dark (high), spread over a ramp."""
+    colours = RAMPS[name]
+    if classes == 1:
+        return [colours[len(colours) // 2]]
+    last = len(colours) - 1
+    return [colours[round(i * last / (classes - 1))] for i in range(classes)]

@@ -1,0 +1,117 @@
+"""Borders, places, incidents and the further layers of a scene, cut to a view, ready for JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import shapely
+
+from borderrisk.area import reproject
+from borderrisk.grid import WGS84
+from borderrisk.outputs.webmap.layers import geometry_json, layer_json, plain
+from borderrisk.outputs.webmap.palette import KINDS, OTHER_KIND
+from borderrisk.outputs.webmap.view import View
+
+AROUND_DEGREES = 1.0
+SIMPLIFY_DEGREES = 0.001
+MAX_PLACES = 600
+INCIDENT_TEXT = (
+    "incident_id", "date_precision", "kind", "confidence", "place", "province", "country",
+    "actor", "target", "summary", "source",
+)  # fmt: skip
+
+
+def window(view: View) -> shapely.Geometry:
+    """Box around a view in which vector layers are drawn, WGS84."""
+    west, south, east, north = view.extent
+    pad = AROUND_DEGREES
+    return shapely.box(west - pad, south - pad, east + pad, north + pad)
+
+
+def vectors_json(view: View) -> dict[str, Any]:
+    """Every vector layer of a view."""
+    box = window(view)
+    scene = view.scene
+    return {
+        "area": _area(view),
+        "borders": _borders(scene.borders, box),
+        "places": _places(scene.settlements, box),
+        "incidents": _incidents(view, box),
+        "kinds": _kinds(scene.incidents),
+        "layers": [layer_json(name, frame, box) for name, frame in sorted(scene.layers.items())],
+    }
+
+
+def _area(view: View) -> dict[str, Any]:
+    area = view.scene.area
+    outline = area.polygon.simplify(area.grid.cell_size_m / 20)
+    return geometry_json(reproject(outline, area.grid.crs, WGS84))
+
+
+def _borders(borders: gpd.GeoDataFrame, box: shapely.Geometry) -> list[dict[str, Any]]:
+    near = borders[borders.intersects(box)]
+    lines = near.intersection(box).simplify(SIMPLIFY_DEGREES)
+    return [
+        {"pair": str(pair), "g": geometry_json(line)}
+        for pair, line in zip(near["pair"], lines, strict=True)
+        if not line.is_empty
+    ]
+
+
+def _places(settlements: gpd.GeoDataFrame, box: shapely.Geometry) -> list[dict[str, Any]]:
+    near = settlements[settlements.intersects(box)]
+    largest = near.sort_values(["population", "name"], ascending=[False, True]).head(MAX_PLACES)
+    return [
+        {
+            "n": str(row["name"]),
+            "fa": str(row.get("name_fa") or ""),
+            "c": str(row.get("country") or ""),
+            "pop": int(row["population"]),
+            "x": round(float(row.geometry.x), 4),
+            "y": round(float(row.geometry.y), 4),
+        }
+        for _, row in largest.iterrows()
+    ]
+
+
+def _incidents(view: View, box: shapely.Geometry) -> list[dict[str, Any]]:
+    """Incidents in the box with their centre in cells of the window (``gx``, ``gy``)."""
+    near = view.scene.incidents
+    near = near[near.intersects(box)]
+    grid, (west, _, _, north) = view.scene.grid, view.metres
+    x, y = grid.project(near.geometry.x, near.geometry.y)
+    gx, gy = (x - west) / grid.cell_size_m, (north - y) / grid.cell_size_m
+    return [
+        {
+            **{name: plain(row[name]) or "" for name in INCIDENT_TEXT if name in near},
+            "date": plain(row["date"]),
+            "end": plain(row.get("date_end", row["date"])),
+            "radius": float(row["radius_km"]),
+            "deaths": plain(row.get("deaths_reported")),
+            "x": round(float(row.geometry.x), 5),
+            "y": round(float(row.geometry.y), 5),
+            "gx": round(float(gx[i]), 3),
+            "gy": round(float(gy[i]), 3),
+        }
+        for i, (_, row) in enumerate(near.iterrows())
+    ]
+
+
+def _kinds(incidents: gpd.GeoDataFrame) -> list[dict[str, str]]:
+    """Kinds of incident, most frequent first, each with its colour."""
+    counts = incidents["kind"].astype(str).value_counts()
+    names = sorted(counts.index, key=lambda kind: (-int(counts[kind]), kind))
+    colours = [*KINDS, *[OTHER_KIND] * max(0, len(names) - len(KINDS))]
+    return [{"name": name, "colour": colours[i]} for i, name in enumerate(names)]
+
+
+def nearest_places(view: View, x: np.ndarray, y: np.ndarray) -> list[str]:
+    """Name of the settlement nearest to each point (grid metres), ``""`` without settlements."""
+    places = view.scene.settlements
+    if not len(places):
+        return [""] * len(x)
+    px, py = view.scene.grid.project(places.geometry.x, places.geometry.y)
+    tree = shapely.STRtree(shapely.points(px, py))
+    return [str(places["name"].iloc[i]) for i in tree.nearest(shapely.points(x, y))]
