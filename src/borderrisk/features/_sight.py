@@ -1,0 +1,96 @@
+"""Compiled loops of line of sight: viewsheds by radial sweep, and horizon angles."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+EARTH_RADIUS_M = 6_371_000.0
+# Light bends with the air by about an eighth of the Earth's curvature.
+REFRACTION = 0.13
+# The drop of the surface at distance d is DROP * d².
+DROP = (1 - REFRACTION) / (2 * EARTH_RADIUS_M)
+DIRECTIONS = np.array(
+    [(-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1)], np.int64
+)
+
+
+@njit(nogil=True, cache=True)
+def mark_visible(
+    elevation, size, row, col, radius, eye, target, seen
+):  # pragma: no cover - compiled
+    """Set ``seen`` where a target above the ground is in sight of an eye.
+
+    One ray goes to each pixel of the square around the eye (Franklin & Ray 1994, "R2"); along it
+    the ground is interpolated between the two nearest pixels, and a pixel is in sight if any ray
+    through it says so. Missing ground hides nothing.
+    """
+    base = elevation[row, col] + eye
+    seen[row, col] = True
+    for i in range(8 * radius):
+        side, step = i // (2 * radius), i % (2 * radius) - radius
+        if side == 0:
+            dr, dc = -radius, step
+        elif side == 1:
+            dr, dc = step, radius
+        elif side == 2:
+            dr, dc = radius, -step
+        else:
+            dr, dc = -step, -radius
+        _ray(elevation, size, row, col, dr / radius, dc / radius, radius, base, target, seen)
+
+
+@njit(nogil=True, cache=True)
+def _ray(
+    elevation, size, row, col, dr, dc, radius, base, target, seen
+):  # pragma: no cover - compiled
+    rows, cols = elevation.shape
+    highest = -np.inf
+    step = size * np.hypot(dr, dc)
+    for k in range(1, radius + 1):
+        distance = k * step
+        if distance > radius * size:
+            return
+        r, c = row + k * dr, col + k * dc
+        near_r, near_c = int(np.floor(r + 0.5)), int(np.floor(c + 0.5))
+        if near_r < 0 or near_c < 0 or near_r >= rows or near_c >= cols:
+            return
+        other_r, other_c, part = near_r, near_c, 0.0
+        if abs(dr) == 1.0:
+            part = c - near_c
+            other_c = min(max(near_c + (1 if part > 0 else -1), 0), cols - 1)
+        else:
+            part = r - near_r
+            other_r = min(max(near_r + (1 if part > 0 else -1), 0), rows - 1)
+        z, other = elevation[near_r, near_c], elevation[other_r, other_c]
+        if np.isnan(z):
+            continue
+        if not np.isnan(other):
+            z += abs(part) * (other - z)
+        ground = (z - base) / distance - DROP * distance
+        if ground + target / distance >= highest:
+            seen[near_r, near_c] = True
+        highest = max(highest, ground)
+
+
+@njit(nogil=True, cache=True)
+def horizon_angles(
+    elevation, size, distances, stride, first, last, out
+):  # pragma: no cover - compiled
+    """Write the mean angle of the horizon in 8 directions, degrees, for some rows of ``out``."""
+    rows, cols = elevation.shape
+    for i in range(first, last):
+        for j in range(out.shape[1]):
+            r, c = i * stride + stride // 2, j * stride + stride // 2
+            total = 0.0
+            for d in range(8):
+                dr, dc = DIRECTIONS[d]
+                highest = -np.inf
+                for k in distances:
+                    rr, cc = r + k * dr, c + k * dc
+                    if rr < 0 or cc < 0 or rr >= rows or cc >= cols:
+                        break
+                    rise = elevation[rr, cc] - elevation[r, c]
+                    highest = max(highest, rise / (size * k * np.hypot(dr, dc)))
+                total += np.arctan(highest) if highest > -np.inf else np.nan
+            out[i, j] = np.rad2deg(total / 8)
