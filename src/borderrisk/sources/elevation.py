@@ -125,20 +125,16 @@ class Elevation:
                 first.transform.f + round((north - first.transform.f) / height) * height,
             ),
         )
-        exact = [(~corner) @ (t.transform.c, t.transform.f) for t in tiles]
-        offsets = tuple((round(row), round(col)) for col, row in exact)
-        shift = max(
-            np.abs(np.subtract(e, o[::-1])).max() for e, o in zip(exact, offsets, strict=True)
+        exact = np.array([(~corner) @ (t.transform.c, t.transform.f) for t in tiles])[:, ::-1]
+        offsets = np.rint(exact).astype(int)
+        sizes = np.array([t.shape for t in tiles])
+        shape = (offsets + sizes).max(axis=0)
+        _tell(first.path, float(np.abs(exact - offsets).max()), _hole_share(offsets, sizes, shape))
+        places = tuple((int(row), int(col)) for row, col in offsets)
+        return cls(
+            *(first.crs, corner, (int(shape[0]), int(shape[1])), tiles, places),
+            *(factor, bad_values),
         )
-        if shift > 0.01:
-            log.warning(
-                "%s and others: tiles are not on one pixel grid; they are read at the nearest "
-                "pixel, up to %.2f pixels off.",
-                *(first.path, shift),
-            )
-        rows = max(o[0] + t.shape[0] for o, t in zip(offsets, tiles, strict=True))
-        cols = max(o[1] + t.shape[1] for o, t in zip(offsets, tiles, strict=True))
-        return cls(first.crs, corner, (rows, cols), tiles, offsets, factor, bad_values)
 
     @property
     def name(self) -> str:
@@ -179,6 +175,36 @@ class Elevation:
             out = out if out.size else np.full(shape, np.nan, np.float32)
             _fill(out, values, window, (rows.start - corner[0], cols.start - corner[1]))
         return out if out.size else np.full(shape, np.nan, np.float32)
+
+
+def _hole_share(offsets: np.ndarray, sizes: np.ndarray, shape: np.ndarray) -> float:
+    """Share of the box around all tiles that no tile fills."""
+    corners = np.concatenate([offsets, offsets + sizes])
+    edges = [np.unique(np.append(corners[:, axis], (0, shape[axis]))) for axis in (0, 1)]
+    filled = np.zeros((edges[0].size - 1, edges[1].size - 1), bool)
+    for start, size in zip(offsets, sizes, strict=True):
+        rows, cols = (
+            slice(*np.searchsorted(edges[a], (start[a], start[a] + size[a]))) for a in (0, 1)
+        )
+        filled[rows, cols] = True
+    area = np.outer(np.diff(edges[0]), np.diff(edges[1]))
+    return float(1 - area[filled].sum() / area.sum())
+
+
+def _tell(path: Path, shift: float, hole_share: float) -> None:
+    """Warn of what a mosaic of tiles lacks."""
+    if shift > 0.01:
+        log.warning(
+            "%s and others: tiles are not on one pixel grid; they are read at the nearest pixel, "
+            "%.2f pixels off at most.",
+            *(path, shift),
+        )
+    if hole_share > 1e-9:
+        log.warning(
+            "%s and others: %.3g %% of the box around the tiles has no tile; elevation is missing "
+            "there.",
+            *(path, 100 * hole_share),
+        )
 
 
 def _window(

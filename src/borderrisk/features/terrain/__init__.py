@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
 
 from borderrisk.compute import available_workers
-from borderrisk.errors import DataError
 from borderrisk.features.catalogue import annotate
+from borderrisk.features.terrain._checks import check_coverage, check_range, refuse_empty
 from borderrisk.features.terrain._pass import Plan, sum_apart, sum_rows
-from borderrisk.features.terrain._raster import ElevationArray, RasterWindow, name_of
+from borderrisk.features.terrain._raster import ElevationArray, RasterWindow
 from borderrisk.features.terrain._sums import Sums
 from borderrisk.grid import Grid
 
 __all__ = ["ElevationArray", "RasterWindow", "terrain_features"]
-
-log = logging.getLogger(__name__)
-
-# Nothing on land is higher than Everest or lower than the Dead Sea shore.
-_PLAUSIBLE_M = (-500.0, 8_900.0)
 
 
 def terrain_features(
@@ -32,6 +26,7 @@ def terrain_features(
     threads: int | None = None,
     window_rows: int | None = None,
     scheduler: str = "threads",
+    needed: np.ndarray | None = None,
 ) -> xr.Dataset:
     """Terrain features of every cell.
 
@@ -60,6 +55,8 @@ def terrain_features(
         ``threads`` reads and computes here; ``processes`` or the address of a Dask scheduler
         share bands of rows out (see :func:`borderrisk.compute.map_parallel`), with the same
         result. Files must then have the same path everywhere.
+    needed : ndarray of bool, shape (rows, columns), optional
+        Cells that the raster must reach; without it, cells beyond its edge are only warned of.
 
     Returns
     -------
@@ -69,7 +66,8 @@ def terrain_features(
     Raises
     ------
     DataError
-        If the raster does not touch the grid or holds no elevation there.
+        If the raster does not touch the grid, holds no elevation there, or ends short of the
+        cells that are needed.
     """
     plan = Plan.of(source, grid)
     threads = threads or available_workers()
@@ -78,37 +76,25 @@ def terrain_features(
         sums = sum_rows(plan, 0, rows, box, threads=threads, window_rows=window_rows)
     else:
         sums = sum_apart(plan, scheduler, threads)
-    return _dataset(plan, sums, tpi_radii_km)
+    refuse_empty(source, sums.acc[:, 0])
+    ds = _dataset(plan, sums, tpi_radii_km)
+    check_coverage(source, grid, ds["elevation_mean"].values, needed)
+    check_range(source, ds["elevation_min"].values, ds["elevation_max"].values)
+    return ds
 
 
 def _dataset(plan: Plan, sums: Sums, tpi_radii_km: Sequence[float]) -> xr.Dataset:
     from borderrisk.features.terrain import _finish
 
-    full = (plan.pixels.split / plan.pixels.cells_per_pixel) ** 2
+    grid, full = plan.grid, (plan.pixels.split / plan.pixels.cells_per_pixel) ** 2
     flat = _finish.cell_features(sums, plan.layout, full)
-    arrays = {name: values.reshape(plan.grid.shape) for name, values in flat.items()}
-    _check(plan, arrays)
+    arrays = {name: values.reshape(grid.shape) for name, values in flat.items()}
     share = arrays.pop("terrain_valid_share")
-    arrays |= _finish.topographic_position(plan.grid, arrays["elevation_mean"], share, tpi_radii_km)
+    arrays = _finish.filled_slopes(arrays)
+    arrays |= _finish.topographic_position(grid, arrays["elevation_mean"], share, tpi_radii_km)
     arrays["terrain_valid_share"] = share
     return annotate(
-        plan.grid.dataset().assign(
+        grid.dataset().assign(
             {name: (("y", "x"), values.astype(np.float32)) for name, values in arrays.items()}
         )
     )
-
-
-def _check(plan: Plan, arrays: dict[str, np.ndarray]) -> None:
-    """Refuse a raster without elevation, warn of implausible ones."""
-    if np.isnan(arrays["elevation_mean"]).all():
-        raise DataError(
-            f"{name_of(plan.source)} holds no elevation in the study area: every pixel there is "
-            "missing (nodata). Check that the file is complete and covers the region."
-        )
-    low, high = np.nanmin(arrays["elevation_min"]), np.nanmax(arrays["elevation_max"])
-    if low < _PLAUSIBLE_M[0] or high > _PLAUSIBLE_M[1]:
-        log.warning(
-            "%s: elevations of %.0f to %.0f m are implausible; if it is in feet, set its units "
-            "to ft; if these are voids, give their value as a bad value.",
-            *(name_of(plan.source), low, high),
-        )

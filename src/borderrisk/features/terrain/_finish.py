@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 from scipy.signal import fftconvolve
 
 from borderrisk.features.terrain import _kernels as k
 from borderrisk.features.terrain._sums import Layout, Sums
 from borderrisk.grid import Grid
+
+_SLIVER_CELLS = 3.0
 
 
 def cell_features(sums: Sums, layout: Layout, full_count: float) -> dict[str, np.ndarray]:
@@ -58,6 +61,27 @@ def slope_quantile(sums: Sums, q: float) -> np.ndarray:
     """Quantile of the slopes of each cell, degrees."""
     out = np.full(len(sums.acc), np.nan)
     k.histogram_quantile(sums.hist, sums.acc[:, k.SLOPE_COUNT], q, out)
+    return out
+
+
+def filled_slopes(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Give slivers of land the slope features of the nearest cell, at most two cells away.
+
+    A cell has elevation but no slope where each of its pixels has a missing neighbour: along
+    coasts, voids and the edge of the raster.
+    """
+    bare = np.isnan(arrays["slope_mean"])
+    sliver = bare & ~np.isnan(arrays["elevation_mean"])
+    if not sliver.any() or bare.all():
+        return dict(arrays)
+    distance, nearest = distance_transform_edt(bare, return_indices=True)
+    sliver &= distance < _SLIVER_CELLS
+    at = tuple(index[sliver] for index in nearest)
+    out = dict(arrays)
+    for name, values in arrays.items():
+        if not name.startswith("elevation"):
+            out[name] = values.copy()
+            out[name][sliver] = values[at]
     return out
 
 

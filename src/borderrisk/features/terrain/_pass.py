@@ -12,9 +12,9 @@ import numpy as np
 from affine import Affine
 
 from borderrisk.compute import map_parallel
-from borderrisk.errors import DataError
+from borderrisk.features.terrain._checks import refuse_elsewhere
 from borderrisk.features.terrain._geometry import PixelMap, window_over
-from borderrisk.features.terrain._raster import RasterWindow, name_of
+from borderrisk.features.terrain._raster import RasterWindow
 from borderrisk.features.terrain._sums import Layout, Sums
 from borderrisk.grid import Grid
 
@@ -62,10 +62,7 @@ class Plan:
         rows, cols = window_over(source.crs, source.transform, source.shape, grid)
         shape = (rows.stop - rows.start, cols.stop - cols.start)
         if min(shape) < 1:
-            raise DataError(
-                f"{name_of(source)} does not cover the study area at all: it spans "
-                f"{_span(source)}. Give elevation of the region, or check the order of its axes."
-            )
+            refuse_elsewhere(source, grid)
         transform = source.transform @ Affine.translation(cols.start, rows.start)
         pixels = PixelMap(source.crs, transform, shape, grid)
         samples = (pixels.split / pixels.cells_per_pixel) ** 2
@@ -79,11 +76,6 @@ class Plan:
         block = int(getattr(self.source, "block_rows", 256))
         wanted = _STRIP_PIXELS // max(self.pixels.shape[1], 1)
         return block * max(1, wanted // block)
-
-
-def _span(source: RasterWindow) -> str:
-    west, south, east, north = source.bounds
-    return f"{west:g} to {east:g} (x) and {south:g} to {north:g} (y) in {source.crs.name}"
 
 
 def sum_apart(plan: Plan, scheduler: str, workers: int | None) -> Sums:
