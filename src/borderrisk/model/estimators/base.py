@@ -134,7 +134,11 @@ def read_table(estimator: BaseEstimator, X: Any, *, reset: bool) -> pd.DataFrame
         array = validate_data(estimator, X, dtype=None, ensure_all_finite=False, reset=reset)
         frame = pd.DataFrame(array)
     frame.columns = _names(frame.columns)
-    return pd.DataFrame({name: _column(frame[name]) for name in frame.columns})
+    columns = {name: _column(frame[name]) for name in frame.columns}
+    # The dtype is given because pandas 3 would turn labels into its own strings.
+    return pd.DataFrame(
+        {name: pd.Series(values, dtype=values.dtype) for name, values in columns.items()}
+    )
 
 
 def _names(columns: pd.Index) -> list[str]:

@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.preprocessing import SplineTransformer
+from scipy.interpolate import BSpline
+from scipy.sparse import csr_array
 
 # Skewness (quartile-style, on the 5th, 50th and 95th percentiles) above which log1p is taken.
 SKEWED = 0.5
 MIN_MISSING = 5
+DEGREE = 3
 _QUADRATURE = 200
 
 
@@ -151,15 +153,13 @@ class Spline(Term):
         # Half of the knots' weight follows the events, so that there is detail where they are.
         share = weight / weight.sum() + presence / max(float(presence.sum()), 1e-300)
         inner = weighted_quantile(z, share, np.linspace(0, 1, self.n_knots)[1:-1])
-        knots = np.unique(np.round([z.min(), *inner, z.max()], 12))
-        self.basis = SplineTransformer(
-            knots=knots[:, None], degree=3, extrapolation="constant", include_bias=True
-        ).fit(knots[:, None])
-        self.turn = _bends(self.basis, knots[0], knots[-1])
+        distinct = np.unique([z.min(), *inner, z.max()])
+        self.knots = np.pad(distinct, DEGREE, mode="edge")
+        self.turn = _bends(self.knots)
         self.turn = self.turn / _largest_sd(self._bent(z), weight)
 
     def _bent(self, z: np.ndarray) -> np.ndarray:
-        return self.basis.transform(z[:, None]) @ self.turn
+        return _basis(z, self.knots) @ self.turn
 
     def _raw(self, values: np.ndarray) -> np.ndarray:
         z = self.axis(values)
@@ -172,9 +172,14 @@ def _moments(z: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
     return float(mean), float(sd) if sd > 0 else 1.0
 
 
-def _bends(basis: SplineTransformer, low: float, high: float) -> np.ndarray:
+def _basis(z: np.ndarray, knots: np.ndarray) -> csr_array:
+    """B-spline basis at points within the knots, shape (points, knots - DEGREE - 1)."""
+    return BSpline.design_matrix(np.clip(z, knots[0], knots[-1]), knots, DEGREE)
+
+
+def _bends(knots: np.ndarray) -> np.ndarray:
     """Directions of the basis that are not straight, scaled to unit integrated curvature."""
-    points = basis.transform(np.linspace(low, high, _QUADRATURE)[:, None])
+    points = _basis(np.linspace(knots[0], knots[-1], _QUADRATURE), knots).toarray()
     curvature = np.diff(points, n=2, axis=0)
     size, direction = np.linalg.eigh(curvature.T @ curvature)
     curved = size > size.max() * 1e-9
