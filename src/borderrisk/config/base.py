@@ -43,7 +43,7 @@ def _resolve(path: Path, info: ValidationInfo) -> Path:
 
 
 def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+    return value if value is None or isinstance(value, list | tuple) else [value]
 
 
 _PATH_SCHEMA = {"type": "string", "minLength": 1}
@@ -70,7 +70,15 @@ InputPaths = Annotated[
 Longitude = Annotated[float, Field(ge=-180, le=180)]
 Latitude = Annotated[float, Field(ge=-90, le=90)]
 Bounds = tuple[Longitude, Latitude, Longitude, Latitude]
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=60)]
-CountryCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+SLUG = r"^[a-z0-9][a-z0-9_-]*$"
+COUNTRY = r"^[A-Z]{3}$"
+SCHEDULER = r"^(threads|processes|tcp://\S+:\d+)$"
+PATTERN_WORDS = {
+    SLUG: "lower-case letters, digits, '-' and '_' only",
+    COUNTRY: "a country code of three capital letters, like IRN",
+    SCHEDULER: "threads, processes or tcp://HOST:PORT",
+}
+Slug = Annotated[str, Field(pattern=SLUG, max_length=60)]
+CountryCode = Annotated[str, Field(pattern=COUNTRY)]
 Positive = Annotated[float, Field(gt=0)]
 PositiveCount = Annotated[int, Field(gt=0)]

@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from borderrisk.config.inputs import INCIDENT_COLUMNS
 from borderrisk.config.merge import merge_patch
 from borderrisk.config.model import Config
 from borderrisk.config.paths import PATH_KEYS
-from borderrisk.config.problems import Location, Problem, did_you_mean, got, problems_of
+from borderrisk.config.problems import Location, Problem, besides, did_you_mean, got
 from borderrisk.config.refused import about_people
+from borderrisk.config.repair import validated
 
 _FIXED_IN_SCENARIOS = ("name", "scenarios", "study_area", "grid")
 
@@ -57,10 +56,8 @@ def _scenario(config: Config, name: str, paths: bool) -> list[Problem]:
     ]
     allowed = {key: value for key, value in changes.items() if key not in _FIXED_IN_SCENARIOS}
     data = merge_patch(config.model_dump(mode="json"), allowed)
-    try:
-        return problems + _check_one(Config.from_data(data, config.folder), paths)
-    except ValidationError as error:
-        return problems + problems_of(error)
+    changed, faults = validated(data, config.folder)
+    return problems + faults + besides(faults, _check_one(changed, paths))
 
 
 def _area(config: Config) -> Iterator[Problem]:
@@ -91,8 +88,9 @@ def _focus(config: Config) -> Iterator[Problem]:
     window = config.study_area.window
     for name, focus in config.focus.items():
         key: Location = ("focus", name, "bounds")
-        yield from _box(key, focus.bounds)
-        if window is not None and _apart(focus.bounds, window):
+        wrong = list(_box(key, focus.bounds))
+        yield from wrong
+        if window is not None and not wrong and _apart(focus.bounds, window):
             message = f"does not touch study_area.window {got(list(focus.bounds))}"
             yield Problem(key, f"{message}; the order is west, south, east, north")
     for i, name in enumerate(config.outputs.focus or ()):
@@ -155,8 +153,6 @@ def _features(config: Config) -> Iterator[Problem]:
     if features.table is not None and not features.columns:
         yield Problem(("features", "table"), "name the columns to use in features.columns")
     yield from _exclude(config)
-    if config.data.roads is not None and not config.features.travel.enabled:
-        yield Problem(("data", "roads"), "has no effect while features.travel.enabled is false")
 
 
 def _exclude(config: Config) -> Iterator[Problem]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-from pydantic import ValidationError
 
 from borderrisk.config.base import absolute
 from borderrisk.config.checks import check
 from borderrisk.config.model import Config
 from borderrisk.config.paths import PATH_KEYS
-from borderrisk.config.problems import Location, Problem, dotted, problems_of
-from borderrisk.config.repair import repaired
+from borderrisk.config.problems import Location, Problem, besides, dotted
+from borderrisk.config.repair import validated
 from borderrisk.config.yamltext import Document, parse_value, read_yaml
 from borderrisk.errors import ConfigError
 
@@ -42,16 +41,11 @@ def load_config(
     source = _Source(path, read_yaml(_text(path)), {})
     _stop_on(source, source.document.problems if not _usable(source.document) else [])
     data = source.document.data
-    problems = [*source.document.problems, *_override(data, overrides or {}, source)]
-    folder = path.absolute().parent
-    try:
-        config = Config.from_data(data, folder)
-    except ValidationError as error:
-        problems += problems_of(error)
-        config = repaired(data, folder)
-    found = {problem.location for problem in problems}
-    problems += [p for p in check(config, paths=check_paths) if not _covered(p.location, found)]
-    _stop_on(source, problems)
+    rejected = _override(data, overrides or {}, source)
+    config, faults = validated(data, path.absolute().parent)
+    faults = besides(rejected, faults)
+    between = besides([*rejected, *faults], check(config, paths=check_paths))
+    _stop_on(source, [*source.document.problems, *rejected, *faults, *between])
     return config
 
 
@@ -67,16 +61,25 @@ class _Source:
         return f"{self._place(problem)}:{key} {problem.message}"
 
     def _place(self, problem: Problem) -> str:
-        for location, key in self.overridden.items():
-            if problem.location[: len(location)] == location:
-                return f"--set {key}"
+        override = self._override(problem)
         row, column = self.order(problem)
-        return f"{self.path}:{row}:{column}"
+        return f"--set {override}" if override else f"{self.path}:{row}:{column}"
 
-    def order(self, problem: Problem) -> tuple[int, int]:
-        """Return line and column of a problem."""
+    def _override(self, problem: Problem) -> str | None:
+        """Return the override that brought a problem in, if one did."""
+        place = problem.location
+        for location, key in self.overridden.items():
+            made = place not in self.document.values and location[: len(place)] == place
+            if place and (place[: len(location)] == location or made):
+                return key
+        return None
+
+    def order(self, problem: Problem) -> tuple[float, float]:
+        """Return line and column of a problem; overrides come last."""
         if problem.position:
             return problem.position
+        if self._override(problem):
+            return (math.inf, 0)
         return self.document.position(problem.location, of_key=problem.at_key)
 
 
@@ -137,13 +140,6 @@ def _from_here(location: Location, value: Any) -> Any:
     if isinstance(value, list):
         return [_from_here(location, item) for item in value]
     return str(absolute(Path(value), Path.cwd())) if value and isinstance(value, str) else value
-
-
-def _covered(location: Location, found: set[Location]) -> bool:
-    """Whether a problem has been reported already, there or in a part of it."""
-    return any(
-        location[: len(other)] == other or other[: len(location)] == location for other in found
-    )
 
 
 def _stop_on(source: _Source, problems: list[Problem]) -> None:

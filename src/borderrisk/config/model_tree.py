@@ -20,6 +20,21 @@ def choices_at(location: tuple[str | int, ...]) -> list[str]:
     return list(dict.fromkeys(choice for place in places for choice in _choices(place)))
 
 
+def sections_with(key: str) -> list[str]:
+    """Return the dotted names of the sections that have a key."""
+    from borderrisk.config.model import Config
+
+    return [section for section, keys in _sections(Config, "") if key in keys]
+
+
+def _sections(model: type[BaseModel], name: str) -> Iterator[tuple[str, list[str]]]:
+    yield name, list(model.model_fields)
+    for key, field in model.model_fields.items():
+        for place in _unwrap(field.annotation):
+            if isinstance(place, type) and issubclass(place, BaseModel):
+                yield from _sections(place, f"{name}.{key}".removeprefix("."))
+
+
 def _step(annotation: Any, part: str | int) -> Iterator[Any]:
     for place in _unwrap(annotation):
         arguments = typing.get_args(place)

@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from borderrisk.config.model_tree import choices_at
+from borderrisk.config.base import PATTERN_WORDS
+from borderrisk.config.model_tree import choices_at, sections_with
 
 Location = tuple[str | int, ...]
 
@@ -78,7 +79,7 @@ _PLAIN = {
     "greater_than_equal": "must be at least {ge}",
     "less_than": "must be less than {lt}",
     "less_than_equal": "must be at most {le}",
-    "string_pattern_mismatch": "must match {pattern}",
+    "string_pattern_mismatch": "must be {pattern}",
     "string_too_long": "must have at most {max_length} characters",
     "too_short": "must have at least {min_length} item(s)",
     "too_long": "must have at most {max_length} item(s)",
@@ -86,16 +87,28 @@ _PLAIN = {
 
 
 def problems_of(error: ValidationError) -> list[Problem]:
-    """Return one problem per error that pydantic found."""
-    return [_problem(dict(item)) for item in error.errors(include_url=False)]
+    """Return one problem per error that pydantic found, the innermost where some are nested."""
+    found = [_problem(dict(item)) for item in error.errors(include_url=False)]
+    outer = {p.location[:n] for p in found for n in range(len(p.location))}
+    return [problem for problem in found if problem.location not in outer]
+
+
+def besides(known: Iterable[Problem], found: Iterable[Problem]) -> list[Problem]:
+    """Return the problems found that are not at, in or around a place already known."""
+    places = [problem.location for problem in known]
+    return [p for p in found if not any(_nested(p.location, place) for place in places)]
+
+
+def _nested(one: Location, other: Location) -> bool:
+    return one[: len(other)] == other[: len(one)]
 
 
 def _problem(item: dict[str, Any]) -> Problem:
     location: Location = tuple(part for part in item["loc"] if part != "[key]")
-    context = {key: _number(value) for key, value in item.get("ctx", {}).items()}
+    context = {key: _worded(value) for key, value in item.get("ctx", {}).items()}
     kind, value = item["type"], item["input"]
     if kind == "extra_forbidden":
-        hint = did_you_mean(str(location[-1]), choices_at(location[:-1]))
+        hint = did_you_mean(str(location[-1]), choices_at(location[:-1])) or _elsewhere(location)
         return Problem(location, f"unknown key{hint}", at_key=True)
     if kind == "missing":
         if isinstance(location[-1], int):
@@ -115,5 +128,13 @@ def _choice(value: Any, choices: Iterable[str]) -> str:
     return text + (did_you_mean(value, choices) if isinstance(value, str) else "")
 
 
-def _number(value: Any) -> Any:
-    return f"{value:g}" if isinstance(value, float) else value
+def _elsewhere(location: Location) -> str:
+    """Say where a key belongs that stands in the wrong section."""
+    homes = sections_with(str(location[-1]))
+    return f"; it belongs in {homes[0]}" if len(homes) == 1 and homes[0] else ""
+
+
+def _worded(value: Any) -> Any:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return PATTERN_WORDS.get(value, value) if isinstance(value, str) else value

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from borderrisk.config.model import Config
-from borderrisk.config.problems import Location
+from borderrisk.config.problems import Location, Problem, problems_of
 
 _STAND_INS: dict[str | int, Any] = {
     "name": "unnamed",
@@ -19,6 +19,14 @@ _STAND_INS: dict[str | int, Any] = {
     **dict.fromkeys(("borders", "countries", "settlements", "path"), "missing"),
 }
 _ROUNDS = 20  # a dropped section is stood in for one level at a time
+
+
+def validated(data: dict[str, Any], folder: Path) -> tuple[Config, list[Problem]]:
+    """Return the config and its faults key by key; where it has some, it is made whole."""
+    try:
+        return Config.from_data(data, folder), []
+    except ValidationError as error:
+        return repaired(data, folder), problems_of(error)
 
 
 def repaired(data: dict[str, Any], folder: Path) -> Config:

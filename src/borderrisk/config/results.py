@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from borderrisk.config.base import OutputPath, Positive, PositiveCount, Section, Slug
+from borderrisk.config.base import SCHEDULER, OutputPath, Positive, PositiveCount, Section, Slug
 
 # Texts, as in a file: they become paths when the folder of the config is known.
 _PROCESSED: Any = "../data/processed"
@@ -64,7 +64,7 @@ class OutputsConfig(Section):
 class ComputeConfig(Section):
     """Where the work runs; changes no result."""
 
-    scheduler: Annotated[str, Field(pattern=r"^(threads|processes|tcp://\S+:\d+)$")] = Field(
+    scheduler: Annotated[str, Field(pattern=SCHEDULER)] = Field(
         default="threads", description="'threads', 'processes' or a Dask address tcp://host:port."
     )
     workers: PositiveCount | None = Field(
