@@ -1,0 +1,87 @@
+"""Figures for papers and slides: maps of each focus, and charts of the scorecard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from borderrisk.errors import ConfigError
+from borderrisk.outputs.figures.charts import capture_figure, reliability_figure, skill_figure
+from borderrisk.outputs.figures.effects import effects_figure
+from borderrisk.outputs.figures.maps import risk_figure, uncertainty_figure
+from borderrisk.outputs.figures.style import FORMATS, render, style
+from borderrisk.outputs.files import writing
+from borderrisk.outputs.scene import Focus, Scene
+
+CHARTS: dict[str, Callable[[Scene], Figure | None]] = {
+    "capture-curve": capture_figure,
+    "reliability": reliability_figure,
+    "skill-per-origin": skill_figure,
+    "driver-effects": effects_figure,
+}
+MAPS: dict[str, Callable[[Scene, Focus | None], Figure | None]] = {
+    "risk": risk_figure,
+    "uncertainty": uncertainty_figure,
+}
+
+
+def write_figures(
+    scene: Scene, folder: Path, formats: Iterable[str] = ("png", "svg", "pdf")
+) -> list[Path]:
+    """Write every figure the scene has the numbers for.
+
+    Maps of risk and of its uncertainty (whole area and each focus), the capture curve,
+    reliability, skill per origin and the effects of the drivers. The same scene gives the same
+    bytes.
+
+    Parameters
+    ----------
+    scene : Scene
+        A finished scoring. ``meta["scorecard"]`` and ``meta["partial_dependence"]`` (see
+        :func:`~borderrisk.outputs.figures.effects.effects_figure`) may be absent.
+    folder : Path
+        Where the files go; made if missing.
+    formats : iterable of {"png", "svg", "pdf"}
+        File formats.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    ConfigError
+        If a format is unknown.
+    OutputError
+        If a file cannot be written.
+    """
+    formats = tuple(formats)
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown:
+        raise ConfigError(f"Unknown figure format {unknown[0]!r}; choose of {', '.join(FORMATS)}.")
+    written = []
+    for name, figure in draw(scene):
+        for extension in formats:
+            path = Path(folder) / f"{name}.{extension}"
+            with writing(path) as partial:
+                partial.write_bytes(render(figure, extension))
+            written.append(path)
+    return written
+
+
+def draw(scene: Scene) -> Iterator[tuple[str, Figure]]:
+    """Names and figures, one after the other, so that only one is in memory."""
+    for kind, draw_map in MAPS.items():
+        for focus in (None, *scene.focuses):
+            with style():
+                figure = draw_map(scene, focus)
+            if figure is not None:
+                yield (f"{kind}-{focus.name}" if focus else kind), figure
+    for name, draw_chart in CHARTS.items():
+        with style():
+            chart = draw_chart(scene)
+        if chart is not None:
+            yield name, chart
