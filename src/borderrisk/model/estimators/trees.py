@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils.validation import check_is_fitted
 
 from borderrisk.errors import ConfigError
 from borderrisk.model.estimators.base import (
@@ -16,10 +18,12 @@ from borderrisk.model.estimators.base import (
     covariates,
     folds,
     information,
+    read_table,
 )
 
 FEW_EVENTS = 8
 _LABEL_PRIOR = 5.0
+_NO_EFFECT = 1e-12
 
 
 class TreeColumns:
@@ -143,6 +147,18 @@ class HistGradientBoosting(IntensityEstimator):
     def _relative(self, table: pd.DataFrame) -> np.ndarray:
         return self.model_.predict(self.columns_.matrix(table))
 
+    def contributions(self, X: Any) -> pd.DataFrame:
+        """Effect of each column on log-intensity: exact path attribution (TreeSHAP).
+
+        Returns
+        -------
+        pandas.DataFrame, shape (rows, columns)
+            Rows sum to ``log(predict(X))`` minus a constant.
+        """
+        check_is_fitted(self)
+        matrix = self.columns_.matrix(read_table(self, X, reset=False))
+        return pd.DataFrame(_shap(self.model_, matrix), columns=self.columns_.names)
+
 
 def _monotone(directions: Mapping[str, int] | None, names: list[str]) -> list[int] | None:
     if not directions:
@@ -223,12 +239,42 @@ class RandomForest(IntensityEstimator):
         )
 
     def _odds(self, matrix: np.ndarray) -> np.ndarray:
-        share = self.forest_.predict_proba(matrix)[:, 1]
+        return self._to_odds(self.forest_.predict_proba(matrix)[:, 1])
+
+    def _to_odds(self, share: np.ndarray) -> np.ndarray:
         edge = 0.5 / self.n_estimators
         return (share + edge) / (1 - share + edge)
 
     def _relative(self, table: pd.DataFrame) -> np.ndarray:
         return self._odds(self.columns_.matrix(table)) / self.scale_
+
+    def contributions(self, X: Any) -> pd.DataFrame:
+        """Effect of each column on log-intensity.
+
+        TreeSHAP is exact for the forest's share of events; each row is then stretched so that it
+        sums to the log-odds instead, which keeps signs and order within the row.
+
+        Returns
+        -------
+        pandas.DataFrame, shape (rows, columns)
+            Rows sum to ``log(predict(X))`` minus a constant.
+        """
+        check_is_fitted(self)
+        matrix = self.columns_.matrix(read_table(self, X, reset=False))
+        share = _shap(self.forest_, matrix)[:, :, 1]
+        base = self.forest_.predict_proba(matrix)[:, 1] - share.sum(axis=1)
+        log = np.log(self._odds(matrix)) - np.log(self._to_odds(base))
+        total = share.sum(axis=1)
+        slope = np.divide(log, total, out=np.zeros_like(log), where=np.abs(total) > _NO_EFFECT)
+        return pd.DataFrame(share * slope[:, None], columns=self.columns_.names)
+
+
+def _shap(model: Any, matrix: np.ndarray) -> np.ndarray:
+    """SHAP values of a tree ensemble; its own check refuses values that do not add up."""
+    from shap import TreeExplainer
+
+    explainer = TreeExplainer(model, feature_perturbation="tree_path_dependent")
+    return np.asarray(explainer.shap_values(matrix, check_additivity=True))
 
 
 def _draw(weight: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:

@@ -1,0 +1,105 @@
+"""Why a cell scores as it does: the features that move its log-intensity most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from borderrisk.errors import BorderRiskError
+
+TOP = 3
+# Largest difference between the sum of the effects and the log-intensity they explain.
+TOLERANCE = 1e-3
+_NOTHING = 1e-9
+
+
+@dataclass(frozen=True)
+class Drivers:
+    """The strongest effects of each cell.
+
+    Attributes
+    ----------
+    codes : ndarray of int16, shape (cells, TOP)
+        Position in ``features`` of the strongest effects, strongest first; −1 where there are
+        fewer.
+    effects : ndarray of float32, shape (cells, TOP)
+        Signed effect in log-intensity; 0 where the code is −1.
+    features : tuple of str
+        Names the codes stand for.
+    """
+
+    codes: np.ndarray
+    effects: np.ndarray
+    features: tuple[str, ...]
+
+
+def effects(model: Any, x: pd.DataFrame, area: np.ndarray) -> pd.DataFrame:
+    """Return the effect of each feature on each cell's log-intensity.
+
+    Parameters
+    ----------
+    model : fitted estimator
+        With ``contributions(X)``, like ``gam``, ``glm``, ``hist_gradient_boosting`` and
+        ``random_forest``. Other models have no drivers and give no columns.
+    x : pandas.DataFrame
+        Features of the cells.
+    area : ndarray, shape (cells,)
+        Weight of each cell in the average that effects are relative to.
+
+    Returns
+    -------
+    pandas.DataFrame, shape (cells, features)
+        Rows sum to the cell's log-intensity minus its area-weighted mean.
+
+    Raises
+    ------
+    BorderRiskError
+        If they do not.
+    """
+    if not hasattr(model, "contributions"):
+        return pd.DataFrame(index=range(len(x)))
+    parts = model.contributions(x)
+    parts = parts - np.average(parts.to_numpy(), axis=0, weights=area)
+    log = np.log(np.asarray(model.predict(x), dtype=np.float64))
+    gap = np.abs(parts.to_numpy().sum(axis=1) - (log - np.average(log, weights=area))).max()
+    if not gap <= TOLERANCE:
+        raise BorderRiskError(
+            f"The effects of {type(model).__name__} miss its log-intensity by up to {gap:.3g}; "
+            "its drivers cannot be shown."
+        )
+    return parts
+
+
+def top_drivers(parts: pd.DataFrame, top: int = TOP) -> Drivers:
+    """Pick the strongest effects of each cell; of equal ones the first feature.
+
+    Parameters
+    ----------
+    parts : pandas.DataFrame, shape (cells, features)
+        From :func:`effects`.
+    top : int
+        How many.
+    """
+    values = parts.to_numpy(dtype=np.float64)
+    n = len(values)
+    codes = np.full((n, top), -1, dtype=np.int16)
+    strength = np.zeros((n, top), dtype=np.float32)
+    left = np.abs(values)
+    for k in range(min(top, values.shape[1])):
+        best = left.argmax(axis=1)
+        some = left[np.arange(n), best] > _NOTHING
+        codes[some, k] = best[some]
+        strength[some, k] = values[some, best[some]]
+        left[np.arange(n), best] = -1.0
+    return Drivers(codes, strength, tuple(str(name) for name in parts.columns))
+
+
+def importance(parts: pd.DataFrame, area: np.ndarray) -> dict[str, float]:
+    """Return how far each feature moves log-intensity: its effects' area-weighted deviation."""
+    values = parts.to_numpy(dtype=np.float64)
+    mean = np.average(values, axis=0, weights=area) if len(values.T) else np.zeros(0)
+    spread = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=area)) if len(mean) else mean
+    return dict(zip((str(name) for name in parts.columns), spread.tolist(), strict=True))
