@@ -88,7 +88,7 @@ class Neighbours:
 
     @classmethod
     def of(cls, mask: np.ndarray) -> Neighbours:
-        """Neighbours of the true cells of a mask: a missing one is stood in for by the cell before."""
+        """Neighbours of a mask's true cells; the cell before stands in for a missing one."""
         index = np.full((mask.shape[0] + 1, mask.shape[1] + 1), -1, np.int64)
         count = int(mask.sum())
         index[1:, 1:][mask] = np.arange(count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from borderrisk.outputs.webmap.metrics import RISK_SHARES
 from borderrisk.outputs.webmap.palette import RAMPS
 
 DIGITS = 4
@@ -89,7 +91,7 @@ def layer_json(name: str, frame: gpd.GeoDataFrame, window: shapely.Geometry) -> 
     features = [
         {
             "g": geometry_json(geometry),
-            "c": colour,
+            **colour,
             "p": [plain(row[field.column]) for field in fields if field.column in near],
         }
         for (_, row), geometry, colour in zip(near.iterrows(), near.geometry, colours, strict=True)
@@ -100,6 +102,7 @@ def layer_json(name: str, frame: gpd.GeoDataFrame, window: shapely.Geometry) -> 
         "weight": style.weight,
         "dash": style.dash,
         "shown": style.shown,
+        "ramp": list(RAMPS["inferno"]) if style.ranked_by in near else [],
         "fields": [
             {"en": f.label, "fa": f.label_fa, "units": f.units} for f in fields if f.column in near
         ],
@@ -118,18 +121,19 @@ def _words(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
-def _colours(frame: gpd.GeoDataFrame, style: LayerStyle) -> list[str]:
+def _colours(frame: gpd.GeoDataFrame, style: LayerStyle) -> list[dict[str, Any]]:
+    """Give each feature a class of the layer's ramp (``k``) or the layer's colour (``c``)."""
     if style.ranked_by not in frame:
-        return [style.colour] * len(frame)
-    ramp = RAMPS["inferno"]
+        return [{"c": style.colour}] * len(frame)
     share = pd.to_numeric(frame[style.ranked_by], errors="coerce").rank(pct=True).fillna(0)
-    return [ramp[min(int(value * len(ramp)), len(ramp) - 1)] for value in share]
+    return [{"k": int(np.searchsorted(RISK_SHARES, value, side="left"))} for value in share]
 
 
 def geometry_json(geometry: shapely.Geometry) -> dict[str, Any]:
     """GeoJSON geometry with coordinates rounded to about ten metres."""
     rounded = shapely.transform(geometry, lambda xy: np.round(xy, DIGITS))
-    return dict(shapely.geometry.mapping(rounded))
+    text = shapely.to_geojson(rounded)
+    return dict(json.loads(text))
 
 
 def plain(value: Any) -> Hashable:

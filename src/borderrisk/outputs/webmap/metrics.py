@@ -130,10 +130,8 @@ class Classed:
 
 def classify(metric: Metric, values: np.ndarray, area: np.ndarray, levels: int) -> Classed:
     """Quantise the values of a metric and sort them into its classes."""
-    if metric.name == "trust":
-        scale = Scale(0.0, 1.0, COARSE)
-    else:
-        scale = Scale.fitting(values, levels)
+    coded = metric.name == "trust"
+    scale = Scale(0.0, 1.0, COARSE) if coded else Scale.fitting(values, levels)
     breaks = _breaks(metric, values, area)
     edges = scale.edge_codes(breaks)
     codes = snap(scale.encode(values), values, breaks, edges)

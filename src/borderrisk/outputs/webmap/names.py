@@ -22,7 +22,7 @@ def asset(name: str) -> str:
 
 @cache
 def names() -> dict[str, Any]:
-    """The table of names."""
+    """Return the table of names."""
     table: dict[str, Any] = json.loads(asset("names.json"))
     return table
 

@@ -29,13 +29,6 @@ SCRIPTS = (
 _HOST = re.compile(r"[A-Za-z0-9.*-]+(:\d+)?")
 
 
-class _Shell(folium.Map):
-    """folium's map without the eleven files it would fetch."""
-
-    default_js: list[tuple[str, str]] = []
-    default_css: list[tuple[str, str]] = []
-
-
 class _Raw(Element):
     """Markup that goes into the page as it is."""
 
@@ -96,7 +89,7 @@ def build_page(
     backdrop = _add_relief(shell, relief)
     base = _add_tiles(shell, tiles)
     shell.add_child(_Start(shell, backdrop, base))
-    figure = shell.get_root()
+    figure: Any = shell.get_root()
     for name, markup in _head(title):
         figure.header.add_child(_Raw(markup), name=name)
     figure.html.add_child(_Raw(_data(config, blobs)), name="data")
@@ -105,16 +98,19 @@ def build_page(
     return _with_policy(document, tiles)
 
 
-def _shell(bounds: Bounds) -> _Shell:
+def _shell(bounds: Bounds) -> folium.Map:
+    """Return folium's map without the eleven files it would fetch."""
     west, south, east, north = bounds
-    return _Shell(
+    shell = folium.Map(
         location=[round((south + north) / 2, 5), round((west + east) / 2, 5)],
         zoom_start=6, tiles=None, prefer_canvas=True, zoom_control=False,
         min_zoom=4, max_zoom=16, zoom_snap=0.5, world_copy_jump=False,
     )  # fmt: skip
+    shell.default_js, shell.default_css = [], []
+    return shell
 
 
-def _add_relief(shell: _Shell, relief: ReliefImage | None) -> Element | None:
+def _add_relief(shell: folium.Map, relief: ReliefImage | None) -> Element | None:
     if relief is None:
         return None
     west, south, east, north = relief.bounds
@@ -123,7 +119,7 @@ def _add_relief(shell: _Shell, relief: ReliefImage | None) -> Element | None:
     ).add_to(shell)
 
 
-def _add_tiles(shell: _Shell, tiles: str | None) -> Element | None:
+def _add_tiles(shell: folium.Map, tiles: str | None) -> Element | None:
     if tiles is None:
         return None
     host = _tile_host(tiles)
@@ -180,7 +176,7 @@ def _inline(script: str) -> str:
 
 
 def _fix_ids(figure: Any) -> None:
-    """Number the elements: folium draws their ids at random, which would change every file."""
+    """Give every element a number for folium's random id, so that the file stays the same."""
     pending = [figure, figure.header, figure.html, figure.script]
     number = 0
     while pending:

@@ -20,7 +20,7 @@ TOP_CELLS = 20
 
 
 def payload(view: View, packed: Packed, language: str) -> dict[str, Any]:
-    """Configuration and small data of a map; numbers per cell travel in ``packed``."""
+    """Return configuration and small data of a map; numbers per cell travel in ``packed``."""
     scene = view.scene
     vectors = vectors_json(view)
     for kind in vectors["kinds"]:

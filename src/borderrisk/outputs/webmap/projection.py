@@ -29,7 +29,7 @@ def meshes(view: View) -> dict[str, Any]:
         row-major. ``toGrid`` is dense enough to be right to 1/50 cell.
     """
     grid = view.scene.grid
-    west, south, _, north = view.metres
+    west, _, _, north = view.metres
     size = grid.cell_size_m
     rows, cols = view.mask.shape
     mercator = Transformer.from_crs(WEB_MERCATOR, grid.crs, always_xy=True)

@@ -7,6 +7,7 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import shapely
+from scipy.spatial import KDTree
 
 from borderrisk.area import reproject
 from borderrisk.grid import WGS84
@@ -113,5 +114,6 @@ def nearest_places(view: View, x: np.ndarray, y: np.ndarray) -> list[str]:
     if not len(places):
         return [""] * len(x)
     px, py = view.scene.grid.project(places.geometry.x, places.geometry.y)
-    tree = shapely.STRtree(shapely.points(px, py))
-    return [str(places["name"].iloc[i]) for i in tree.nearest(shapely.points(x, y))]
+    tree = KDTree(np.column_stack([px, py]))
+    _, nearest = tree.query(np.column_stack([x, y]))
+    return [str(places["name"].iloc[i]) for i in nearest]

@@ -3,6 +3,9 @@
   'use strict';
   const LOCALES = { en: 'en-GB', fa: 'fa-IR' };
 
+  /** A true minus sign where a locale writes a hyphen. */
+  BR.minus = (text) => text.replace('-', '\u2212');
+
   BR.Format = class {
     constructor(language, units) {
       this.language = language;
@@ -14,12 +17,12 @@
     number(value, digits = 3) {
       if (value === null || value === undefined) return '–';
       if (Math.abs(value) >= 1000 || value === 0) return this.whole(value);
-      return value.toLocaleString(this.locale, { maximumSignificantDigits: digits });
+      return BR.minus(value.toLocaleString(this.locale, { maximumSignificantDigits: digits }));
     }
 
-    whole(value) { return Math.round(value).toLocaleString(this.locale); }
+    whole(value) { return BR.minus(Math.round(value).toLocaleString(this.locale)); }
 
-    signed(value) { return value.toLocaleString(this.locale, { signDisplay: 'exceptZero', maximumFractionDigits: 2, minimumFractionDigits: 2 }); }
+    signed(value) { return BR.minus(value.toLocaleString(this.locale, { signDisplay: 'exceptZero', maximumFractionDigits: 2, minimumFractionDigits: 2 })); }
 
     percent(share, digits = 3) {
       if (share === null || share === undefined) return '–';

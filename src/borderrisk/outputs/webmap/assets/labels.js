@@ -2,17 +2,19 @@
 (function (BR) {
   'use strict';
 
-  /** Choose which boxes to keep so that none overlap: `[{x, y, w, h}]`, most important first; returns their positions. */
-  BR.declutter = function (boxes) {
-    const kept = [];
-    boxes.forEach((box, i) => {
-      const free = kept.every((k) => {
-        const other = boxes[k];
-        return box.x > other.x + other.w || other.x > box.x + box.w || box.y > other.y + other.h || other.y > box.y + box.h;
-      });
-      if (free) kept.push(i);
+  const apart = (a, b) => a.x > b.x + b.w || b.x > a.x + a.w || a.y > b.y + b.h || b.y > a.y + a.h;
+
+  /**
+   * Choose a spot for each label so that none overlap: per label a list of boxes `{x, y, w, h}`, most wanted first.
+   * Returns the number of the box chosen, -1 where none is free; earlier labels go first.
+   */
+  BR.declutter = function (labels, taken = []) {
+    const used = [...taken];
+    return labels.map((boxes) => {
+      const choice = boxes.findIndex((box) => used.every((other) => apart(box, other)));
+      if (choice >= 0) used.push(boxes[choice]);
+      return choice;
     });
-    return kept;
   };
 
   const name = (place, language) => (language === 'fa' && place.fa) || place.n;
@@ -28,18 +30,21 @@
     const bounds = app.map.getBounds().pad(0.1);
     const least = BR.leastPeople(app.map.getZoom());
     const near = app.config.places.filter((place) => place.pop >= least && bounds.contains([place.y, place.x]));
-    const boxes = near.map((place) => {
-      const point = app.map.latLngToContainerPoint([place.y, place.x]);
-      return { x: point.x - 4, y: point.y - 10, w: 18 + 7.5 * name(place, app.state.lang).length, h: 19 };
+    const at = ([y, x]) => app.map.latLngToContainerPoint([y, x]);
+    const dots = app.shown('incidents') ? app.incidents.filter((item) => app.map.hasLayer(item.marks[1])).map(({ incident }) => at([incident.y, incident.x])).map(({ x, y }) => ({ x: x - 4, y: y - 4, w: 8, h: 8 })) : [];
+    const labels = near.map((place) => {
+      const { x, y } = at([place.y, place.x]);
+      const w = 8 + 7.5 * name(place, app.state.lang).length;
+      return [{ x: x + 6, y: y - 9, w, h: 18 }, { x: x - 6 - w, y: y - 9, w, h: 18 }];
     });
-    for (const i of BR.declutter(boxes)) app.places.addLayer(label(app, near[i]));
+    BR.declutter(labels, dots).forEach((side, i) => { if (side >= 0) app.places.addLayer(label(app, near[i], side)); });
     return app.places;
   };
 
-  function label(app, place) {
+  function label(app, place, side) {
     const big = place.pop >= 300000 ? ' br-city' : '';
     const html = BR.el('span', { dir: 'auto', text: name(place, app.state.lang) });
-    const icon = L.divIcon({ className: `br-place${big}`, html, iconSize: null });
+    const icon = L.divIcon({ className: `br-place${big}${side ? ' br-before' : ''}`, html, iconSize: null });
     return L.marker([place.y, place.x], { icon, interactive: false, keyboard: false, pane: 'places' });
   }
 })(globalThis.BR = globalThis.BR || {});

@@ -52,11 +52,17 @@
       this.printing();
     },
 
-    /** Paper is light, whatever the screen is. */
+    /** Paper is light, whatever the screen is, and the map takes all of it. */
     printing() {
       let before;
-      addEventListener('beforeprint', () => { before = this.state.theme; document.documentElement.classList.add('br-print'); if (this.theme() === 'dark') this.update({ theme: 'light' }); });
-      addEventListener('afterprint', () => { document.documentElement.classList.remove('br-print'); if (this.state.theme !== before) this.update({ theme: before }); });
+      const fit = (on) => {
+        const bounds = this.map.getBounds();
+        document.documentElement.classList.toggle('br-print', on);
+        this.map.invalidateSize({ animate: false });
+        this.map.fitBounds(bounds, { animate: false });
+      };
+      addEventListener('beforeprint', () => { before = this.state.theme; fit(true); if (this.theme() === 'dark') this.update({ theme: 'light' }); });
+      addEventListener('afterprint', () => { fit(false); if (this.state.theme !== before) this.update({ theme: before }); });
     },
 
     async open() {
@@ -65,7 +71,10 @@
       map.getContainer().setAttribute('dir', 'ltr');
       for (const [pane, z] of [['risk', 250], ['places', 450]]) map.createPane(pane).style.zIndex = z;
       map.getPane('places').style.pointerEvents = 'none';
-      if (innerWidth < 700) document.documentElement.classList.add('br-no-panel');
+      if (innerWidth < 700) {
+        document.documentElement.classList.add('br-no-panel');
+        this.kindsOpen = false;
+      }
       map.invalidateSize({ animate: false });
       this.home();
       if (this.state.view) map.setView([this.state.view.lat, this.state.view.lon], this.state.view.zoom, { animate: false });

@@ -37,14 +37,15 @@
   }
 
   function topCells(app) {
-    const style = { color: TOP[app.theme()], weight: 2, fill: false, interactive: false };
+    const style = { color: TOP[app.theme()], weight: 1.5, fill: false, interactive: false };
     return L.layerGroup(app.config.top.map((top) => L.polygon(BR.cellOutline(app, top.i), style)));
   }
 
   function further(app, layer) {
     const group = L.layerGroup();
+    const ramp = app.theme() === 'dark' ? [...layer.ramp].reverse() : layer.ramp;
     for (const feature of layer.features) {
-      const style = { color: feature.c, weight: layer.weight, dashArray: layer.dash || null, opacity: 0.95, fillOpacity: 0.2, bubblingMouseEvents: false };
+      const style = { color: feature.c || ramp[feature.k], weight: layer.weight, dashArray: layer.dash || null, opacity: 0.95, fillOpacity: 0.2, bubblingMouseEvents: false };
       for (const shape of shapes(feature.g, style)) {
         if (layer.fields.length) shape.bindPopup(() => BR.featurePopup(app, layer, feature), { maxWidth: 320 });
         group.addLayer(shape);
