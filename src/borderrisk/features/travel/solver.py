@@ -39,6 +39,11 @@ class Travel:
     came: np.ndarray
     direction: Direction
 
+    @property
+    def is_source(self) -> np.ndarray:
+        """Cells that a best path begins (or ends) at."""
+        return (self.came == kernel.START) & np.isfinite(self.hours)
+
     def labels(self, label: np.ndarray) -> np.ndarray:
         """Carry a label of the sources to every cell along the best paths.
 

@@ -1,0 +1,231 @@
+"""Cutting, attribution and ranking of border segments on borders whose answer is known."""
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
+
+from borderrisk.errors import ConfigError, DataError
+from borderrisk.features.travel import Ground
+from borderrisk.grid import Grid, laea_crs
+from borderrisk.model.border_capture import border_capture, capture_curve, observed_by_segment
+from borderrisk.model.segment_table import rank_of, segment_table, top
+from borderrisk.model.segments import attribute_cells, cut_border, route_crossings
+
+CRS = laea_crs(60, 31)
+
+
+def borders(*lines, pair="IRN-AFG"):
+    geometry = gpd.GeoSeries([shapely.LineString(xy) for xy in lines], crs=CRS).to_crs(4326)
+    return gpd.GeoDataFrame({"pair": [pair] * len(lines)}, geometry=geometry)
+
+
+def test_pieces_are_equal_numbered_from_the_north_and_cover_the_line():
+    line = borders([(0, -52_000), (0, 0), (0, 52_000)])
+    out = cut_border(line, CRS, 10)
+    assert out.segment_id.tolist() == [f"IRN-AFG-{i:03d}" for i in range(1, 11)]
+    np.testing.assert_allclose(out.length_km, 10.4, rtol=1e-3)
+    assert out.geometry.iloc[0].coords[0][1] > out.geometry.iloc[-1].coords[-1][1]
+    assert out.from_km.iloc[0] == 0
+    np.testing.assert_allclose(out.to_km[:-1], out.from_km[1:])
+
+
+def test_ids_do_not_depend_on_the_direction_or_the_parts_of_the_lines():
+    whole = cut_border(borders([(0, 40_000), (5_000, 0), (0, -40_000)]), CRS, 8)
+    parts = cut_border(borders([(0, -40_000), (5_000, 0)], [(0, 40_000), (5_000, 0)]), CRS, 8)
+    assert whole.segment_id.tolist() == parts.segment_id.tolist()
+    for one, other in zip(whole.geometry, parts.geometry, strict=True):
+        assert shapely.hausdorff_distance(one, other) < 1e-9
+
+
+def test_each_pair_has_its_own_numbers_and_a_short_line_is_one_segment():
+    both = gpd.GeoDataFrame(
+        {"pair": ["IRN-AFG", "IRN-PAK"]},
+        geometry=[
+            borders([(0, 0), (0, 30_000)]).geometry[0],
+            borders([(0, -2_000), (0, 0)]).geometry[0],
+        ],
+        crs=4326,
+    )
+    ids = cut_border(both, CRS, 10).segment_id.tolist()
+    assert ids == ["IRN-AFG-001", "IRN-AFG-002", "IRN-AFG-003", "IRN-PAK-001"]
+
+
+@pytest.mark.parametrize("km", [0, -3, np.nan, 61])
+def test_a_length_that_cannot_be_used_has_one_clear_error(km):
+    with pytest.raises(ConfigError, match="segment_km"):
+        cut_border(borders([(0, 0), (0, 60_000)]), CRS, km)
+
+
+def world(rows=12, cols=10, cell=10_000.0, factor=5):
+    """A grid whose eastern edge is the border, cut in segments of 20 km."""
+    from affine import Affine
+
+    grid = Grid(CRS, Affine(cell, 0, 0, 0, -cell, rows * cell / 2), (rows, cols))
+    x = cols * cell - 1
+    segments = cut_border(borders([(x, rows * cell / 2), (x, -rows * cell / 2)]), CRS, 20)
+    return grid, grid.refine(factor), segments
+
+
+def through(fine, z=None, start=None):
+    ground = Ground(np.zeros(fine.shape) if z is None else z, fine.cell_size_m)
+    cells = np.arange(fine.shape[0]) * fine.shape[1] + fine.shape[1] - 1
+    return ground.solve((cells, np.zeros(len(cells)) if start is None else start))
+
+
+def test_flat_land_is_reached_straight_from_the_border():
+    grid, fine, segments = world()
+    flow = attribute_cells(grid, segments, through(fine), fine)
+    np.testing.assert_allclose(np.asarray(flow.sum(axis=1)).ravel(), 1)
+    expected = np.repeat(np.arange(6), 2 * grid.shape[1])
+    assert np.asarray(flow.argmax(axis=1)).ravel().tolist() == expected.tolist()
+
+
+def test_a_late_start_on_the_far_side_moves_the_cells_to_the_open_segment():
+    grid, fine, segments = world()
+    start = np.full(fine.shape[0], 1000.0)
+    start[:10] = 0
+    flow = attribute_cells(grid, segments, through(fine, start=start), fine)
+    assert flow[:, 0].sum() == pytest.approx(grid.size)
+
+
+def test_cells_no_path_reaches_belong_to_the_nearest_segment():
+    grid, fine, segments = world()
+    z = np.zeros(fine.shape)
+    z[:, 20] = np.nan
+    flow = attribute_cells(grid, segments, through(fine, z), fine)
+    np.testing.assert_allclose(np.asarray(flow.sum(axis=1)).ravel(), 1)
+    assert flow[0, 0] == 1
+    assert flow[grid.size - grid.shape[1], 5] == 1
+
+
+def cells_of(grid, intensity, exposure=None, **more):
+    layers = {
+        "intensity": np.broadcast_to(intensity, grid.shape).astype("float32"),
+        "exposure": np.ones(grid.shape) if exposure is None else exposure,
+        **more,
+    }
+    return grid.dataset().assign({n: (("y", "x"), np.asarray(v)) for n, v in layers.items()})
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_segments_sum_to_the_study_area(seed):
+    rng = np.random.default_rng(seed)
+    grid, fine, segments = world()
+    z = np.where(rng.random(fine.shape) < 0.2, np.nan, rng.uniform(0, 500, fine.shape))
+    z[:, -1] = 0
+    exposure = np.where(rng.random(grid.shape) < 0.3, 0, rng.random(grid.shape))
+    cells = cells_of(grid, rng.exponential(1, grid.shape), exposure)
+    flow = attribute_cells(grid, segments, through(fine, z), fine)
+    table = segment_table(segments, flow, cells, grid)
+    total = (cells.intensity * cells.exposure).sum().item() * grid.cell_area_km2 / 100
+    assert table.expected_per_year.sum() == pytest.approx(total, rel=1e-6)
+    assert table.share.sum() == pytest.approx(1)
+    assert sorted(table["rank"]) == list(range(1, 7))
+
+
+def two_segments():
+    grid, fine, segments = world(rows=4)
+    return grid, segments, attribute_cells(grid, segments, through(fine), fine)
+
+
+def test_hand_computed_table():
+    grid, segments, flow = two_segments()
+    intensity = np.repeat([0.1, 0.3], 2)[:, None]
+    table = segment_table(segments, flow, cells_of(grid, intensity), grid)
+    np.testing.assert_allclose(table.expected_per_year, [2, 6], rtol=1e-6)
+    np.testing.assert_allclose(table.rate_per_km, [0.1, 0.3], rtol=2e-3)
+    assert table["rank"].tolist() == [2, 1]
+    assert top(table, 1).segment_id.tolist() == ["IRN-AFG-002"]
+
+
+def test_intervals_hold_the_replicates():
+    grid, segments, flow = two_segments()
+    north = np.repeat([True, False], grid.size // 2)
+    draws = np.stack([np.where(north, a, 0.2) for a in np.linspace(0.1, 0.3, 101)])
+    table = segment_table(segments, flow, cells_of(grid, 0.2), grid, replicates=draws)
+    np.testing.assert_allclose(table.expected_low, [2.2, 4], rtol=1e-6)
+    np.testing.assert_allclose(table.expected_high, [5.8, 4], rtol=1e-6)
+    assert table.rank_low.tolist() == [1, 1]
+    assert table.rank_high.tolist() == [2, 2]
+
+
+def test_what_is_known_along_a_segment_and_behind_it():
+    grid, segments, flow = two_segments()
+    row = np.arange(grid.shape[0])[:, None] + np.zeros(grid.shape)
+    cells = cells_of(
+        grid,
+        np.repeat([0.1, 0.3], 2)[:, None],
+        slope_mean=row * 2,
+        hours_to_mashhad=10 + row,
+        hours_to_zahedan=12.5 - row,
+        hours_to_home_settlement=row * 0,
+        driver_1=np.where(row < 2, 0, 1).astype("int16"),
+        driver_1_effect=np.ones(grid.shape),
+        driver_2=np.where(row < 2, 1, -1).astype("int16"),
+        driver_2_effect=np.full(grid.shape, -3.0),
+        trust=np.where(row < 2, 0, 2).astype("int8"),
+    )
+    flags = {"flag_values": [0, 1], "flag_meanings": "slope_mean ruggedness"}
+    cells.driver_1.attrs = flags
+    cells.trust.attrs = {
+        "flag_values": [0, 1, 2, 3], "flag_meanings": "ok extrapolation sparse edge",
+    }  # fmt: skip
+    table = segment_table(segments, flow, cells, grid)
+    np.testing.assert_allclose(table.slope_mean, [1, 5])
+    np.testing.assert_allclose(table.hours_to_target, [10.5, 10.0])
+    assert table.nearest_target.tolist() == ["mashhad", "zahedan"]
+    assert table.driver_1.tolist() == ["ruggedness", "ruggedness"]
+    assert table.driver_2.tolist() == ["slope_mean", ""]
+    assert table.trust.tolist() == ["ok", "sparse"]
+
+
+def test_change_against_an_earlier_run_that_lacks_a_segment():
+    grid, segments, flow = two_segments()
+    before = segment_table(segments, flow, cells_of(grid, 0.1), grid).iloc[[1]]
+    table = segment_table(segments, flow, cells_of(grid, 0.25), grid, previous=before)
+    np.testing.assert_allclose(table.change_per_year, [np.nan, 3.0], rtol=1e-5)
+
+
+def test_no_scored_cell_is_a_data_error():
+    grid, segments, flow = two_segments()
+    with pytest.raises(DataError, match="nothing to rank"):
+        segment_table(segments, flow, cells_of(grid, np.nan), grid)
+
+
+def test_crossings_per_km_from_points():
+    grid, segments, flow = two_segments()
+    x = np.full(4, grid.bounds[2])
+    crossings = route_crossings(segments, grid, x, [15_000, -15_000, -15_000, -1_000])
+    np.testing.assert_allclose(crossings, [0.25, 0.75])
+    table = segment_table(segments, flow, cells_of(grid, 0.1), grid, crossings=crossings)
+    np.testing.assert_allclose(table.crossing_density, crossings / table.length_km)
+    assert route_crossings(segments, grid, [], []).tolist() == [0, 0]
+
+
+def test_ranks_break_ties_by_position():
+    assert rank_of(np.array([[1, 3, 3], [5, 0, 9]])).tolist() == [[3, 1, 2], [2, 3, 1]]
+
+
+def test_capture_of_the_best_kilometres():
+    rate, length = np.array([1.0, 3.0, 2.0]), np.array([10.0, 10.0, 20.0])
+    observed = np.array([1.0, 6.0, 3.0])
+    km, captured = capture_curve(rate, length, observed)
+    assert km.tolist() == [0, 10, 30, 40]
+    np.testing.assert_allclose(captured, [0, 0.6, 0.9, 1])
+    assert border_capture(rate, length, observed, 0.125) == pytest.approx(0.3)
+
+
+def test_a_constant_rate_captures_by_length_alone():
+    length, observed = np.array([10.0, 30.0]), np.array([4.0, 0.0])
+    assert border_capture(np.ones(2), length, observed, 0.1) == pytest.approx(0.1)
+    assert np.isnan(border_capture(np.ones(2), length, observed * 0, 0.1))
+
+
+def test_observed_mass_flows_with_the_attribution():
+    flow = csr_matrix([[1.0, 0.0], [0.25, 0.75]])
+    np.testing.assert_allclose(observed_by_segment(flow, np.array([2.0, 4.0])), [3, 3])
