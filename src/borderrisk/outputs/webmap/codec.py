@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 FINE, MEDIUM, COARSE = 65_535, 4_096, 255
-LOG_RATIO = 50.0
+# Wider than this is packed by ratio; ten orders of magnitude below the top is as low as it goes.
+LOG_RATIO, LOG_DEPTH = 50.0, 1e-10
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Scale:
         low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
         log = may_log and low > 0 and high / low > LOG_RATIO
         if log:
-            low, high = float(np.log(low)), float(np.log(high))
+            low, high = float(np.log(max(low, high * LOG_DEPTH))), float(np.log(high))
         step = (high - low) / (levels - 1) or 1.0
         return cls(low, step, levels, log)
 
@@ -58,7 +59,7 @@ class Scale:
     def edge_codes(self, breaks: np.ndarray) -> np.ndarray:
         """Smallest code of the class that begins at each break."""
         edges = np.log(np.maximum(breaks, 1e-300)) if self.log else breaks
-        return np.clip(np.ceil((edges - self.offset) / self.step - 1e-9), 0, self.levels).astype(
+        return np.clip(np.ceil((edges - self.offset) / self.step - 1e-9), 1, self.levels).astype(
             int
         )
 

@@ -130,12 +130,20 @@ class Classed:
 
 def classify(metric: Metric, values: np.ndarray, area: np.ndarray, levels: int) -> Classed:
     """Quantise the values of a metric and sort them into its classes."""
-    coded = metric.name == "trust"
-    scale = Scale(0.0, 1.0, COARSE) if coded else Scale.fitting(values, levels)
+    scale = _scale(metric, values, levels)
     breaks = _breaks(metric, values, area)
-    edges = scale.edge_codes(breaks)
+    edges, first = np.unique(scale.edge_codes(breaks), return_index=True)
+    breaks = breaks[first]
     codes = snap(scale.encode(values), values, breaks, edges)
     return Classed(metric, scale, codes, breaks, edges)
+
+
+def _scale(metric: Metric, values: np.ndarray, levels: int) -> Scale:
+    if metric.name == "trust":
+        return Scale(0.0, 1.0, COARSE)
+    if metric.name == "risk":
+        return Scale(0.0, 100 / (levels - 1), levels)
+    return Scale.fitting(values, levels)
 
 
 def _colours(metric: Metric, classes: int) -> list[str]:

@@ -168,7 +168,7 @@ def _leaflet(name: str) -> str:
 
 def _leaflet_css() -> str:
     """Leaflet's style sheet without its pictures: no control of this map shows one."""
-    return re.sub(r"url\(images/[^)]*\)", "none", _leaflet("leaflet.css"))
+    return re.sub(r"url\([^)]*\)", "none", _leaflet("leaflet.css"))
 
 
 def _inline(script: str) -> str:

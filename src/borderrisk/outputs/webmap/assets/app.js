@@ -145,7 +145,8 @@
 
     home() {
       const [west, south, east, north] = this.config.bounds;
-      this.map.fitBounds([[south, west], [north, east]], { animate: false });
+      const beside = this.map.getSize().x > 900 ? 270 : 16;
+      this.map.fitBounds([[south, west], [north, east]], { animate: false, paddingTopLeft: [16, 16], paddingBottomRight: [beside, 16] });
     }
 
     writeHash() {

@@ -113,6 +113,6 @@
         const dy = Math.max(row - gy, 0, gy - row - 1);
         return Math.hypot(dx, dy) * km <= radius;
       })
-      .sort((a, b) => (a.date < b.date ? 1 : -1));
+      .sort((a, b) => (b.date > a.date) - (b.date < a.date));
   };
 })(globalThis.BR = globalThis.BR || {});

@@ -1,0 +1,106 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from borderrisk.model.scores import risk_class
+from borderrisk.outputs.webmap import columns
+from borderrisk.outputs.webmap.columns import budget, pack_columns
+from borderrisk.outputs.webmap.metrics import (
+    SCORES,
+    Metric,
+    available,
+    classify,
+    share_breaks,
+    values_of,
+)
+from borderrisk.outputs.webmap.palette import RAMPS, ramp, relative_luminance
+from borderrisk.outputs.webmap.view import make_view
+
+RISK = next(metric for metric in SCORES if metric.name == "risk")
+
+
+def test_classes_of_risk_are_the_scores_own(scene):
+    view = make_view(scene, None)
+    risk, area = view.values("risk"), view.area
+    classed = classify(RISK, risk, area, 65_535)
+    k = 1 + np.searchsorted(classed.edges, classed.codes, side="right")
+    assert (k == risk_class(risk)).all()
+    legend = classed.legend(area)
+    assert legend["counts"] == np.bincount(risk_class(risk), minlength=6)[1:].tolist()
+    share = [area[risk_class(risk) == c].sum() / area.sum() for c in range(1, 6)]
+    assert legend["shares"] == pytest.approx(share, abs=1e-6)
+
+
+def test_share_breaks_by_hand():
+    values = np.array([1.0, 2.0, 3.0, 4.0])
+    assert share_breaks(values, np.ones(4), (0.5, 0.75)).tolist() == [3, 4]
+    assert share_breaks(values, np.array([9, 1, 1, 1.0]), (0.5,)).tolist() == []
+    assert share_breaks(np.full(4, 7.0), np.ones(4), (0.5,)).tolist() == []
+    assert share_breaks(np.full(4, np.nan), np.ones(4), (0.5,)).tolist() == []
+    assert share_breaks(np.array([0.123456, 0.234567]), np.ones(2), (0.5,)).tolist() == [0.23]
+
+
+def test_a_change_is_classed_around_zero():
+    values = np.linspace(-30, 20, 200)
+    classed = classify(Metric("risk_change", "diverging"), values, np.ones(200), 65_535)
+    assert np.allclose(classed.breaks, -classed.breaks[::-1])
+    legend = classed.legend(np.ones(200))
+    assert len(legend["colours"]) == 7
+    assert legend["kind"] == "diverging"
+
+
+def test_what_the_scene_lacks_is_left_out(scene):
+    lean = scene.cells.drop_vars(["probability_low", "trust", "driver_1", "history"])
+    view = make_view(type(scene)(**{**vars(scene), "cells": lean}), None)
+    names = [metric.name for metric in available(view)]
+    assert not {"width", "trust", "history", "reporting"} & set(names)
+    assert names[:3] == ["risk", "probability", "intensity"]
+    assert "slope_mean" in names
+    assert "driver_1" not in pack_columns(view).blobs
+
+
+def test_width_is_the_interval_and_codes_below_zero_are_missing(scene):
+    view = make_view(scene, None)
+    width = view.values("probability_high") - view.values("probability_low")
+    assert np.allclose(values_of(view, "width"), width)
+    changed = scene.cells.copy(deep=True)
+    changed["trust"][:] = -1
+    assert np.isnan(
+        values_of(make_view(type(scene)(**{**vars(scene), "cells": changed}), None), "trust")
+    ).all()
+
+
+def test_budget_follows_the_number_of_cells():
+    shell = columns.SHELL_BYTES
+    assert budget(100) == budget(90_000) == 2_000_000 - shell
+    assert budget(450_000) == 5_000_000 - shell
+    assert budget(2_000_000) == 20_000_000 - shell
+
+
+def test_features_go_first_when_room_runs_out(scene, monkeypatch):
+    view = make_view(scene, None)
+    whole = pack_columns(view)
+    assert whole.dropped == []
+    monkeypatch.setattr(columns, "budget", lambda cells: int(whole.size * 0.7))
+    tight = pack_columns(view)
+    assert tight.size <= whole.size * 0.7
+    assert {"risk", "probability", "probability_low", "driver_1"} <= set(tight.blobs)
+    assert "elevation_mean" in tight.dropped
+    assert tight.legends[0]["name"] == "risk"
+
+
+@pytest.mark.parametrize("name", ["inferno", "cividis", "viridis", "teal"])
+def test_ramps_darken_step_by_step(name):
+    light = [relative_luminance(colour) for colour in RAMPS[name]]
+    assert all(a > b + 0.01 for a, b in pairwise(light))
+
+
+def test_the_diverging_ramp_is_lightest_in_the_middle():
+    light = [relative_luminance(colour) for colour in RAMPS["diverging"]]
+    assert light == sorted(light[:4]) + sorted(light[4:], reverse=True)
+
+
+def test_a_ramp_of_fewer_classes_keeps_its_ends():
+    assert ramp("inferno", 2) == [RAMPS["inferno"][0], RAMPS["inferno"][-1]]
+    assert ramp("inferno", 1) == [RAMPS["inferno"][2]]

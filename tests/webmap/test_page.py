@@ -1,0 +1,190 @@
+import base64
+import hashlib
+import json
+import re
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+
+from borderrisk.errors import ConfigError, OutputError
+from borderrisk.features.catalogue import DECLARED
+from borderrisk.outputs.webmap import render_map, write_map
+from borderrisk.outputs.webmap.layers import layer_json, plain
+from borderrisk.outputs.webmap.names import feature_fa, kind_label, metric_label, strings
+from borderrisk.outputs.webmap.payload import to_json
+from borderrisk.outputs.webmap.scorecard import headline
+
+
+@pytest.fixture(scope="module")
+def page(scene):
+    return render_map(scene)
+
+
+def policy_of(page):
+    return re.search(r'Content-Security-Policy" content="([^"]+)"', page)[1]
+
+
+def test_same_scene_same_bytes(scene, page):
+    assert render_map(scene) == page
+
+
+def test_nothing_is_fetched(page):
+    assert not re.findall(r"(?:src|href)=[\"']?(?!data:)[a-z./]", page.split("<script>")[0])
+    assert not re.findall(r"<(?:link|iframe|object|embed)\b", page)
+    assert not re.findall(r"<script[^>]+src=", page)
+    assert "url(" not in re.sub(r"url\(data:", "", page.split("</style>")[0])
+
+
+def test_only_the_pages_own_scripts_may_run(page):
+    policy = policy_of(page)
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe-inline" not in policy.split("script-src")[1].split(";")[0]
+    for code in re.findall(r"<script>(.*?)</script>", page, flags=re.DOTALL):
+        digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy
+    assert "http" not in policy
+
+
+def test_tiles_open_the_policy_for_one_host_only(scene):
+    page = render_map(scene, tiles="https://{s}.tiles.example.org/{z}/{x}/{y}.png")
+    images = policy_of(page).split("img-src")[1].split(";")[0]
+    assert images.split() == ["data:", "blob:", "https://*.tiles.example.org"]
+
+
+@pytest.mark.parametrize(
+    "tiles",
+    [
+        "file:///etc/{z}/{x}/{y}",
+        "https://a b/{z}/{x}/{y}",
+        "https://h;x/{z}/{x}/{y}",
+        "https://h/1",
+    ],
+)
+def test_unusable_tiles_are_refused(scene, tiles):
+    with pytest.raises(ConfigError, match="tiles"):
+        render_map(scene, tiles=tiles)
+
+
+def test_unknown_languages_are_refused(scene):
+    with pytest.raises(ConfigError, match="'de'"):
+        render_map(scene, language="de")
+
+
+def test_write_map_says_where_it_failed(scene, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="file"):
+        write_map(scene, tmp_path / "file" / "map.html")
+    write_map(scene, tmp_path / "new" / "map.html", focus="east", language="fa")
+    assert '<html lang="fa">' in (tmp_path / "new" / "map.html").read_text(encoding="utf-8")
+
+
+def test_data_cannot_leave_its_script_element(page):
+    config = re.search(r'id="br-config">(.*?)</script>', page, flags=re.DOTALL)[1]
+    assert "<" not in config
+    places = json.loads(config)["places"]
+    assert any("<script>" in place["n"] for place in places)
+    assert json.loads(to_json({"a": "</script>\u2028&"})) == {"a": "</script>\u2028&"}
+
+
+def test_a_bare_scene_still_makes_a_map(scene):
+    bare = type(scene)(
+        area=scene.area,
+        cells=scene.cells[["risk"]].assign_coords(spatial_ref=scene.cells["spatial_ref"]),
+        borders=scene.borders.iloc[:0],
+        settlements=scene.settlements.iloc[:0],
+        incidents=scene.incidents.iloc[:0],
+        relief=None,
+        focuses=(),
+        meta={},
+    )
+    assert "br-col-risk" in render_map(bare)
+
+
+def test_both_languages_say_the_same_things():
+    texts = strings()
+    assert texts["en"].keys() == texts["fa"].keys()
+    for key, text in texts["en"].items():
+        places = set(re.findall(r"\{\w+\}", text))
+        assert places == set(re.findall(r"\{\w+\}", texts["fa"][key])), key
+
+
+def test_every_declared_feature_has_a_persian_name():
+    examples = {"radius": "5", "ccc": "afg", "size": "100000", "target": "crossings"}
+    for feature in DECLARED:
+        name = feature.name.format(**examples)
+        assert feature_fa(name), name
+        assert metric_label(name)["en"]
+    assert feature_fa("border_distance_afg_km") == "فاصله تا مرز افغانستان"
+    assert kind_label("border_clash")["fa"] == "درگیری مرزی"
+    assert kind_label("new_kind") == {"en": "new kind", "fa": "new kind"}
+
+
+def test_unknown_layers_get_a_plain_style_and_all_columns():
+    frame = gpd.GeoDataFrame(
+        {"name": ["a", "b"], "score": [1.23456789, np.nan]},
+        geometry=[shapely.Point(60, 31), shapely.Point(80, 31)],
+        crs=4326,
+    )
+    layer = layer_json("night_lights", frame, shapely.box(59, 30, 61, 32))
+    assert layer["label"]["en"] == "Night lights"
+    assert [field["en"] for field in layer["fields"]] == ["Name", "Score"]
+    assert [feature["p"] for feature in layer["features"]] == [["a", 1.23457]]
+    assert layer["features"][0]["c"].startswith("#")
+
+
+def test_segments_are_coloured_by_rank():
+    line = shapely.LineString([(60, 31), (60.1, 31)])
+    frame = gpd.GeoDataFrame({"intensity": np.arange(100.0)}, geometry=[line] * 100, crs=4326)
+    layer = layer_json("segments", frame, shapely.box(59, 30, 61, 32))
+    classes = [feature["k"] for feature in layer["features"]]
+    assert np.bincount(classes).tolist() == [50, 25, 15, 7, 3]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (pd.NaT, None),
+        (pd.NA, None),
+        (np.float32("inf"), None),
+        (np.int64(3), 3),
+        (np.True_, True),
+        (pd.Timestamp("2020-02-03"), "2020-02-03"),
+        ((1, 2), "(1, 2)"),
+    ],
+)
+def test_plain_values(value, expected):
+    assert plain(value) == expected
+
+
+def test_headline_of_a_scorecard(scene):
+    line = headline(scene.meta["scorecard"])
+    assert (line["model"], line["baseline"], line["origins"], line["incidents"]) == (
+        "pooled",
+        "kde",
+        3,
+        41,
+    )
+    assert (line["capture"], line["baseline_capture"]) == (0.78, 0.7)
+    assert (line["gain"], line["low"], line["high"]) == (0.31, 0.08, 0.55)
+
+
+@pytest.mark.parametrize("card", [None, {}, {"prospective": {"summary": []}}, {"spatial": {}}])
+def test_no_evaluation_no_headline(card):
+    assert headline(card) is None
+
+
+def test_headline_takes_the_shortest_horizon_and_the_strongest_rival():
+    rows = [
+        {"model": "gam", "role": "model", "horizon_years": 2, "bits": 9},
+        {"model": "gam", "role": "model", "horizon_years": 1, "bits": 2},
+        {"model": "gb", "role": "model", "horizon_years": 1, "bits": 2.5, "origins": ["a", "b"]},
+        {"model": "gb", "role": "model", "horizon_years": 1, "bits": 5, "subset": "new"},
+        {"model": "kde", "role": "baseline", "horizon_years": 1, "bits": 2.1, "capture_10": 0.6},
+        {"model": "uniform", "role": "baseline", "horizon_years": 1, "bits": 0},
+    ]
+    line = headline({"prospective": {"summary": rows}})
+    assert (line["model"], line["baseline"], line["baseline_capture"]) == ("gb", "kde", 0.6)
+    assert (line["origins"], line["gain"]) == (2, None)
