@@ -1,0 +1,124 @@
+"""The highest-ranked cells and border segments, with the places near them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+
+from borderrisk.outputs.cells import cells_table
+from borderrisk.outputs.report.blocks import Block, Paragraph, Table, interval, records, show
+from borderrisk.outputs.scene import Scene
+
+MOST = 20
+_POINTS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
+
+
+def top_cell_blocks(scene: Scene) -> list[Block]:
+    """Build the table of the cells of highest intensity."""
+    if "intensity" not in scene.cells:
+        return [Paragraph("The scene has no scores.")]
+    top = cells_table(scene, top=MOST)
+    centres = top.geometry.centroid
+    lonlat = centres.to_crs(4326)
+    near = nearest_places(scene.settlements, centres)
+    rows = [
+        _cell_row(scene, row, place, point)
+        for row, place, point in zip(top.to_dict("records"), near, lonlat, strict=True)
+    ]
+    headings = ["rank", "cell", "centre", "near", "class", "probability", "trust", "drivers"]
+    return [Table(headings, rows, "Drivers: signed effect on log-intensity")]
+
+
+def _cell_row(scene: Scene, row: dict[str, Any], near: str, point: Any) -> list[str]:
+    ranks = [_plain(row.get(key)) for key in ("rank", "rank_low", "rank_high")]
+    chances = [_plain(row.get(f"probability{end}")) for end in ("", "_low", "_high")]
+    drivers = [
+        f"{_long_name(scene, row[f'driver_{k}'])} {row[f'driver_{k}_effect']:+.2f}"
+        for k in (1, 2, 3)
+        if row.get(f"driver_{k}") and pd.notna(row.get(f"driver_{k}_effect"))
+    ]
+    return [
+        interval(*ranks),
+        row["cell_id"],
+        _position(point.x, point.y),
+        near,
+        show(_plain(row.get("risk_class"))),
+        interval(*chances),
+        show(row.get("trust")),
+        "; ".join(drivers),
+    ]
+
+
+def _position(lon: float, lat: float) -> str:
+    return f"{abs(lat):.2f} {'N' if lat >= 0 else 'S'} {abs(lon):.2f} {'E' if lon >= 0 else 'W'}"
+
+
+def _plain(value: Any) -> Any:
+    """Python number of a NumPy one; None where missing."""
+    if value is None or pd.isna(value):
+        return None
+    number = float(value)
+    return int(number) if number.is_integer() and abs(number) >= 1 else number
+
+
+def _long_name(scene: Scene, feature: str) -> str:
+    attrs = scene.cells[feature].attrs if feature in scene.cells else {}
+    return str(attrs.get("long_name", feature.replace("_", " "))).lower()
+
+
+def nearest_places(settlements: gpd.GeoDataFrame, points: gpd.GeoSeries) -> list[str]:
+    """Nearest settlement of each point, like ``42 km NE of Zabol``.
+
+    Parameters
+    ----------
+    settlements : geopandas.GeoDataFrame
+        With ``name``; any CRS.
+    points : geopandas.GeoSeries
+        In a projected CRS in metres.
+    """
+    if settlements.empty:
+        return [""] * len(points)
+    places = settlements.to_crs(points.crs)
+    found, distance = places.sindex.nearest(points, return_all=False, return_distance=True)
+    near = places.iloc[found[1]]
+    east = points.x.to_numpy() - near.geometry.x.to_numpy()
+    north = points.y.to_numpy() - near.geometry.y.to_numpy()
+    octant = np.round(np.arctan2(east, north) / (np.pi / 4)).astype(int) % 8
+    return [
+        f"{d / 1000:.0f} km {_POINTS[k]} of {name}" if d >= 1000 else str(name)
+        for d, k, name in zip(distance, octant, near["name"], strict=True)
+    ]
+
+
+def segment_blocks(scene: Scene) -> list[Block]:
+    """Build the table of the border segments of highest rank, where the run made them."""
+    segments = scene.layers.get("segments")
+    if segments is None or segments.empty:
+        return [Paragraph("Border segments were not ranked in this run.")]
+    table = pd.DataFrame(segments.drop(columns=segments.geometry.name))
+    by, ascending = _order(list(table.columns))
+    if by:
+        table = table.sort_values(by, ascending=ascending, kind="stable")
+    middle = segments.geometry.to_crs(scene.grid.crs).interpolate(0.5, normalized=True)
+    near = nearest_places(scene.settlements, middle.loc[table.index])
+    table.insert(min(2, table.shape[1]), "near", near)
+    rows = table.head(MOST).to_dict("records")
+    return [records([{str(k): _clean(v) for k, v in row.items()} for row in rows])]
+
+
+def _order(columns: Sequence[Any]) -> tuple[str, bool]:
+    for name, ascending in (("rank", True), ("expected", False), ("intensity", False),
+                            ("probability", False)):  # fmt: skip
+        if name in columns:
+            return name, ascending
+    return "", True
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and np.isnan(value) else value

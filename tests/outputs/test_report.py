@@ -1,0 +1,200 @@
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import geopandas as gpd
+import pytest
+import shapely
+
+from borderrisk.outputs.report import write_report
+from borderrisk.outputs.report.blocks import Bars, Table, percent, records, show
+from borderrisk.outputs.report.ranking import nearest_places
+from borderrisk.outputs.report.render import escape_markdown, fence, spark
+from borderrisk.outputs.report.scorecard import verdict
+from borderrisk.outputs.report.sections import build_sections
+
+HOSTILE = '"><script>alert(1)</script>&\u202e|`'
+
+
+@pytest.fixture(scope="module")
+def scene(make_scene):
+    return make_scene()
+
+
+@pytest.fixture(scope="module")
+def hostile(scene):
+    meta = scene.meta | {
+        "title": HOSTILE,
+        "config_text": f"name: {HOSTILE}\n```\n# not a heading",
+        "manifest": {"seed": 1, "inputs": [HOSTILE]},
+        "rejected": [{"row": 3, "incident_id": HOSTILE, "reason": "no date"}],
+        "sources": [{"title": HOSTILE, "licence": "CC0", "attribution": HOSTILE}],
+        "notes": [HOSTILE],
+        "model": {"estimator": HOSTILE},
+    }
+    settlements = scene.settlements.assign(name=HOSTILE)
+    incidents = scene.incidents.assign(kind=HOSTILE)
+    return replace(scene, meta=meta, settlements=settlements, incidents=incidents)
+
+
+class _Page(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.tags, self.links = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.links += [v for k, v in attrs if k in ("src", "href", "action", "srcset")]
+
+
+def _text(paths, suffix):
+    return next(p for p in paths if p.suffix == suffix).read_text(encoding="utf-8")
+
+
+def test_text_from_data_stays_text(hostile, tmp_path):
+    paths = write_report(hostile, tmp_path)
+    html, markdown = _text(paths, ".html"), _text(paths, ".md")
+    page = _Page()
+    page.feed(html)
+    assert "script" not in page.tags
+    assert html.count("&lt;script&gt;") > 5
+    assert "<script>" not in re.sub(r"(`{3,})\n.*?\n\1", "", markdown, flags=re.DOTALL)
+    assert "# not a heading" not in re.sub(r"(`{3,})\n.*?\n\1", "", markdown, flags=re.DOTALL)
+
+
+def test_the_page_needs_no_network(scene, tmp_path):
+    html = _text(write_report(scene, tmp_path), ".html")
+    page = _Page()
+    page.feed(html)
+    assert "default-src 'none'" in html
+    assert all(link.startswith(("data:image/", "#")) for link in page.links)
+    assert "link" not in page.tags
+    assert not re.search(r"url\(|@import", html)
+
+
+def test_every_section_is_linked(scene, tmp_path):
+    html = _text(write_report(scene, tmp_path), ".html")
+    anchors = re.findall(r'<section id="([a-z]+)"', html)
+    assert anchors == [section.anchor for section in build_sections(scene)]
+    assert re.findall(r'href="#([a-z]+)"', html)[1:] == anchors
+
+
+def test_the_numbers_are_those_of_the_scene(scene, tmp_path):
+    markdown = _text(write_report(scene, tmp_path), ".md")
+    strongest = scene.cells.intensity.to_numpy()
+    row, col = divmod(int((-strongest).ravel().argsort()[0]), strongest.shape[1])
+    first = next(line for line in markdown.splitlines() if line.startswith("| 1 (1 to 7) |"))
+    assert f"| r{row:03d}c{col:03d} |" in first
+    assert "| bits over baseline | 0.3 | 0.4 | met |" in markdown
+    assert "pooled gains 0.4 bits per incident over the best baseline (kde)" in markdown
+
+
+def test_what_is_absent_is_a_sentence(scene, tmp_path):
+    bare = replace(
+        scene,
+        cells=scene.cells[["exposure", "domain", "risk", "risk_class", "intensity"]],
+        incidents=scene.incidents.iloc[:0],
+        settlements=scene.settlements.iloc[:0],
+        relief=None,
+        focuses=(),
+        meta={},
+    )
+    markdown = _text(write_report(bare, tmp_path), ".md")
+    for sentence in (
+        "not evaluated", "no trust layer", "holds no incidents", "No row of the incident table",
+        "not tried in this run", "No ablation", "keeps no features", "were not ranked",
+    ):  # fmt: skip
+        assert sentence in markdown
+    assert "{{" not in markdown
+    assert "nan" not in markdown.lower().split()
+
+
+def test_segments_are_listed_by_rank(scene):
+    lines = gpd.GeoDataFrame(
+        {"segment_id": ["a", "b", "c"], "rank": [3, 1, 2], "expected": [0.1, 0.3, float("nan")]},
+        geometry=[shapely.LineString([(60, 31 + k), (60, 31.1 + k)]) for k in range(3)],
+        crs=4326,
+    )
+    section = next(
+        s
+        for s in build_sections(replace(scene, layers={"segments": lines}))
+        if s.anchor == "segments"
+    )
+    (table,) = section.blocks
+    assert [row[0] for row in table.rows] == ["b", "c", "a"]
+    assert table.rows[1][-1] == "–"
+
+
+def test_the_same_scene_gives_the_same_report(make_scene, tmp_path):
+    first, second = (write_report(make_scene(), tmp_path / str(k)) for k in (1, 2))
+    assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
+
+
+def test_markdown_links_the_figures_that_exist(scene, tmp_path):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "risk.png").write_bytes(b"")
+    markdown = _text(write_report(scene, tmp_path), ".md")
+    assert re.findall(r"\]\((.*?)\)", markdown) == ["figures/risk.png"]
+
+
+@pytest.mark.parametrize(
+    ("bits", "low", "high", "says"),
+    [
+        (0.4, 0.1, 0.7, "gains 0.4 bits"),
+        (0.2, -0.1, 0.5, "not clearly better"),
+        (-0.3, -0.5, 0.1, "use the baseline instead"),
+        (0.4, None, None, "gains 0.4 bits per incident over the best baseline (kde)."),
+    ],
+)
+def test_the_verdict_is_honest(scene, bits, low, high, says):
+    gain = {"baseline": "kde", "bits": bits, "low": low, "high": high}
+    row = {"model": "gam", "role": "model", "subset": "all", "horizon_years": 1, "gain": gain}
+    card = {"prospective": {"summary": [row]}}
+    assert says in verdict(replace(scene, meta={"scorecard": card}))
+
+
+def test_nearest_place_with_distance_and_direction():
+    places = gpd.GeoDataFrame(
+        {"name": ["A", "B"]}, geometry=[shapely.Point(0, 0), shapely.Point(100_000, 0)], crs=32640
+    )
+    points = gpd.GeoSeries(
+        [shapely.Point(3000, 4000), shapely.Point(100_000, -7000), shapely.Point(10, 0)], crs=32640
+    )
+    assert nearest_places(places, points) == ["5 km NE of A", "7 km S of B", "A"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "–"), (float("nan"), "–"), (0.0, "0"), (0.5, "0.5"), (12345.6, "12,346"),
+     (1e-6, "1.00e-06"), (True, "yes"), ([1, 2], "1, 2"), ({"a": 1}, "a 1"), ("x", "x"),
+     (-0.25, "-0.25"), (100.0, "100")],
+)  # fmt: skip
+def test_values_are_shown_as_readers_want_them(value, text):
+    assert show(value) == text
+
+
+def test_shares():
+    assert [percent(v) for v in (0, 1, 0.005, None, 1e-5)] == [
+        "0 %",
+        "100 %",
+        "0.5 %",
+        "–",
+        "< 0.1 %",
+    ]
+
+
+def test_numeric_columns_are_found():
+    table = Table(["a", "b", "c"], [["1,000", "x", Bars([1], "")], ["-0.5", "2", Bars([], "")]])
+    assert table.numeric == [True, False, False]
+
+
+def test_long_record_lists_say_how_many_there_are():
+    table = records(({"row": k} for k in range(300)), "Rejected")
+    assert len(table.rows) == 200
+    assert table.caption == "Rejected (first 200 of 300)"
+
+
+def test_markdown_helpers():
+    assert escape_markdown("a\nb | c_d") == r"a b \| c\_d"
+    assert fence("a ```` b").startswith("`````\n")
+    assert spark(Bars([0, 0.5, 1], "")) == " ▄█"
