@@ -72,7 +72,7 @@ Latitude = Annotated[float, Field(ge=-90, le=90)]
 Bounds = tuple[Longitude, Latitude, Longitude, Latitude]
 SLUG = r"^[a-z0-9][a-z0-9_-]*$"
 COUNTRY = r"^[A-Z]{3}$"
-SCHEDULER = r"^(threads|processes|tcp://\S+:\d+)$"
+SCHEDULER = r"^(threads|processes|(tcp|tls)://\S+:\d+)$"
 PATTERN_WORDS = {
     SLUG: "lower-case letters, digits, '-' and '_' only",
     COUNTRY: "a country code of three capital letters, like IRN",

@@ -1,0 +1,26 @@
+"""A run's folder, manifest, log and stage cache."""
+
+from borderrisk.runs.cache import StageCache, StageKey, StageRecord
+from borderrisk.runs.folder import RunFolder
+from borderrisk.runs.hashing import FileHashes, code_version, package_versions, sha256_file
+from borderrisk.runs.identity import find_run, new_run_id
+from borderrisk.runs.log import LOG, run_log
+from borderrisk.runs.manifest import Manifest, project_folder, shown_path
+
+__all__ = [
+    "LOG",
+    "FileHashes",
+    "Manifest",
+    "RunFolder",
+    "StageCache",
+    "StageKey",
+    "StageRecord",
+    "code_version",
+    "find_run",
+    "new_run_id",
+    "package_versions",
+    "project_folder",
+    "run_log",
+    "sha256_file",
+    "shown_path",
+]

@@ -1,0 +1,186 @@
+"""The folder of a run: complete, or not there at all."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import shutil
+import uuid
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+from borderrisk.errors import BorderRiskError, OutputError
+from borderrisk.runs.identity import MANIFEST
+from borderrisk.runs.interrupt import stoppable
+from borderrisk.runs.lock import FolderLock, abandoned
+
+log = logging.getLogger(__name__)
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_SUFFIX = ".partial"
+_NO_ROOM_BYTES = 1_000_000
+
+
+class RunFolder:
+    """A folder that appears under its name only when everything in it has been written.
+
+    Use as a context manager from the start of a run, so that a folder that cannot be written
+    is noticed before the work. An error, Ctrl-C or SIGTERM in the body leaves nothing behind.
+
+    Parameters
+    ----------
+    final : str or Path
+        Where the finished folder will be.
+    force : bool
+        Whether an earlier run there is replaced.
+
+    Attributes
+    ----------
+    path : Path
+        The folder to write to, a temporary sibling of ``final``.
+    final : Path
+        Absolute.
+
+    Raises
+    ------
+    OutputError
+        On entering, if ``final`` is taken or cannot be written; in the body, if the disk is full.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     with RunFolder(Path(place) / "run") as folder:
+    ...         _ = (folder.path / "answer.txt").write_text("42")
+    ...     (Path(place) / "run" / "answer.txt").read_text()
+    '42'
+    """
+
+    path: Path
+
+    def __init__(self, final: str | Path, *, force: bool = False) -> None:
+        self.final = Path(os.path.abspath(final))  # noqa: PTH100 - links are kept
+        self._force = force
+        self._made_parents: list[Path] = []
+        self._stack = ExitStack()
+
+    def __enter__(self) -> RunFolder:
+        self._refuse_taken()
+        with ExitStack() as stack:
+            stack.enter_context(stoppable())
+            stack.callback(self._remove_empty_parents)
+            try:
+                self._make()
+            except OSError as error:
+                raise _not_writable(self.final, error) from error
+            stack.callback(shutil.rmtree, self.path, ignore_errors=True)
+            self._lock = FolderLock(self.path)
+            self._stack = stack.pop_all()
+        _sweep(self.final.parent)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._stack:
+            self._lock.release()
+            if error is None:
+                try:
+                    self._finish()
+                except OSError as why:
+                    raise _not_writable(self.final, why) from why
+            elif _is_disk_full(error, self.final.parent):
+                raise OutputError(
+                    f"{self.final}: the disk is full; free some space or write elsewhere "
+                    "with --out (nothing was kept)."
+                ) from error
+
+    def _refuse_taken(self) -> None:
+        if not self.final.exists():
+            return
+        if not self.final.is_dir():
+            raise OutputError(f"{self.final}: is a file; give a folder with --out.")
+        if not any(self.final.iterdir()):
+            return
+        if not (self.final / MANIFEST).is_file():
+            raise OutputError(
+                f"{self.final}: is not empty and holds no run, so it is left alone; "
+                "give another folder with --out."
+            )
+        if not self._force:
+            raise OutputError(
+                f"{self.final}: holds a run already; give another folder with --out, "
+                "or replace it with --force."
+            )
+
+    def _make(self) -> None:
+        parent = self.final.parent
+        while not parent.exists():
+            self._made_parents.append(parent)
+            parent = parent.parent
+        self.final.parent.mkdir(parents=True, exist_ok=True)
+        self.path = _sibling(self.final)
+        self.path.mkdir()
+
+    def _finish(self) -> None:
+        """Move the folder to its name; an earlier run there goes only when this one stands."""
+        if not self.final.exists():
+            self.path.rename(self.final)
+            return
+        self._refuse_taken()
+        old = _sibling(self.final)
+        self.final.rename(old)
+        try:
+            self.path.rename(self.final)
+        except OSError:
+            old.rename(self.final)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+
+    def _remove_empty_parents(self) -> None:
+        for parent in self._made_parents:
+            try:
+                parent.rmdir()
+            except OSError:  # holds a run by now
+                return
+
+
+def _sibling(final: Path) -> Path:
+    return final.with_name(f".{final.name}.{uuid.uuid4().hex[:12]}{_SUFFIX}")
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what runs that were killed have left."""
+    for path in parent.glob(f".*{_SUFFIX}"):
+        if path.is_dir() and abandoned(path):
+            shutil.rmtree(path, ignore_errors=True)
+            log.info("removed the remains of an interrupted run, %s", path.name)
+
+
+def _not_writable(path: Path, error: OSError) -> OutputError:
+    why = error.strerror or str(error)
+    return OutputError(f"{path}: cannot be written ({why}); choose another folder with --out.")
+
+
+def _is_disk_full(error: BaseException, folder: Path) -> bool:
+    """Whether an error, or one that led to it, means that there is no space left."""
+    if isinstance(error, BorderRiskError) or not isinstance(error, Exception):
+        return False
+    cause: BaseException | None = error
+    while cause is not None:
+        if getattr(cause, "errno", None) in _FULL or "no space left" in str(cause).lower():
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return _free_bytes(folder) < _NO_ROOM_BYTES
+
+
+def _free_bytes(folder: Path) -> float:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return float("inf")

@@ -1,0 +1,119 @@
+"""Hashes of input files, of the code that runs, and the versions it stands on."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import re
+import time
+import uuid
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+
+_SETTLED_NS = 2_000_000_000  # a younger file may change again within the clock's resolution
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class FileHashes:
+    """SHA-256 of files, remembered as long as size and modification time stay the same.
+
+    Parameters
+    ----------
+    memory : Path, optional
+        JSON file kept between runs, so that a large DEM is read once.
+    """
+
+    def __init__(self, memory: Path | None = None) -> None:
+        self._memory = memory
+        self._known = _read_json(memory)
+
+    def __call__(self, path: Path) -> str:
+        """Return the hash of a file."""
+        stat = path.stat()
+        state = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ino}"
+        key = hashlib.sha256(state.encode()).hexdigest()
+        if key not in self._known:
+            digest = sha256_file(path)
+            if time.time_ns() - stat.st_mtime_ns < _SETTLED_NS:
+                return digest
+            self._known[key] = digest
+            self._remember()
+        return self._known[key]
+
+    def _remember(self) -> None:
+        if self._memory is None:
+            return
+        temporary = self._memory.with_name(f".{self._memory.name}.{uuid.uuid4().hex[:12]}")
+        try:
+            self._memory.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(self._known), encoding="utf-8")
+            temporary.replace(self._memory)
+        except OSError:  # only a convenience
+            temporary.unlink(missing_ok=True)
+
+
+def _read_json(path: Path | None) -> dict[str, str]:
+    try:
+        known = json.loads(path.read_text(encoding="utf-8")) if path else {}
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+@lru_cache
+def code_version(*modules: str) -> str:
+    """SHA-256 of the source of modules and packages (with all they contain).
+
+    Parameters
+    ----------
+    *modules : str
+        Dotted names, such as ``"borderrisk.features"``.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(set(modules)):
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            raise ModuleNotFoundError(f"no source of {name!r}", name=name)
+        origin = Path(spec.origin)
+        package = bool(spec.submodule_search_locations)
+        for path in sorted(origin.parent.rglob("*.py")) if package else [origin]:
+            digest.update(f"{name}/{path.relative_to(origin.parent).as_posix()}\0".encode())
+            digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+@lru_cache
+def package_versions() -> dict[str, str]:
+    """Versions of borderrisk and of every package it requires that is installed."""
+    try:
+        required = metadata.requires("borderrisk") or []
+    except metadata.PackageNotFoundError:
+        required = []
+    names = [re.split(r"[^\w.-]", text)[0] for text in required if "extra ==" not in text]
+    versions = {}
+    for name in sorted({"borderrisk", *names}, key=str.lower):
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def tree_size(folder: Path) -> int:
+    """Bytes of all files below a folder; files that vanish meanwhile count nothing."""
+    total = 0
+    for parent, _, files in os.walk(folder):
+        for name in files:
+            try:
+                total += (Path(parent) / name).stat().st_size
+            except OSError:
+                continue
+    return total

@@ -1,0 +1,136 @@
+"""What went into a run and how it went: ``manifest.json``."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from borderrisk.runs.cache import StageRecord
+from borderrisk.runs.hashing import package_versions, sha256_file
+from borderrisk.runs.identity import MANIFEST
+
+FORMAT_VERSION = 1
+
+
+class Manifest:
+    """Collects the facts of a run and writes them.
+
+    Holds nothing about the machine or its user beyond the kind of system, and no path outside
+    the project.
+
+    Parameters
+    ----------
+    run_id : str
+        As in the folder's name.
+    config_name, config_hash : str
+        Which config, and the SHA-256 of what in it can change a result.
+    seed : int
+        Of all random numbers.
+    project : Path
+        Paths of inputs are kept relative to it (see :func:`project_folder`).
+
+    Attributes
+    ----------
+    counts : dict
+        Numbers of incidents, cells, and so on.
+    notes : list of str
+        What a reader of the results has to know.
+    """
+
+    def __init__(
+        self, *, run_id: str, config_name: str, config_hash: str, seed: int, project: Path
+    ) -> None:
+        self.counts: dict[str, int] = {}
+        self.notes: list[str] = []
+        self._facts = {
+            "run_id": run_id,
+            "config": {"name": config_name, "sha256": config_hash},
+            "seed": seed,
+        }
+        self._project = project.absolute()
+        self._inputs: list[dict[str, Any]] = []
+        self._start = time.perf_counter()
+        self._started = datetime.now(UTC)
+
+    def add_inputs(
+        self, files: Iterable[Path], sha256: Callable[[Path], str] = sha256_file
+    ) -> dict[str, str]:
+        """Note input files; return their shown paths and hashes, for cache keys.
+
+        Parameters
+        ----------
+        files : iterable of Path
+            Existing files.
+        sha256 : callable
+            Hashes a file; a :class:`~borderrisk.runs.hashing.FileHashes` remembers.
+        """
+        hashes = {}
+        for path in files:
+            shown, digest = shown_path(path, self._project), sha256(path)
+            self._inputs.append({"path": shown, "sha256": digest, "bytes": path.stat().st_size})
+            hashes[shown] = digest
+        return hashes
+
+    def to_dict(self, stages: Iterable[StageRecord] = ()) -> dict[str, Any]:
+        """Return the manifest as JSON-ready data."""
+        return {
+            "format_version": FORMAT_VERSION,
+            **self._facts,
+            "started": self._started.isoformat(timespec="seconds"),
+            "seconds": round(time.perf_counter() - self._start, 3),
+            "peak_memory_mb": peak_memory_mb(),
+            "inputs": self._inputs,
+            "counts": self.counts,
+            "notes": self.notes,
+            "stages": [
+                {"name": s.name, "seconds": round(s.seconds, 3), "cached": s.cached} for s in stages
+            ],
+            "python": platform.python_version(),
+            "platform": {"system": platform.system(), "machine": platform.machine()},
+            "packages": dict(package_versions()),
+        }
+
+    def write(self, folder: Path, stages: Iterable[StageRecord] = ()) -> Mapping[str, Any]:
+        """Write ``manifest.json`` into a folder and return what it holds."""
+        facts = self.to_dict(stages)
+        text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+        (folder / MANIFEST).write_text(text, encoding="utf-8")
+        return facts
+
+
+def project_folder(config_folder: Path) -> Path:
+    """Return the folder a config's project lives in: the nearest with a repository or ``data``."""
+    config_folder = config_folder.absolute()
+    for folder in (config_folder, *config_folder.parents):
+        if any((folder / mark).exists() for mark in (".git", "pyproject.toml", "data")):
+            return folder
+    return config_folder
+
+
+def shown_path(path: Path, project: Path) -> str:
+    """Return a path relative to the project, or only the name of a file outside it."""
+    absolute = Path(os.path.normpath(path.absolute()))
+    if absolute.is_relative_to(project):
+        return absolute.relative_to(project).as_posix()
+    return absolute.name
+
+
+def peak_memory_mb() -> float | None:
+    """Largest resident memory of this process or one of its children so far, MB (10^6 bytes)."""
+    try:
+        import resource
+    except ImportError:  # not POSIX
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = max(
+        resource.getrusage(who).ru_maxrss
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    return round(peak * unit / 1e6, 1)
