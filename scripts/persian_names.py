@@ -58,7 +58,7 @@ def persian_name(name: str, alternates: Iterable[str], country: str) -> str:
     'چابهار'
     """
     scored = [
-        (agreement(name, text), *_tidiness(text, original), text)
+        (agreement(name, text), *_tidiness(name, text, original), text)
         for original, text in _candidates(alternates, country)
     ]
     best = max(scored, default=None)
@@ -70,10 +70,13 @@ def agreement(latin: str, persian: str) -> float:
     return SequenceMatcher(None, _latin_consonants(latin), _persian_consonants(persian)).ratio()
 
 
-def _tidiness(text: str, original: str) -> tuple[bool, bool, bool, int]:
-    """Order among names that agree equally well with the Latin one."""
+def _tidiness(name: str, text: str, original: str) -> tuple[int, bool, bool, int]:
+    """Order among names whose consonants agree equally well with the Latin one."""
     words_apart = not re.search(r"\w[آ]", text)
-    return words_apart, text == original, bool(_ONLY_PERSIAN.search(text)), -len(text)
+    right_t = ("ط" in text) == bool(re.search("[ţṭ]", name.lower()))
+    no_odd_vav = "و" not in text or bool(re.search("[ouwv]", _plain(name)))
+    own_letters = bool(_ONLY_PERSIAN.search(text))
+    return words_apart + right_t + no_odd_vav, text == original, own_letters, -len(text)
 
 
 def _candidates(alternates: Iterable[str], country: str) -> Iterable[tuple[str, str]]:
@@ -88,10 +91,15 @@ def _candidates(alternates: Iterable[str], country: str) -> Iterable[tuple[str, 
 
 
 def _latin_consonants(text: str) -> str:
+    return "".join(c for c in _VOWELS.sub("", _plain(text)) if c.isalpha())
+
+
+def _plain(text: str) -> str:
+    """Lower case without marks, one letter per sound."""
     plain = "".join(c for c in unicodedata.normalize("NFD", text.lower()) if not _is_mark(c))
     for pair, sound in _DIGRAPHS.items():
         plain = plain.replace(pair, sound)
-    return "".join(c for c in _VOWELS.sub("", plain) if c.isalpha())
+    return plain
 
 
 def _persian_consonants(text: str) -> str:

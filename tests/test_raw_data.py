@@ -89,6 +89,7 @@ def test_incidents_are_complete():
         ("Chabahar", "چابهار"),
         ("Iranshahr", "ایرانشهر"),
         ("Kerman", "کرمان"),
+        ("Tehran", "تهران"),
         ("Gwadar", "گوادر"),
         ("Quetta", "کویته"),
     ],
