@@ -162,7 +162,7 @@ class StageCache:
         if not self.enabled:
             return value
         try:
-            _write(entry, value, save)
+            _write(entry, value, save, replace=self.refresh)
         except OSError as error:
             why = error.strerror or error
             log.warning("a result could not be cached in %s (%s); the run goes on", entry, why)
@@ -204,7 +204,7 @@ def _read(entry: Path, load: Callable[[Path], T]) -> tuple[T] | None:
     """Return the kept value, or None if there is none or it is damaged."""
     try:
         kept = json.loads((entry / _ENTRY).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError):
         kept = {}
@@ -212,22 +212,25 @@ def _read(entry: Path, load: Callable[[Path], T]) -> tuple[T] | None:
         if not kept or _contents(entry) != kept["files"]:
             raise ValueError("files are missing or changed")
         value = load(entry)
-        (entry / _ENTRY).touch()
     except Exception as error:  # whatever a damaged file makes a reader raise
         log.warning("the cached %s cannot be used (%s); it is computed again", entry.name, error)
-        _discard(entry)
+        with suppress(OSError):
+            _discard(entry)
         return None
+    with suppress(OSError):  # a shared cache may be read-only
+        (entry / _ENTRY).touch()
     return (value,)
 
 
-def _write(entry: Path, value: T, save: Callable[[T, Path], Any]) -> None:
+def _write(entry: Path, value: T, save: Callable[[T, Path], Any], *, replace: bool) -> None:
     temporary = entry.with_name(f"{_TEMPORARY}{uuid.uuid4().hex[:12]}")
     temporary.mkdir(parents=True)
     try:
         save(value, temporary)
         facts = json.dumps({"files": _contents(temporary)})
         (temporary / _ENTRY).write_text(facts, encoding="utf-8")
-        _discard(entry)
+        if replace:
+            _discard(entry)
         with suppress(FileExistsError):  # another run was faster, with the same result
             _rename(temporary, entry)
     finally:

@@ -1,0 +1,219 @@
+import dataclasses
+import logging
+import os
+import threading
+import time
+
+import pytest
+
+from borderrisk.runs import StageCache, StageKey, hashing
+
+CODE = ("borderrisk.errors",)
+KEY = StageKey("fit", CODE, '{"model":"gam"}', (StageKey("features", CODE),), {"a.csv": "00"})
+
+
+def save(value, folder):
+    (folder / "sub").mkdir()
+    (folder / "sub" / "value.txt").write_text(str(value))
+
+
+def load(folder):
+    return int((folder / "sub" / "value.txt").read_text())
+
+
+def run(cache, key=KEY, value=1):
+    return cache.stage(key, lambda: value, save=save, load=load)
+
+
+def test_second_time_comes_from_the_cache(tmp_path):
+    cold, warm = StageCache(tmp_path), StageCache(tmp_path)
+    assert run(cold, value=1) == 1
+    assert run(warm, value=2) == 1
+    assert [(r.name, r.cached) for r in cold.records + warm.records] == [
+        ("fit", False),
+        ("fit", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "fit2"},
+        {"code": ("borderrisk.grid",)},
+        {"config": '{"model":"glm"}'},
+        {"upstream": (StageKey("features", CODE, "other"),)},
+        {"upstream": ()},
+        {"inputs": {"a.csv": "01"}},
+        {"inputs": {"b.csv": "00"}},
+    ],
+)
+def test_anything_that_differs_is_computed(tmp_path, change):
+    run(StageCache(tmp_path), value=1)
+    assert run(StageCache(tmp_path), dataclasses.replace(KEY, **change), value=2) == 2
+    assert run(StageCache(tmp_path), value=3) == 1
+
+
+def test_a_key_counts_by_content_not_by_order(tmp_path):
+    one = dataclasses.replace(KEY, inputs={"a": "0", "b": "1"}, code=("borderrisk.grid", *CODE))
+    two = dataclasses.replace(KEY, inputs={"b": "1", "a": "0"}, code=(*CODE, "borderrisk.grid"))
+    assert one.digest == two.digest
+
+
+def test_other_package_versions_are_computed_anew(tmp_path, monkeypatch):
+    run(StageCache(tmp_path), value=1)
+    monkeypatch.setattr("borderrisk.runs.cache.package_versions", lambda: {"numpy": "99"})
+    assert run(StageCache(tmp_path), dataclasses.replace(KEY), value=2) == 2
+
+
+def test_code_version_follows_the_source(tmp_path, monkeypatch):
+    package = tmp_path / "planted_package"
+    (package / "inner").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "inner" / "__init__.py").write_text("a = 1")
+    monkeypatch.syspath_prepend(tmp_path)
+    version = hashing.code_version.__wrapped__
+    before = version("planted_package")
+    assert before == version("planted_package")
+    (package / "inner" / "__init__.py").write_text("a = 2")
+    assert version("planted_package") != before
+    with pytest.raises(ModuleNotFoundError):
+        version("planted_package.absent")
+
+
+def test_disabled_keeps_nothing(tmp_path):
+    assert run(StageCache(tmp_path / "c", enabled=False), value=1) == 1
+    assert not (tmp_path / "c").exists()
+
+
+def test_refresh_replaces_what_was_kept(tmp_path):
+    run(StageCache(tmp_path), value=1)
+    assert run(StageCache(tmp_path, refresh=True), value=2) == 2
+    assert run(StageCache(tmp_path), value=3) == 2
+
+
+def test_a_cold_run_goes_on_with_what_a_warm_run_reads(tmp_path):
+    def rounded(value, folder):
+        save(round(value), folder)
+
+    value = StageCache(tmp_path).stage(KEY, lambda: 2.4, save=rounded, load=load)
+    assert value == 2
+
+
+def damaged(entry, how):
+    if how == "changed":
+        (entry / "sub" / "value.txt").write_text("9")
+    elif how == "missing":
+        (entry / "sub" / "value.txt").unlink()
+    elif how == "extra":
+        (entry / "stray.txt").touch()
+    elif how == "no list":
+        (entry / "entry.json").write_text("{}")
+    else:
+        (entry / "entry.json").write_bytes(b"\xff{")
+
+
+@pytest.mark.parametrize("how", ["changed", "missing", "extra", "no list", "list"])
+def test_a_damaged_entry_is_computed_again_with_a_warning(tmp_path, caplog, how):
+    run(StageCache(tmp_path), value=1)
+    damaged(next(tmp_path.glob("fit-*")), how)
+    with caplog.at_level(logging.WARNING, "borderrisk"):
+        assert run(StageCache(tmp_path), value=2) == 2
+    assert "computed again" in caplog.text
+    assert run(StageCache(tmp_path), value=3) == 2
+
+
+def test_a_reader_that_fails_is_a_miss(tmp_path, caplog):
+    run(StageCache(tmp_path), value=1)
+    calls = []
+
+    def picky(folder):
+        calls.append(folder)
+        if len(calls) == 1:
+            raise KeyError("version")
+        return load(folder)
+
+    assert StageCache(tmp_path).stage(KEY, lambda: 5, save=save, load=picky) == 5
+
+
+def test_an_error_in_a_stage_poisons_nothing(tmp_path):
+    def fail():
+        raise ValueError("tile 7")
+
+    def half(value, folder):
+        (folder / "half").touch()
+        raise KeyboardInterrupt
+
+    with pytest.raises(ValueError, match="tile 7"):
+        StageCache(tmp_path).stage(KEY, fail, save=save, load=load)
+    with pytest.raises(KeyboardInterrupt):
+        StageCache(tmp_path).stage(KEY, lambda: 1, save=half, load=load)
+    assert list(tmp_path.iterdir()) == []
+    assert run(StageCache(tmp_path), value=3) == 3
+
+
+def test_a_cache_that_cannot_be_written_does_not_stop_the_run(tmp_path, caplog):
+    (tmp_path / "file").touch()
+    with caplog.at_level(logging.WARNING, "borderrisk"):
+        assert run(StageCache(tmp_path / "file" / "cache"), value=4) == 4
+    assert "could not be cached" in caplog.text
+
+
+def test_runs_at_the_same_time_agree(tmp_path):
+    barrier, results = threading.Barrier(8), []
+
+    def work(number):
+        barrier.wait()
+        results.append(run(StageCache(tmp_path), value=7))
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [7] * 8
+    assert len(list(tmp_path.glob("fit-*"))) == 1
+    assert not list(tmp_path.glob(".writing-*"))
+
+
+def aged(tmp_path, name, days, size):
+    key = dataclasses.replace(KEY, name=name)
+    StageCache(tmp_path).stage(
+        key, lambda: 0, save=lambda _, f: (f / "x").write_bytes(b"0" * size), load=lambda _: 0
+    )
+    then = time.time() - days * 86_400
+    os.utime(next(tmp_path.glob(f"{name}-*")) / "entry.json", (then, then))
+
+
+def test_prune_removes_the_least_recently_used(tmp_path):
+    for days, name in enumerate(["new", "middle", "old"]):
+        aged(tmp_path, name, days, 10_000)
+    removed = StageCache(tmp_path, max_bytes=25_000).prune()
+    assert [name.split("-")[0] for name in removed] == ["old"]
+    assert [n.split("-")[0] for n in StageCache(tmp_path).prune(max_age_days=0.5)] == ["middle"]
+    assert [p.name.split("-")[0] for p in tmp_path.glob("*-*")] == ["new"]
+
+
+def test_use_counts_as_recent(tmp_path):
+    aged(tmp_path, "fit", 9, 10)
+    StageCache(tmp_path).stage(KEY, lambda: 1, save=save, load=lambda _: 0)
+    assert StageCache(tmp_path).prune(max_age_days=1) == []
+
+
+def test_prune_of_nothing(tmp_path):
+    assert StageCache(tmp_path / "absent").prune() == []
+
+
+def test_file_hashes_are_remembered_until_the_file_changes(tmp_path, monkeypatch):
+    path, memory = tmp_path / "dem.tif", tmp_path / "cache" / "hashes.json"
+    path.write_text("abc")
+    os.utime(path, (1, 1))
+    abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert hashing.FileHashes(memory)(path) == abc
+    assert str(tmp_path) not in memory.read_text()
+    with monkeypatch.context() as patch:
+        patch.setattr(hashing, "sha256_file", lambda _: pytest.fail("was read again"))
+        assert hashing.FileHashes(memory)(path) == abc
+    path.write_text("abd")
+    assert hashing.FileHashes(memory)(path) != abc
+    memory.write_text("[broken")
+    assert hashing.FileHashes(memory)(path) != abc
