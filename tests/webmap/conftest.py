@@ -1,5 +1,7 @@
 """A small scene with known numbers, and a browser that reports every request and error."""
 
+from pathlib import Path
+
 import geopandas as gpd
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ from borderrisk.area import StudyArea
 from borderrisk.grid import Grid, laea_crs
 from borderrisk.model.scores import risk_class, risk_percentile
 from borderrisk.outputs.scene import Focus, Relief, Scene
+from borderrisk.outputs.webmap import write_map
 
 HOSTILE = (
     '<script>window.hacked=1</script> "O\'Hara" \u202eabc\u202c & <img src=x onerror=alert(1)>'
@@ -175,3 +178,59 @@ def scene():
         meta=meta,
         layers={"segments": segments, "odd-layer": segments[["note", "geometry"]]},
     )
+
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Debian's chromium under playwright."""
+    if not Path(CHROMIUM).exists():
+        pytest.skip("Debian's chromium is not installed")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def map_file(scene, tmp_path_factory):
+    path = tmp_path_factory.mktemp("map") / "map.html"
+    write_map(scene, path)
+    return path
+
+
+@pytest.fixture
+def open_map(chromium, map_file):
+    """Open a map; after the test, no request but the file itself and no error may be on record."""
+    opened, heard, own = [], [], set()
+
+    def open_(hash_="", path=map_file, size=(1280, 800), **context):
+        viewport = {"width": size[0], "height": size[1]}
+        page = chromium.new_page(viewport=viewport, **context)
+        opened.append(page)
+        own.add(path.as_uri())
+        page.on("request", lambda request: heard.append(request.url.split("#")[0]))
+        page.on("console", lambda message: heard.append(message.text))
+        page.on("pageerror", lambda error: heard.append(str(error)))
+        page.goto(path.as_uri() + hash_)
+        page.wait_for_selector("html[data-warm]", state="attached")
+        return page
+
+    yield open_
+    for page in opened:
+        page.close()
+    strange = [text for text in heard if text not in own]
+    assert [text[:200] for text in strange if not text.startswith(("data:", "blob:"))] == []

@@ -14,7 +14,7 @@
     const say = BR.el('p', { class: 'br-mute', role: 'status' });
     const input = BR.el('input', { id: 'br-search', type: 'search', dir: 'auto', autocomplete: 'off', placeholder: app.t('searchHint'), 'aria-label': app.t('search'), 'aria-controls': 'br-results' });
     const clear = () => { results.replaceChildren(); say.textContent = ''; };
-    const go = (place) => { clear(); input.value = app.placeName(place); app.map.setView([place.y, place.x], Math.max(9, app.map.getZoom())); };
+    const go = (place) => { clear(); input.value = app.placeName(place); app.map.setView([place.y, place.x], Math.max(9, app.map.getZoom()), { animate: false }); };
     input.addEventListener('input', () => {
       clear();
       for (const place of BR.findPlaces(app.config.places, input.value)) {
@@ -27,7 +27,7 @@
       const i = app.cells.find(BR.normalise(text).replace(/ /g, ''));
       const at = BR.parsePosition(text);
       const [place] = BR.findPlaces(app.config.places, text, 1);
-      if (i >= 0) { clear(); app.select(i, { move: true }); } else if (at) { clear(); app.map.setView([at.lat, at.lon], 10); } else if (place) go(place);
+      if (i >= 0) { clear(); app.select(i, { move: true }); } else if (at) { clear(); app.map.setView([at.lat, at.lon], 10, { animate: false }); } else if (place) go(place);
       else if (text.trim()) { clear(); say.textContent = app.t('notFound', { query: text.trim() }); }
     };
     return BR.el('form', { role: 'search', class: 'br-search', on: { submit } }, input, BR.el('button', { class: 'br-icon', type: 'submit', title: app.t('search'), 'aria-label': app.t('search') }, BR.icon('search')), results, say);
