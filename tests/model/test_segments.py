@@ -200,11 +200,13 @@ def test_no_scored_cell_is_a_data_error():
 def test_crossings_per_km_from_points():
     grid, segments, flow = two_segments()
     x = np.full(4, grid.bounds[2])
-    crossings = route_crossings(segments, grid, x, [15_000, -15_000, -15_000, -1_000])
+    crossings = route_crossings(
+        segments, grid, x, np.array([15_000, -15_000, -15_000, -1_000]), np.array([2, 1, 1, 4])
+    )
     np.testing.assert_allclose(crossings, [0.25, 0.75])
     table = segment_table(segments, flow, cells_of(grid, 0.1), grid, crossings=crossings)
     np.testing.assert_allclose(table.crossing_density, crossings / table.length_km)
-    assert route_crossings(segments, grid, [], []).tolist() == [0, 0]
+    assert route_crossings(segments, grid, x[:0], x[:0], x[:0]).tolist() == [0, 0]
 
 
 def test_ranks_break_ties_by_position():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 import geopandas as gpd
@@ -162,10 +161,26 @@ def _border_labels(segments: gpd.GeoDataFrame, travel: Travel, fine: Grid) -> np
 
 
 def route_crossings(
-    segments: gpd.GeoDataFrame, grid: Grid, x: Sequence[float], y: Sequence[float]
+    segments: gpd.GeoDataFrame, grid: Grid, x: np.ndarray, y: np.ndarray, weight: np.ndarray
 ) -> np.ndarray:
-    """Share of routes that cross each segment, from their crossing points in grid metres."""
+    """Share of routes that cross each segment.
+
+    Parameters
+    ----------
+    segments : geopandas.GeoDataFrame
+        From :func:`cut_border`.
+    grid : Grid
+        The analysis grid.
+    x, y, weight : ndarray, shape (routes,)
+        Where each route crosses the border (grid metres), and how much it counts.
+
+    Returns
+    -------
+    ndarray, shape (segments,)
+        Sums to 1, or 0 without routes.
+    """
     if not len(x):
         return np.zeros(len(segments))
     found = nearest_segment(segments, grid, np.asarray(x), np.asarray(y))
-    return np.bincount(found, minlength=len(segments)) / len(found)
+    share = np.bincount(found, weights=weight, minlength=len(segments))
+    return np.asarray(share / share.sum())

@@ -1,11 +1,18 @@
 """Travel time: how long it takes to walk or drive over terrain."""
 
 from borderrisk.features.travel.ground import FineTerrain, resample
-from borderrisk.features.travel.measures import Places, Solves, solve_travel, travel_features
+from borderrisk.features.travel.measures import (
+    FarSide,
+    Places,
+    Solves,
+    solve_travel,
+    travel_features,
+)
 from borderrisk.features.travel.solver import Ground, Travel, travel_time
 from borderrisk.features.travel.speed import Walking, tobler_kmh
 
 __all__ = [
+    "FarSide",
     "FineTerrain",
     "Ground",
     "Places",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import shapely
 from rasterio.enums import Resampling
 from rasterio.features import rasterize
 from rasterio.warp import reproject, transform_bounds
@@ -70,6 +69,40 @@ class FineTerrain:
         barrier = None if land is None else ~mask_of(land, fine)
         return cls(fine, resample(source, fine), barrier)
 
+    def closed(self, geometry: BaseGeometry) -> FineTerrain:
+        """Return the terrain with lines or polygons (grid metres) that cannot be crossed."""
+        shut = _touched(geometry, self.grid)
+        return replace(self, barrier=shut if self.barrier is None else self.barrier | shut)
+
+    def slowed(self, geometry: BaseGeometry, factor: float) -> FineTerrain:
+        """Return the terrain with walking ``factor`` times as slow on a geometry (grid metres)."""
+        if not factor > 0:
+            raise ConfigError(f"A travel-time multiplier must be above 0 (got {factor:g}).")
+        there = np.where(_touched(geometry, self.grid), np.float32(factor), np.float32(1))
+        return replace(
+            self, multiplier=there if self.multiplier is None else self.multiplier * there
+        )
+
+    def at_most(self, pixels: int, grid: Grid) -> FineTerrain:
+        """Return the terrain averaged to fewer pixels, still a refinement of ``grid``.
+
+        A pixel is a barrier if half of it is, and has the fastest of its roads.
+        """
+        factor = self.grid.shape[0] // grid.shape[0]
+        fits = [f for f in _divisors(factor) if self.grid.size / f**2 <= pixels]
+        by = fits[0] if fits else factor
+        if by == 1:
+            return self
+        fine = grid.refine(factor // by)
+
+        def mean(values: np.ndarray | None) -> np.ndarray | None:
+            return None if values is None else block_mean(values, fine).astype(np.float32)
+
+        barrier = None if self.barrier is None else block_mean(self.barrier, fine) >= 0.5
+        road = None if self.road_kmh is None else _block_max(self.road_kmh, fine)
+        elevation = block_mean(self.elevation, fine).astype(np.float32)
+        return FineTerrain(fine, elevation, barrier, mean(self.multiplier), road)
+
     def ground(self, walking: Walking | None = None) -> Ground:
         """Return the terrain made ready for solves."""
         return Ground(
@@ -125,7 +158,7 @@ def resample(source: RasterWindow, grid: Grid) -> np.ndarray:
     reproject(
         source.read(rows, cols),
         out,
-        src_transform=t * t.translation(cols.start, rows.start),
+        src_transform=t @ t.translation(cols.start, rows.start),
         src_crs=source.crs.to_wkt(),
         src_nodata=np.nan,
         dst_transform=grid.transform,
@@ -167,14 +200,19 @@ def mask_of(geometry: BaseGeometry, grid: Grid) -> np.ndarray:
     return rasterize([geometry], grid.shape, transform=grid.transform, dtype="uint8") == 1
 
 
-def cells_of_lines(lines: BaseGeometry, grid: Grid) -> np.ndarray:
-    """Mask of the cells that lines (grid metres) run through."""
-    if lines.is_empty:
+def _touched(geometry: BaseGeometry, grid: Grid) -> np.ndarray:
+    """Mask of the cells that a geometry (grid metres) touches."""
+    if geometry.is_empty:
         return np.zeros(grid.shape, bool)
     burned = rasterize(
-        [lines], grid.shape, transform=grid.transform, all_touched=True, dtype="uint8"
+        [geometry], grid.shape, transform=grid.transform, all_touched=True, dtype="uint8"
     )
     return burned == 1
+
+
+def cells_of_lines(lines: BaseGeometry, grid: Grid) -> np.ndarray:
+    """Mask of the cells that lines (grid metres) run through."""
+    return _touched(lines, grid)
 
 
 def cells_of_points(
@@ -250,6 +288,11 @@ def block_mean(values: np.ndarray, grid: Grid) -> np.ndarray:
     return np.divide(total, count, out=np.full(grid.shape, np.nan), where=count > 0)
 
 
-def union(geometries: object) -> BaseGeometry:
-    """Return one geometry of many."""
-    return shapely.union_all(np.asarray(geometries, dtype=object))
+def _block_max(values: np.ndarray, grid: Grid) -> np.ndarray:
+    rows, cols = grid.shape
+    k = values.shape[0] // rows
+    return np.nan_to_num(values).reshape(rows, k, cols, k).max(axis=(1, 3))
+
+
+def _divisors(n: int) -> list[int]:
+    return [d for d in range(1, n + 1) if n % d == 0]

@@ -253,3 +253,25 @@ def carry(came, cols, label):  # pragma: no cover - compiled
             label[at] = found
             done[at] = True
             at -= offset[came[at]]
+
+
+@njit(nogil=True, cache=True)
+def follow(came, at_home, starts, weight, gate, passed):  # pragma: no cover - compiled
+    """Walk from each start back along the moves to the source.
+
+    ``gate`` gets the two flat cells of the last step into the home country (−1 if there is none).
+    ``passed`` is coarser by a whole factor and gets the weight of the paths that enter each cell.
+    """
+    cols, factor = came.shape[1], came.shape[0] // passed.shape[0]
+    for i in range(len(starts)):
+        r, c = starts[i] // cols, starts[i] % cols
+        gate[i, 0], gate[i, 1] = -1, -1
+        passed[r // factor, c // factor] += weight[i]
+        while came[r, c] != START:
+            move = came[r, c]
+            rr, cc = r - MOVES[move, 0], c - MOVES[move, 1]
+            if at_home[rr, cc] and not at_home[r, c]:
+                gate[i, 0], gate[i, 1] = r * cols + c, rr * cols + cc
+            if rr // factor != r // factor or cc // factor != c // factor:
+                passed[rr // factor, cc // factor] += weight[i]
+            r, c = rr, cc

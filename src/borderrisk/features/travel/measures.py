@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any, Literal
 
 import geopandas as gpd
 import numpy as np
@@ -55,16 +56,33 @@ class Places:
     far_population: int = 10_000
     home_population: int = 10_000
 
-    def far_settlements(self) -> gpd.GeoDataFrame:
-        """Settlements of the neighbours that are large enough."""
+    def far_settlements(self, *neighbours: str) -> gpd.GeoDataFrame:
+        """Settlements of some neighbours (default: all) that are large enough."""
         s = self.settlements
-        countries = list(self.lines_by_country)
+        countries = neighbours or tuple(self.lines_by_country)
         return s[s.country.isin(countries) & (s.population >= self.far_population)]
 
     def home_settlements(self) -> gpd.GeoDataFrame:
         """Settlements of the home country that are large enough."""
         s = self.settlements
         return s[(s.country == self.home) & (s.population >= self.home_population)]
+
+
+@dataclass(frozen=True, eq=False)
+class FarSide:
+    """Travel from the settlements of one neighbour.
+
+    Attributes
+    ----------
+    anywhere : Travel
+        Away from the settlements.
+    through : Travel
+        Continued from the neighbour's border line: its cells are the sources, with the hours that
+        it took to get there.
+    """
+
+    anywhere: Travel
+    through: Travel
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,14 +93,12 @@ class Solves:
     ----------
     fine : FineTerrain
         Terrain of the solves.
-    ground : Ground
-        The same, made ready.
     border : dict of str to Travel
         Away from the border with each neighbour.
+    far_sides : dict of str to FarSide
+        Away from the settlements of each neighbour that has any on the grid, over its border.
     far : Travel
-        Away from the far-side settlements, through the border: the border cells are its sources.
-    far_to_border : Travel
-        Away from the far-side settlements, everywhere.
+        The quickest of these to each cell; its sources lie on the border.
     targets : dict of str to Travel
         Towards each target.
     home, presence : Travel
@@ -90,10 +106,9 @@ class Solves:
     """
 
     fine: FineTerrain
-    ground: Ground
     border: dict[str, Travel]
+    far_sides: dict[str, FarSide]
     far: Travel
-    far_to_border: Travel
     targets: dict[str, Travel]
     home: Travel
     presence: Travel
@@ -120,29 +135,31 @@ def solve_travel(
     ConfigError
         If a target lies outside the grid, in water or where elevation is missing.
     DataError
-        If a border, the far-side or the home-side settlements are all outside the grid, or no
-        path leads from the far side to the border.
+        If a border, the far-side or the home-side settlements are all outside the grid, or no path
+        leads from the far side to the border.
     """
     ground = fine.ground(walking)
     goal = {name: target_cell(name, at, fine, ground.open) for name, at in places.targets.items()}
-    lines = {code: _border_cells(code, g, fine) for code, g in places.lines_by_country.items()}
-    far = _settlement_cells(places.far_settlements(), fine, ground, "far-side", places)
-    home = _settlement_cells(places.home_settlements(), fine, ground, "home-side", places)
-    jobs: dict[str, Callable[[], Travel]] = {
-        "far": lambda: ground.solve(_at(far)),
-        "home": lambda: ground.solve(_at(home), "to"),
-        "presence": lambda: ground.solve(_at(np.union1d(home, _posts(places, fine, ground)))),
+    lines = {c: _border_cells(c, g, fine, ground.open) for c, g in places.lines_by_country.items()}
+    cells_of_settlements(places, fine, ground.open, "far")
+    home = cells_of_settlements(places, fine, ground.open, "home")
+    present = np.union1d(home, _posts(places, fine, ground.open))
+    jobs: dict[str, Callable[[], Any]] = {
+        "home": partial(ground.solve, _at(home), "to"),
+        "presence": partial(ground.solve, _at(present)),
     }
-    jobs |= {f"border {code}": partial(ground.solve, mask) for code, mask in lines.items()}
+    for code, mask in lines.items():
+        towns = _points(places.far_settlements(code), fine, ground.open)
+        jobs[f"border {code}"] = partial(ground.solve, mask)
+        jobs[f"far {code}"] = partial(_far_side, ground, towns, mask)
     jobs |= {f"to {name}": partial(ground.solve, _at([cell]), "to") for name, cell in goal.items()}
     done = _run(jobs, workers)
-    through = _through(ground, done["far"], np.logical_or.reduce(list(lines.values())))
+    far_sides = {code: side for code in lines if (side := done[f"far {code}"]) is not None}
     return Solves(
         fine,
-        ground,
         border={code: done[f"border {code}"] for code in lines},
-        far=through,
-        far_to_border=done["far"],
+        far_sides=far_sides,
+        far=_quickest(far_sides),
         targets={name: done[f"to {name}"] for name in goal},
         home=done["home"],
         presence=done["presence"],
@@ -179,56 +196,88 @@ def travel_features(grid: Grid, solves: Solves) -> xr.Dataset:
     return annotate(grid.dataset().assign({n: (("y", "x"), a) for n, a in arrays.items()}))
 
 
-def _run(jobs: Mapping[str, Callable[[], Travel]], workers: int | None) -> dict[str, Travel]:
+def _run(jobs: Mapping[str, Callable[[], Any]], workers: int | None) -> dict[str, Any]:
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         futures = {name: pool.submit(job) for name, job in jobs.items()}
         return {name: future.result() for name, future in futures.items()}
 
 
-def _through(ground: Ground, far: Travel, border: np.ndarray) -> Travel:
-    """Continue from the border with the hours it took to get there."""
+def _far_side(ground: Ground, towns: np.ndarray, border: np.ndarray) -> FarSide | None:
+    """Travel from some towns, then on from the border; None if no town reaches it."""
+    if not len(towns):
+        return None
+    anywhere = ground.solve(_at(towns))
     cells = np.flatnonzero(border)
-    spent = far.hours.ravel()[cells]
+    spent = anywhere.hours.ravel()[cells]
     if not np.isfinite(spent).any():
+        return None
+    return FarSide(anywhere, ground.solve((cells, spent)))
+
+
+def _quickest(far_sides: Mapping[str, FarSide]) -> Travel:
+    """To each cell, the quickest of several solves."""
+    if not far_sides:
         raise DataError(
             "No path leads from the far-side settlements to the border; check that the elevation "
             "and the land outlines cover the far side."
         )
-    return ground.solve((cells, spent))
+    first, *rest = (side.through for side in far_sides.values())
+    hours, came = first.hours.copy(), first.came.copy()
+    for other in rest:
+        sooner = other.hours < hours
+        hours[sooner], came[sooner] = other.hours[sooner], other.came[sooner]
+    return Travel(hours, came, first.direction)
 
 
-def _border_cells(code: str, lines: BaseGeometry, fine: FineTerrain) -> np.ndarray:
+def _border_cells(
+    code: str, lines: BaseGeometry, fine: FineTerrain, passable: np.ndarray
+) -> np.ndarray:
     cells = cells_of_lines(lines, fine.grid)
     if not cells.any():
         raise DataError(f"The border with {code} lies outside the grid.")
+    if not (cells & passable).any():
+        raise DataError(
+            f"The border with {code} can be crossed nowhere: it is closed, in water or without "
+            "elevation along its whole length. Leave a gap, or take the neighbour out of "
+            "study_area.neighbours."
+        )
     return cells
 
 
-def _settlement_cells(
-    places: gpd.GeoDataFrame, fine: FineTerrain, ground: Ground, side: str, all_: Places
+def cells_of_settlements(
+    places: Places, fine: FineTerrain, passable: np.ndarray, side: Literal["far", "home"]
 ) -> np.ndarray:
-    limit = all_.far_population if side == "far-side" else all_.home_population
-    cells = _points(places, fine, ground)
+    """Flat fine cells of the settlements that count on one side of the border.
+
+    Raises
+    ------
+    DataError
+        If there are none on the grid.
+    """
+    far = side == "far"
+    chosen = places.far_settlements() if far else places.home_settlements()
+    cells = _points(chosen, fine, passable)
     if not len(cells):
+        limit = places.far_population if far else places.home_population
         raise DataError(
-            f"No {side} settlement of at least {limit:,} people lies on the grid; lower the "
+            f"No {side}-side settlement of at least {limit:,} people lies on the grid; lower the "
             "population threshold or widen the halo."
         )
     return cells
 
 
-def _posts(places: Places, fine: FineTerrain, ground: Ground) -> np.ndarray:
+def _posts(places: Places, fine: FineTerrain, passable: np.ndarray) -> np.ndarray:
     if places.posts is None or places.posts.empty:
         return np.empty(0, np.int64)
-    return _points(places.posts, fine, ground)
+    return _points(places.posts, fine, passable)
 
 
-def _points(points: gpd.GeoDataFrame, fine: FineTerrain, ground: Ground) -> np.ndarray:
+def _points(points: gpd.GeoDataFrame, fine: FineTerrain, passable: np.ndarray) -> np.ndarray:
     """Distinct passable cells of some WGS84 points."""
     if points.empty:
         return np.empty(0, np.int64)
     x, y = fine.grid.project(points.geometry.x, points.geometry.y)
-    cells = cells_of_points(x, y, fine.grid, ground.open)
+    cells = cells_of_points(x, y, fine.grid, passable)
     return np.unique(cells[cells >= 0])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -129,6 +130,14 @@ class Ground:
         self._multiplier = _NONE if multiplier is None else _float32(multiplier).ravel()
         self._elevation = _closed(_float32(elevation), barrier, multiplier, self._road)
         self._moves = self._permitted()
+
+    def slowed(self, factor: np.ndarray) -> Ground:
+        """Return the ground with walking times multiplied once more, in each cell."""
+        other = copy.copy(self)
+        other._multiplier = _float32(factor).ravel()
+        if self._multiplier.size:
+            other._multiplier = other._multiplier * self._multiplier
+        return other
 
     @property
     def open(self) -> np.ndarray:

@@ -1,0 +1,218 @@
+"""Corridors from the far side to each target: slack and best routes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+import xarray as xr
+from rasterio.features import shapes
+from shapely.geometry.base import BaseGeometry
+
+from borderrisk.errors import ConfigError, DataError
+from borderrisk.features.travel import FarSide, Solves, Travel
+from borderrisk.features.travel.ground import block_mean, mask_of
+from borderrisk.grid import Grid
+
+SLACK_HOURS = (2.0, 6.0, 12.0)
+ROUTES = 3
+SEPARATION_KM = 30.0
+# Neighbours from which the way is more than so many times as long have no corridor.
+_WORTHWHILE = 3.0
+
+
+@dataclass(frozen=True)
+class Corridors:
+    """Where the quick ways from each neighbour to the targets lie.
+
+    Attributes
+    ----------
+    cells : xarray.Dataset
+        On the analysis grid: ``slack_<target>``, hours by which the best way through a cell
+        exceeds the best way from the same neighbour; the least of the neighbours.
+    corridors : geopandas.GeoDataFrame
+        WGS84 polygons: ``target``, ``neighbour``, ``slack_from_hours``, ``slack_to_hours``,
+        ``best_hours``.
+    routes : geopandas.GeoDataFrame
+        WGS84 lines in walking order: ``target``, ``neighbour``, ``route`` (1 = quickest),
+        ``hours``, ``slack_hours``, ``length_km``.
+    """
+
+    cells: xr.Dataset
+    corridors: gpd.GeoDataFrame
+    routes: gpd.GeoDataFrame
+
+
+def find_corridors(
+    grid: Grid,
+    solves: Solves,
+    home: BaseGeometry,
+    *,
+    slack_hours: Sequence[float] = SLACK_HOURS,
+    routes: int = ROUTES,
+    separation_km: float = SEPARATION_KM,
+) -> Corridors:
+    """Corridors and best routes from each neighbour's settlements, over its border, to each target.
+
+    Neighbours more than three times as far from a target as the nearest one have none to it.
+
+    Parameters
+    ----------
+    grid : Grid
+        The analysis grid.
+    solves : Solves
+        From :func:`borderrisk.features.travel.solve_travel`.
+    home : shapely Polygon or MultiPolygon
+        The home country, in grid metres.
+    slack_hours : sequence of float
+        Upper edges of the slack classes, increasing.
+    routes : int
+        Most routes per neighbour and target; each crosses the border at least ``separation_km``
+        from the others and has at most the largest slack.
+
+    Raises
+    ------
+    ConfigError
+        If the slack classes do not increase from above 0, or there is no target.
+    DataError
+        If no path leads over the border to a target.
+    """
+    edges = np.asarray(slack_hours, float)
+    if not len(edges) or edges[0] <= 0 or np.any(np.diff(edges) <= 0):
+        raise ConfigError(
+            f"corridors.slack_hours must increase from above 0 (got {list(slack_hours)})."
+        )
+    if not solves.targets:
+        raise ConfigError("Corridors need a target; name some in features.travel.targets.")
+    at_home = mask_of(home, solves.fine.grid)
+    layers, polygons, lines = {}, [], []
+    for name, to in solves.targets.items():
+        ways = [Way.between(name, to, code, far, at_home) for code, far in solves.far_sides.items()]
+        ways = _worthwhile(name, ways)
+        least = np.minimum.reduce([way.slack for way in ways])
+        layers[f"slack_{name}"] = (("y", "x"), *_cell_slack(least, grid, name))
+        polygons += [way.polygons(edges, solves.fine.grid) for way in ways]
+        lines += [way.routes(edges[-1], routes, separation_km, solves.fine.grid) for way in ways]
+    return Corridors(grid.dataset().assign(layers), _joined(polygons), _joined(lines))
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """All ways from one neighbour to one target.
+
+    Attributes
+    ----------
+    target, neighbour : str
+        Names.
+    far : FarSide
+        Travel away from the neighbour's settlements.
+    to : Travel
+        Travel towards the target.
+    slack : ndarray
+        Hours by which the best way through each fine cell exceeds the best of all.
+    best_hours : float
+        Hours of that; infinite if no path leads there.
+    """
+
+    target: str
+    neighbour: str
+    far: FarSide
+    to: Travel
+    slack: np.ndarray
+    best_hours: float
+
+    @classmethod
+    def between(
+        cls, target: str, to: Travel, neighbour: str, far: FarSide, at_home: np.ndarray
+    ) -> Way:
+        """Add the hours from the far side to the hours to the target."""
+        border = far.through.is_source
+        over = at_home | border
+        hours = np.where(over, far.through.hours, far.anywhere.hours) + to.hours
+        best = float(hours[border].min())
+        slack = np.subtract(hours, best, out=hours, where=np.isfinite(hours))
+        return cls(target, neighbour, far, to, slack, best)
+
+    def polygons(self, edges: np.ndarray, grid: Grid) -> gpd.GeoDataFrame:
+        """One multipolygon per slack class, bands that do not overlap."""
+        slack = np.nan_to_num(self.slack, nan=np.inf, posinf=np.inf)
+        band = np.digitize(slack, edges, right=True).astype(np.uint8)
+        parts: dict[int, list[Any]] = {k: [] for k in range(len(edges))}
+        for geometry, value in shapes(band, mask=band < len(edges), transform=grid.transform):
+            parts[int(value)].append(shapely.geometry.shape(geometry))
+        low = np.concatenate([[0.0], edges[:-1]])
+        found = [k for k, members in parts.items() if members]
+        return gpd.GeoDataFrame(
+            {
+                "target": self.target,
+                "neighbour": self.neighbour,
+                "slack_from_hours": low[found],
+                "slack_to_hours": edges[found],
+                "best_hours": self.best_hours,
+            },
+            geometry=[shapely.MultiPolygon(parts[k]) for k in found],
+            crs=grid.crs,
+        ).to_crs(4326)
+
+    def routes(self, most: float, count: int, separation_km: float, grid: Grid) -> gpd.GeoDataFrame:
+        """Quickest routes that cross the border apart from each other."""
+        gap = separation_km * 1000 / grid.cell_size_m
+        gates = self._gates(most, count, gap)
+        paths = [self._path(row, col) for row, col in gates]
+        lines = [shapely.LineString(np.column_stack([grid.x[p[:, 1]], grid.y[p[:, 0]]]))
+                 for p in paths]  # fmt: skip
+        slack = np.array([self.slack[gate] for gate in gates], float)
+        return gpd.GeoDataFrame(
+            {
+                "target": self.target,
+                "neighbour": self.neighbour,
+                "route": np.arange(1, len(gates) + 1),
+                "hours": self.best_hours + slack,
+                "slack_hours": slack,
+                "length_km": [line.length / 1000 for line in lines],
+            },
+            geometry=lines,
+            crs=grid.crs,
+        ).to_crs(4326)
+
+    def _gates(self, most: float, count: int, gap: float) -> list[tuple[int, int]]:
+        """Border cells of the quickest routes, each some cells from the ones before it."""
+        row, col = np.nonzero(self.far.through.is_source & (self.slack <= most))
+        order = np.argsort(self.slack[row, col], kind="stable")
+        chosen: list[tuple[int, int]] = []
+        for r, c in zip(row[order].tolist(), col[order].tolist(), strict=True):
+            if len(chosen) == count:
+                break
+            if all(np.hypot(r - a, c - b) >= gap for a, b in chosen):
+                chosen.append((r, c))
+        return chosen
+
+    def _path(self, row: int, col: int) -> np.ndarray:
+        """Cells from the settlement over a border cell to the target."""
+        before = self.far.anywhere.path(row, col)
+        return np.concatenate([before[:-1], self.to.path(row, col)])
+
+
+def _worthwhile(name: str, ways: list[Way]) -> list[Way]:
+    """Ways from the neighbours that are not far more distant than the nearest."""
+    best = min((way.best_hours for way in ways), default=np.inf)
+    if not np.isfinite(best):
+        raise DataError(
+            f"No path leads from the far side over the border to {name}; it may lie on an island, "
+            "or barriers close every way."
+        )
+    return [way for way in ways if way.best_hours <= _WORTHWHILE * best]
+
+
+def _cell_slack(slack: np.ndarray, grid: Grid, name: str) -> tuple[np.ndarray, dict[str, str]]:
+    attrs = {"units": "h", "long_name": f"Slack of the way from the far side to {name}"}
+    return block_mean(slack, grid).astype("float32"), attrs
+
+
+def _joined(frames: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
+    return gpd.GeoDataFrame(pd.concat(frames, ignore_index=True), crs=4326)
