@@ -16,6 +16,7 @@ from pydantic import (
     ValidationInfo,
 )
 from pydantic.json_schema import WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 
 class Section(BaseModel):
@@ -42,6 +43,12 @@ def _resolve(path: Path, info: ValidationInfo) -> Path:
     return absolute(path, Path((info.context or {}).get("folder", ".")))
 
 
+def _not_empty(value: Any) -> Any:
+    if value == "":
+        raise PydanticCustomError("path_type", "an empty text is no path")
+    return value
+
+
 def _as_list(value: Any) -> Any:
     return value if value is None or isinstance(value, list | tuple) else [value]
 
@@ -50,7 +57,7 @@ _PATH_SCHEMA = {"type": "string", "minLength": 1}
 _RelativePath = Annotated[
     Path,
     Strict(False),  # defaults are paths, files hold texts
-    BeforeValidator(lambda value: value or None),  # an empty text is no path
+    BeforeValidator(_not_empty),
     AfterValidator(_resolve),
     WithJsonSchema(_PATH_SCHEMA),
 ]

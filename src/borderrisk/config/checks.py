@@ -168,21 +168,28 @@ def _exclude(config: Config) -> Iterator[Problem]:
 
 
 def _periods(config: Config) -> Iterator[Problem]:
-    train, evaluation, first = config.train, config.evaluation, config.data.incidents.start
+    train, evaluation = config.train, config.evaluation
     if train.start and train.origin and train.start >= train.origin:
         text = f"must be before train.origin, {train.origin} {got(str(train.start))}"
         yield Problem(("train", "start"), text)
     if evaluation.last_origin < evaluation.first_origin:
         text = f"comes before first_origin, {evaluation.first_origin}"
         yield Problem(("evaluation", "last_origin"), f"{text} {got(str(evaluation.last_origin))}")
-    for key, day in (("train.origin", train.origin), ("evaluation.first_origin", _origin(config))):
-        if first and day and day <= first:
-            text = f"no incident is earlier: data.incidents.start is {first} {got(str(day))}"
-            yield Problem(tuple(key.split(".")), text)
+    yield from _nothing_before(config)
 
 
-def _origin(config: Config) -> Any:
-    return config.evaluation.first_origin if config.evaluation.enabled else None
+def _nothing_before(config: Config) -> Iterator[Problem]:
+    """Find origins that no incident comes before."""
+    incidents, origins = config.data.incidents, {"train.origin": config.train.origin}
+    if config.evaluation.enabled:
+        origins["evaluation.first_origin"] = config.evaluation.first_origin
+    start = incidents.start
+    if start is None or (incidents.end and start > incidents.end):
+        return
+    for key, origin in origins.items():
+        if origin and origin <= start:
+            text = f"leaves no incident before {key}, {origin} {got(str(start))}"
+            yield Problem(("data", "incidents", "start"), text)
 
 
 def _lists(config: Config) -> Iterator[Problem]:
@@ -229,5 +236,5 @@ def _exists(key: Location, path: Path, config: Config) -> Iterator[Problem]:
     near = []
     if path.parent.is_dir():
         near = difflib.get_close_matches(path.name, sorted(p.name for p in path.parent.iterdir()))
-    hint = f"did you mean {near[0]!r}?" if near else f"give another with --set {setting}=PATH"
+    hint = f"did you mean {near[0]!r}?" if near else f"put it there, or --set {setting}=PATH"
     yield Problem(key, f"no such file or folder {got(shown)}; {hint}")

@@ -16,6 +16,8 @@ from borderrisk.config.repair import validated
 from borderrisk.config.yamltext import Document, parse_value, read_yaml
 from borderrisk.errors import ConfigError
 
+_MAX_BYTES = 1_000_000
+
 
 def load_config(
     path: str | Path, overrides: Mapping[str, str] | None = None, *, check_paths: bool = True
@@ -92,6 +94,8 @@ def _text(path: Path) -> str:
         raise ConfigError(f"{path}: no such config file") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    if len(content) > _MAX_BYTES:
+        raise ConfigError(f"{path}: is larger than 1 MB; give a config file (.yaml)")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

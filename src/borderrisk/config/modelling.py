@@ -20,11 +20,11 @@ from borderrisk.config.base import (
 
 ESTIMATOR_NAMES = (
     "pooled", "gam", "glm", "hist_gradient_boosting", "random_forest", "history", "kde",
-    "persistence", "border_distance", "uniform",
+    "border_distance", "uniform",
 )  # fmt: skip
 EstimatorName = Literal[
     "pooled", "gam", "glm", "hist_gradient_boosting", "random_forest", "history", "kde",
-    "persistence", "border_distance", "uniform",
+    "border_distance", "uniform",
 ]  # fmt: skip
 
 

@@ -13,9 +13,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
 
 from borderrisk.config.problems import Location, Problem
 
@@ -23,15 +24,16 @@ _CORE: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
     (re.compile(r"null|Null|NULL|~|"), lambda _: None),
     (re.compile(r"true|True|TRUE"), lambda _: True),
     (re.compile(r"false|False|FALSE"), lambda _: False),
-    (re.compile(r"[-+]?[0-9]+"), int),
-    (re.compile(r"0o[0-7]+"), lambda text: int(text[2:], 8)),
-    (re.compile(r"0x[0-9a-fA-F]+"), lambda text: int(text[2:], 16)),
+    (re.compile(r"[-+]?[0-9]{1,300}"), int),
+    (re.compile(r"0o[0-7]{1,300}"), lambda text: int(text[2:], 8)),
+    (re.compile(r"0x[0-9a-fA-F]{1,300}"), lambda text: int(text[2:], 16)),
     (re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"), float),
     (re.compile(r"[-+]?(\.inf|\.Inf|\.INF)"), lambda text: float(text.replace(".", ""))),
     (re.compile(r"\.nan|\.NaN|\.NAN"), lambda _: float("nan")),
 )
 _STANDARD_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null",
                   "map", "seq", "timestamp", "merge", "value")}  # fmt: skip
+_MAX_DEPTH = 50
 Position = tuple[int, int]
 
 
@@ -67,16 +69,15 @@ def read_yaml(text: str) -> Document:
     """Parse a text; problems are collected, not raised."""
     document = Document()
     try:
-        aliases = list(_aliases(text))
-        root = YAML(pure=True).compose(io.StringIO(text)) if not aliases else None
+        refused = list(_refused(text))
+        root = YAML(pure=True).compose(io.StringIO(text)) if not refused else None
     except MarkedYAMLError as error:
         document.problems.append(_syntax(error))
         return document
-    except (YAMLError, RecursionError, ValueError) as error:
-        why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        document.problems.append(Problem((), f"not valid YAML: {why}", position=(1, 1)))
+    except ReaderError as error:
+        document.problems.append(_bad_character(error, text))
         return document
-    document.problems.extend(aliases)
+    document.problems.extend(refused)
     if root is not None:
         document.data = _Reader(document).plain(root, ())
     return document
@@ -133,7 +134,8 @@ class _Reader:
             return self._mapping(node, location)
         if isinstance(node, SequenceNode):
             return [self.plain(item, (*location, i)) for i, item in enumerate(node.value)]
-        return str(node.value) if getattr(node, "style", None) else _scalar(str(node.value))
+        text = _joined(str(node.value))
+        return text if getattr(node, "style", None) else _scalar(text)
 
     def _mapping(self, node: MappingNode, location: Location) -> dict[str, Any]:
         data: dict[str, Any] = {}
@@ -141,7 +143,7 @@ class _Reader:
             if not isinstance(key_node, ScalarNode):
                 self._problem(location, "a key has to be a plain text", key_node)
                 continue
-            key = str(key_node.value)
+            key = _joined(str(key_node.value))
             place = (*location, key)
             if key in data:
                 line = self.document.keys[place][0]
@@ -156,6 +158,11 @@ class _Reader:
         self.document.problems.append(Problem(location, message, position=position))
 
 
+def _joined(text: str) -> str:
+    """Join escaped surrogate pairs; a half without its other half becomes U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def _scalar(text: str) -> Any:
     for pattern, convert in _CORE:
         if pattern.fullmatch(text):
@@ -167,11 +174,25 @@ def _position(mark: Any) -> Position:
     return (mark.line + 1, mark.column + 1)
 
 
-def _aliases(text: str) -> Iterator[Problem]:
+def _refused(text: str) -> Iterator[Problem]:
+    """Find what YAML allows and a config does not need: aliases, and very deep nesting."""
+    depth = 0
     for event in YAML(pure=True).parse(io.StringIO(text)):
+        position = _position(event.start_mark)
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
         if isinstance(event, AliasEvent):
             message = f"aliases are not supported (got *{event.anchor}); write the value out"
-            yield Problem((), message, position=_position(event.start_mark))
+            yield Problem((), message, position=position)
+        if depth > _MAX_DEPTH:
+            yield Problem((), "not valid YAML: nested too deeply", position=position)
+            return
+
+
+def _bad_character(error: ReaderError, text: str) -> Problem:
+    before = text[: error.position]
+    position = (before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
+    what = f"character #x{ord(text[error.position]):04x} is not allowed"
+    return Problem((), f"not valid YAML: {what}", position=position)
 
 
 def _syntax(error: MarkedYAMLError) -> Problem:
