@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from borderrisk.outputs.webmap.codec import COARSE, FINE, MEDIUM, Neighbours, Scale, pack, snap
+from borderrisk.outputs.webmap.columns import Packed
 from borderrisk.outputs.webmap.metrics import Metric, classify
 from borderrisk.outputs.webmap.payload import _runs
 
@@ -71,28 +72,49 @@ def test_smooth_columns_pack_small():
     assert len(pack(codes, Neighbours.of(mask), wide=True)) < 1000
 
 
+def unpacked(packed, mask, folder):
+    """Codes of packed columns as the page's own script reads them."""
+    rows, cols = mask.shape
+    grid = {"rows": rows, "cols": cols, "row0": 0, "col0": 0, "digits": 3, "runs": _runs(mask)}
+    page = {"grid": grid, "columns": packed.scales, "text": packed.blobs}
+    (folder / "page.json").write_text(json.dumps(page))
+    run = subprocess.run(
+        ["node", "js/unpack.mjs", str(folder / "page.json")],
+        cwd=HERE, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return json.loads(run.stdout)
+
+
 @node
 def test_the_page_unpacks_what_was_packed(tmp_path):
     rng = np.random.default_rng(3)
     mask = rng.random((17, 23)) < 0.7
     n = int(mask.sum())
+    known = rng.integers(0, MEDIUM, n).astype(np.uint16)
+    risk = np.where(rng.random(n) < 0.1, FINE, 15 * known)
     columns = {
-        "wide": (rng.integers(0, 65_536, n).astype(np.uint16), True),
-        "narrow": (rng.integers(0, 256, n).astype(np.uint16), False),
+        "probability": (known, MEDIUM, ""),
+        "risk": (risk.astype(np.uint16), FINE, "probability"),
+        "narrow": (rng.integers(0, 256, n).astype(np.uint16), COARSE, ""),
+        "trails": ((known // 17).astype(np.uint16), COARSE, "probability"),
     }
-    near = Neighbours.of(mask)
-    page = {
-        "grid": {"rows": 17, "cols": 23, "row0": 0, "col0": 0, "digits": 3, "runs": _runs(mask)},
-        "columns": {name: {"wide": wide} for name, (_, wide) in columns.items()},
-        "text": {name: pack(codes, near, wide=wide) for name, (codes, wide) in columns.items()},
-    }
-    (tmp_path / "page.json").write_text(json.dumps(page))
-    run = subprocess.run(
-        ["node", "js/unpack.mjs", str(tmp_path / "page.json")],
-        cwd=HERE, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    for name, codes in json.loads(run.stdout).items():
-        assert codes == columns[name][0].tolist()
+    packed = Packed()
+    for name, (codes, levels, follows) in columns.items():
+        packed.add(name, codes, Scale(0, 1, levels), Neighbours.of(mask), follows)
+    assert "follows" in packed.scales["trails"]
+    for name, codes in unpacked(packed, mask, tmp_path).items():
+        assert codes == columns[name][0].tolist(), name
+
+
+def test_a_column_that_follows_another_costs_next_to_nothing():
+    rng = np.random.default_rng(3)
+    mask = np.ones((200, 200), bool)
+    probability = rng.integers(0, MEDIUM, mask.sum()).astype(np.uint16)
+    packed, near = Packed(), Neighbours.of(mask)
+    packed.add("probability", probability, Scale(0, 1, MEDIUM), near)
+    risk = (np.sqrt(probability) * 60).astype(np.uint16)
+    packed.add("risk", risk, Scale(0, 1, MEDIUM), near, "probability")
+    assert len(packed.blobs["risk"]) < len(packed.blobs["probability"]) / 50
 
 
 @node

@@ -5,6 +5,7 @@ import pytest
 
 from borderrisk.model.scores import risk_class
 from borderrisk.outputs.webmap import columns
+from borderrisk.outputs.webmap.codec import COARSE, FINE, MEDIUM
 from borderrisk.outputs.webmap.columns import budget, pack_columns
 from borderrisk.outputs.webmap.metrics import (
     SCORES,
@@ -20,10 +21,11 @@ from borderrisk.outputs.webmap.view import make_view
 RISK = next(metric for metric in SCORES if metric.name == "risk")
 
 
-def test_classes_of_risk_are_the_scores_own(scene):
+@pytest.mark.parametrize("levels", [COARSE, MEDIUM, FINE])
+def test_classes_of_risk_are_the_scores_own(scene, levels):
     view = make_view(scene, None)
     risk, area = view.values("risk"), view.area
-    classed = classify(RISK, risk, area, 65_535)
+    classed = classify(RISK, risk, area, levels)
     k = 1 + np.searchsorted(classed.edges, classed.codes, side="right")
     assert (k == risk_class(risk)).all()
     legend = classed.legend(area)
@@ -78,15 +80,20 @@ def test_budget_follows_the_number_of_cells():
     assert budget(2_000_000) == 20_000_000 - shell
 
 
-def test_features_go_first_when_room_runs_out(scene, monkeypatch):
+def test_precision_goes_before_columns_and_features_before_scores(scene, monkeypatch):
     view = make_view(scene, None)
-    whole = pack_columns(view)
-    assert whole.dropped == []
-    monkeypatch.setattr(columns, "budget", lambda cells: int(whole.size * 0.7))
+    finest = pack_columns(view)
+    assert finest.scales["risk"]["n"] == FINE
+    monkeypatch.setattr(columns, "budget", lambda cells: finest.size - 1)
+    coarser = pack_columns(view)
+    assert coarser.dropped == []
+    assert coarser.blobs.keys() >= finest.blobs.keys()
+    monkeypatch.setattr(columns, "budget", lambda cells: 3_600)
     tight = pack_columns(view)
-    assert tight.size <= whole.size * 0.7
-    assert {"risk", "probability", "probability_low", "driver_1"} <= set(tight.blobs)
-    assert "elevation_mean" in tight.dropped
+    assert tight.size <= 3_600
+    assert {"risk", "probability", *columns.ENDS, "driver_1", "driver_3_effect"} <= set(tight.blobs)
+    assert tight.dropped
+    assert not set(tight.dropped) & (set(tight.blobs) | {m["name"] for m in tight.legends})
     assert tight.legends[0]["name"] == "risk"
 
 

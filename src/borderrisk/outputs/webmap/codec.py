@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-FINE, MEDIUM, COARSE = 65_535, 4_096, 255
+FINE, MEDIUM, ROUGH, COARSE = 65_535, 4_096, 1_024, 255
 # Wider than this is packed by ratio; ten orders of magnitude below the top is as low as it goes.
 LOG_RATIO, LOG_DEPTH = 50.0, 1e-10
 
@@ -99,6 +99,44 @@ class Neighbours:
         north = np.where(north < 0, west, north)
         return cls(west, north, np.where(corner < 0, north, corner))
 
+    @classmethod
+    def in_line(cls, count: int) -> Neighbours:
+        """Neighbours of a plain list: each is predicted from the one before."""
+        before = np.arange(count) - 1
+        return cls(before, before, before)
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """What a column's codes usually are at each code of another column.
+
+    Scores rise and fall together, so most of a column is known from one already sent; only the
+    difference to ``table[codes of the other]`` is packed, and nothing is lost.
+    """
+
+    name: str
+    codes: np.ndarray
+    table: np.ndarray
+
+    @classmethod
+    def of(cls, name: str, reference: np.ndarray, codes: np.ndarray, levels: int) -> Reference:
+        """Mean code of a column at each of ``levels + 1`` codes of the column ``name``."""
+        count = np.bincount(reference, minlength=levels + 1)
+        total = np.bincount(reference, weights=codes, minlength=levels + 1)
+        table = np.rint(total / np.maximum(count, 1))
+        last = np.maximum.accumulate(np.where(count > 0, np.arange(levels + 1), 0))
+        return cls(name, reference, table[last].astype(np.uint16))
+
+    def differences(self, codes: np.ndarray, half: int) -> np.ndarray:
+        """Codes less the table's, centred on ``half`` and wrapped into the codes' range."""
+        left = codes.astype(np.int64) - self.table[self.codes] + half
+        return (left % (2 * half)).astype(np.uint16)
+
+
+def half_range(*, wide: bool) -> int:
+    """Half of the codes one or two bytes can hold."""
+    return 1 << 15 if wide else 1 << 7
+
 
 def pack(codes: np.ndarray, near: Neighbours, *, wide: bool) -> str:
     """Pack one column of codes into text.
@@ -112,7 +150,7 @@ def pack(codes: np.ndarray, near: Neighbours, *, wide: bool) -> str:
     wide : bool
         Two bytes per code (all low bytes, then all high bytes) instead of one.
     """
-    left = _residuals(codes.astype(np.int64), near, 1 << 15 if wide else 1 << 7)
+    left = _residuals(codes.astype(np.int64), near, half_range(wide=wide))
     folded = np.where(left < 0, -2 * left - 1, 2 * left)
     raw = (folded & 255).astype(np.uint8).tobytes()
     if wide:

@@ -9,7 +9,7 @@ import numpy as np
 
 from borderrisk.features import catalogue
 from borderrisk.model.scores import CLASS_EDGES
-from borderrisk.outputs.webmap.codec import COARSE, FINE, MEDIUM, Scale, snap
+from borderrisk.outputs.webmap.codec import COARSE, Scale, snap
 from borderrisk.outputs.webmap.palette import RAMPS, ramp
 from borderrisk.outputs.webmap.view import View
 
@@ -33,8 +33,6 @@ class Metric:
         Values at which classes begin.
     group : str
         Heading in the list: ``scores`` or a feature group.
-    levels : int
-        Codes a column of it is packed in.
     """
 
     name: str
@@ -42,19 +40,18 @@ class Metric:
     shares: tuple[float, ...] = EVEN_SHARES
     breaks: tuple[float, ...] = ()
     group: str = "scores"
-    levels: int = MEDIUM
 
 
 SCORES: tuple[Metric, ...] = (
-    Metric("risk", "inferno", breaks=CLASS_EDGES, levels=FINE),
-    Metric("risk_change", "diverging", levels=FINE),
-    Metric("probability", "inferno", RISK_SHARES, levels=FINE),
-    Metric("intensity", "inferno", RISK_SHARES, levels=FINE),
+    Metric("risk", "inferno", breaks=CLASS_EDGES),
+    Metric("risk_change", "diverging"),
+    Metric("probability", "inferno", RISK_SHARES),
+    Metric("intensity", "inferno", RISK_SHARES),
     Metric("width", "cividis"),
     Metric("susceptibility", "teal", RISK_SHARES),
     Metric("history", "teal", RISK_SHARES),
     Metric("reporting", "teal"),
-    Metric("trust", "trust", breaks=(1, 2, 3), levels=COARSE),
+    Metric("trust", "trust", breaks=(1, 2, 3)),
 )
 
 

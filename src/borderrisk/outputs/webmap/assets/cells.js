@@ -44,14 +44,23 @@
     /** Unpack a column (once); resolves to its codes, or null when the map does not carry it. */
     load(name) {
       if (!this.has(name)) return Promise.resolve(null);
-      if (!this.loading[name]) {
-        this.loading[name] = BR.inflate(this.text(name)).then((raw) => {
-          this.loaded[name] = BR.unpredict(raw, this.columns[name].wide, this.north, this.corner);
-          return this.loaded[name];
-        });
-      }
+      this.loading[name] = this.loading[name] || this._unpack(name);
       return this.loading[name];
     }
+
+    async _unpack(name) {
+      const { wide, follows } = this.columns[name];
+      const codes = BR.unpredict(await BR.inflate(this.text(name)), wide, this.north, this.corner);
+      if (follows) {
+        const table = BR.unpredictLine(await BR.inflate(this.text(`${name}.table`)), wide);
+        BR.follow(codes, await this.load(follows), table, wide);
+      }
+      this.loaded[name] = codes;
+      return codes;
+    }
+
+    /** Significant digits a column is good for. */
+    digits(name) { return this.has(name) && this.columns[name].n <= 1024 ? 2 : 3; }
 
     /** Value of a loaded column at a cell; null when missing or not loaded. */
     value(name, i) {

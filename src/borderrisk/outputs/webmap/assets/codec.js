@@ -27,6 +27,20 @@
     return codes;
   };
 
+  /** Undo the prediction of a plain list, where each is predicted from the one before. */
+  BR.unpredictLine = function (raw, wide) {
+    const before = Int32Array.from({ length: wide ? raw.length / 2 : raw.length }, (_, i) => i - 1);
+    return BR.unpredict(raw, wide, before, before);
+  };
+
+  /** Turn differences to another column into codes, in place: `table` holds the usual code at each of the other's. */
+  BR.follow = function (codes, other, table, wide) {
+    const half = wide ? 32768 : 128;
+    const mask = 2 * half - 1;
+    for (let i = 0; i < codes.length; i++) codes[i] = (codes[i] + table[other[i]] - half) & mask;
+    return codes;
+  };
+
   /** Value of a code, null where missing. */
   BR.decode = function (scale, code) {
     if (code === scale.n) return null;

@@ -8,6 +8,9 @@
     'susceptibility', 'history', 'reporting', 'trust', 'rank', 'rank_low', 'rank_high',
     ...[1, 2, 3].flatMap((k) => [`driver_${k}`, `driver_${k}_effect`])].filter((name) => name in config.columns);
 
+  /** Features a popup may name as drivers. */
+  BR.driverColumns = (config) => config.drivers.map((feature) => feature.name).filter((name) => name in config.columns);
+
   /** Features named as drivers of a cell. */
   BR.driversOf = function (app, i) {
     return [1, 2, 3].flatMap((k) => {
@@ -56,7 +59,7 @@
       BR.el('strong', { 'data-br': 'probability', text: app.format.percent(value) }),
       BR.el('span', { text: days ? app.t('inHorizon', { days: app.format.whole(days) }) : app.t('chance') }));
     if (low === null || high === null) return box;
-    box.append(bar(value, low, high), BR.el('span', { 'data-br': 'interval', text: app.t('interval', { low: app.format.percent(low), high: app.format.percent(high) }) }));
+    box.append(bar(value, low, high), BR.el('span', { 'data-br': 'interval', text: app.t('interval', { low: app.format.percent(low, app.cells.digits('probability_low')), high: app.format.percent(high, app.cells.digits('probability_high')) }) }));
     return box;
   }
 
@@ -81,7 +84,7 @@
       const value = app.cells.value(name, i);
       if (value === null) continue;
       const { label } = app.config.metrics.find((metric) => metric.name === name);
-      table.append(row(label[app.state.lang], BR.el('span', { 'data-br': name, text: app.format.value(value, label.units) })));
+      table.append(row(label[app.state.lang], BR.el('span', { 'data-br': name, text: app.format.value(value, label.units, app.cells.digits(name)) })));
     }
     const trust = app.cells.value('trust', i);
     if (trust !== null) {
@@ -104,7 +107,7 @@
     const rows = found.map(({ feature, effect }) => BR.el('tr', { 'data-br': 'driver' },
       BR.el('td', {}, BR.el('span', { class: effect > 0 ? 'br-up' : 'br-down', text: effect > 0 ? '▲' : '▼', title: app.t(effect > 0 ? 'raises' : 'lowers') })),
       BR.el('th', { scope: 'row', text: feature.label[app.state.lang] }),
-      BR.el('td', { text: app.format.value(app.cells.value(feature.name, i), feature.label.units) }),
+      BR.el('td', { text: app.format.value(app.cells.value(feature.name, i), feature.label.units, app.cells.digits(feature.name)) }),
       BR.el('td', {}, BR.el('bdi', { dir: 'ltr', class: effect > 0 ? 'br-up' : 'br-down', text: effect === null ? '' : app.format.signed(effect) }))));
     return [heading(app.t('drivers'), app.t('driverNote')), BR.el('table', { class: 'br-drivers' }, rows)];
   }

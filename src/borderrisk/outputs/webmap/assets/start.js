@@ -100,7 +100,7 @@
       await app.open();
       document.documentElement.dataset.ready = Math.round(performance.now());
       if (app.state.cell) await app.select(app.cells.find(app.state.cell));
-      for (const name of BR.popupColumns(app.config)) await app.cells.load(name);
+      for (const name of [...BR.popupColumns(app.config), ...BR.driverColumns(app.config)]) await app.cells.load(name);
       document.documentElement.dataset.warm = '';
     } catch (error) {
       document.body.append(BR.el('p', { role: 'alert', class: 'br-failed br-card', text: `The map data could not be read: ${error.message}` }));
