@@ -14,6 +14,7 @@ from borderrisk.grid import WGS84, Grid
 # Largest error of an interpolated position, in cells. Pixels that near a cell's edge may be
 # counted next door.
 _TOLERANCE = 1e-3
+# At most the kernels' segment.
 _STEPS = (64, 32, 16, 8, 4, 2, 1)
 # Samples per cell and axis that large pixels are split into.
 _SAMPLES_PER_CELL = 4

@@ -12,7 +12,10 @@ from numba import njit
 # Columns of the sums, in the order of the scales that `_accumulate.Scales` gives.
 COUNT, SLOPE_COUNT, Z, Z2, SLOPE, TRI, NX, NY, NZ, NORTH, EAST, CURVE = range(12)
 SUMS = 12
-_METRICS = 9  # rows of the segment buffer: slope .. curvature, then elevation
+# Pixels of a row that are worked on together, and what is known of each: rows of a flat buffer,
+# SEGMENT apart. One buffer with constant distances lets the compiler use vector instructions.
+SEGMENT = 64
+_METRICS = 10
 
 # No "no NaN" flag: missing pixels are NaN.
 _FLAGS = {"reassoc", "contract", "arcp", "nsz"}
@@ -37,7 +40,7 @@ _A1, _A3, _A5, _A7, _A9, _A11, _A13, _A15, _A17 = (
 )
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _slope_degrees(gradient, secant):
     """Arctangent of the gradient in degrees, through the half angle; ``secant`` = √(1 + g²)."""
     t = gradient / (_ONE + secant)
@@ -46,8 +49,8 @@ def _slope_degrees(gradient, secant):
     return _TWICE_DEGREES * t * (_A1 + t2 * (_A3 + t2 * (_A5 + t2 * (_A7 + t2 * high))))
 
 
-@njit(nogil=True, cache=True, fastmath=_FLAGS)
-def pixel_metrics(up, mid, down, dx, dy, out):
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FLAGS)
+def pixel_metrics(up, mid, down, dx, dy, bins, out):
     """Surface measures of a run of pixels from their 3 x 3 neighbourhoods.
 
     Parameters
@@ -56,14 +59,18 @@ def pixel_metrics(up, mid, down, dx, dy, out):
         Three rows, north to south, with one more pixel at each end.
     dx, dy : float
         Ground size of a pixel, metres.
-    out : ndarray of float32, shape (>= 9, >= n)
-        Slope (degrees), TRI (m), unit normal east, north, up, northness, eastness, curvature
-        (1/m), elevation (m). NaN where a neighbour is missing.
+    bins : int
+        Bins of the slope histogram.
+    out : ndarray of float32, shape (640,)
+        For ``n`` pixels each, 64 apart: slope (degrees), TRI (m), unit normal east, north, up,
+        northness, eastness, curvature (1/m), elevation (m), bin of the slope. NaN where a
+        neighbour is missing.
     """
     gx = np.float32(0.125 / dx)
     gy = np.float32(0.125 / dy)
     ix2 = np.float32(1 / (dx * dx))
     iy2 = np.float32(1 / (dy * dy))
+    per_root = np.float32(bins / np.sqrt(90.0))
     for k in range(mid.size - 2):
         nw, n, ne = up[k], up[k + 1], up[k + 2]
         w, z, e = mid[k], mid[k + 1], mid[k + 2]
@@ -78,40 +85,42 @@ def pixel_metrics(up, mid, down, dx, dy, out):
         d1, d2, d3, d4 = nw - z, n - z, ne - z, w - z
         d5, d6, d7, d8 = e - z, sw - z, s - z, se - z
         squares = (d1 * d1 + d2 * d2 + d3 * d3 + d4 * d4) + (d5 * d5 + d6 * d6 + d7 * d7 + d8 * d8)
-        out[0, k] = _slope_degrees(g, secant)
-        out[1, k] = np.sqrt(squares)
-        out[2, k] = -p * up_part
-        out[3, k] = -q * up_part
-        out[4, k] = up_part
-        out[5, k] = q * downhill
-        out[6, k] = p * downhill
-        out[7, k] = -((d4 + d5) * ix2 + (d2 + d7) * iy2)
-        out[8, k] = z
+        slope = _slope_degrees(g, secant)
+        out[k] = slope
+        out[SEGMENT + k] = np.sqrt(squares)
+        out[2 * SEGMENT + k] = -p * up_part
+        out[3 * SEGMENT + k] = -q * up_part
+        out[4 * SEGMENT + k] = up_part
+        out[5 * SEGMENT + k] = q * downhill
+        out[6 * SEGMENT + k] = p * downhill
+        out[7 * SEGMENT + k] = -((d4 + d5) * ix2 + (d2 + d7) * iy2)
+        out[8 * SEGMENT + k] = z
+        out[9 * SEGMENT + k] = np.sqrt(slope) * per_root
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _fixed(value, scale):
     return np.int64(np.floor(value * scale + 0.5))
 
 
-@njit(nogil=True, cache=True, fastmath=_FLAGS)
-def _add_whole(buf, a, b, scales, acc, ext):
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FLAGS)
+def _add_whole(buf, stride, a, b, scales, acc, ext):
     """Add pixels ``a`` to ``b``, none of them missing, to one cell."""
     z1 = z2 = slope = tri = nx = ny = nz = north = east = curve = 0.0
-    low = high = buf[8, a]
+    low = high = buf[8 * stride + a]
     for k in range(a, b):
-        zf = buf[8, k]
+        zf = buf[8 * stride + k]
         z = np.float64(zf)
         z1 += z
         z2 += z * z
-        slope += np.float64(buf[0, k])
-        tri += np.float64(buf[1, k])
-        nx += np.float64(buf[2, k])
-        ny += np.float64(buf[3, k])
-        nz += np.float64(buf[4, k])
-        north += np.float64(buf[5, k])
-        east += np.float64(buf[6, k])
-        curve += np.float64(buf[7, k])
+        slope += np.float64(buf[k])
+        tri += np.float64(buf[stride + k])
+        nx += np.float64(buf[2 * stride + k])
+        ny += np.float64(buf[3 * stride + k])
+        nz += np.float64(buf[4 * stride + k])
+        north += np.float64(buf[5 * stride + k])
+        east += np.float64(buf[6 * stride + k])
+        curve += np.float64(buf[7 * stride + k])
         low = min(low, zf)
         high = max(high, zf)
     acc[COUNT] += b - a
@@ -130,11 +139,11 @@ def _add_whole(buf, a, b, scales, acc, ext):
     ext[1] = max(ext[1], high)
 
 
-@njit(nogil=True, cache=True)
-def _add_present(buf, a, b, scales, acc, ext):
+@njit(nogil=True, cache=True, error_model="numpy")
+def _add_present(buf, stride, a, b, scales, acc, ext):
     """Add pixels ``a`` to ``b`` to one cell, skipping what is missing."""
     for k in range(a, b):
-        zf = buf[8, k]
+        zf = buf[8 * stride + k]
         if np.isnan(zf):
             continue
         z = np.float64(zf)
@@ -143,25 +152,23 @@ def _add_present(buf, a, b, scales, acc, ext):
         acc[Z2] += _fixed(z * z, scales[Z2])
         ext[0] = min(ext[0], zf)
         ext[1] = max(ext[1], zf)
-        if np.isnan(buf[1, k]):
+        if np.isnan(buf[stride + k]):
             continue
         acc[SLOPE_COUNT] += 1
         for m in range(8):
-            acc[SLOPE + m] += _fixed(np.float64(buf[m, k]), scales[SLOPE + m])
+            acc[SLOPE + m] += _fixed(np.float64(buf[m * stride + k]), scales[SLOPE + m])
 
 
-@njit(nogil=True, cache=True)
-def _count_slopes(buf, a, b, hist):
+@njit(nogil=True, cache=True, error_model="numpy")
+def _count_slopes(buf, stride, a, b, hist):
     """Add slopes to one cell's histogram, whose bin edges are 90° (i / bins)²."""
-    bins = hist.size
-    factor = np.float32(bins / np.sqrt(90.0))
     for k in range(a, b):
-        slope = buf[0, k]
-        if not np.isnan(slope):
-            hist[min(bins - 1, np.int64(np.sqrt(slope) * factor))] += 1
+        place = buf[9 * stride + k]
+        if not np.isnan(place):
+            hist[min(hist.size - 1, np.int64(place))] += 1
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _label(u0, v0, du, dv, n, box, own, lab):
     """Cell index of each sample of a segment, −1 outside; returns whether any is inside."""
     row0, col0, rows, cols = box
@@ -175,8 +182,8 @@ def _label(u0, v0, du, dv, n, box, own, lab):
     return any_inside
 
 
-@njit(nogil=True, cache=True)
-def _add_segment(buf, lab, n, whole, scales, acc, ext, hist):
+@njit(nogil=True, cache=True, error_model="numpy")
+def _add_segment(buf, stride, lab, n, whole, scales, acc, ext, hist):
     """Add a labelled segment, run of equal labels by run."""
     a = 0
     while a < n:
@@ -186,32 +193,32 @@ def _add_segment(buf, lab, n, whole, scales, acc, ext, hist):
             b += 1
         if cell >= 0:
             if whole:
-                _add_whole(buf, a, b, scales, acc[cell], ext[cell])
+                _add_whole(buf, stride, a, b, scales, acc[cell], ext[cell])
             else:
-                _add_present(buf, a, b, scales, acc[cell], ext[cell])
-            _count_slopes(buf, a, b, hist[cell])
+                _add_present(buf, stride, a, b, scales, acc[cell], ext[cell])
+            _count_slopes(buf, stride, a, b, hist[cell])
         a = b
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FLAGS)
 def _is_whole(buf, n):
     """Whether no pixel and no neighbour of a segment is missing."""
     total = np.float32(0)
     for k in range(n):
-        total += np.float32(0) * buf[1, k]
+        total += np.float32(0) * buf[SEGMENT + k]
     return total == 0
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _spread(buf, n, split, out):
     """Repeat each pixel of a segment ``split`` times along the row."""
     for m in range(_METRICS):
         for k in range(n):
             for s in range(split):
-                out[m, k * split + s] = buf[m, k]
+                out[(m * SEGMENT + k) * split + s] = buf[m * SEGMENT + k]
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _ends(field, row, share, j):
     """Value of a control field at both ends of segment ``j``, between two control rows."""
     left = (1 - share) * field[row, j] + share * field[row + 1, j]
@@ -219,7 +226,7 @@ def _ends(field, row, share, j):
     return left, right
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _locate(at, j, n, control, box, own, lab):
     """Label the samples of segment ``j`` on the pixel-edge row ``at``; whether any is inside."""
     u, v, control_row, step, split = control
@@ -234,7 +241,7 @@ def _locate(at, j, n, control, box, own, lab):
     return _label(u0, v0, (u1 - u0) / samples, (v1 - v0) / samples, n * split, box, own, lab)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def accumulate(z, first, control, ground, box, own, scales, acc, ext, hist):
     """Add the pixels of a strip to the cells of a range of grid columns.
 
@@ -260,8 +267,8 @@ def accumulate(z, first, control, ground, box, own, scales, acc, ext, hist):
     """
     u, _, _, step, split = control
     dx, dy = ground
-    buf = np.empty((_METRICS, step), np.float32)
-    wide = np.empty((_METRICS, step * split if split > 1 else 1), np.float32)
+    buf = np.empty(_METRICS * SEGMENT, np.float32)
+    wide = np.empty(buf.size * split, np.float32) if split > 1 else buf
     lab = np.empty(step * split, np.int64)
     for i in range(z.shape[0] - 2):
         for j in range(u.shape[1] - 1):
@@ -273,18 +280,17 @@ def accumulate(z, first, control, ground, box, own, scales, acc, ext, hist):
                 if not _locate(first + i + (sub + 0.5) / split, j, n, control, box, own, lab):
                     continue
                 if not ready:
-                    pixel_metrics(
-                        z[i, line], z[i + 1, line], z[i + 2, line], dx[i, k], dy[i, k], buf
-                    )
+                    up, mid, down = z[i, line], z[i + 1, line], z[i + 2, line]
+                    pixel_metrics(up, mid, down, dx[i, k], dy[i, k], hist.shape[1], buf)
                     whole = _is_whole(buf, n)
                     if split > 1:
                         _spread(buf, n, split, wide)
                     ready = True
-                samples = buf if split == 1 else wide
-                _add_segment(samples, lab, n * split, whole, scales, acc, ext, hist)
+                stride = SEGMENT * split
+                _add_segment(wide, stride, lab, n * split, whole, scales, acc, ext, hist)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _order_statistic(hist, k):
     """Value of the k-th smallest slope, members of a bin spread evenly over it."""
     bins = hist.size
@@ -299,7 +305,7 @@ def _order_statistic(hist, k):
     return np.nan
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def histogram_quantile(hist, counts, q, out):
     """Quantile of each cell's slopes by linear interpolation between order statistics."""
     for cell in range(hist.shape[0]):
