@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from borderrisk.config import ESTIMATOR_NAMES, Config, json_schema, load_config, schema_text
+from borderrisk.config.inputs import INCIDENT_COLUMNS
 from borderrisk.config.merge import merge_patch
 from borderrisk.config.paths import PATH_KEYS
 from borderrisk.config.yamltext import read_yaml
@@ -308,3 +309,8 @@ def test_every_input_path_is_known_as_one():
 def test_every_estimator_of_the_model_can_be_named():
     estimators = pytest.importorskip("borderrisk.model.estimators").ESTIMATORS
     assert set(estimators) | {"pooled"} == set(ESTIMATOR_NAMES)
+
+
+def test_every_incident_column_of_the_reader_can_be_mapped():
+    layouts = pytest.importorskip("borderrisk.sources.incident_layouts")
+    assert set(INCIDENT_COLUMNS) == {*layouts.FIELDS, *layouts.ALIASES}

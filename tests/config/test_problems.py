@@ -168,9 +168,9 @@ def test_study_area(problems, minimal, text, line):
 
 INCIDENTS = [
     ("{path: in.csv, layout: table, default_radius_km: 5}",
-     "8:3: data.incidents.columns: layout 'table' needs columns for date, latitude, longitude"),
-    ("{path: in.csv, layout: table, columns: {date: d, latitude: y, longitude: x}}",
-     "8:44: data.incidents.columns: name a column for radius_km, or set default_radius_km"),
+     "8:3: data.incidents.columns: layout 'table' needs it: our names to the file's columns"),
+    ("{path: in.csv, layout: table, columns: {dat: d}}",
+     "8:54: data.incidents.columns.dat: unknown incident column; did you mean 'date'?"),
     ("{path: in.csv, columns: {date: d}}",
      "8:29: data.incidents.columns: used by layout 'table' only (got \"public_record\")"),
     ("{path: in.csv, layout: tabel}",
@@ -200,7 +200,7 @@ def test_incidents(problems, minimal, text, line):
 
 @pytest.mark.parametrize("column", ["ethnic_group", "قومیت"])
 def test_a_column_about_people_is_not_read_under_another_name(problems, minimal, column):
-    table = "layout: table, default_radius_km: 5, columns: {date: d, latitude: y, longitude: x"
+    table = "layout: table, columns: {date: d"
     lines = minimal.splitlines(keepends=True)
     lines[7] = f"  incidents: {{path: in.csv, {table}, kind: {column}}}}}\n"
     (line,) = problems(base="".join(lines))

@@ -120,14 +120,8 @@ def _columns(config: Config, key: Location) -> Iterator[Problem]:
         if incidents.columns:
             yield Problem(key, f"used by layout 'table' only {got(incidents.layout)}", at_key=True)
         return
-    needed = ["date"]
-    if incidents.path.suffix.lower() in (".csv", ".tsv", ".txt"):
-        needed += ["latitude", "longitude"]
-    absent = [name for name in needed if name not in incidents.columns]
-    if absent:
-        yield Problem(key, f"layout 'table' needs columns for {', '.join(absent)}", at_key=True)
-    if "radius_km" not in incidents.columns and incidents.default_radius_km is None:
-        yield Problem(key, "name a column for radius_km, or set default_radius_km", at_key=True)
+    if not incidents.columns:
+        yield Problem(key, "layout 'table' needs it: our names to the file's columns", at_key=True)
     for name, column in incidents.columns.items():
         if name not in INCIDENT_COLUMNS:
             hint = did_you_mean(name, INCIDENT_COLUMNS)

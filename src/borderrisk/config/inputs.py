@@ -65,9 +65,9 @@ class ElevationConfig(Section):
 
 
 INCIDENT_COLUMNS = (
-    "incident_id", "date", "date_end", "date_precision", "latitude", "longitude", "radius_km",
+    "incident_id", "id", "date", "date_end", "date_precision", "latitude", "longitude", "radius_km",
     "kind", "confidence", "place", "province", "country", "actor", "target", "deaths_reported",
-    "summary", "source",
+    "deaths", "summary", "source",
 )  # fmt: skip
 
 
@@ -81,9 +81,8 @@ class IncidentsConfig(Section):
     )
     columns: dict[str, str] = Field(
         default_factory=dict,
-        description="Layout 'table': our name -> the file's column. Our names: "
-        + ", ".join(INCIDENT_COLUMNS)
-        + ".",
+        description="Layout 'table': our name -> the file's column; columns that have our "
+        "name already may be left out. Our names: " + ", ".join(INCIDENT_COLUMNS) + ".",
         json_schema_extra={"propertyNames": {"enum": list(INCIDENT_COLUMNS)}},
     )
     default_radius_km: Positive | None = Field(
