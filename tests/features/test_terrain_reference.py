@@ -116,7 +116,7 @@ def test_geographic_raster_agrees_with_the_slow_reference():
         if name != "slope_p90":
             # The rest have a pixel within a thousandth of a cell of their edge, which may be
             # counted on its other side.
-            assert np.mean(error < 2e-5) > 0.8, name
+            assert np.mean(error < 2e-4) > 0.8, name
         assert error.max() < 0.3, name
 
 
