@@ -9,7 +9,7 @@ const cells = new BR.Cells(grid, {}, null);
 // One cell is 1,000 m; the window's top left corner is at (0, 0).
 const mesh = { k: 3, box: [-1000, -3000, 3000, 1000], a: [-1, 1, 3, -1, 1, 3, -1, 1, 3], b: [3, 3, 3, 1, 1, 1, -1, -1, -1] };
 
-function paint(raster, { px = 125, hatch = 0, x0 = 0, y0 = 0 } = {}) {
+function paint(raster, { px = 125, hatch = null, x0 = 0, y0 = 0 } = {}) {
   const pixels = new Uint32Array(256);
   const layer = { mesh, levels: BR.pyramid(raster, 2, 2, BR.prominence(2, false)), lut: BR.lut(['#ff0000', '#00ff00']), hatch };
   BR.paint(pixels, 16, { x0, y0, px, gx: 0, gy: 0 }, layer);
@@ -50,7 +50,7 @@ test('zoomed out, the most prominent of the cells that share a pixel is seen', (
 });
 
 test('hatching marks only cells not to be relied on, and runs on between tiles', () => {
-  const at = paint(Uint8Array.from([4, 5, 0, 0]), { hatch: 7 });
+  const at = paint(Uint8Array.from([4, 5, 0, 0]), { hatch: new Uint32Array(256).fill(7) });
   const colours = (from) => new Set([...Array(8).keys()].map((k) => at(from + k, 3)));
   assert.deepEqual(colours(0), new Set([RED]));
   assert.deepEqual(colours(8), new Set([RED, 7]));

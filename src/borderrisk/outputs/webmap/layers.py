@@ -68,7 +68,7 @@ _INTENSITY = FieldSpec("intensity", "Intensity", "شدت", "per_100km2_year")
 
 LAYERS: dict[str, LayerStyle] = {
     "segments": LayerStyle(
-        "Border segments by risk", "پاره‌های مرز بر پایه ریسک", "#8c2369", 6, ranked_by="intensity"
+        "Border segments by risk", "پاره‌های مرز بر پایه ریسک", "#8c2369", 5, ranked_by="intensity"
     ),
     "corridors": LayerStyle("Corridors", "کریدورها", "#00897b", 3.5, shown=False),
     "routes": LayerStyle("Least-time routes", "مسیرهای کم‌زمان", "#00897b", 2, "6 5", shown=False),

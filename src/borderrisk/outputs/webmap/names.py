@@ -63,7 +63,13 @@ def feature_fa(name: str) -> str:
 
 
 def _word(text: str) -> str:
-    return str(names()["countries"].get(text.upper(), text))
+    return country_label(text.upper())["fa"] if text.upper() in names()["countries"] else text
+
+
+def country_label(code: str) -> Label:
+    """Name of a country by its ISO 3166 code; the code itself when none is known."""
+    known: Label = names()["countries"].get(code, {"en": code, "fa": code})
+    return known
 
 
 def kind_label(kind: str) -> Label:

@@ -11,6 +11,7 @@ from pyproj import Transformer
 from rasterio.enums import Resampling
 from rasterio.io import MemoryFile
 from rasterio.warp import reproject
+from scipy.ndimage import distance_transform_edt
 
 from borderrisk.grid import WGS84
 from borderrisk.outputs.scene import Relief
@@ -19,6 +20,11 @@ from borderrisk.outputs.webmap.view import WEB_MERCATOR, Bounds, View
 LONG_SIDE_PX = 1400
 QUALITY = 70
 AROUND = 0.35
+# Windows are wide and study areas may be narrow: the picture is at least this wide for its height.
+WIDE = 1.5
+FADE = 0.06
+# Heights below are drawn flat, and below the second as water.
+SEA_LEVEL, WATER = 0.0, -60.0
 LIGHTS = ((315.0, 0.5), (270.0, 0.25), (0.0, 0.25))
 ALTITUDE = np.radians(45.0)
 # Slopes are stretched until the steepest tenth looks this steep, or coarse terrain draws flat.
@@ -45,8 +51,10 @@ def relief_image(view: View) -> ReliefImage | None:
     t = Transformer.from_crs(WEB_MERCATOR, WGS84, always_xy=True)
     west, south = t.transform(box[0], box[1])
     east, north = t.transform(box[2], box[3])
-    shade = hillshade(heights, pixel * np.cos(np.radians((south + north) / 2)))
-    picture = _webp(shade, np.isfinite(heights), _placed(box, pixel))
+    shade = hillshade(
+        np.maximum(heights, SEA_LEVEL), pixel * np.cos(np.radians((south + north) / 2))
+    )
+    picture = _webp(_coloured(shade, heights), _placed(box, pixel))
     data = base64.b64encode(picture).decode("ascii")
     return ReliefImage(f"data:image/webp;base64,{data}", (west, south, east, north))
 
@@ -71,7 +79,8 @@ def _mercator_box(view: View) -> Bounds:
     t = Transformer.from_crs(WGS84, WEB_MERCATOR, always_xy=True)
     x0, y0 = t.transform(west - dx, max(south - dy, -85))
     x1, y1 = t.transform(east + dx, min(north + dy, 85))
-    return (x0, y0, x1, y1)
+    wider = max(0.0, WIDE * (y1 - y0) - (x1 - x0)) / 2
+    return (x0 - wider, y0, x1 + wider, y1)
 
 
 def _warped(relief: Relief, box: Bounds) -> tuple[np.ndarray, float]:
@@ -97,9 +106,22 @@ def _placed(box: Bounds, pixel: float) -> Affine:
     return Affine(pixel, 0, box[0], 0, -pixel, box[3])
 
 
-def _webp(shade: np.ndarray, known: np.ndarray, transform: Affine) -> bytes:
-    grey = (70 + 185 * np.clip(shade / 0.95, 0, 1)).astype(np.uint8)
-    bands = np.stack([grey, grey, grey, np.where(known, 255, 0).astype(np.uint8)])
+def _coloured(shade: np.ndarray, heights: np.ndarray) -> np.ndarray:
+    """Red, green, blue and opacity: grey land, bluish water, nothing where heights are missing."""
+    grey = 70 + 185 * np.clip(shade / 0.95, 0, 1)
+    water = heights < WATER
+    tint = [np.where(water, level, grey) for level in (178, 201, 217)]
+    opacity = 255 * _inside(np.isfinite(heights))
+    return np.stack([*tint, opacity]).astype(np.uint8)
+
+
+def _inside(known: np.ndarray) -> np.ndarray:
+    """Opacity from 1 down to 0 at the edge of the picture and of the known heights."""
+    to_edge = distance_transform_edt(np.pad(known, 1))[1:-1, 1:-1] - 1
+    return np.round(np.clip(to_edge / (FADE * min(known.shape)), 0, 1), 1)
+
+
+def _webp(bands: np.ndarray, transform: Affine) -> bytes:
     count, height, width = bands.shape
     with MemoryFile() as memory:
         with memory.open(

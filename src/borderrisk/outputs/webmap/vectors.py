@@ -6,12 +6,14 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import shapely
 from scipy.spatial import KDTree
 
 from borderrisk.area import reproject
 from borderrisk.grid import WGS84
 from borderrisk.outputs.webmap.layers import geometry_json, layer_json, plain
+from borderrisk.outputs.webmap.names import country_label
 from borderrisk.outputs.webmap.palette import KINDS, OTHER_KIND
 from borderrisk.outputs.webmap.view import View
 
@@ -39,6 +41,7 @@ def vectors_json(view: View) -> dict[str, Any]:
         "area": _area(view),
         "borders": _borders(scene.borders, box),
         "places": _places(scene.settlements, box),
+        "countries": _countries(scene.settlements, box),
         "incidents": _incidents(view, box),
         "kinds": _kinds(scene.incidents),
         "layers": [layer_json(name, frame, box) for name, frame in sorted(scene.layers.items())],
@@ -74,6 +77,17 @@ def _places(settlements: gpd.GeoDataFrame, box: shapely.Geometry) -> list[dict[s
             "y": round(float(row.geometry.y), 4),
         }
         for _, row in largest.iterrows()
+    ]
+
+
+def _countries(settlements: gpd.GeoDataFrame, box: shapely.Geometry) -> list[dict[str, Any]]:
+    """Name of each country at the middle of its places in the box."""
+    near = settlements[settlements.intersects(box)]
+    middle = pd.DataFrame({"c": near["country"], "x": near.geometry.x, "y": near.geometry.y})
+    return [
+        {"label": country_label(str(code)), "x": round(float(x), 3), "y": round(float(y), 3)}
+        for code, x, y in middle.groupby("c")[["x", "y"]].median().itertuples()
+        if code
     ]
 
 

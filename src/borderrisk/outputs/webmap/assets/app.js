@@ -42,8 +42,7 @@
 
     /* --- looks --- */
     theme() { return this.state.theme || (DARK().matches ? 'dark' : 'light'); }
-    hatchColour() { return this.theme() === 'dark' ? '#0b0f13' : '#ffffff'; }
-    /** Colours of a metric's classes; on a dark ground the ramp is turned round so that high values still stand out. */
+      /** Colours of a metric's classes; on a dark ground the ramp is turned round so that high values still stand out. */
     colours(metric) { return this.theme() === 'dark' && metric.kind === 'sequential' ? [...metric.colours].reverse() : metric.colours; }
     metric() { return this.config.metrics.find((metric) => metric.name === this.state.layer); }
 
@@ -107,7 +106,7 @@
       const order = BR.prominence(metric.colours.length, metric.kind === 'diverging');
       const { rows, cols } = this.config.grid;
       const hatched = metric.kind === 'codes' || this.shown('hatch');
-      const layer = { mesh: this.config.meshes.toGrid, levels: BR.pyramid(raster, cols, rows, order), lut: BR.lut(this.colours(metric)), hatch: hatched ? BR.rgba(this.hatchColour()) : 0 };
+      const layer = { mesh: this.config.meshes.toGrid, levels: BR.pyramid(raster, cols, rows, order), lut: BR.lut(this.colours(metric)), hatch: hatched ? BR.lut(this.colours(metric), BR.hatchOn) : null };
       this.riskLayer.setLayer(layer);
       this.mini.paint(layer);
     }
@@ -146,7 +145,7 @@
     home() {
       const [west, south, east, north] = this.config.bounds;
       const beside = this.map.getSize().x > 900 ? 270 : 16;
-      this.map.fitBounds([[south, west], [north, east]], { animate: false, paddingTopLeft: [16, 16], paddingBottomRight: [beside, 16] });
+      this.map.fitBounds([[south, west], [north, east]], { animate: false, ...(this.dir() === 'rtl' ? { paddingTopLeft: [beside, 16], paddingBottomRight: [16, 16] } : { paddingTopLeft: [16, 16], paddingBottomRight: [beside, 16] }) });
     }
 
     writeHash() {

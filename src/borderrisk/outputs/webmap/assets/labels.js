@@ -32,14 +32,30 @@
     const near = app.config.places.filter((place) => place.pop >= least && bounds.contains([place.y, place.x]));
     const at = ([y, x]) => app.map.latLngToContainerPoint([y, x]);
     const dots = app.shown('incidents') ? app.incidents.filter((item) => app.map.hasLayer(item.marks[1])).map(({ incident }) => at([incident.y, incident.x])).map(({ x, y }) => ({ x: x - 4, y: y - 4, w: 8, h: 8 })) : [];
-    const labels = near.map((place) => {
+    const countries = app.config.countries.map((country) => {
+      const { x, y } = at([country.y, country.x]);
+      const w = 14 * country.label[app.state.lang].length;
+      return [{ x: x - w / 2, y: y - 10, w, h: 20 }];
+    });
+    const places = near.map((place) => {
       const { x, y } = at([place.y, place.x]);
       const w = 8 + 7.5 * name(place, app.state.lang).length;
       return [{ x: x + 6, y: y - 9, w, h: 18 }, { x: x - 6 - w, y: y - 9, w, h: 18 }];
     });
-    BR.declutter(labels, dots).forEach((side, i) => { if (side >= 0) app.places.addLayer(label(app, near[i], side)); });
+    BR.declutter([...places.slice(0, 4), ...countries, ...places.slice(4)], dots).forEach((side, k) => {
+      if (side < 0) return;
+      const first = Math.min(4, places.length);
+      const i = k - first;
+      const isCountry = i >= 0 && i < countries.length;
+      app.places.addLayer(isCountry ? countryLabel(app, app.config.countries[i]) : label(app, near[k < first ? k : k - countries.length], side));
+    });
     return app.places;
   };
+
+  function countryLabel(app, country) {
+    const html = BR.el('span', { text: country.label[app.state.lang] });
+    return L.marker([country.y, country.x], { icon: L.divIcon({ className: 'br-country', html, iconSize: null }), interactive: false, keyboard: false, pane: 'places' });
+  }
 
   function label(app, place, side) {
     const big = place.pop >= 300000 ? ' br-city' : '';

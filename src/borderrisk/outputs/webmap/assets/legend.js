@@ -20,7 +20,7 @@
   function classRow(app, metric, k) {
     const swatch = BR.el('span', { class: 'br-swatch', 'data-class': k + 1 });
     swatch.style.setProperty('--swatch', app.colours(metric)[k]);
-    if (metric.kind === 'codes' && k) swatch.append(BR.hatchSample(k, app.hatchColour()));
+    if (metric.kind === 'codes' && k) swatch.append(BR.hatchSample(k, BR.hatchOn(app.colours(metric)[k])));
     return BR.el('tr', { 'data-class': k + 1 },
       BR.el('td', {}, swatch),
       BR.el('th', { scope: 'row' }, BR.bdi(classText(app, metric, k), metric.kind === 'codes' ? 'auto' : 'ltr')),
@@ -47,7 +47,7 @@
   function hatching(app, metric) {
     const trust = app.config.metrics.find((m) => m.name === 'trust');
     if (!trust || metric.kind === 'codes' || !app.shown('hatch') || trust.counts.slice(1).every((n) => !n)) return null;
-    const lines = [1, 2, 3].filter((k) => trust.counts[k]).map((k) => BR.el('div', {}, BR.el('span', { class: 'br-swatch br-plain' }, BR.hatchSample(k, app.hatchColour())), app.trustLabel(k)));
+    const lines = [1, 2, 3].filter((k) => trust.counts[k]).map((k) => BR.el('div', {}, BR.el('span', { class: 'br-swatch br-plain' }, BR.hatchSample(k, '#ffffff')), app.trustLabel(k)));
     return BR.el('div', { class: 'br-legend-part' }, BR.el('strong', { text: app.t('hatched') }), lines);
   }
 

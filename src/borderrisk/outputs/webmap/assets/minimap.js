@@ -25,7 +25,7 @@
     paint(layer) {
       const context = this.picture.getContext('2d');
       const image = context.createImageData(SIDE, SIDE);
-      BR.paint(new Uint32Array(image.data.buffer), SIDE, this.frame, { ...layer, hatch: 0 });
+      BR.paint(new Uint32Array(image.data.buffer), SIDE, this.frame, { ...layer, hatch: null });
       context.putImageData(image, 0, 0);
       this.draw();
     }

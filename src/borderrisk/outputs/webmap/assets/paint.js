@@ -83,7 +83,7 @@
   /**
    * Paint a square of pixels.
    * `frame`: x0, y0 (mercator metres of the top left corner), px (metres per pixel), gx, gy (its pixel in the world, so
-   * that hatching runs on from tile to tile). `layer`: mesh, levels, lut (256 colour words), hatch (colour word, 0 = off).
+   * that hatching runs on from tile to tile). `layer`: mesh, levels, lut and hatch (256 colour words each; hatch null = off).
    */
   BR.paint = function (pixels, size, frame, layer) {
     const level = levelFor(layer.levels, layer.mesh, frame, size);
@@ -114,7 +114,7 @@
         const byte = raster.data[row * raster.w + col];
         if (!byte) continue;
         const hatched = hatch && byte & 3 && BR.onHatch(byte & 3, frame.gx + bx + x, frame.gy + by + y);
-        pixels[(by + y) * size + bx + x] = hatched ? hatch : lut[byte];
+        pixels[(by + y) * size + bx + x] = hatched ? hatch[byte] : lut[byte];
       }
     }
   }
@@ -126,10 +126,16 @@
     ];
   }
 
-  /** Colour word of each raster byte. */
-  BR.lut = function (colours) {
+  /** Colour word of each raster byte: the class's colour, or another made from it. */
+  BR.lut = function (colours, from = (colour) => colour) {
     const lut = new Uint32Array(256);
-    colours.forEach((colour, k) => lut.fill(BR.rgba(colour), (k + 1) << 2, (k + 2) << 2));
+    colours.forEach((colour, k) => lut.fill(BR.rgba(from(colour)), (k + 1) << 2, (k + 2) << 2));
     return lut;
+  };
+
+  /** Colour of hatching that shows on a colour: white on dark, slate on light. */
+  BR.hatchOn = function (hex) {
+    const v = parseInt(hex.slice(1), 16);
+    return 0.3 * (v >> 16) + 0.59 * ((v >> 8) & 255) + 0.11 * (v & 255) > 150 ? '#47525d' : '#ffffff';
   };
 })(globalThis.BR = globalThis.BR || {});

@@ -118,7 +118,7 @@
     if (!found.length) return BR.el('p', { class: 'br-mute', text: app.t('earlierNone') });
     const items = found.slice(0, MOST_INCIDENTS).map((incident) => BR.el('li', { 'data-br': 'incident' },
       dot(app, incident), BR.bdi(app.format.date(incident.date, incident.date_precision), 'ltr'), ' ',
-      BR.bdi(app.kindLabel(incident.kind)), incident.place ? [', ', BR.bdi(incident.place)] : null,
+      BR.bdi(app.kindLabel(incident.kind)), incident.place ? [' · ', BR.bdi(incident.place)] : null,
       BR.el('small', {}, ' ±', BR.el('bdi', { text: app.format.value(incident.radius, 'km') }))));
     const rest = found.length - items.length;
     return [heading(app.t('earlier')), BR.el('ul', {}, items, rest > 0 ? BR.el('li', { class: 'br-mute', text: app.t('more', { n: app.format.whole(rest) }) }) : null)];
@@ -142,7 +142,7 @@
     for (const name of ['actor', 'target']) if (incident[name]) table.append(row(app.t(name), BR.bdi(incident[name])));
     if (incident.deaths !== null && incident.deaths !== undefined) table.append(row(app.t('deaths'), app.format.whole(incident.deaths)));
     if (incident.source) table.append(row(app.t('source'), BR.bdi(incident.source)));
-    const where = [incident.place, incident.province].filter(Boolean).join(', ');
+    const where = [incident.place, incident.province].filter(Boolean).join(' · ');
     return frame(app,
       BR.el('div', { class: 'br-pop-head' }, dot(app, incident), BR.el('strong', {}, BR.bdi(app.kindLabel(incident.kind))), where ? BR.bdi(where) : null),
       incident.summary ? BR.el('p', { dir: 'auto', text: incident.summary }) : null, table,

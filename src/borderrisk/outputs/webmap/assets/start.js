@@ -40,6 +40,8 @@
         if (this.measure.active) this.measure.add(event.latlng);
         else this.select(this.cellAt(event.latlng), { at: event.latlng });
       });
+      const popup = (open) => document.documentElement.classList.toggle('br-popup', open);
+      map.on('popupopen', () => popup(true)).on('popupclose', () => popup(false));
       map.on('mousemove', (event) => BR.readout(this, event.latlng));
       map.on('moveend', () => { BR.showPlaces(this); this.mini.draw(); this.writeHash(); });
       map.on('popupclose', (event) => { if (event.popup === this.popup) { this.selection.setLatLngs([]); this.state.cell = null; this.writeHash(); } });
@@ -79,7 +81,7 @@
       this.home();
       if (this.state.view) map.setView([this.state.view.lat, this.state.view.lon], this.state.view.zoom, { animate: false });
       this.riskLayer = new BR.RiskLayer({ opacity: this.state.opacity / 100 }).addTo(map);
-      this.popup = L.popup({ maxWidth: 340, minWidth: 250, autoPanPadding: [24, 24] });
+      this.popup = L.popup({ maxWidth: Math.min(340, innerWidth - 60), minWidth: 240, autoPanPadding: [24, 24] });
       this.buildCorner();
       this.measure = new BR.Measure(this);
       this.applyTheme();

@@ -73,7 +73,7 @@
       const color = colours[incident.kind];
       const later = BR.isLater(app.config, incident);
       const at = [incident.y, incident.x];
-      const disc = L.circle(at, { radius: incident.radius * 1000, color, weight: 1.2, opacity: 0.85, fillColor: color, fillOpacity: 0.07, dashArray: later ? '4 4' : null, interactive: false });
+      const disc = L.circle(at, { radius: incident.radius * 1000, color, weight: 1.2, opacity: 0.85, fillColor: color, fillOpacity: incident.radius > 30 ? 0.03 : 0.08, dashArray: later ? '4 4' : null, interactive: false });
       const dot = L.circleMarker(at, { radius: 4.5, color: ring, weight: 1.2, fillColor: color, fillOpacity: later ? 0.45 : 1, bubblingMouseEvents: false });
       dot.bindPopup(() => BR.incidentPopup(app, incident), { maxWidth: 320 });
       return { incident, marks: [disc, dot], first: BR.dayOf(incident.date), last: BR.dayOf(incident.end) };
