@@ -24,7 +24,7 @@ def _scores(grid, polygon):
     exposure = grid.coverage(polygon)
     inside = exposure > 0
     xx, yy = grid.centres()
-    field = np.exp(-np.hypot(xx - 60_000, yy - 20_000) / 60_000)
+    field = np.exp(-np.hypot(xx - 57_300, yy - 18_700) / 60_000)
     intensity = np.where(inside, 0.001 + 0.4 * field, np.nan)
     count = intensity * exposure * grid.cell_area_km2 / 100
     probability = -np.expm1(-count)
