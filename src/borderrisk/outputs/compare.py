@@ -1,0 +1,200 @@
+"""What changed between two runs on the same grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from borderrisk.errors import ConfigError, DataError
+from borderrisk.grid import Grid
+from borderrisk.outputs.cells import cell_polygons, write_cells
+from borderrisk.outputs.figures.maps import change_figure
+from borderrisk.outputs.figures.style import render, style
+from borderrisk.outputs.files import writing
+from borderrisk.outputs.rasters import write_bands
+from borderrisk.outputs.scene import Scene
+
+UNKNOWN, WITHIN, ROSE, FELL = -1, 0, 1, 2
+CHANGES = {UNKNOWN: "no intervals", WITHIN: "within intervals", ROSE: "rose", FELL: "fell"}
+_BOTH = ("risk", "risk_class", "intensity", "probability", "probability_low", "probability_high",
+         "rank", "rank_low", "rank_high")  # fmt: skip
+_RANKS = ("rank_low", "rank_high")
+_CHANCES = ("probability_low", "probability_high")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The change from run A to run B.
+
+    Attributes
+    ----------
+    table : geopandas.GeoDataFrame
+        One row per cell scored in both: ``cell_id, change`` (``rose``, ``fell``,
+        ``within intervals`` or ``no intervals``), ``risk_change``, ``intensity_ratio`` and the
+        scores of both with endings ``_a`` and ``_b``. Largest changes of risk first.
+    scene_for_map : Scene
+        Run B with the variables ``risk_change`` (percentile points) and ``change`` (codes), for
+        maps and rasters.
+    """
+
+    table: gpd.GeoDataFrame
+    scene_for_map: Scene
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of cells by change."""
+        found = self.table["change"].value_counts()
+        return {word: int(found.get(word, 0)) for word in CHANGES.values()}
+
+
+def compare(scene_a: Scene, scene_b: Scene) -> Comparison:
+    """Compare two scorings of the same grid.
+
+    A cell *rose* if the whole interval of its rank lies above the one it had: the worst plausible
+    rank in B is better than the best plausible rank in A; *fell* is the reverse. Ranks are taken
+    as shares of the scored cells, so that study areas may differ. Runs without intervals of ranks
+    are compared by the bounds of the probability, if both forecast the same number of days.
+
+    Parameters
+    ----------
+    scene_a, scene_b : Scene
+        The earlier and the later, or the one and the other.
+
+    Raises
+    ------
+    ConfigError
+        If the grids differ or no cell is scored in both.
+    DataError
+        If one of them has no scores.
+    """
+    _check_comparable(scene_a, scene_b)
+    a, b = scene_a.cells, scene_b.cells
+    both = np.isfinite(a["risk"].to_numpy()) & np.isfinite(b["risk"].to_numpy())
+    if not both.any():
+        raise ConfigError("No cell is scored in both runs; their study areas do not overlap.")
+    change = np.where(both, _change(scene_a, scene_b), UNKNOWN).astype("int8")
+    risk_change = np.where(both, b["risk"].to_numpy() - a["risk"].to_numpy(), np.nan)
+    cells = b.assign(
+        risk_change=(("y", "x"), risk_change.astype("float32"), _RISK_CHANGE),
+        change=(("y", "x"), change, _CHANGE),
+    )
+    title = f"{scene_a.meta.get('run_id', 'A')} → {scene_b.meta.get('run_id', 'B')}"
+    meta = scene_b.meta | {
+        "compared": title,
+        "title": f"{scene_b.meta.get('title', 'Border risk')} ({title})",
+    }
+    scene = replace(scene_b, cells=cells, meta=meta)
+    return Comparison(_table(scene_a, scene, both), scene)
+
+
+_RISK_CHANGE = {"units": "percent", "long_name": "Change of the risk percentile"}
+_CHANGE = {
+    "long_name": "Change beyond the intervals of both runs",
+    "flag_values": np.array([UNKNOWN, WITHIN, ROSE, FELL], "int8"),
+    "flag_meanings": "unknown within_intervals rose fell",
+}
+
+
+def _check_comparable(scene_a: Scene, scene_b: Scene) -> None:
+    for label, scene in (("first", scene_a), ("second", scene_b)):
+        if "risk" not in scene.cells:
+            raise DataError(f"The {label} run has no scores to compare.")
+    if scene_a.grid != scene_b.grid:
+        raise ConfigError(
+            f"The runs have different grids ({_describe(scene_a.grid)}, and "
+            f"{_describe(scene_b.grid)}); give both the same study area, halo_km and cell_size_m."
+        )
+
+
+def _describe(grid: Grid) -> str:
+    rows, cols = grid.shape
+    corner = ", ".join(f"{value / 1000:g}" for value in (grid.transform.c, grid.transform.f))
+    operation = grid.crs.coordinate_operation
+    centre = [f"{p.value:g}°" for p in list(operation.params)[:2]] if operation else ["?"]
+    return (
+        f"{rows} x {cols} cells of {grid.cell_size_m / 1000:g} km, corner at {corner} km, "
+        f"projection centred on {', '.join(centre)}"
+    )
+
+
+def _change(scene_a: Scene, scene_b: Scene) -> np.ndarray:
+    """Codes of :data:`CHANGES`, shape (rows, columns)."""
+    shape = scene_a.grid.shape
+    if _have(_RANKS, scene_a, scene_b):
+        best_a, worst_a = _rank_shares(scene_a.cells)
+        best_b, worst_b = _rank_shares(scene_b.cells)
+        rose, fell = worst_b < best_a, best_b > worst_a
+        known = np.isfinite(best_a + worst_a + best_b + worst_b)
+    elif _have(_CHANCES, scene_a, scene_b) and _same_horizon(scene_a, scene_b):
+        low_a, high_a = (scene_a.cells[name].to_numpy() for name in _CHANCES)
+        low_b, high_b = (scene_b.cells[name].to_numpy() for name in _CHANCES)
+        rose, fell = low_b > high_a, high_b < low_a
+        known = np.isfinite(low_a + high_a + low_b + high_b)
+    else:
+        return np.full(shape, UNKNOWN)
+    return np.select([~known, rose, fell], [UNKNOWN, ROSE, FELL], WITHIN)
+
+
+def _have(names: tuple[str, ...], *scenes: Scene) -> bool:
+    return all(name in scene.cells for scene in scenes for name in names)
+
+
+def _same_horizon(scene_a: Scene, scene_b: Scene) -> bool:
+    days = scene_a.meta.get("horizon_days")
+    return days is not None and days == scene_b.meta.get("horizon_days")
+
+
+def _rank_shares(cells: xr.Dataset) -> list[np.ndarray]:
+    """Best and worst plausible rank as shares of the scored cells."""
+    count = int(np.isfinite(cells["risk"].to_numpy()).sum())
+    return [cells[name].to_numpy() / count for name in _RANKS]
+
+
+def _table(scene_a: Scene, scene: Scene, both: np.ndarray) -> gpd.GeoDataFrame:
+    a, b = scene_a.cells, scene.cells
+    codes = b["change"].to_numpy()[both]
+    columns: dict[str, np.ndarray] = {
+        "cell_id": scene.grid.cell_ids(both),
+        "change": np.array([CHANGES[int(code)] for code in codes]),
+        "risk_change": b["risk_change"].to_numpy()[both],
+    }
+    if "intensity" in a and "intensity" in b:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = b["intensity"].to_numpy()[both] / a["intensity"].to_numpy()[both]
+        columns["intensity_ratio"] = ratio
+    for name in (n for n in _BOTH if n in a and n in b):
+        columns[f"{name}_a"] = a[name].to_numpy()[both]
+        columns[f"{name}_b"] = b[name].to_numpy()[both]
+    polygons = cell_polygons(scene.grid, both)
+    table = gpd.GeoDataFrame(pd.DataFrame(columns), geometry=polygons, crs=scene.grid.crs)
+    order = np.argsort(-np.abs(columns["risk_change"]), kind="stable")
+    return table.iloc[order].reset_index(drop=True)
+
+
+def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
+    """Write ``changes.csv``, ``changes.geojson``, ``change.tif`` and ``change.png``.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be written.
+    """
+    folder = Path(folder)
+    table, scene = comparison.table, comparison.scene_for_map
+    written = [
+        write_cells(table, folder / "changes.csv", "csv"),
+        write_cells(table, folder / "changes.geojson", "geojson"),
+        write_bands(scene, ["risk_change"], folder / "change.tif"),
+    ]
+    with style():
+        figure = change_figure(scene)
+    if figure is not None:
+        with writing(folder / "change.png") as partial:
+            partial.write_bytes(render(figure, "png"))
+        written.append(folder / "change.png")
+    return written
