@@ -20,12 +20,15 @@ from borderrisk.model.estimators.base import (
     read_table,
 )
 from borderrisk.model.estimators.terms import Polynomial, Quadratic, Spline, Term, make_term
+from borderrisk.model.estimators.thinning import thin
+from borderrisk.model.estimators.threads import one_thread
 
 # Penalty per event; the prior variance of a coefficient is 1 / (alpha * events).
 ALPHAS = tuple(float(a) for a in np.geomspace(3.0, 1e-3, 8))
 FEW_EVENTS = 8
+# Weaker penalties that did no better before the search ends.
+_PATIENCE = 2
 _MAX_LOG = 30.0
-_CHUNK = 100_000
 
 
 class AdditivePoisson(IntensityEstimator):
@@ -46,17 +49,24 @@ class AdditivePoisson(IntensityEstimator):
             if term is not None:
                 self.terms_[str(name)] = term
         design = self._design(table)
-        self.alpha_ = self._select(design, training) if self.alpha is None else float(self.alpha)
-        self.coef_, self.intercept_ = _solve(design, training, self.alpha_)
+        with one_thread():
+            given = self.alpha is not None
+            self.alpha_ = float(self.alpha) if given else self._select(design, training)
+            self.coef_, self.intercept_ = _solve(design, training, self.alpha_)
 
     def _select(self, design: np.ndarray, training: Training) -> float:
         """Penalty with the best mean held-out information, on the training data only."""
         if training.events < FEW_EVENTS or not design.shape[1]:
             return 1.0
         fold = folds(training, self.n_folds, self.random_state)
-        scores = [_path_scores(design, training, fold == k) for k in np.unique(fold)]
-        total = np.sum([events * score for events, score in scores], axis=0)
-        return ALPHAS[int(np.argmax(total))]
+        parts = [_HeldOut(design, training, fold == k) for k in np.unique(fold)]
+        parts = [part for part in parts if part.usable]
+        scores: list[float] = []
+        for alpha in ALPHAS:
+            scores.append(sum(part.score(alpha) for part in parts))
+            if len(scores) - 1 - int(np.argmax(scores)) >= _PATIENCE:
+                break
+        return ALPHAS[int(np.argmax(scores))]
 
     def _design(self, table: pd.DataFrame) -> np.ndarray:
         columns = [term.design(table[name].to_numpy()) for name, term in self.terms_.items()]
@@ -68,14 +78,12 @@ class AdditivePoisson(IntensityEstimator):
         return dict(zip(self.terms_, parts, strict=True))
 
     def _effects(self, table: pd.DataFrame) -> np.ndarray:
-        """Effect of each term, shape (rows, terms); a chunk at a time, to keep the design small."""
-        out = np.empty((len(table), len(self.terms_)))
-        for j, (name, beta) in enumerate(self._coefficients().items()):
-            values = table[name].to_numpy()
-            for start in range(0, len(values), _CHUNK):
-                part = slice(start, start + _CHUNK)
-                out[part, j] = self.terms_[name].design(values[part]) @ beta
-        return out
+        """Effect of each term, shape (rows, terms)."""
+        parts = [
+            self.terms_[name].effect(table[name].to_numpy(), beta)
+            for name, beta in self._coefficients().items()
+        ]
+        return np.column_stack([np.zeros((len(table), 0)), *parts])
 
     def _relative(self, table: pd.DataFrame) -> np.ndarray:
         log = self._effects(table).sum(axis=1) + self.intercept_
@@ -107,7 +115,7 @@ class Gam(AdditivePoisson):
     n_folds : int
         Folds of that cross-validation.
     max_rows : int
-        Larger tables keep all rows with events and a random part of the background, reweighted.
+        Larger tables keep a random, reweighted part of their rows, most where the events are.
     random_state : int, optional
         Seed of the folds and of the thinning.
     """
@@ -117,7 +125,7 @@ class Gam(AdditivePoisson):
         alpha: float | None = None,
         n_knots: int = 6,
         n_folds: int = 5,
-        max_rows: int = 60_000,
+        max_rows: int = 25_000,
         random_state: int | None = 0,
     ):
         self.alpha = alpha
@@ -146,7 +154,7 @@ class Glm(AdditivePoisson):
         alpha: float | None = None,
         squares: bool = False,
         n_folds: int = 5,
-        max_rows: int = 200_000,
+        max_rows: int = 60_000,
         random_state: int | None = 0,
     ):
         self.alpha = alpha
@@ -159,57 +167,33 @@ class Glm(AdditivePoisson):
         return Quadratic if self.squares else Polynomial
 
 
-def thin(training: Training, max_rows: int, random_state: Any) -> Training:
-    """Keep rows that hold events and a random part of the others, reweighted to the same total.
-
-    Rows are kept with a probability that falls where they hold little (an event's tail spreads over
-    many cells); what is kept is weighted up by its inverse, so both parts of the likelihood stay
-    unbiased (Horvitz-Thompson).
-    """
-    n = len(training.rate)
-    if n <= max_rows:
-        return training
-    rng = np.random.default_rng(random_state)
-    importance = training.weight / training.weight.sum() + training.presence / training.events
-    keep = np.minimum(1.0, _scale_to(importance, max_rows) * importance)
-    index = np.flatnonzero(rng.uniform(size=n) < keep)
-    part = training.rows(index)
-    weight = part.weight / keep[index]
-    mean = np.average(part.rate, weights=weight)
-    weight *= training.events / weight.sum()
-    table = part.table.reset_index(drop=True)
-    return Training(table, part.rate / mean, weight, part.mean_rate * float(mean))
-
-
-def _scale_to(importance: np.ndarray, rows: int) -> float:
-    """Factor with which ``sum(min(1, factor * importance))`` is about ``rows``."""
-    factor = rows / importance.sum()
-    for _ in range(20):
-        factor *= rows / np.minimum(1.0, factor * importance).sum()
-    return float(factor)
-
-
 def _solve(design: np.ndarray, training: Training, alpha: float) -> tuple[np.ndarray, float]:
     if not design.shape[1]:
         return np.zeros(0), 0.0
-    model = PoissonRegressor(alpha=alpha, solver="newton-cholesky", max_iter=50, tol=1e-5)
+    model = PoissonRegressor(alpha=alpha, solver="newton-cholesky", max_iter=50, tol=1e-8)
     model.fit(design, training.rate, sample_weight=training.weight)
     return model.coef_, float(model.intercept_)
 
 
-def _path_scores(
-    design: np.ndarray, training: Training, test: np.ndarray
-) -> tuple[float, np.ndarray]:
-    """Events held out and their mean information under each penalty, from strong to weak."""
-    train, held = training.rows(np.flatnonzero(~test)), training.rows(np.flatnonzero(test))
-    events = float(held.presence.sum())
-    if not (events > 0 and train.presence.sum() > 0):
-        return 0.0, np.zeros(len(ALPHAS))
-    model = PoissonRegressor(solver="newton-cholesky", max_iter=50, tol=1e-4, warm_start=True)
-    scores = []
-    for alpha in ALPHAS:
-        model.set_params(alpha=alpha)
-        model.fit(design[~test], train.rate, sample_weight=train.weight)
-        log = np.clip(design[test] @ model.coef_, -_MAX_LOG, _MAX_LOG)
-        scores.append(information(held.rate, held.weight, np.exp(log)))
-    return events, np.array(scores)
+class _HeldOut:
+    """One fold: fitted on the others under ever weaker penalties, each fit starting at the last."""
+
+    def __init__(self, design: np.ndarray, training: Training, test: np.ndarray):
+        self.train = training.rows(np.flatnonzero(~test))
+        self.held = training.rows(np.flatnonzero(test))
+        self.design, self.held_design = design[~test], design[test]
+        self.model = PoissonRegressor(
+            solver="newton-cholesky", max_iter=50, tol=1e-4, warm_start=True
+        )
+
+    @property
+    def usable(self) -> bool:
+        return min(self.held.presence.sum(), self.train.presence.sum()) > 0
+
+    def score(self, alpha: float) -> float:
+        """Return the information about the held-out events, summed over them."""
+        self.model.set_params(alpha=alpha)
+        self.model.fit(self.design, self.train.rate, sample_weight=self.train.weight)
+        log = np.clip(self.held_design @ self.model.coef_, -_MAX_LOG, _MAX_LOG)
+        events = float(self.held.presence.sum())
+        return events * information(self.held.rate, self.held.weight, np.exp(log))

@@ -245,11 +245,15 @@ def _blocks(table: pd.DataFrame) -> np.ndarray:
 
 
 def _balanced(mass: np.ndarray, n: int) -> np.ndarray:
-    """Deal blocks to folds, the heaviest first, each to the lightest fold so far."""
-    load, fold = np.zeros(n), np.empty(len(mass), dtype=np.intp)
-    for block in np.argsort(-mass, kind="stable"):
+    """Deal blocks to folds, the heaviest first, each to the lightest fold so far.
+
+    Masses are counted in whole millionths of an event: rounding must not decide between equals.
+    """
+    share = np.round(mass * 1e6).astype(np.int64) + 1
+    load, fold = np.zeros(n, dtype=np.int64), np.empty(len(mass), dtype=np.intp)
+    for block in np.argsort(-share, kind="stable"):
         fold[block] = np.argmin(load)
-        load[fold[block]] += mass[block] + 1e-9
+        load[fold[block]] += share[block]
     return fold
 
 

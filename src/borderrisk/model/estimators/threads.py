@@ -19,8 +19,11 @@ def _controller() -> ThreadpoolController:
     return ThreadpoolController()
 
 
+def one_thread() -> AbstractContextManager[Any]:
+    """Return a context in which linear algebra and tree growing use one thread."""
+    return _controller().limit(limits=1)
+
+
 def threads_for(table: Any) -> AbstractContextManager[Any]:
     """Return a context in which small tables are worked on by one thread."""
-    if np.prod(table.shape) >= SMALL:
-        return nullcontext()
-    return _controller().limit(limits=1)
+    return nullcontext() if np.prod(table.shape) >= SMALL else one_thread()

@@ -20,6 +20,8 @@ from borderrisk.model.estimators.base import (
     information,
     read_table,
 )
+from borderrisk.model.estimators.thinning import thin
+from borderrisk.model.estimators.threads import threads_for
 
 FEW_EVENTS = 8
 _LABEL_PRIOR = 5.0
@@ -76,20 +78,23 @@ class HistGradientBoosting(IntensityEstimator):
         the table); 0 grows ``max_iter``.
     monotone : mapping of str to int, optional
         1 for columns that may only raise the intensity, −1 for those that may only lower it.
+    max_rows : int
+        Larger tables keep a random, reweighted part of their rows, most where the events are.
     random_state : int, optional
         Seed.
     """
 
     def __init__(
         self,
-        learning_rate: float = 0.1,
-        max_leaf_nodes: int = 8,
+        learning_rate: float = 0.08,
+        max_leaf_nodes: int = 6,
         min_samples_leaf: int = 20,
-        max_features: float = 0.5,
-        l2: float = 2.0,
+        max_features: float = 0.25,
+        l2: float = 10.0,
         max_iter: int = 120,
         n_folds: int = 3,
         monotone: Mapping[str, int] | None = None,
+        max_rows: int = 60_000,
         random_state: int | None = 0,
     ):
         self.learning_rate = learning_rate
@@ -100,15 +105,18 @@ class HistGradientBoosting(IntensityEstimator):
         self.max_iter = max_iter
         self.n_folds = n_folds
         self.monotone = monotone
+        self.max_rows = max_rows
         self.random_state = random_state
 
     def _fit(self, training: Training) -> None:
         self.mean_rate_ = training.mean_rate
+        training = thin(training, self.max_rows, self.random_state)
         table = covariates(training.table)
         self.columns_ = TreeColumns(training, table)
         matrix = self.columns_.matrix(table)
-        self.n_iter_ = self._select(matrix, training)
-        self.model_ = self._grow(matrix, training, self.n_iter_)
+        with threads_for(matrix):
+            self.n_iter_ = self._select(matrix, training)
+            self.model_ = self._grow(matrix, training, self.n_iter_)
 
     def _grow(
         self, matrix: np.ndarray, training: Training, n_iter: int
@@ -198,7 +206,7 @@ class RandomForest(IntensityEstimator):
     def __init__(
         self,
         n_estimators: int = 300,
-        min_samples_leaf: int = 2,
+        min_samples_leaf: int = 3,
         max_features: float | str = "sqrt",
         sample_size: int | None = None,
         n_jobs: int | None = None,
