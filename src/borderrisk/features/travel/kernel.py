@@ -37,7 +37,11 @@ PASSED = np.array(
     ]
 )
 START = np.uint8(255)
+# A block of the queue: link to the next block, where its entries end, and the entries. Block 0
+# keeps the first free block, the number of blocks ever used and the number of entries.
 BLOCK = 64
+LINK, FILL, FIRST = 0, 1, 2
+FREE, USED, ENTRIES = 0, 1, 2
 
 
 @njit(nogil=True, cache=True)
@@ -74,11 +78,13 @@ def _is_open(elevation, r, c, k):  # pragma: no cover - compiled
 
 
 @njit(nogil=True, cache=True)
-def accumulate(  # noqa: PLR0917
-    elevation, moves, multiplier, road, cols, sign, length, fastest, table, width, n_buckets,
-    starts, hours, came,
+def accumulate(  # noqa: C901 - one function, for the reason below
+    elevation, moves, multiplier, road, steps, table, ring, starts, hours, came,
 ):  # fmt: skip  # pragma: no cover - compiled
     """Fill ``hours`` and ``came`` outward from the starts.
+
+    Only single arrays are handed to the small functions below: each array argument costs a
+    reference count, which at this depth would triple the time.
 
     Parameters
     ----------
@@ -86,80 +92,77 @@ def accumulate(  # noqa: PLR0917
         Metres, and the masks of :func:`permit_moves`.
     multiplier, road : flat arrays
         Pace multiplier and hours per km by road (0 = none); empty when there is none.
-    cols : int
-        Cells per row.
-    sign : float
-        1 to walk away from the starts, −1 to walk towards them.
-    length, fastest : ndarray, shape (16,)
-        Kilometres of each move and the fewest hours it can take.
+    steps : ndarray of float64, shape (4, 16)
+        Of each move: kilometres, fewest hours it can take, slope per metre of rise (negative to
+        walk towards the starts), and the offset of the other cell.
     table : ndarray
         Hours per km by slope; the first two entries are the lowest slope and entries per slope.
-    width, n_buckets : float, int
-        Hours in a bucket, and buckets in the ring (more than the longest step needs).
+    ring : tuple of float and int
+        Hours per bucket, and buckets in the ring (more than the longest step needs).
     starts : ndarray of int
-        Cells whose ``hours`` are set already.
+        Cells whose ``hours`` are set already, in the order of these.
     hours : ndarray
         Infinite elsewhere; filled in place.
     came : ndarray of uint8
         Move that led to each cell, START where none did; filled in place.
     """
-    offset = MOVES[:, 0] * cols + MOVES[:, 1]
+    per_hour, n_buckets = 1 / ring[0], ring[1]
+    length, fastest, slope_of = steps[0], steps[1], steps[2]
+    offset, cols = steps[3].astype(np.int64), np.int64(steps[3, 3])
     heads = np.full(n_buckets, -1, np.int32)
-    fill = np.zeros(n_buckets, np.int32)
-    state = np.array([-1, 0, 0], np.int64)  # first free block, blocks used so far, entries
-    links, items = _grow(np.empty(0, np.int32), np.empty(0, np.int32), 1024)
-    rounded = np.empty(1, hours.dtype)
-    order = starts[np.argsort(hours[starts])]
-    first_bucket = (hours[order] / width).astype(np.int64)
-    waiting, current = 0, 0
-    while waiting < len(order) or state[2] > 0:
-        if state[2] == 0:
-            current = first_bucket[waiting]
-        while waiting < len(order) and first_bucket[waiting] <= current:
-            links, items = _room(state, links, items)
-            _push(current % n_buckets, order[waiting], heads, fill, links, items, state)
-            waiting += 1
+    blocks = _grown(np.empty((0, BLOCK), np.int32))
+    first = (hours[starts] * per_hour).astype(np.int64)
+    waiting, current = np.int64(0), np.int64(0)
+    while waiting < len(starts) or blocks[0, ENTRIES] > 0:
+        if blocks[0, ENTRIES] == 0:
+            current = first[waiting]
         slot = current % n_buckets
+        due = np.searchsorted(first, current, side="right")
+        blocks, waiting = _admit(starts[waiting:due], slot, heads, blocks), due
         while heads[slot] >= 0:
-            cell = _pop(slot, heads, fill, links, items, state)
-            if np.int64(hours[cell] / width) == current:  # else it was reached sooner
-                links, items = _room(state, links, items)
-                _relax(
-                    cell, current, elevation, moves, multiplier, road, cols, sign, length, fastest,
-                    table, width, offset, heads, fill, links, items, state, hours, came, rounded,
-                )  # fmt: skip
+            cell = _pop(slot, heads, blocks)
+            here, mask, z = hours[cell], moves[cell], elevation[cell]
+            if np.int64(here * per_hour) != current:  # it was reached sooner
+                continue
+            if blocks[0, USED] + N_MOVES > len(blocks):
+                blocks = _grown(blocks)
+            for k in range(N_MOVES):
+                other = cell + offset[k]
+                # most steps lead back: even on the best ground they cannot improve the other cell
+                if not (mask >> k) & 1 or hours[other] <= here + fastest[k]:
+                    continue
+                before = hours[other]
+                pace = _pace((elevation[other] - z) * slope_of[k], table)
+                if multiplier.size > 0:
+                    pace *= _mean_along(multiplier, cell, other, k, cols)
+                if road.size > 0 and k < NEAR_MOVES:
+                    pace = _faster(pace, road, cell, other)
+                hours[other] = here + length[k] * pace
+                after = hours[other]  # as rounded
+                if not after < before:
+                    hours[other] = before
+                    continue
+                came[other] = k
+                bucket = np.int64(after * per_hour)
+                # already queued there, unless it may have been taken out of this one
+                if bucket == current or bucket != _bucket(before, per_hour):
+                    _push(bucket % n_buckets, other, heads, blocks)
         current += 1
 
 
 @njit(nogil=True, cache=True)
-def _relax(  # noqa: PLR0917
-    cell, current, elevation, moves, multiplier, road, cols, sign, length, fastest, table, width,
-    offset, heads, fill, links, items, state, hours, came, rounded,
-):  # fmt: skip  # pragma: no cover - compiled
-    here, mask = hours[cell], moves[cell]
-    for k in range(N_MOVES):
-        if not (mask >> k) & 1:
-            continue
-        other = cell + offset[k]
-        before = hours[other]
-        # most steps lead back: even on the best ground they cannot improve the other cell
-        if before <= here + fastest[k]:
-            continue
-        rise = sign * (elevation[other] - elevation[cell])
-        pace = _pace(rise / (1000 * length[k]), table)
-        if multiplier.size > 0:
-            pace *= _mean_multiplier(multiplier, cell, other, k, cols)
-        if road.size > 0 and k < NEAR_MOVES and road[cell] > 0 and road[other] > 0:
-            pace = min(pace, (road[cell] + road[other]) / 2)
-        rounded[0] = here + length[k] * pace
-        after = rounded[0]
-        if after < before:
-            hours[other] = after
-            came[other] = k
-            bucket = np.int64(after / width)
-            # already queued in that bucket, unless it may have been taken out of this one
-            if bucket == current or before == np.inf or bucket != np.int64(before / width):
-                _push(bucket % heads.size, other, heads, fill, links, items, state)
+def _admit(starts, slot, heads, blocks):  # pragma: no cover - compiled
+    """Queue some starts; returns the blocks, which may have grown."""
+    for cell in starts:
+        if blocks[0, USED] == len(blocks):
+            blocks = _grown(blocks)
+        _push(slot, cell, heads, blocks)
+    return blocks
+
+
+@njit(nogil=True, cache=True)
+def _bucket(hours, per_hour):  # pragma: no cover - compiled
+    return np.int64(hours * per_hour) if hours < np.inf else np.int64(-1)
 
 
 @njit(nogil=True, cache=True)
@@ -174,7 +177,7 @@ def _pace(slope, table):  # pragma: no cover - compiled
 
 
 @njit(nogil=True, cache=True)
-def _mean_multiplier(multiplier, cell, other, k, cols):  # pragma: no cover - compiled
+def _mean_along(multiplier, cell, other, k, cols):  # pragma: no cover - compiled
     """Mean along the step: a knight's move spends a quarter of its length in each of 4 cells."""
     ends = multiplier[cell] + multiplier[other]
     if k < NEAR_MOVES:
@@ -185,53 +188,53 @@ def _mean_multiplier(multiplier, cell, other, k, cols):  # pragma: no cover - co
 
 
 @njit(nogil=True, cache=True)
-def _push(slot, cell, heads, fill, links, items, state):  # pragma: no cover - compiled
+def _faster(pace, road, cell, other):  # pragma: no cover - compiled
+    if road[cell] > 0 and road[other] > 0:
+        return min(pace, (road[cell] + road[other]) / 2)
+    return pace
+
+
+@njit(nogil=True, cache=True)
+def _push(slot, cell, heads, blocks):  # pragma: no cover - compiled
     block = heads[slot]
-    if block < 0 or fill[slot] == BLOCK:
-        fresh = state[0]
+    if block < 0 or blocks[block, FILL] == BLOCK:
+        fresh = blocks[0, FREE]
         if fresh >= 0:
-            state[0] = links[fresh]
+            blocks[0, FREE] = blocks[fresh, LINK]
         else:
-            fresh = state[1]
-            state[1] += 1
-        links[fresh] = block
+            fresh = blocks[0, USED]
+            blocks[0, USED] += 1
+        blocks[fresh, LINK] = block
+        blocks[fresh, FILL] = FIRST
         heads[slot] = fresh
-        fill[slot] = 0
         block = fresh
-    items[block * BLOCK + fill[slot]] = cell
-    fill[slot] += 1
-    state[2] += 1
+    at = blocks[block, FILL]
+    blocks[block, at] = cell
+    blocks[block, FILL] = at + 1
+    blocks[0, ENTRIES] += 1
 
 
 @njit(nogil=True, cache=True)
-def _pop(slot, heads, fill, links, items, state):  # pragma: no cover - compiled
+def _pop(slot, heads, blocks):  # pragma: no cover - compiled
     block = heads[slot]
-    fill[slot] -= 1
-    state[2] -= 1
-    cell = items[block * BLOCK + fill[slot]]
-    if fill[slot] == 0:
-        heads[slot] = links[block]
-        fill[slot] = BLOCK
-        links[block] = state[0]
-        state[0] = block
-    return cell
+    at = blocks[block, FILL] - 1
+    blocks[block, FILL] = at
+    blocks[0, ENTRIES] -= 1
+    if at == FIRST:
+        heads[slot] = blocks[block, LINK]
+        blocks[block, LINK] = blocks[0, FREE]
+        blocks[0, FREE] = block
+    return blocks[block, at]
 
 
 @njit(nogil=True, cache=True)
-def _room(state, links, items):  # pragma: no cover - compiled
-    """Make sure that one cell's moves can be queued."""
-    if state[1] + N_MOVES > links.size:
-        return _grow(links, items, 2 * links.size)
-    return links, items
-
-
-@njit(nogil=True, cache=True)
-def _grow(links, items, n_blocks):  # pragma: no cover - compiled
-    more_links = np.empty(n_blocks, np.int32)
-    more_items = np.empty(n_blocks * BLOCK, np.int32)
-    more_links[: links.size] = links
-    more_items[: items.size] = items
-    return more_links, more_items
+def _grown(blocks):  # pragma: no cover - compiled
+    """Return the queue's blocks with as many more; a fresh queue from none."""
+    more = np.empty((max(1024, 2 * len(blocks)), BLOCK), np.int32)
+    more[: len(blocks)] = blocks
+    if len(blocks) == 0:
+        more[0, FREE], more[0, USED], more[0, ENTRIES] = -1, 1, 0
+    return more
 
 
 @njit(nogil=True, cache=True)

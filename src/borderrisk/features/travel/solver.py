@@ -171,16 +171,15 @@ class Ground:
         hours = np.full(self._moves.size, np.inf, dtype)
         hours[cells] = start
         came = np.full(hours.size, kernel.START, np.uint8)
-        fastest, width, buckets = self._bounds()
+        steps, ring = self._steps(direction)
         kernel.accumulate(
             self._elevation.ravel(), self._moves.ravel(), self._multiplier, self._road.ravel(),
-            self.shape[1], {"from": 1.0, "to": -1.0}[direction], self._length, fastest,
-            self.walking.table(), width, buckets, cells, hours, came,
+            steps, self.walking.table(), ring, cells, hours, came,
         )  # fmt: skip
         return Travel(hours.reshape(self.shape), came.reshape(self.shape), direction)
 
     def _starts(self, sources: Sources) -> tuple[np.ndarray, np.ndarray]:
-        """Distinct passable cells and their hours."""
+        """Distinct passable cells in the order of their hours, and these."""
         if isinstance(sources, tuple):
             cells, start = np.asarray(sources[0], np.int64), np.asarray(sources[1], float)
         else:
@@ -194,12 +193,14 @@ class Ground:
                 "Every source or target lies in water, beyond the elevation data or on a barrier; "
                 "no path can begin there."
             )
-        order = np.argsort(start[good], kind="stable")
-        distinct, first = np.unique(cells[good][order], return_index=True)
-        return distinct, start[good][order][first]
+        cells, start = cells[good], start[good]
+        order = np.argsort(start, kind="stable")
+        _, first = np.unique(cells[order], return_index=True)
+        keep = order[np.sort(first)]
+        return cells[keep], start[keep]
 
-    def _bounds(self) -> tuple[np.ndarray, float, int]:
-        """Fewest hours of each move, hours per bucket, and buckets to hold the longest step."""
+    def _steps(self, direction: Direction) -> tuple[np.ndarray, tuple[float, int]]:
+        """Return the solver's table of moves, and the width and number of its buckets."""
         factor = self._multiplier[np.isfinite(self._multiplier)]
         best, worst = self.walking.best_pace, self.walking.worst_pace
         if factor.size:
@@ -211,7 +212,10 @@ class Ground:
         fastest = self._length * best * (1 - 1e-6)
         longest = float(self._length.max()) * worst
         width = max(float(fastest.min()), longest / (_MAX_BUCKETS - 3))
-        return fastest, width, int(longest / width) + 3
+        slope_of = {"from": 1, "to": -1}[direction] / (self._length * 1000)
+        offset = kernel.MOVES @ [self.shape[1], 1]
+        steps = np.stack([self._length, fastest, slope_of, offset.astype(float)])
+        return steps, (width, int(longest / width) + 3)
 
     def _permitted(self) -> np.ndarray:
         moves = np.zeros(self.shape, np.uint16)
