@@ -11,6 +11,7 @@ import shapely
 from borderrisk.errors import ConfigError, OutputError
 from borderrisk.outputs.cells import cells_table, write_cells
 from borderrisk.outputs.export import SUFFIXES, export
+from borderrisk.outputs.geojson import write_layer
 
 
 @pytest.fixture(scope="module")
@@ -180,3 +181,13 @@ def test_a_place_that_cannot_be_written_is_one_clear_error(scene, tmp_path, form
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="cannot be written"):
         export(scene, tmp_path / "file" / f"c{SUFFIXES[format]}", format)
+
+
+def test_other_layers_are_rfc_7946_too(scene, tmp_path):
+    path = write_layer(scene.borders, tmp_path / "border.geojson", "border")
+    data = json.loads(path.read_text(encoding="utf-8"))
+    assert "crs" not in data
+    assert {f["properties"]["pair"] for f in data["features"]} == {"IRN-AFG", "IRN-PAK"}
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_layer(scene.borders, tmp_path / "file" / "border.geojson", "border")

@@ -111,18 +111,23 @@ def test_what_is_absent_is_a_sentence(scene, tmp_path):
 
 def test_segments_are_listed_by_rank(scene):
     lines = gpd.GeoDataFrame(
-        {"segment_id": ["a", "b", "c"], "rank": [3, 1, 2], "expected": [0.1, 0.3, float("nan")]},
+        {
+            "segment_id": ["a", "b", "c"], "rank": [3, 1, 2], "rank_low": 1, "rank_high": [3, 2, 3],
+            "expected_per_year": [0.1, 0.3, float("nan")], "rate_per_km": [0.01, 0.03, 0.02],
+            "from_km": [0.0, 10.2, 20.4], "to_km": [10.2, 20.4, 30.6], "driver_1": "slope_mean",
+        },
         geometry=[shapely.LineString([(60, 31 + k), (60, 31.1 + k)]) for k in range(3)],
         crs=4326,
-    )
-    section = next(
-        s
-        for s in build_sections(replace(scene, layers={"segments": lines}))
-        if s.anchor == "segments"
-    )
-    (table,) = section.blocks
-    assert [row[0] for row in table.rows] == ["b", "c", "a"]
-    assert table.rows[1][-1] == "–"
+    )  # fmt: skip
+    sections = build_sections(replace(scene, layers={"segments": lines}))
+    (table,) = next(s for s in sections if s.anchor == "segments").blocks
+    assert [row[1] for row in table.rows] == ["b", "c", "a"]
+    first = dict(zip(table.columns, table.rows[0], strict=True))
+    assert first["rank"] == "1 (1 to 2)"
+    assert first["km"] == "10 to 20"
+    assert (first["per year"], first["per year and 100 km"]) == ("0.3", "3")
+    assert first["drivers"] == "mean slope"
+    assert table.rows[1][4] == "–"
 
 
 def test_the_same_scene_gives_the_same_report(make_scene, tmp_path):

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import shapely
 
 from borderrisk.grid import WGS84
+from borderrisk.outputs.files import writing
 from borderrisk.outputs.rounding import round_significant
 from borderrisk.outputs.vectors import write_vector
 
@@ -52,12 +53,20 @@ def write_geojson(table: gpd.GeoDataFrame, path: Path) -> None:
         stream.write(b"\n]\n}\n")
 
 
-def write_layer(table: gpd.GeoDataFrame, path: Path, layer: str) -> None:
-    """Write a small layer of any geometry (segments, corridors) as RFC 7946 with GDAL."""
-    write_vector(
-        table, path, layer, "GeoJSON", RFC7946="YES", WRITE_BBOX="YES", COORDINATE_PRECISION="6",
-        SIGNIFICANT_FIGURES="6", DESCRIPTION=DESCRIPTION,
-    )  # fmt: skip
+def write_layer(table: gpd.GeoDataFrame, path: Path, layer: str = "layer") -> Path:
+    """Write a small layer of any geometry (segments, corridors) as RFC 7946 with GDAL.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    with writing(Path(path)) as partial:
+        write_vector(
+            table, partial, layer, "GeoJSON", RFC7946="YES", WRITE_BBOX="YES",
+            COORDINATE_PRECISION="6", SIGNIFICANT_FIGURES="6", DESCRIPTION=DESCRIPTION,
+        )  # fmt: skip
+    return Path(path)
 
 
 def _lonlat_corners(table: gpd.GeoDataFrame) -> np.ndarray:

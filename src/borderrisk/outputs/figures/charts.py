@@ -71,6 +71,7 @@ def reliability_figure(scene: Scene) -> Figure | None:
 
 
 def _draw_calibration(ax: Axes, rows: list[dict[str, Any]]) -> None:
+    """Draw expected counts as bars, observed ones as points with their Poisson interval."""
     rows = [row for row in rows if row.get("expected") is not None]
     k = np.array([row["risk_class"] for row in rows])
     expected, observed, low, high = (
@@ -79,9 +80,9 @@ def _draw_calibration(ax: Axes, rows: list[dict[str, Any]]) -> None:
     colours = [RISK_COLOURS[int(c) - 1] for c in k]
     ax.bar(k, expected, width=0.62, color=colours, edgecolor=MUTED, lw=0.5, label="expected")
     known = np.isfinite(low) & np.isfinite(high)
-    spread = np.clip([(expected - low)[known], (high - expected)[known]], 0, None)
-    ax.errorbar(k[known], expected[known], spread, fmt="none", ecolor=MUTED, elinewidth=1,
-                capsize=4, label="interval")  # fmt: skip
+    spread = np.clip([(observed - low)[known], (high - observed)[known]], 0, None)
+    ax.errorbar(k[known], observed[known], spread, fmt="none", ecolor=INK, elinewidth=1,
+                capsize=4, label="its interval")  # fmt: skip
     ax.plot(k, observed, "o", ms=7, mfc="white", mec=INK, mew=1.6, label="observed", zorder=5)
     ax.set(xlabel="risk class", ylabel="incidents in the test periods", xticks=range(1, 6))
     ax.grid(visible=False, axis="x")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import geopandas as gpd
@@ -10,7 +9,15 @@ import numpy as np
 import pandas as pd
 
 from borderrisk.outputs.cells import cells_table
-from borderrisk.outputs.report.blocks import Block, Paragraph, Table, interval, records, show
+from borderrisk.outputs.report.blocks import (
+    Block,
+    Paragraph,
+    Table,
+    interval,
+    percent,
+    records,
+    show,
+)
 from borderrisk.outputs.scene import Scene
 
 MOST = 20
@@ -99,23 +106,37 @@ def segment_blocks(scene: Scene) -> list[Block]:
     segments = scene.layers.get("segments")
     if segments is None or segments.empty:
         return [Paragraph("Border segments were not ranked in this run.")]
-    table = pd.DataFrame(segments.drop(columns=segments.geometry.name))
-    by, ascending = _order(list(table.columns))
-    if by:
-        table = table.sort_values(by, ascending=ascending, kind="stable")
+    if "rank" in segments:
+        segments = segments.sort_values("rank", kind="stable")
+    segments = segments.head(MOST)
     middle = segments.geometry.to_crs(scene.grid.crs).interpolate(0.5, normalized=True)
-    near = nearest_places(scene.settlements, middle.loc[table.index])
-    table.insert(min(2, table.shape[1]), "near", near)
-    rows = table.head(MOST).to_dict("records")
-    return [records([{str(k): _clean(v) for k, v in row.items()} for row in rows])]
+    near = nearest_places(scene.settlements, middle)
+    plain = pd.DataFrame(segments.drop(columns=segments.geometry.name)).to_dict("records")
+    rows = [_segment_row(scene, row, place) for row, place in zip(plain, near, strict=True)]
+    return [records(rows, "Incidents expected to reach inland through them")]
 
 
-def _order(columns: Sequence[Any]) -> tuple[str, bool]:
-    for name, ascending in (("rank", True), ("expected", False), ("intensity", False),
-                            ("probability", False)):  # fmt: skip
-        if name in columns:
-            return name, ascending
-    return "", True
+def _segment_row(scene: Scene, row: dict[Any, Any], near: str) -> dict[str, Any]:
+    known = {str(key): _clean(value) for key, value in row.items()}
+    ends = [known.get(key) for key in ("from_km", "to_km")]
+    drivers = [known.get(f"driver_{k}") for k in (1, 2, 3)]
+    return {
+        "rank": interval(*(known.get(key) for key in ("rank", "rank_low", "rank_high"))),
+        "segment": known.get("segment_id"),
+        "km": None if None in ends else f"{ends[0]:.0f} to {ends[1]:.0f}",
+        "near": near,
+        "per year": interval(
+            *(known.get(f"expected_{end}") for end in ("per_year", "low", "high"))
+        ),
+        "per year and 100 km": _times(known.get("rate_per_km"), 100),
+        "share": percent(known.get("share")),
+        "trust": known.get("trust"),
+        "drivers": "; ".join(_long_name(scene, str(name)) for name in drivers if name),
+    }
+
+
+def _times(value: Any, factor: float) -> Any:
+    return None if value is None else value * factor
 
 
 def _clean(value: Any) -> Any:
