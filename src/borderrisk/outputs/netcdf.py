@@ -1,4 +1,4 @@
-"""NetCDF-4 files that fail cleanly."""
+"""NetCDF-4 files that fail cleanly, and come back as they were."""
 
 from __future__ import annotations
 
@@ -20,3 +20,10 @@ def write_netcdf(ds: xr.Dataset, path: Path) -> None:
     """
     encoding = {str(name): {"zlib": True, "complevel": 4} for name in ds.data_vars if ds[name].ndim}
     path.write_bytes(ds.to_netcdf(None, engine="h5netcdf", encoding=encoding))
+
+
+def read_netcdf(path: Path) -> xr.Dataset:
+    """Read a dataset written by :func:`write_netcdf` into memory, its projection a coordinate."""
+    with xr.open_dataset(path, engine="h5netcdf") as stored:
+        ds = stored.load()
+    return ds.set_coords("spatial_ref") if "spatial_ref" in ds.data_vars else ds

@@ -8,12 +8,11 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import rasterio
-import xarray as xr
 
 from borderrisk.area import StudyArea
 from borderrisk.errors import DataError
 from borderrisk.grid import Grid
-from borderrisk.outputs.netcdf import write_netcdf
+from borderrisk.outputs.netcdf import read_netcdf, write_netcdf
 from borderrisk.outputs.scene import Focus, Relief, Scene
 
 _VECTORS = ("borders", "settlements", "incidents")
@@ -58,10 +57,7 @@ def load_scene(folder: Path) -> Scene:
 
 
 def _load(folder: Path) -> Scene:
-    with xr.open_dataset(folder / "cells.nc", engine="h5netcdf") as stored:
-        cells = stored.load()
-    if "spatial_ref" in cells.data_vars:
-        cells = cells.set_coords("spatial_ref")
+    cells = read_netcdf(folder / "cells.nc")
     parts = gpd.read_parquet(folder / "area.parquet").set_index("part").geometry
     facts = json.loads((folder / "scene.json").read_text(encoding="utf-8"))
     layers = {

@@ -1,0 +1,172 @@
+"""Put one finished scoring and its surroundings together: the scene that outputs draw from."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import xarray as xr
+from rasterio.warp import transform_bounds
+
+from borderrisk.area import reproject
+from borderrisk.config import Config
+from borderrisk.grid import WGS84
+from borderrisk.model.drivers import effects
+from borderrisk.model.persistence import ModelFile
+from borderrisk.model.pooled import decompose
+from borderrisk.model.segment_table import segment_table
+from borderrisk.model.uncertainty import Intervals
+from borderrisk.outputs.scene import Focus, Relief, Scene
+from borderrisk.pipeline import scoring
+from borderrisk.pipeline.effects import partial_dependence
+from borderrisk.pipeline.inputs import Inputs
+from borderrisk.pipeline.stages import Stages
+from borderrisk.runs import shown_path
+
+log = logging.getLogger(__name__)
+
+STATEMENT = (
+    "Relative intensity of reported incidents, with uncertainty: an area-level estimate from open "
+    "data. It says nothing about persons, and it inherits what was and was not reported."
+)
+RELIEF_PIXELS = 2_000_000
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The cells with features and scores, and what the scores came from."""
+
+    cells: xr.Dataset
+    model: ModelFile
+    intervals: Intervals | None
+
+
+def score_cells(stages: Stages, model: ModelFile, replicates: int) -> Scored:
+    """Apply a model to the cells of a config."""
+    cells, ds = stages.cells, stages.features
+    parts = decompose(model.model, cells.x)
+    intervals = stages.intervals(replicates)
+    variables = scoring.score_variables(cells, parts, stages.config.outputs.horizon_days)
+    if intervals is not None:
+        variables |= scoring.interval_variables(cells, intervals)
+    found = effects(model.model, cells.x, cells.study_area_100km2)
+    variables |= scoring.driver_variables(cells, found)
+    if model.trust is not None:
+        halo_km = stages.config.study_area.halo_km
+        variables |= scoring.trust_variable(cells, ds, stages.panel, model.trust, halo_km)
+    return Scored(ds.assign(variables).assign(stages.border.slack.data_vars), model, intervals)
+
+
+def make_scene(
+    stages: Stages, scored: Scored, run_id: str, scorecard: dict[str, Any] | None
+) -> Scene:
+    """Build the scene of a run."""
+    config, inputs = stages.config, stages.inputs
+    mapped = config.mapped_focus.items()
+    focuses = tuple(Focus(n, f.bounds, f.title or n, f.title_fa) for n, f in mapped)
+    return Scene(
+        area=inputs.area,
+        cells=scored.cells,
+        borders=inputs.borders,
+        settlements=_within_halo(inputs.settlements, inputs),
+        incidents=_placed(stages),
+        relief=relief(inputs),
+        focuses=focuses,
+        meta=_meta(stages, scored, run_id, scorecard),
+        layers={"segments": ranked_segments(stages, scored), **stages.border.layers},
+    )
+
+
+def ranked_segments(stages: Stages, scored: Scored) -> gpd.GeoDataFrame:
+    """Return the border's segments, ranked by what reaches inland through them."""
+    border, intervals = stages.border, scored.intervals
+    return segment_table(
+        border.segments,
+        border.attribution,
+        scored.cells,
+        stages.inputs.grid,
+        replicates=None if intervals is None else intervals.replicates,
+        level=stages.config.uncertainty.level,
+        crossings=border.crossings,
+    )
+
+
+def _placed(stages: Stages) -> gpd.GeoDataFrame:
+    """Incidents the model was trained on, as they were read."""
+    table = stages.inputs.incidents.incidents
+    used = table["incident_id"].isin(stages.panel.incidents["incident_id"])
+    return table[used].reset_index(drop=True)
+
+
+def _within_halo(points: gpd.GeoDataFrame, inputs: Inputs) -> gpd.GeoDataFrame:
+    halo = reproject(inputs.area.halo, inputs.grid.crs, WGS84)
+    return points[points.within(halo)].reset_index(drop=True)
+
+
+def _meta(
+    stages: Stages, scored: Scored, run_id: str, scorecard: dict[str, Any] | None
+) -> dict[str, Any]:
+    config, inputs = stages.config, stages.inputs
+    rejected = stages.rejected()
+    return {
+        "title": config.title or config.name,
+        "title_fa": config.title_fa,
+        "run_id": run_id,
+        "config_name": config.name,
+        "origin": scored.model.origin,
+        "horizon_days": config.outputs.horizon_days,
+        "level": config.uncertainty.level,
+        "language": config.outputs.language,
+        "seed": config.seed,
+        "statement": STATEMENT,
+        "sources": [_source(source, stages.project) for source in inputs.sources],
+        "incident_counts": stages.counts(),
+        "rejected": rejected.astype(str).to_dict("records"),
+        "notes": list(inputs.incidents.notes),
+        "model": _model_facts(scored.model),
+        "partial_dependence": partial_dependence(stages, scored),
+        "scorecard": scorecard,
+        "config_text": config.dump_yaml(),
+    }
+
+
+def _source(source: Any, project: Path) -> dict[str, Any]:
+    names = ("title", "version", "licence", "attribution", "sha256", "bytes")
+    return {name: getattr(source, name) for name in names} | {
+        "path": shown_path(source.path, project)
+    }
+
+
+def _model_facts(model: ModelFile) -> dict[str, Any]:
+    facts = {key: model.extra.get(key) for key in ("estimator", "parameters", "incidents")}
+    return facts | {"origin": model.origin, **model.extra.get("facts", {})}
+
+
+def relief(inputs: Inputs) -> Relief | None:
+    """Elevation around the study area, thinned to what a map can show."""
+    source, grid = inputs.elevation, inputs.grid
+    west, south, east, north = transform_bounds(
+        grid.crs.to_wkt(), source.crs.to_wkt(), *grid.bounds, densify_pts=101
+    )
+    t, shape = source.transform, source.shape
+    rows = _span((north - t.f) / t.e, (south - t.f) / t.e, shape[0])
+    cols = _span((west - t.c) / t.a, (east - t.c) / t.a, shape[1])
+    pixels = (rows.stop - rows.start) * (cols.stop - cols.start)
+    if pixels <= 0:
+        return None
+    step = max(1, round(np.sqrt(pixels / RELIEF_PIXELS)))
+    strips = [
+        source.read(slice(row, min(row + step, rows.stop)), cols)[:1, ::step]
+        for row in range(rows.start, rows.stop, step)
+    ]
+    corner = t * t.translation(cols.start, rows.start)
+    return Relief(np.concatenate(strips), corner * corner.scale(step), source.crs)
+
+
+def _span(first: float, last: float, size: int) -> slice:
+    low, high = sorted((first, last))
+    return slice(int(np.clip(np.floor(low), 0, size)), int(np.clip(np.ceil(high), 0, size)))

@@ -1,0 +1,85 @@
+"""Second stage: every feature of every cell, as the config asks for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from borderrisk.config import Config
+from borderrisk.errors import DataError
+from borderrisk.features import catalogue, proximity
+from borderrisk.features.terrain import terrain_features
+from borderrisk.grid import Grid
+from borderrisk.pipeline.inputs import Inputs
+from borderrisk.pipeline.movement import movement_features
+
+
+def compute_features(config: Config, inputs: Inputs) -> xr.Dataset:
+    """Return all features with ``exposure`` and ``domain``, on the grid."""
+    parts = [
+        terrain_features(
+            inputs.elevation, inputs.grid, tpi_radii_km=config.features.terrain.tpi_radii_km
+        ),
+        proximity.border_features(inputs.grid, inputs.lines, inputs.home),
+        _settlements(config, inputs),
+        *movement_features(config, inputs),
+    ]
+    ds = inputs.base
+    for part in parts:
+        ds = ds.assign(part.data_vars)
+    ds = catalogue.annotate(ds)
+    if config.features.table is not None:
+        ds = ds.assign(read_table(config.features.table, config.features.columns, inputs.grid))
+    return ds
+
+
+def _settlements(config: Config, inputs: Inputs) -> xr.Dataset:
+    towns = inputs.settlements
+    x, y = inputs.grid.project(towns.geometry.x, towns.geometry.y)
+    ds = proximity.settlement_features(
+        inputs.grid,
+        x,
+        y,
+        towns["population"].to_numpy(),
+        config.features.proximity.settlement_thresholds,
+        scale_km=config.features.proximity.potential_scale_km,
+    )
+    empty = [str(name) for name in ds.data_vars if np.isnan(ds[name]).all()]
+    if empty:
+        raise DataError(
+            f"{config.data.settlements}: no settlement is large enough for {', '.join(empty)}; "
+            "lower features.proximity.settlement_thresholds."
+        )
+    return ds
+
+
+def read_table(path: Path, columns: tuple[str, ...], grid: Grid) -> dict[str, xr.DataArray]:
+    """Read further features per cell from a CSV or Parquet file with a ``cell_id`` column."""
+    table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    absent = [name for name in ("cell_id", *columns) if name not in table]
+    if absent:
+        raise DataError(
+            f"{path}: no column {', '.join(absent)} (it has {', '.join(map(str, table.columns))})."
+        )
+    rows, cols = np.array([grid.parse_cell_id(str(i)) for i in table["cell_id"]]).T
+    arrays = {}
+    for name in columns:
+        values = np.full(grid.shape, np.nan)
+        values[rows, cols] = pd.to_numeric(table[name], errors="coerce")
+        attrs = {"units": "1", "long_name": name, "source": path.name}
+        arrays[name] = xr.DataArray(values, dims=("y", "x"), attrs=attrs)
+    return arrays
+
+
+def model_features(config: Config, ds: xr.Dataset) -> list[str]:
+    """Names of the features a model may use, exclusions applied."""
+    excluded = set(config.features.exclude)
+    declared = [
+        name
+        for name in catalogue.feature_names(ds)
+        if name not in excluded and catalogue.feature(name).group not in excluded
+    ]
+    return declared + [name for name in config.features.columns if name not in excluded]

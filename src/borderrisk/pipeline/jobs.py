@@ -1,0 +1,223 @@
+"""The main job, and its parts as commands of their own."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from borderrisk.config import Config
+from borderrisk.errors import ConfigError
+from borderrisk.model.persistence import ModelFile, load_model, save_model
+from borderrisk.model.scorecard import render_text
+from borderrisk.outputs.features import feature_summary
+from borderrisk.outputs.features import write_features as write_feature_file
+from borderrisk.outputs.figures import write_figures
+from borderrisk.outputs.scene import Scene
+from borderrisk.outputs.stac import write_stac_item
+from borderrisk.pipeline.assembly import make_scene, score_cells
+from borderrisk.pipeline.inputs import input_files
+from borderrisk.pipeline.result import Result
+from borderrisk.pipeline.stages import Progress, Stages
+from borderrisk.pipeline.writing import write_documents, write_json, write_outputs
+from borderrisk.runs import LOG, Manifest, RunFolder, find_run, new_run_id, run_log
+
+log = logging.getLogger(__name__)
+
+MODEL = "model.skops"
+
+
+def run(
+    config: Config,
+    *,
+    out: str | Path | None = None,
+    force: bool = False,
+    evaluate: bool | None = None,
+    replicates: int | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Train, evaluate, score and write a run.
+
+    Parameters
+    ----------
+    config : Config
+        From :func:`borderrisk.load_config`.
+    out : path, optional
+        Folder of the results; by default a new one under ``outputs.folder``.
+    force : bool
+        Recompute every stage, and replace an earlier run in ``out``.
+    evaluate : bool, optional
+        Whether to make the scorecard; by default as the config says.
+    replicates : int, optional
+        Bootstrap replicates; by default as the config says.
+    progress : callable, optional
+        Told ``(stage, done, total)``.
+
+    Raises
+    ------
+    BorderRiskError
+        If the config, an input or the output folder cannot be used; nothing is written then.
+    """
+    stages = Stages.of(config, refresh=force, progress=progress)
+    wanted = config.evaluation.enabled if evaluate is None else evaluate
+    count = config.uncertainty.replicates if replicates is None else replicates
+    return _write_run(stages, None, out, force=force, evaluate=wanted, replicates=count)
+
+
+def score(
+    model_path: str | Path, config: Config, *, out: str | Path | None = None, force: bool = False
+) -> Result:
+    """Apply a trained model to the area of a config.
+
+    Parameters
+    ----------
+    model_path : path
+        A model file, or a run that holds one.
+    config : Config
+        Where to score. Its features have to include the model's.
+    out, force
+        As in :func:`run`.
+
+    Raises
+    ------
+    ConfigError
+        If the config does not make a feature the model needs.
+    """
+    path = Path(model_path)
+    saved = load_model(find_run(path) / MODEL if path.is_dir() else path)
+    stages = Stages.of(config, refresh=False)
+    absent = [name for name in saved.features if name not in stages.features]
+    if absent:
+        raise ConfigError(
+            f"{path.name} needs the feature(s) {', '.join(absent)}, which {config.name} does not "
+            "make; use the feature settings it was trained with."
+        )
+    return _write_run(stages, saved, out, force=force, evaluate=False, replicates=0)
+
+
+def _write_run(
+    stages: Stages,
+    model: ModelFile | None,
+    out: str | Path | None,
+    *,
+    force: bool,
+    evaluate: bool,
+    replicates: int,
+) -> Result:
+    config = stages.config
+    parent = config.outputs.folder / config.name
+    run_id = new_run_id(parent, config.hash)
+    manifest = _manifest(stages, run_id)
+    with RunFolder(Path(out) if out else parent / run_id, force=force) as folder:
+        with run_log(folder.path / LOG, stages.project):
+            scene = _scene(stages, model, run_id, evaluate=evaluate, replicates=replicates)
+            used = model or stages.model
+            save_model(folder.path / MODEL, used)
+            with stages.cache.timed("outputs"):
+                write_outputs(scene, config, folder.path)
+            scene = _with_manifest(scene, manifest, stages)
+            with stages.cache.timed("report"):
+                write_documents(scene, folder.path)
+            _write_facts(scene, used, manifest, stages, folder.path)
+        facts = dict(manifest.write(folder.path, stages.cache.records))
+    stages.cache.prune()
+    return Result(folder.final, scene, facts)
+
+
+def _manifest(stages: Stages, run_id: str) -> Manifest:
+    config = stages.config
+    manifest = Manifest(
+        run_id=run_id, config_name=config.name, config_hash=config.hash, seed=config.seed,
+        project=stages.project,
+    )  # fmt: skip
+    manifest.add_inputs(input_files(config), stages.cache.hashes)
+    return manifest
+
+
+def _scene(
+    stages: Stages, model: ModelFile | None, run_id: str, *, evaluate: bool, replicates: int
+) -> Scene:
+    scored = score_cells(stages, model or stages.model, replicates)
+    return make_scene(stages, scored, run_id, stages.scorecard if evaluate else None)
+
+
+def _with_manifest(scene: Scene, manifest: Manifest, stages: Stages) -> Scene:
+    manifest.counts.update(stages.counts())
+    manifest.notes.extend(stages.inputs.incidents.notes)
+    facts = manifest.to_dict(stages.cache.records)
+    return replace(scene, meta={**scene.meta, "manifest": facts})
+
+
+def _write_facts(
+    scene: Scene, model: ModelFile, manifest: Manifest, stages: Stages, folder: Path
+) -> None:
+    metrics: dict[str, Any] = {
+        "model": scene.meta["model"],
+        "counts": manifest.counts,
+        "importance": model.extra.get("importance", {}),
+    }
+    scorecard = scene.meta["scorecard"]
+    if scorecard is not None:
+        metrics["headline"] = scorecard.get("headline")
+        metrics["targets"] = scorecard.get("targets")
+        write_json(scorecard, folder / "scorecard.json")
+        (folder / "scorecard.txt").write_text(render_text(scorecard), encoding="utf-8")
+    write_json(metrics, folder / "metrics.json")
+    rejected = stages.rejected()
+    rejected.to_csv(folder / "rejected.csv", index=False, lineterminator="\n")
+    try:
+        write_stac_item(scene, folder)
+    except ConfigError as error:
+        log.debug("no STAC item: %s", error)
+
+
+def train(config: Config, out: str | Path | None = None) -> dict[str, Any]:
+    """Fit the model of a config and save it; return what was written."""
+    stages = Stages.of(config)
+    model = stages.model
+    path = Path(out) if out else config.outputs.folder / config.name / MODEL
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_model(path, model)
+    return {
+        "model": str(path),
+        "estimator": config.model.estimator,
+        "origin": model.origin,
+        "incidents": model.extra["incidents"],
+        "features": len(model.features),
+    }
+
+
+def write_features(
+    config: Config, out: str | Path | None = None
+) -> tuple[Path, list[dict[str, Any]]]:
+    """Write the features of a config; return the file and a table of their ranges."""
+    stages = Stages.of(config)
+    suffix = config.outputs.features_format
+    path = Path(out) if out else config.outputs.folder / config.name / f"features.{suffix}"
+    format_ = "zarr" if path.suffix == ".zarr" else "nc"
+    write_feature_file(stages.features, path, format_)
+    return path, feature_summary(stages.features).reset_index().to_dict("records")
+
+
+def evaluate(
+    config: Config,
+    *,
+    out: str | Path | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> tuple[Path, dict[str, Any], str]:
+    """Make the scorecard of a config; return its folder, the scorecard and it as text."""
+    stages = Stages.of(config, refresh=force, progress=progress)
+    run_id = new_run_id(config.outputs.folder / config.name, config.hash)
+    final = Path(out) if out else config.outputs.folder / config.name / f"evaluation-{run_id}"
+    with RunFolder(final, force=force) as folder:
+        scorecard = stages.scorecard
+        text = render_text(scorecard)
+        write_json(scorecard, folder.path / "scorecard.json")
+        (folder.path / "scorecard.txt").write_text(text, encoding="utf-8")
+        scored = score_cells(stages, stages.model, 0)
+        scene = make_scene(stages, scored, run_id, scorecard)
+        write_figures(scene, folder.path / "figures", formats=("png", "svg"))
+        _manifest(stages, run_id).write(folder.path, stages.cache.records)
+    return folder.final, scorecard, text

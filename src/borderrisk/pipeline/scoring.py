@@ -1,0 +1,145 @@
+"""From a fitted model to the score variables of every cell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from borderrisk.model import drivers, scores, trust
+from borderrisk.model.cells import CellTable
+from borderrisk.model.panel import Panel
+from borderrisk.model.pooled import Decomposition
+from borderrisk.model.uncertainty import Intervals
+
+RATE = "incidents per 100 km² per year"
+_LABELS = {
+    "intensity": (RATE, "Relative intensity of reported incidents"),
+    "probability": ("1", "Chance of at least one reported incident within the horizon"),
+    "risk": ("%", "Percentile rank of intensity by area in the study area"),
+    "risk_class": ("1", "Risk class, 1-5 by area share"),
+    "rank": ("1", "Rank of intensity, 1 = highest"),
+    "susceptibility": (RATE, "Intensity that terrain, border and access explain"),
+    "history": ("1", "Factor by which earlier incidents change the intensity"),
+    "reporting": ("1", "Factor by which reporting effort changes the intensity"),
+    "probability_low": ("1", "Lower bound of the probability"),
+    "probability_high": ("1", "Upper bound of the probability"),
+    "rank_low": ("1", "Best rank within the interval"),
+    "rank_high": ("1", "Worst rank within the interval"),
+    "trust": ("1", "Whether the score can be relied on"),
+}
+
+
+def _variable(
+    cells: CellTable, name: str, values: np.ndarray, dtype: str = "float32", **attrs: Any
+) -> xr.DataArray:
+    """One value per domain cell as a grid variable, missing outside the study area."""
+    units, long_name = _LABELS[name]
+    grid = cells.to_grid(np.where(cells.study, values, np.nan)).astype(dtype)
+    return xr.DataArray(
+        grid, dims=("y", "x"), attrs={"units": units, "long_name": long_name, **attrs}
+    )
+
+
+def score_variables(
+    cells: CellTable, parts: Decomposition, horizon_days: float
+) -> dict[str, xr.DataArray]:
+    """Intensity and its parts, probability, risk, class and rank of the study area's cells."""
+    study, area = cells.study, cells.study_area_100km2
+    intensity = parts.intensity
+    risk = np.zeros(len(cells))
+    risk[study] = scores.risk_percentile(intensity[study], area[study])
+    values = {
+        "intensity": intensity,
+        "probability": scores.probability(intensity, area, horizon_days),
+        "risk": risk,
+        "rank": _ranks(intensity, study),
+        "susceptibility": parts.susceptibility,
+        "history": parts.history,
+        "reporting": parts.reporting,
+    }
+    variables = {name: _variable(cells, name, value) for name, value in values.items()}
+    classes = np.where(study, scores.risk_class(risk), 0)
+    units, long_name = _LABELS["risk_class"]
+    variables["risk_class"] = xr.DataArray(
+        np.maximum(cells.to_grid(classes.astype("int16")), 0).astype("uint8"),
+        dims=("y", "x"),
+        attrs={"units": units, "long_name": long_name},
+    )
+    return variables
+
+
+def _ranks(intensity: np.ndarray, study: np.ndarray) -> np.ndarray:
+    """Rank among the study cells, 1 for the highest; ties in row-major order."""
+    ranks = np.zeros(len(intensity))
+    index = np.flatnonzero(study)
+    ranks[index[np.argsort(-intensity[index], kind="stable")]] = np.arange(1, len(index) + 1)
+    return ranks
+
+
+def interval_variables(cells: CellTable, intervals: Intervals) -> dict[str, xr.DataArray]:
+    """Bounds of probability and rank."""
+    names = ("probability_low", "probability_high", "rank_low", "rank_high")
+    found = {}
+    for name in names:
+        values = np.full(len(cells), np.nan)
+        values[cells.study] = getattr(intervals, name)
+        found[name] = _variable(cells, name, values)
+    return found
+
+
+def driver_variables(cells: CellTable, parts: pd.DataFrame) -> dict[str, xr.DataArray]:
+    """The three strongest effects of each cell, as codes and signed effects."""
+    if parts.empty or not len(parts.columns):
+        return {}
+    found = drivers.top_drivers(parts)
+    codes = np.arange(len(found.features), dtype="int16")
+    attrs = {"flag_values": codes, "flag_meanings": " ".join(found.features)}
+    variables = {}
+    for k in range(found.codes.shape[1]):
+        name = f"driver_{k + 1}"
+        code = np.where(cells.study, found.codes[:, k], -1).astype("int16")
+        effect = np.where(cells.study, found.effects[:, k], np.nan)
+        variables[name] = xr.DataArray(
+            cells.to_grid(code),
+            dims=("y", "x"),
+            attrs={"units": "1", "long_name": f"Driver {k + 1} of the intensity", **attrs},
+        )
+        variables[f"{name}_effect"] = xr.DataArray(
+            cells.to_grid(effect).astype("float32"),
+            dims=("y", "x"),
+            attrs={"units": "1", "long_name": f"Effect of driver {k + 1} on log-intensity"},
+        )
+    return variables
+
+
+def trust_variable(
+    cells: CellTable, ds: xr.Dataset, panel: Panel, test: trust.Dissimilarity, halo_km: float
+) -> dict[str, xr.DataArray]:
+    """Where each score can be relied on, as a code."""
+    near = [n for n in ds.data_vars if str(n).startswith("settlement_distance_")]
+    distance = ds[near[0]].to_numpy()[cells.mask] if near else None
+    codes = trust.trust_codes(
+        cells,
+        extrapolates=test.extrapolates(cells.x),
+        sparse=trust.sparse(cells, panel.counts(weighted=False), distance),
+        edge=trust.edge(cells, _known(ds), halo_km),
+    )
+    units, long_name = _LABELS["trust"]
+    attrs = {
+        "units": units,
+        "long_name": long_name,
+        "flag_values": np.array([0, 1, 2, 3], dtype="int8"),
+        "flag_meanings": "ok extrapolation sparse edge",
+    }
+    return {
+        "trust": xr.DataArray(cells.to_grid(codes).astype("int8"), dims=("y", "x"), attrs=attrs)
+    }
+
+
+def _known(ds: xr.Dataset) -> np.ndarray:
+    """Cells whose inputs were read: those with elevation, and open sea."""
+    share = ds["terrain_valid_share"].to_numpy()
+    return (share > 0) | (ds["domain"].to_numpy() == 0)

@@ -1,0 +1,67 @@
+"""Write everything a run leaves behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+
+from borderrisk.config import Config
+from borderrisk.outputs.cells import cells_table, write_cells
+from borderrisk.outputs.features import write_features
+from borderrisk.outputs.figures import write_figures
+from borderrisk.outputs.geojson import write_layer
+from borderrisk.outputs.rasters import write_risk_tif
+from borderrisk.outputs.report import write_report
+from borderrisk.outputs.scene import Scene
+from borderrisk.outputs.store import save_scene
+from borderrisk.outputs.styles import write_qml
+from borderrisk.outputs.webmap import write_map
+from borderrisk.pipeline.result import SCENE_FOLDER
+
+WHOLE = "map.html"
+
+
+def map_name(focus: str | None) -> str:
+    """File name of a map."""
+    return WHOLE if focus is None else f"map-{focus}.html"
+
+
+def write_outputs(scene: Scene, config: Config, folder: Path) -> None:
+    """Write tables, rasters, maps, layers and the scene into a run's folder."""
+    (folder / "config.yaml").write_text(config.dump_yaml(folder), encoding="utf-8")
+    cells = cells_table(scene)
+    write_cells(cells, folder / "cells.parquet", "geoparquet")
+    write_cells(cells, folder / "cells.geojson", "geojson")
+    write_risk_tif(scene, folder / "risk.tif")
+    write_qml(folder / "risk.qml")
+    format_ = config.outputs.features_format
+    write_features(scene.cells, folder / f"features.{format_}", format_)
+    for name, layer in scene.layers.items():
+        write_layer(layer, folder / f"{name}.geojson")
+    _write_segments(scene, folder)
+    for focus in (None, *(f.name for f in scene.focuses)):
+        write_map(scene, folder / map_name(focus), focus=focus, language=config.outputs.language)
+    save_scene(scene, folder / SCENE_FOLDER)
+
+
+def _write_segments(scene: Scene, folder: Path) -> None:
+    segments = scene.layers.get("segments")
+    if segments is not None:
+        segments.to_parquet(folder / "segments.parquet")
+        plain = segments.drop(columns=gpd.GeoDataFrame(segments).geometry.name)
+        plain.to_csv(folder / "segments.csv", index=False, lineterminator="\n")
+
+
+def write_documents(scene: Scene, folder: Path) -> None:
+    """Write figures and report."""
+    write_figures(scene, folder / "figures", formats=("png", "svg"))
+    write_report(scene, folder)
+
+
+def write_json(value: Any, path: Path) -> None:
+    """Write a value as readable JSON."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    path.write_text(text + "\n", encoding="utf-8")
