@@ -18,7 +18,7 @@ from borderrisk.outputs.scene import Focus, Relief, Scene
 LONG_SIDE_PX = 900
 GROUND = np.array([0.93, 0.93, 0.92])
 # How dark a slope may become; risk colours stay recognisable above it.
-DARKEST = 0.7
+DARKEST = 0.62
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def hillshade(relief: Relief | None, pixels: Pixels) -> np.ndarray:
     step = pixels.transform.a
     # Coarse relief is gentle: exaggerate it so that its steeper slopes fill the tonal range.
     slope = np.hypot(*np.gradient(elevation, step))
-    exaggeration = 0.7 / max(float(np.quantile(slope, 0.98)), 1e-6)
+    exaggeration = 1.3 / max(float(np.quantile(slope, 0.98)), 1e-6)
     shade = LightSource(315, 45).hillshade(elevation, vert_exag=exaggeration, dx=step, dy=step)
     return np.where(missing, 1.0, shade)
 

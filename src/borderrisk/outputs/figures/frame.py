@@ -82,8 +82,9 @@ def _add_titles(figure: Figure, scene: Scene, focus: Focus | None, what: str) ->
     y = 1 - 0.42 / height
     figure.text(0.5 / width, y, f"{place}: {what.lower()}", fontsize=13, fontweight="bold",
                 va="bottom", parse_math=False)  # fmt: skip
-    figure.text(1 - 0.3 / width, y, persian, fontsize=13, ha="right", va="bottom",
-                parse_math=False)  # fmt: skip
+    # On the second line, where a long English title cannot run into it.
+    figure.text(1 - 0.3 / width, 1 - 0.64 / height, persian, fontsize=11.5, ha="right",
+                va="bottom", parse_math=False)  # fmt: skip
     origin, days = scene.meta.get("origin"), scene.meta.get("horizon_days")
     facts = ["Relative intensity of reported incidents"]
     facts += [f"forecast from {origin} for {days} days"] if origin and days else []
