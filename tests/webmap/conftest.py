@@ -1,5 +1,6 @@
 """A small scene with known numbers, and a browser that reports every request and error."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
+import xarray as xr
 from affine import Affine
 
 from borderrisk.area import StudyArea
@@ -147,7 +149,7 @@ def scene():
         crs=4326,
     )
     segments = gpd.GeoDataFrame(
-        {"pair": ["IRN-AFG"], "rank": [1], "intensity": [0.4], "note": [HOSTILE]},
+        {"pair": ["IRN-AFG"], "rank": [1], "rate_per_km": [0.4], "note": [HOSTILE]},
         geometry=[shapely.LineString([(61.3, 29.9), (61.35, 30.8)])],
         crs=4326,
     )
@@ -191,6 +193,21 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+@pytest.fixture(scope="session")
+def compared(scene):
+    """The scene as a comparison leaves it: risk fell in the west, rose in the east."""
+    cells = scene.cells
+    west = cells["x"] < 0
+    change = xr.where(np.isfinite(cells["risk"]), xr.where(west, 2, 1), -1).astype("int8")
+    flags = {"flag_values": np.array([-1, 0, 1, 2]), "flag_meanings": "unknown within rose fell"}
+    moved = (cells["x"] / 10_000 + 0 * cells["risk"]).astype("float32")
+    slack = cells["risk"].assign_attrs(long_name="Slack of the way to Kerman", units="h")
+    cells = cells.assign(
+        risk_change=moved.transpose("y", "x"), change=change.assign_attrs(flags), slack_kerman=slack
+    )
+    return replace(scene, cells=cells)
 
 
 @pytest.fixture(scope="session")

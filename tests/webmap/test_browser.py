@@ -349,3 +349,19 @@ def test_a_bare_scene_opens(open_map, scene, tmp_path):
     page = open_map("#cell=r010c020", path=tmp_path / "bare.html")
     assert "not evaluated" in page.locator(".br-skill").inner_text()
     assert "rank about" in page.locator("[data-br=rank]").inner_text()
+
+
+def test_a_comparison_shows_what_rose_and_fell(open_map, compared, tmp_path):
+    write_map(compared, tmp_path / "change.html")
+    page = open_map(f"#{BARE}", path=tmp_path / "change.html")
+    assert page.locator("#br-layer").input_value() == "risk_change"
+    image = pixels(page)
+    west, east = (colour(image, *spot(page, 8, col)) for col in (5, 23))
+    assert west == page.evaluate("BR.app.metric().colours[1]")
+    assert east == page.evaluate("BR.app.metric().colours[5]")
+    page.mouse.click(*spot(page, 8, 5))
+    page.wait_for_selector(".leaflet-popup [data-br=change]")
+    assert page.locator("[data-br=change]").inner_text() == "fell"
+    assert page.locator("[data-br=risk_change]").inner_text() == "−9.50"
+    page.locator("#br-layer").select_option("slack_kerman")
+    until(page, "document.querySelector('.br-legend').innerText.includes('Slack of the way')")

@@ -111,3 +111,18 @@ def test_the_diverging_ramp_is_lightest_in_the_middle():
 def test_a_ramp_of_fewer_classes_keeps_its_ends():
     assert ramp("inferno", 2) == [RAMPS["inferno"][0], RAMPS["inferno"][-1]]
     assert ramp("inferno", 1) == [RAMPS["inferno"][2]]
+
+
+def test_a_comparison_opens_on_what_changed(compared):
+    view = make_view(compared, None)
+    names = [metric.name for metric in available(view)]
+    assert names[:3] == ["risk_change", "change", "risk"]
+    legends = {legend["name"]: legend for legend in pack_columns(view).legends}
+    fell = int((view.values("change") == 2).sum())
+    assert legends["change"]["counts"] == [0, view.mask.sum() - fell, fell]
+    assert legends["risk_change"]["kind"] == "diverging"
+
+
+def test_other_variables_that_say_what_they_are_can_be_shown(compared, scene):
+    assert available(make_view(compared, None))[-1] == Metric("slack_kerman", group="other")
+    assert all(metric.group != "other" for metric in available(make_view(scene, None)))

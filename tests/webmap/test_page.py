@@ -10,7 +10,7 @@ import pytest
 import shapely
 
 from borderrisk.errors import ConfigError, OutputError
-from borderrisk.features.catalogue import DECLARED
+from borderrisk.features.catalogue import DECLARED, GROUPS
 from borderrisk.outputs.webmap import render_map, write_map
 from borderrisk.outputs.webmap.layers import layer_json, plain
 from borderrisk.outputs.webmap.names import feature_fa, kind_label, metric_label, strings
@@ -111,6 +111,11 @@ def test_both_languages_say_the_same_things():
         assert places == set(re.findall(r"\{\w+\}", texts["fa"][key])), key
 
 
+def test_every_heading_of_the_list_of_layers_has_a_name():
+    for texts in strings().values():
+        assert {*GROUPS, "scores", "other"} <= texts.keys()
+
+
 def test_every_declared_feature_has_a_persian_name():
     examples = {"radius": "5", "ccc": "afg", "size": "100000", "target": "crossings"}
     for feature in DECLARED:
@@ -137,7 +142,7 @@ def test_unknown_layers_get_a_plain_style_and_all_columns():
 
 def test_segments_are_coloured_by_rank():
     line = shapely.LineString([(60, 31), (60.1, 31)])
-    frame = gpd.GeoDataFrame({"intensity": np.arange(100.0)}, geometry=[line] * 100, crs=4326)
+    frame = gpd.GeoDataFrame({"rate_per_km": np.arange(100.0)}, geometry=[line] * 100, crs=4326)
     layer = layer_json("segments", frame, shapely.box(59, 30, 61, 32))
     classes = [feature["k"] for feature in layer["features"]]
     assert np.bincount(classes).tolist() == [50, 25, 15, 7, 3]

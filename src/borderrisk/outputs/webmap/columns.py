@@ -157,7 +157,7 @@ def _pack(view: View, precision: Precision, room: int, *, last: bool) -> Packed:
 
 def _by_importance(view: View, metrics: list[str]) -> list[str]:
     drivers = [f"driver_{k}{part}" for k in range(1, DRIVERS + 1) for part in ("", "_effect")]
-    first = ["probability", "risk", "risk_change", *ENDS, "trust", "intensity"]
+    first = ["probability", "risk", "risk_change", "change", *ENDS, "trust", "intensity"]
     wanted = [*first, *drivers, "width", "susceptibility", "history", *_driver_features(view)]
     wanted += ["rank", "rank_low", "rank_high", "reporting", *metrics, "exposure"]
     known = set(metrics) | {n for n in (*EXTRAS, *drivers) if view.has(n)}

@@ -47,6 +47,8 @@ class LayerStyle:
         Popup lines; empty: every column with a plain value.
     ranked_by : str
         Column whose quantiles choose a colour of the risk ramp; ``""`` for one colour.
+    darkest_lowest : bool
+        Whether low values of that column are the dark ones.
     shown : bool
         Whether it is drawn when the map opens.
     """
@@ -58,22 +60,67 @@ class LayerStyle:
     dash: str = ""
     fields: tuple[FieldSpec, ...] = ()
     ranked_by: str = ""
+    darkest_lowest: bool = False
     shown: bool = True
 
 
-_RANK = FieldSpec("rank", "Rank", "رتبه")
-_PAIR = FieldSpec("pair", "Border", "مرز")
-_LENGTH = FieldSpec("length_km", "Length", "طول", "km")
-_INTENSITY = FieldSpec("intensity", "Intensity", "شدت", "per_100km2_year")
+_FIELDS = (
+    FieldSpec("segment_id", "Segment", "پاره"),
+    FieldSpec("pair", "Border", "مرز"),
+    FieldSpec("rank", "Rank", "رتبه"),
+    FieldSpec("rank_low", "Rank at best", "بالاترین رتبه"),
+    FieldSpec("rank_high", "Rank at worst", "پایین‌ترین رتبه"),
+    FieldSpec("expected_per_year", "Expected reports a year", "گزارش مورد انتظار در سال"),
+    FieldSpec("expected_low", "at least", "دست‌کم"),
+    FieldSpec("expected_high", "at most", "حداکثر"),
+    FieldSpec("share", "Share of all", "سهم از کل", "probability"),
+    FieldSpec("rate_per_km", "Reports a year per km", "گزارش در سال در هر کیلومتر"),
+    FieldSpec("length_km", "Length", "طول", "km"),
+    FieldSpec("target", "Towards", "به سوی"),
+    FieldSpec("neighbour", "From", "از"),
+    FieldSpec("route", "Route", "مسیر"),
+    FieldSpec("hours", "Walking time", "زمان پیاده", "h"),
+    FieldSpec("best_hours", "Quickest way", "سریع‌ترین راه", "h"),
+    FieldSpec("slack_hours", "Slower by", "کندتر به اندازه", "h"),
+    FieldSpec("slack_from_hours", "Slower by at least", "کندتر دست‌کم", "h"),
+    FieldSpec("slack_to_hours", "Slower by at most", "کندتر حداکثر", "h"),
+)
+_BY_COLUMN = {spec.column: spec for spec in _FIELDS}
+
+
+def _fields(*columns: str) -> tuple[FieldSpec, ...]:
+    return tuple(_BY_COLUMN[column] for column in columns)
+
 
 LAYERS: dict[str, LayerStyle] = {
     "segments": LayerStyle(
-        "Border segments by risk", "پاره‌های مرز بر پایه ریسک", "#8c2369", 5, ranked_by="intensity"
+        "Border segments by risk",
+        "پاره‌های مرز بر پایه ریسک",
+        weight=5,
+        ranked_by="rate_per_km",
+        fields=_fields(
+            "segment_id", "pair", "rank", "rank_low", "rank_high", "expected_per_year",
+            "expected_low", "expected_high", "share", "rate_per_km", "length_km",
+        ),
     ),
-    "corridors": LayerStyle("Corridors", "کریدورها", "#00897b", 3.5, shown=False),
-    "routes": LayerStyle("Least-time routes", "مسیرهای کم‌زمان", "#00897b", 2, "6 5", shown=False),
+    "corridors": LayerStyle(
+        "Corridors",
+        "کریدورها",
+        weight=1,
+        ranked_by="slack_to_hours",
+        darkest_lowest=True,
+        shown=False,
+        fields=_fields("neighbour", "target", "slack_from_hours", "slack_to_hours", "best_hours"),
+    ),
+    "routes": LayerStyle(
+        "Quickest routes",
+        "سریع‌ترین مسیرها",
+        dash="6 5",
+        shown=False,
+        fields=_fields("neighbour", "target", "route", "hours", "slack_hours", "length_km"),
+    ),
     "posts": LayerStyle("Posts", "پاسگاه‌ها", "#1565c0"),
-}
+}  # fmt: skip
 
 
 def style_of(name: str) -> LayerStyle:
@@ -112,9 +159,8 @@ def layer_json(name: str, frame: gpd.GeoDataFrame, window: shapely.Geometry) -> 
 
 def _plain_fields(frame: gpd.GeoDataFrame) -> tuple[FieldSpec, ...]:
     """Every column but the geometry, under its own name or the one registered for it."""
-    known = {spec.column: spec for spec in (_RANK, _PAIR, _LENGTH, _INTENSITY)}
     names = [str(c) for c in frame.columns if c != frame.geometry.name][:MAX_FIELDS]
-    return tuple(known.get(n) or FieldSpec(n, _words(n), _words(n)) for n in names)
+    return tuple(_BY_COLUMN.get(n) or FieldSpec(n, _words(n), _words(n)) for n in names)
 
 
 def _words(name: str) -> str:
@@ -125,7 +171,8 @@ def _colours(frame: gpd.GeoDataFrame, style: LayerStyle) -> list[dict[str, Any]]
     """Give each feature a class of the layer's ramp (``k``) or the layer's colour (``c``)."""
     if style.ranked_by not in frame:
         return [{"c": style.colour}] * len(frame)
-    share = pd.to_numeric(frame[style.ranked_by], errors="coerce").rank(pct=True).fillna(0)
+    values = pd.to_numeric(frame[style.ranked_by], errors="coerce")
+    share = values.rank(pct=True, ascending=not style.darkest_lowest).fillna(0)
     return [{"k": int(np.searchsorted(RISK_SHARES, value, side="left"))} for value in share]
 
 

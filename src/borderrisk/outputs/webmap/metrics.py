@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +33,7 @@ class Metric:
     breaks : tuple of float
         Values at which classes begin.
     group : str
-        Heading in the list: ``scores`` or a feature group.
+        Heading in the list: ``scores``, a feature group or ``other``.
     """
 
     name: str
@@ -42,9 +43,11 @@ class Metric:
     group: str = "scores"
 
 
+# Where two runs are compared, the map opens on what changed.
 SCORES: tuple[Metric, ...] = (
-    Metric("risk", "inferno", breaks=CLASS_EDGES),
     Metric("risk_change", "diverging"),
+    Metric("change", "change", breaks=(1, 2)),
+    Metric("risk", "inferno", breaks=CLASS_EDGES),
     Metric("probability", "inferno", RISK_SHARES),
     Metric("intensity", "inferno", RISK_SHARES),
     Metric("width", "cividis"),
@@ -53,6 +56,9 @@ SCORES: tuple[Metric, ...] = (
     Metric("reporting", "teal"),
     Metric("trust", "trust", breaks=(1, 2, 3)),
 )
+CODED = ("trust", "change")
+# Variables that are never a layer of their own.
+_PARTS = re.compile(r"driver_\d+(_effect)?|rank.*|.*_(low|high)|risk_class|exposure|domain")
 
 
 def values_of(view: View, name: str) -> np.ndarray:
@@ -78,7 +84,18 @@ def available(view: View) -> list[Metric]:
     features = [
         Metric(name, group=catalogue.feature(name).group) for name in names if view.has(name)
     ]
-    return scores + features
+    return scores + features + [Metric(name, group=group) for name, group in _others(view, names)]
+
+
+def _others(view: View, features: list[str]) -> list[tuple[str, str]]:
+    """Further variables on the grid that say what they are, each with its heading."""
+    known = {metric.name for metric in SCORES} | set(features)
+    return [
+        (str(name), str(variable.attrs.get("group", "other")))
+        for name, variable in view.scene.cells.data_vars.items()
+        if variable.dtype.kind == "f" and variable.attrs.get("long_name")
+        if name not in known and not _PARTS.fullmatch(str(name)) and view.has(str(name))
+    ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +153,7 @@ def classify(metric: Metric, values: np.ndarray, area: np.ndarray, levels: int) 
 
 
 def _scale(metric: Metric, values: np.ndarray, levels: int) -> Scale:
-    if metric.name == "trust":
+    if metric.name in CODED:
         return Scale(0.0, 1.0, COARSE)
     if metric.name == "risk":
         return Scale(0.0, 100 / (levels - 1), levels)
@@ -144,13 +161,15 @@ def _scale(metric: Metric, values: np.ndarray, levels: int) -> Scale:
 
 
 def _colours(metric: Metric, classes: int) -> list[str]:
-    if metric.name == "trust":
-        return list(RAMPS["trust"])
+    if metric.name in CODED:
+        return list(RAMPS[metric.ramp])
     return ramp(metric.ramp, classes)
 
 
 def _kind(metric: Metric) -> str:
-    return {"trust": "codes", "risk_change": "diverging"}.get(metric.name, "sequential")
+    if metric.name in CODED:
+        return "codes"
+    return "diverging" if metric.name == "risk_change" else "sequential"
 
 
 def _range(values: np.ndarray) -> list[float]:

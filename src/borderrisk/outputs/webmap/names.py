@@ -33,6 +33,13 @@ def strings() -> dict[str, Label]:
     return table
 
 
+def variable_label(attrs: dict[str, Any]) -> dict[str, Any]:
+    """Label of a variable known only by its own attributes."""
+    label = str(attrs["long_name"])
+    note = {"en": "", "fa": ""}
+    return {"en": label, "fa": label, "units": str(attrs.get("units", "")), "note": note}
+
+
 def metric_label(name: str) -> dict[str, Any]:
     """Label, unit and explanation of a score or feature in both languages."""
     entry = names()["metrics"].get(name)

@@ -12,6 +12,7 @@ RAMPS: dict[str, tuple[str, ...]] = {
     "viridis": ("#f1e51d", "#5cc863", "#21908d", "#3b518b", "#46085c"),
     "teal": ("#f8fcca", "#b7e3b6", "#40b5c4", "#216aad", "#0d2161"),
     "diverging": ("#10632b", "#5aae61", "#c5e8bf", "#f7f6f7", "#d8c2de", "#9970ab", "#60196c"),
+    "change": ("#d5d7da", "#7b3294", "#1b7837"),
     "trust": ("#5b8fb0", "#dcc27e", "#c9cdd1", "#8c7b6b"),
 }
 

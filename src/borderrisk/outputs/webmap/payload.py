@@ -9,14 +9,16 @@ import numpy as np
 
 from borderrisk.features import catalogue
 from borderrisk.outputs.webmap.columns import DRIVERS, Packed
-from borderrisk.outputs.webmap.metrics import values_of
-from borderrisk.outputs.webmap.names import kind_label, metric_label, names, strings
+from borderrisk.outputs.webmap.metrics import CODED, values_of
+from borderrisk.outputs.webmap.names import kind_label, metric_label, names, strings, variable_label
 from borderrisk.outputs.webmap.projection import meshes
 from borderrisk.outputs.webmap.scorecard import headline
 from borderrisk.outputs.webmap.vectors import nearest_places, vectors_json
 from borderrisk.outputs.webmap.view import MARKERS, View
 
 TOP_CELLS = 20
+# Coverage of the intervals where a scene does not say.
+LEVEL = 0.9
 
 
 def payload(view: View, packed: Packed, language: str) -> dict[str, Any]:
@@ -28,15 +30,15 @@ def payload(view: View, packed: Packed, language: str) -> dict[str, Any]:
     return {
         "language": language,
         "strings": strings(),
-        "names": {key: names()[key] for key in ("trust", "units")},
+        "names": {key: names()[key] for key in ("codes", "units")},
         "title": {"en": view.title, "fa": view.title_fa},
         "bounds": list(view.bounds),
         "grid": _grid(view),
         "meshes": meshes(view),
         "columns": packed.scales,
-        "metrics": [legend | {"label": metric_label(legend["name"])} for legend in packed.legends],
+        "metrics": [legend | {"label": _label(view, legend)} for legend in packed.legends],
         "dropped": packed.dropped,
-        "trust": _meanings(view, "trust"),
+        "codes": {name: _meanings(view, name) for name in CODED},
         "drivers": _drivers(view),
         "top": _top_cells(view),
         "facts": _facts(view),
@@ -86,10 +88,20 @@ def _scored_in_all(view: View) -> int:
     return int(np.isfinite(cells[marker].to_numpy()).sum())
 
 
+def _label(view: View, legend: dict[str, Any]) -> dict[str, Any]:
+    name = legend["name"]
+    known = name in names()["metrics"] or catalogue.is_feature(name)
+    return metric_label(name) if known else variable_label(view.scene.cells[name].attrs)
+
+
 def _meanings(view: View, name: str) -> list[str]:
+    """Words of a coded variable's codes 0, 1, ...; a negative code means nothing is known."""
     if name not in view.scene.cells:
         return []
-    return str(view.scene.cells[name].attrs.get("flag_meanings", "")).split()
+    attrs = view.scene.cells[name].attrs
+    words = str(attrs.get("flag_meanings", "")).split()
+    codes = [int(code) for code in attrs.get("flag_values", range(len(words)))]
+    return [word for code, word in sorted(zip(codes, words, strict=False)) if code >= 0]
 
 
 def _drivers(view: View) -> list[dict[str, Any]]:
@@ -129,6 +141,7 @@ def _facts(view: View) -> dict[str, Any]:
         "run": str(meta.get("run_id") or ""),
         "origin": str(meta.get("origin") or "")[:10],
         "horizonDays": meta.get("horizon_days"),
+        "level": float(meta.get("level") or LEVEL),
         "statement": str(meta.get("statement") or ""),
         "lastIncident": ends.max().strftime("%Y-%m-%d") if len(ends) else "",
         "sources": sources,

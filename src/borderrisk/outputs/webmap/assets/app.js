@@ -29,9 +29,10 @@
     kindLabel(name) { return this.kind(name).label[this.state.lang]; }
     placeName(place) { return (this.state.lang === 'fa' && place.fa) || place.n; }
     placeByName(name) { const place = this.config.places.find((p) => p.n === name); return place ? this.placeName(place) : name; }
-    trustLabel(code) {
-      const word = this.config.trust[code] || String(code);
-      return (this.config.names.trust[word] || {})[this.state.lang] || word;
+    /** Word for a code of a coded variable. */
+    codeLabel(name, code) {
+      const word = this.config.codes[name][code] || String(code);
+      return (this.config.names.codes[word] || {})[this.state.lang] || word.replace(/_/g, ' ');
     }
 
     setLanguage() {

@@ -10,7 +10,7 @@
   };
 
   function classText(app, metric, k) {
-    if (metric.kind === 'codes') return app.trustLabel(k);
+    if (metric.kind === 'codes') return app.codeLabel(metric.name, k);
     const [low, high] = BR.classBounds(metric)[k];
     const { units } = metric.label;
     const text = (value) => (units === 'probability' ? app.format.percent(value, 2) : app.format.number(value));
@@ -20,7 +20,7 @@
   function classRow(app, metric, k) {
     const swatch = BR.el('span', { class: 'br-swatch', 'data-class': k + 1 });
     swatch.style.setProperty('--swatch', app.colours(metric)[k]);
-    if (metric.kind === 'codes' && k) swatch.append(BR.hatchSample(k, BR.hatchOn(app.colours(metric)[k])));
+    if (metric.name === 'trust' && k) swatch.append(BR.hatchSample(k, BR.hatchOn(app.colours(metric)[k])));
     return BR.el('tr', { 'data-class': k + 1 },
       BR.el('td', {}, swatch),
       BR.el('th', { scope: 'row' }, BR.bdi(classText(app, metric, k), metric.kind === 'codes' ? 'auto' : 'ltr')),
@@ -46,8 +46,8 @@
 
   function hatching(app, metric) {
     const trust = app.config.metrics.find((m) => m.name === 'trust');
-    if (!trust || metric.kind === 'codes' || !app.shown('hatch') || trust.counts.slice(1).every((n) => !n)) return null;
-    const lines = [1, 2, 3].filter((k) => trust.counts[k]).map((k) => BR.el('div', {}, BR.el('span', { class: 'br-swatch br-plain' }, BR.hatchSample(k, '#ffffff')), app.trustLabel(k)));
+    if (!trust || metric === trust || !app.shown('hatch') || trust.counts.slice(1).every((n) => !n)) return null;
+    const lines = [1, 2, 3].filter((k) => trust.counts[k]).map((k) => BR.el('div', {}, BR.el('span', { class: 'br-swatch br-plain' }, BR.hatchSample(k, '#ffffff')), app.codeLabel('trust', k)));
     return BR.el('div', { class: 'br-legend-part' }, BR.el('strong', { text: app.t('hatched') }), lines);
   }
 
@@ -68,7 +68,7 @@
   BR.legend = function (app) {
     const metric = app.metric();
     const unit = app.format.unit(metric.label.units);
-    const title = BR.el('summary', {}, BR.el('strong', { text: metric.label[app.state.lang] }), unit && !['percentile', 'probability', 'codes'].includes(metric.label.units) ? BR.el('small', { text: ` (${unit})` }) : null);
+    const title = BR.el('summary', {}, BR.el('strong', { text: metric.label[app.state.lang] }), unit && !['percentile', 'probability', 'codes', '1'].includes(metric.label.units) ? BR.el('small', { text: ` (${unit})` }) : null);
     const open = app.legendOpen !== false;
     return BR.el('section', { class: 'br-legend br-card', dir: app.dir(), lang: app.state.lang, 'aria-label': app.t('legend') },
       BR.el('details', { open, on: { toggle: (event) => { if (event.target === event.currentTarget) app.legendOpen = event.target.open; } } },

@@ -4,7 +4,7 @@
   const MOST_INCIDENTS = 6;
 
   /** Columns a popup reads; loaded before the first one opens. */
-  BR.popupColumns = (config) => ['risk', 'risk_change', 'probability', 'probability_low', 'probability_high', 'intensity',
+  BR.popupColumns = (config) => ['risk', 'risk_change', 'change', 'probability', 'probability_low', 'probability_high', 'intensity',
     'susceptibility', 'history', 'reporting', 'trust', 'rank', 'rank_low', 'rank_high',
     ...[1, 2, 3].flatMap((k) => [`driver_${k}`, `driver_${k}_effect`])].filter((name) => name in config.columns);
 
@@ -38,7 +38,7 @@
   }
 
   function rankText(app, i) {
-    const { number } = { number: (n) => app.format.whole(n) };
+    const number = (n) => app.format.whole(n);
     const all = number(app.config.grid.scored);
     const rank = app.cells.value('rank', i);
     if (rank !== null) {
@@ -59,7 +59,7 @@
       BR.el('strong', { 'data-br': 'probability', text: app.format.percent(value) }),
       BR.el('span', { text: days ? app.t('inHorizon', { days: app.format.whole(days) }) : app.t('chance') }));
     if (low === null || high === null) return box;
-    box.append(bar(value, low, high), BR.el('span', { 'data-br': 'interval', text: app.t('interval', { low: app.format.percent(low, app.cells.digits('probability_low')), high: app.format.percent(high, app.cells.digits('probability_high')) }) }));
+    box.append(bar(value, low, high), BR.el('span', { 'data-br': 'interval', text: app.t('interval', { level: app.format.percent(app.config.facts.level), low: app.format.percent(low, app.cells.digits('probability_low')), high: app.format.percent(high, app.cells.digits('probability_high')) }) }));
     return box;
   }
 
@@ -80,15 +80,17 @@
     const table = BR.el('table');
     const rank = rankText(app, i);
     if (rank) table.append(row(app.t('rank'), BR.el('span', { 'data-br': 'rank', text: rank })));
-    for (const name of ['risk', 'risk_change', 'intensity', 'susceptibility', 'history', 'reporting']) {
+    const change = app.cells.value('change', i);
+    if (change !== null) table.append(row(app.config.metrics.find((metric) => metric.name === 'change').label[app.state.lang], BR.el('span', { 'data-br': 'change', text: app.codeLabel('change', change) })));
+    for (const name of ['risk_change', 'risk', 'intensity', 'susceptibility', 'history', 'reporting']) {
       const value = app.cells.value(name, i);
       if (value === null) continue;
       const { label } = app.config.metrics.find((metric) => metric.name === name);
-      table.append(row(label[app.state.lang], BR.el('span', { 'data-br': name, text: app.format.value(value, label.units, app.cells.digits(name)) })));
+      table.append(row(label[app.state.lang], BR.el('span', { 'data-br': name, text: name === 'risk_change' ? app.format.signed(value) : app.format.value(value, label.units, app.cells.digits(name)) })));
     }
     const trust = app.cells.value('trust', i);
     if (trust !== null) {
-      const words = app.trustLabel(trust);
+      const words = app.codeLabel('trust', trust);
       table.append(row(app.t('trustTitle'), BR.el('span', { class: trust ? 'br-warn' : 'br-ok', 'data-br': 'trust', text: words })));
     }
     return table;

@@ -63,7 +63,7 @@
     const parts = [BR.bdi(`${lat.toFixed(4)}, ${lng.toFixed(4)}`, 'ltr')];
     if (i >= 0) {
       const metric = app.metric();
-      const value = metric.kind === 'codes' ? app.trustLabel(app.cells.value('trust', i)) : app.format.value(app.cells.value(metric.name, i), metric.label.units);
+      const value = metric.kind === 'codes' ? app.codeLabel(metric.name, app.cells.value(metric.name, i)) : app.format.value(app.cells.value(metric.name, i), metric.label.units);
       parts.push(' · ', BR.bdi(app.cells.id(i), 'ltr'), ' · ', BR.bdi(value));
     }
     app.coordinates.replaceChildren(...parts);
