@@ -74,7 +74,7 @@ def _tidiness(name: str, text: str, original: str) -> tuple[int, bool, bool, int
     """Order among names whose consonants agree equally well with the Latin one."""
     words_apart = not re.search(r"\w[آ]", text)
     right_t = ("ط" in text) == bool(re.search("[ţṭ]", name.lower()))
-    no_odd_vav = "و" not in text or bool(re.search("[ouwv]", _plain(name)))
+    no_odd_vav = "و" not in text.replace("خوا", "خا") or bool(re.search("[ouwv]", _plain(name)))
     own_letters = bool(_ONLY_PERSIAN.search(text))
     return words_apart + right_t + no_odd_vav, text == original, own_letters, -len(text)
 

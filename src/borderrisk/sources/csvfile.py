@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -51,41 +51,59 @@ def read_text_table(
     """
     path = existing(path, what)
     header = names or read_header(path, what)
+    chosen = [i for i, name in enumerate(header) if wanted is None or wanted(name)]
+    first_row = 1 if names else FIRST_ROW
+    rows: list[int] = []
+    cells: list[list[str]] = []
     try:
-        table = pd.read_csv(
-            path,
-            sep=_separator(_first_line(path, what)),
-            header=None if names else 0,
-            names=header,
-            usecols=[name for name in header if wanted is None or wanted(name)],
-            dtype=str,
-            encoding="utf-8-sig",
-            keep_default_na=False,
-            na_filter=False,
-            index_col=False,
-            on_bad_lines="error",
-        )
+        for row, record in enumerate(_records(path, what), 1):
+            if row >= first_row and record:
+                full = _fitted(record, len(header), row, f"{what}: {path}")
+                rows.append(row)
+                cells.append([full[i].strip() for i in chosen])
     except UnicodeDecodeError as error:
         raise _encoding_error(path, what) from error
-    except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
+    except csv.Error as error:
         raise DataError(f"{what}: {path} is not a regular CSV file ({error}).") from error
-    if table.empty:
+    if not rows:
         raise DataError(f"{what}: {path} has a header but no rows.")
-    table = table.fillna("").apply(lambda column: column.str.strip())
-    table.index = pd.RangeIndex(1 if names else FIRST_ROW, len(table) + (1 if names else FIRST_ROW))
-    return table
+    return pd.DataFrame(cells, columns=[header[i] for i in chosen], index=rows, dtype=str)
+
+
+def _records(path: Path, what: str) -> Iterator[list[str]]:
+    """Yield the cells of each record; blank lines are empty lists."""
+    separator = _separator(_first_line(path, what))
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        yield from csv.reader(file, delimiter=separator, strict=True)
+
+
+def _fitted(record: list[str], width: int, row: int, where: str) -> list[str]:
+    """Return a record as wide as the header: short ones are filled, blank surplus is cut."""
+    if any(record[width:]):
+        raise DataError(f"{where}: row {row} has {len(record)} cells, the header {width}.")
+    return record + [""] * (width - len(record))
 
 
 def read_header(path: str | Path, what: str) -> list[str]:
     """Return the column names, or raise ``DataError`` if they cannot be column names."""
-    line = _first_line(existing(path, what), what)
-    names = [name.strip() for name in next(csv.reader([line], delimiter=_separator(line)), [])]
+    names = first_record(path, what)
     if not any(names):
         raise DataError(f"{what}: the first line of {path} is blank; it must name the columns.")
     doubled = sorted({name for name in names if name and names.count(name) > 1})
     if doubled:
         raise DataError(f"{what}: {path} has two columns named {', '.join(doubled)}.")
     return [name or f"unnamed_{number}" for number, name in enumerate(names, 1)]
+
+
+def first_record(path: str | Path, what: str) -> list[str]:
+    """Return the stripped cells of the first record, whether they are column names or not."""
+    path = existing(path, what)
+    try:
+        return [cell.strip() for cell in next(_records(path, what), [])]
+    except UnicodeDecodeError as error:
+        raise _encoding_error(path, what) from error
+    except csv.Error as error:
+        raise DataError(f"{what}: {path} is not a regular CSV file ({error}).") from error
 
 
 def _first_line(path: Path, what: str) -> str:

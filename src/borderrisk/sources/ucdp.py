@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from borderrisk.errors import DataError
-from borderrisk.sources.csvfile import read_header, read_text_table
+from borderrisk.sources.csvfile import first_record, read_header, read_text_table
 from borderrisk.sources.incident_checks import Rejections
 from borderrisk.sources.incident_layouts import renamed, require
 
@@ -70,9 +70,15 @@ def check_header(path: str | Path) -> list[str] | None:
     DataError
         If columns are missing.
     """
-    header = read_header(path, "incidents") if not _starts_with_number(path) else []
-    if not header:
+    first = first_record(path, "incidents")
+    if first and first[0].isdigit():
+        if len(first) != len(COLUMNS):
+            raise DataError(
+                f"incidents: {path} has no header and {len(first)} columns; a GED file without "
+                f"header must have {len(COLUMNS)}."
+            )
         return list(COLUMNS)
+    header = read_header(path, "incidents")
     needed = {**_NAMES, **{code: code for code in _CODES}}
     optional = {"place", "province", "actor", "target", "summary", "source"}
     require(needed, [name for name in needed if name not in optional], header, path)
@@ -102,24 +108,6 @@ def read_ged(path: str | Path, rejections: Rejections) -> pd.DataFrame:
     records["kind"] = _decoded(table, "type_of_violence", KINDS, rejections)
     records["confidence"] = _confidence(table)
     return records
-
-
-def _starts_with_number(path: str | Path) -> bool:
-    """Whether the first cell is an event id instead of a column name; then count the cells."""
-    try:
-        header = read_header(path, "incidents")
-    except DataError as error:
-        if "two columns named" not in str(error):
-            raise
-        return True
-    if not header[0].isdigit():
-        return False
-    if len(header) != len(COLUMNS):
-        raise DataError(
-            f"incidents: {path} has no header and {len(header)} columns; a GED file without "
-            f"header must have {len(COLUMNS)}."
-        )
-    return True
 
 
 def _decoded(
