@@ -365,3 +365,18 @@ def test_a_comparison_shows_what_rose_and_fell(open_map, compared, tmp_path):
     assert page.locator("[data-br=risk_change]").inner_text() == "−9.50"
     page.locator("#br-layer").select_option("slack_kerman")
     until(page, "document.querySelector('.br-legend').innerText.includes('Slack of the way')")
+
+
+def test_online_tiles_are_asked_of_their_host_only(chromium, scene, tmp_path):
+    write_map(scene, tmp_path / "tiles.html", tiles="https://tiles.example.org/{z}/{x}/{y}.png")
+    page, asked = chromium.new_page(), []
+    page.on("request", lambda request: asked.append(request.url))
+    page.route("https://**/*", lambda route: route.fulfill(status=404))
+    page.goto((tmp_path / "tiles.html").as_uri())
+    page.wait_for_selector("html[data-warm]", state="attached")
+    page.wait_for_timeout(300)
+    online = [url for url in asked if url.startswith("http")]
+    assert online
+    assert all(url.startswith("https://tiles.example.org/") for url in online)
+    assert page.locator("#br-show-baseMap").is_checked()
+    page.close()

@@ -98,5 +98,6 @@ test('only earlier incidents whose disc touches the cell', () => {
 
 test('classes reach from the lowest to the highest value, risk from 0 to 100', () => {
   assert.deepEqual(BR.classBounds({ name: 'x', range: [1, 9], breaks: [4], colours: ['a', 'b'] }), [[1, 4], [4, 9]]);
+  assert.deepEqual(BR.classBounds({ name: 'x', range: [5, 9], breaks: [4, 12], colours: ['a', 'b', 'c'] }), [[4, 4], [4, 12], [12, 12]]);
   assert.deepEqual(BR.classBounds({ name: 'risk', range: [1, 99], breaks: [50], colours: ['a', 'b'] }), [[0, 50], [50, 100]]);
 });

@@ -4,8 +4,8 @@
 
   /** Lower and upper value of each class. */
   BR.classBounds = function (metric) {
-    const [low, high] = metric.range;
-    const edges = [metric.name === 'risk' ? 0 : low, ...metric.breaks, metric.name === 'risk' ? 100 : high];
+    const [low, high] = metric.name === 'risk' ? [0, 100] : metric.range;
+    const edges = [Math.min(low, ...metric.breaks), ...metric.breaks, Math.max(high, ...metric.breaks)];
     return metric.colours.map((_, k) => [edges[k], edges[k + 1]]);
   };
 
