@@ -161,13 +161,17 @@ class Grid:
 
     def lonlat(self) -> tuple[np.ndarray, np.ndarray]:
         """Cell-centre longitudes and latitudes (WGS84 degrees), each ``(rows, columns)``."""
-        lon, lat = self._to_wgs84.transform(*self.centres())
-        return lon, lat
+        return self.unproject(*self.centres())
 
     def project(self, lon: Any, lat: Any) -> tuple[np.ndarray, np.ndarray]:
         """Project WGS84 longitudes and latitudes to grid metres."""
         x, y = self._to_wgs84.transform(np.asarray(lon), np.asarray(lat), direction="INVERSE")
         return np.asarray(x), np.asarray(y)
+
+    def unproject(self, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return WGS84 longitudes and latitudes of grid metres."""
+        lon, lat = self._to_wgs84.transform(np.asarray(x), np.asarray(y))
+        return np.asarray(lon), np.asarray(lat)
 
     def rowcol(self, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         """Row and column of points in grid metres; both −1 outside the grid."""

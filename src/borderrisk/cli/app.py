@@ -42,7 +42,7 @@ class _Group(click.Group):
 class _Stop(click.ClickException):
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
-        self.exit_code = exit_code
+        self.exit_code = exit_code  # type: ignore[misc]
 
     def show(self, file: Any = None) -> None:  # noqa: ARG002
         """Print the message on stderr, as it is."""

@@ -69,29 +69,39 @@ def configure_logging(verbose: bool, as_json: bool = False) -> None:
     logging.captureWarnings(True)
 
 
-def emit(payload: Mapping[str, Any], as_json: bool, show: Callable[[], None]) -> None:
-    """Print a result on stdout: as JSON for scripts, else with ``show``."""
+def emit(payload: Mapping[str, Any], as_json: bool, *text: str) -> None:
+    """Print a result on stdout: as JSON for scripts, else the lines of text."""
     if as_json:
-        click.echo(json.dumps(payload, ensure_ascii=False, default=str))
+        click.echo(json.dumps(payload, ensure_ascii=False, default=_plain))
     else:
-        show()
+        click.echo("\n".join(text))
 
 
-def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> None:
-    """Print rows as a plain, aligned table."""
+def _plain(value: Any) -> Any:
+    """Turn NumPy numbers into plain ones, all else into text."""
+    return value.item() if hasattr(value, "item") else str(value)
+
+
+def facts_text(facts: Mapping[str, Any]) -> str:
+    """Return one ``name: value`` line per fact."""
+    return "\n".join(f"{key}: {value}" for key, value in facts.items())
+
+
+def table_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows as a plain, aligned table."""
     if not rows:
-        click.echo("(none)")
-        return
-    names = list(columns or rows[0])
-    cells = [[_text(row.get(name)) for name in names] for row in rows]
-    widths = [max(len(line[k]) for line in [names, *cells]) for k in range(len(names))]
-    for line in [names, *cells]:
-        click.echo("  ".join(text.ljust(w) for text, w in zip(line, widths, strict=True)).rstrip())
+        return "(none)"
+    names = list(rows[0])
+    cells = [names, *([_text(row.get(name)) for name in names] for row in rows)]
+    widths = [max(len(line[k]) for line in cells) for k in range(len(names))]
+    lines = ("  ".join(t.ljust(w) for t, w in zip(line, widths, strict=True)) for line in cells)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _text(value: object) -> str:
     if value is None:
         return "–"
+    value = _plain(value) if hasattr(value, "item") else value
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

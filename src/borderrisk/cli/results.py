@@ -42,7 +42,7 @@ def map_(
     common.emit(
         {"maps": [str(path) for path in paths]},
         as_json,
-        lambda: [click.echo(str(path)) for path in paths] and None,
+        *(str(path) for path in paths),
     )
     if open_:
         click.launch(paths[0].resolve().as_uri())
@@ -79,7 +79,7 @@ def export(
     common.emit(
         {"path": str(path), "cells": count},
         as_json,
-        lambda: click.echo(f"wrote {path} ({count} cells)"),
+        f"wrote {path} ({count} cells)",
     )
 
 
@@ -95,7 +95,7 @@ def info(run_path: Path, as_json: bool, verbose: bool) -> None:
     from borderrisk import pipeline
 
     result = pipeline.open_run(run_path)
-    common.emit(result.summary(), as_json, lambda: click.echo(result.describe()))
+    common.emit(result.summary(), as_json, result.describe())
 
 
 @click.command()
@@ -112,9 +112,7 @@ def compare(run_a: Path, run_b: Path, out: Path | None, as_json: bool, verbose: 
     from borderrisk import pipeline
 
     facts = pipeline.compare_runs(run_a, run_b, out=out)
-    common.emit(
-        facts, as_json, lambda: [click.echo(f"{k}: {v}") for k, v in facts.items()] and None
-    )
+    common.emit(facts, as_json, common.facts_text(facts))
 
 
 @click.command()
@@ -130,7 +128,7 @@ def segments(run_path: Path, top: int, as_json: bool, verbose: bool) -> None:
     from borderrisk import pipeline
 
     rows = pipeline.top_segments(run_path, top)
-    common.emit({"segments": rows}, as_json, lambda: common.print_table(rows))
+    common.emit({"segments": rows}, as_json, common.table_text(rows))
 
 
 @click.command()
@@ -161,9 +159,7 @@ def allocate(
     plan = pipeline.allocate_segments(
         run_path, km=km, spacing_km=spacing_km, randomise=randomise, days=days, seed=seed
     )
-    common.emit(
-        plan.payload, as_json, lambda: (common.print_table(plan.rows), click.echo(plan.text))
-    )
+    common.emit(plan.payload, as_json, common.table_text(plan.rows), plan.text)
 
 
 COMMANDS = (map_, export, info, compare, segments, allocate)

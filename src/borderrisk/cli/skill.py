@@ -34,7 +34,7 @@ def evaluate(
 
     with common.progress_bar() as progress:
         folder, scorecard, text = pipeline.evaluate(config, out=out, force=force, progress=progress)
-    common.emit({"folder": str(folder), "scorecard": scorecard}, as_json, lambda: click.echo(text))
+    common.emit({"folder": str(folder), "scorecard": scorecard}, as_json, text)
 
 
 @click.command()
@@ -61,9 +61,7 @@ def forecast(
     from borderrisk import pipeline
 
     facts = pipeline.forecast(config, origin=origin, horizon_days=horizon, out=out)
-    common.emit(
-        facts, as_json, lambda: [click.echo(f"{k}: {v}") for k, v in facts.items()] and None
-    )
+    common.emit(facts, as_json, common.facts_text(facts))
 
 
 @click.command()
@@ -82,7 +80,7 @@ def verify(
     from borderrisk import pipeline
 
     facts, text = pipeline.verify(forecast_path, incidents_path, out=out)
-    common.emit(facts, as_json, lambda: click.echo(text))
+    common.emit(facts, as_json, text)
 
 
 @click.command()
@@ -109,7 +107,7 @@ def scenario(
     from borderrisk import pipeline
 
     facts, rows = pipeline.scenario(config, name, out=out, force=force)
-    common.emit(facts | {"segments": rows}, as_json, lambda: common.print_table(rows))
+    common.emit(facts | {"segments": rows}, as_json, common.table_text(rows))
 
 
 COMMANDS = (evaluate, forecast, verify, scenario)

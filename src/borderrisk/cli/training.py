@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -45,7 +43,7 @@ def run(
             replicates=replicates,
             progress=progress,
         )
-    common.emit(result.summary(), as_json, lambda: click.echo(result.describe()))
+    common.emit(result.summary(), as_json, result.describe())
 
 
 @click.command()
@@ -64,7 +62,8 @@ def validate(config_path: Path, overrides: tuple[str, ...], as_json: bool, verbo
     common.emit(
         {"config": config.name, "valid": True, "inputs": rows},
         as_json,
-        lambda: (common.print_table(rows), click.echo(f"{config_path}: valid")),
+        common.table_text(rows),
+        f"{config_path}: valid",
     )
 
 
@@ -75,9 +74,9 @@ def schema() -> None:
 
     Example: borderrisk schema > config.schema.json
     """
-    from borderrisk.config import json_schema
+    from borderrisk.config import schema_text
 
-    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    click.echo(schema_text(), nl=False)
 
 
 @click.command()
@@ -103,7 +102,8 @@ def features(
     common.emit(
         {"path": str(path), "features": rows},
         as_json,
-        lambda: (common.print_table(rows), click.echo(f"wrote {path}")),
+        common.table_text(rows),
+        f"wrote {path}",
     )
 
 
@@ -127,7 +127,7 @@ def train(
     from borderrisk import pipeline
 
     facts = pipeline.train(config, out)
-    common.emit(facts, as_json, lambda: _print_facts(facts))
+    common.emit(facts, as_json, common.facts_text(facts))
 
 
 @click.command()
@@ -154,12 +154,7 @@ def score(
     from borderrisk import pipeline
 
     result = pipeline.score(model_path, config, out=out, force=force)
-    common.emit(result.summary(), as_json, lambda: click.echo(result.describe()))
-
-
-def _print_facts(facts: dict[str, Any]) -> None:
-    for key, value in facts.items():
-        click.echo(f"{key}: {value}")
+    common.emit(result.summary(), as_json, result.describe())
 
 
 COMMANDS = (run, validate, schema, features, train, score)

@@ -2,6 +2,7 @@
 
 from borderrisk.pipeline.checking import validate
 from borderrisk.pipeline.forecasting import forecast, verify
+from borderrisk.pipeline.jobs import evaluate, run, score, train, write_features
 from borderrisk.pipeline.result import Result, open_run
 from borderrisk.pipeline.results import (
     Plan,
@@ -11,7 +12,6 @@ from borderrisk.pipeline.results import (
     top_segments,
     write_maps,
 )
-from borderrisk.pipeline.jobs import evaluate, run, score, train, write_features
 from borderrisk.pipeline.whatif import scenario
 
 __all__ = [

@@ -13,7 +13,6 @@ import xarray as xr
 from rasterio.warp import transform_bounds
 
 from borderrisk.area import reproject
-from borderrisk.config import Config
 from borderrisk.grid import WGS84
 from borderrisk.model.drivers import effects
 from borderrisk.model.persistence import ModelFile

@@ -54,7 +54,8 @@ def _check_elevation(inputs: Inputs) -> None:
     source, grid = inputs.elevation, inputs.grid
     scored = inputs.base["exposure"].to_numpy() > 0
     to_source = Transformer.from_crs(grid.crs, source.crs, always_xy=True)
-    x, y = to_source.transform(*(axis[scored] for axis in grid.centres()))
+    easting, northing = grid.centres()
+    x, y = to_source.transform(easting[scored], northing[scored])
     west, south, east, north = source.bounds
     outside = 1 - np.mean((x >= west) & (x <= east) & (y >= south) & (y <= north))
     if outside > 0:

@@ -36,6 +36,10 @@ def compute_features(config: Config, inputs: Inputs) -> xr.Dataset:
     return ds
 
 
+# Says how well a cell is known, or is the same all over the study area: nothing to learn from.
+_NOT_PREDICTORS = {"terrain_valid_share", "border_side"}
+
+
 def _settlements(config: Config, inputs: Inputs) -> xr.Dataset:
     towns = inputs.settlements
     x, y = inputs.grid.project(towns.geometry.x, towns.geometry.y)
@@ -76,7 +80,7 @@ def read_table(path: Path, columns: tuple[str, ...], grid: Grid) -> dict[str, xr
 
 def model_features(config: Config, ds: xr.Dataset) -> list[str]:
     """Names of the features a model may use, exclusions applied."""
-    excluded = set(config.features.exclude)
+    excluded = _NOT_PREDICTORS.union(config.features.exclude)
     declared = [
         name
         for name in catalogue.feature_names(ds)

@@ -20,7 +20,7 @@ from borderrisk.pipeline.assembly import make_scene, score_cells
 from borderrisk.pipeline.inputs import input_files
 from borderrisk.pipeline.result import Result
 from borderrisk.pipeline.stages import Progress, Stages
-from borderrisk.pipeline.writing import write_documents, write_json, write_outputs
+from borderrisk.pipeline.writing import records, write_documents, write_json, write_outputs
 from borderrisk.runs import LOG, Manifest, RunFolder, find_run, new_run_id, run_log
 
 log = logging.getLogger(__name__)
@@ -197,7 +197,7 @@ def write_features(
     path = Path(out) if out else config.outputs.folder / config.name / f"features.{suffix}"
     format_ = "zarr" if path.suffix == ".zarr" else "nc"
     write_feature_file(stages.features, path, format_)
-    return path, feature_summary(stages.features).reset_index().to_dict("records")
+    return path, records(feature_summary(stages.features).reset_index())
 
 
 def evaluate(

@@ -17,7 +17,7 @@ from borderrisk.outputs.export import SUFFIXES, export
 from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.webmap import write_map
 from borderrisk.pipeline.result import SCENE_FOLDER, open_run
-from borderrisk.pipeline.writing import map_name
+from borderrisk.pipeline.writing import map_name, records
 
 SEGMENT_REPLICATES = f"{SCENE_FOLDER}/segment_replicates.npy"
 _SHOWN = (
@@ -88,7 +88,7 @@ def top_segments(run_path: str | Path, count: int) -> list[dict[str, Any]]:
     """Rank the border's segments; return the first rows."""
     table = top(_segments(open_run(run_path).scene), count)
     shown = [name for name in _SHOWN if name in table]
-    return table[shown].to_dict("records")
+    return records(table[shown])
 
 
 @dataclass(frozen=True)
@@ -123,14 +123,14 @@ def allocate_segments(
         replicates=np.load(replicates) if replicates.exists() else None,
         level=result.scene.meta["level"],
     )
-    rows = found.segments.to_dict("records")
+    rows = records(found.segments)
     payload = {
         "km": found.km,
         "capture": found.capture,
         "capture_low": found.capture_low,
         "capture_high": found.capture_high,
         "segments": rows,
-        "schedule": None if found.schedule is None else found.schedule.to_dict("records"),
+        "schedule": None if found.schedule is None else records(found.schedule),
     }
     return Plan(payload, rows, _plan_text(found))
 

@@ -91,7 +91,7 @@ def interval_variables(cells: CellTable, intervals: Intervals) -> dict[str, xr.D
 
 
 def driver_variables(cells: CellTable, parts: pd.DataFrame) -> dict[str, xr.DataArray]:
-    """The three strongest effects of each cell, as codes and signed effects."""
+    """Return the three strongest effects of each cell, as codes and signed effects."""
     if parts.empty or not len(parts.columns):
         return {}
     found = drivers.top_drivers(parts)

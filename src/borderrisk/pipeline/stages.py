@@ -201,7 +201,7 @@ class Stages:
                 ("borderrisk.pipeline.evaluating",),
                 self._part("evaluation"),
                 (self.model_key,),
-            ),  # fmt: skip
+            ),
             lambda: evaluating.evaluate(self),
             save=_save_json,
             load=_load_json,

@@ -32,9 +32,7 @@ def training_panel(config: Config, panel: Panel, origin: pd.Timestamp) -> Panel:
 
 def _near_focus(config: Config, panel: Panel) -> np.ndarray:
     """Incidents whose point lies in one of the mapped windows."""
-    lon, lat = panel.grid._to_wgs84.transform(
-        panel.incidents["x"].to_numpy(), panel.incidents["y"].to_numpy()
-    )
+    lon, lat = panel.grid.unproject(panel.incidents["x"], panel.incidents["y"])
     inside = np.zeros(len(panel), bool)
     for focus in config.mapped_focus.values():
         west, south, east, north = focus.bounds
@@ -79,7 +77,7 @@ def fit(config: Config, cells: CellTable, panel: Panel, origin: pd.Timestamp) ->
 
 
 def _facts(estimator: Any) -> dict[str, Any]:
-    """What the fit chose by itself, as far as the estimator says."""
+    """Return what the fit chose by itself, as far as the estimator says."""
     chosen = ("weights_", "alpha_", "bandwidth_km", "mean_rate_", "n_iter_")
     return {
         name.rstrip("_"): getattr(estimator, name) for name in chosen if hasattr(estimator, name)

@@ -12,7 +12,7 @@ from borderrisk.config import Config
 from borderrisk.outputs.geojson import write_layer
 from borderrisk.pipeline.assembly import ranked_segments, score_cells
 from borderrisk.pipeline.stages import Stages
-from borderrisk.pipeline.writing import write_json
+from borderrisk.pipeline.writing import records, write_json
 from borderrisk.runs import RunFolder, new_run_id
 
 _SHOWN = ("segment_id", "expected_before", "expected_after", "displaced", "rank_before", "rank")
@@ -48,7 +48,7 @@ def scenario(
         )
         write_json(facts, folder.path / "manifest.json")
     order = np.argsort(-np.abs(moved["displaced"].to_numpy()), kind="stable")[:_TOP]
-    return facts, moved.iloc[order][list(_SHOWN)].to_dict("records")
+    return facts, records(moved.iloc[order][list(_SHOWN)])
 
 
 def _displaced(before: gpd.GeoDataFrame, after: gpd.GeoDataFrame) -> gpd.GeoDataFrame:

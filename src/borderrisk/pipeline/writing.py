@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import pandas as pd
 
 from borderrisk.config import Config
 from borderrisk.outputs.cells import cells_table, write_cells
@@ -65,3 +66,8 @@ def write_json(value: Any, path: Path) -> None:
     """Write a value as readable JSON."""
     text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
     path.write_text(text + "\n", encoding="utf-8")
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table as plain dicts."""
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
