@@ -150,8 +150,11 @@ class Config(Section):
         if name not in self.scenarios:
             choices = ", ".join(self.scenarios) or "none are defined"
             raise ConfigError(f"scenarios: there is no scenario {name!r} (choices: {choices})")
-        data = merge_patch(self.model_dump(mode="json"), self.scenarios[name].changes)
-        return Config.from_data(data, self.folder)
+        return self.with_changes(self.scenarios[name].changes)
+
+    def with_changes(self, changes: dict[str, Any]) -> Config:
+        """Return the config with a partial config laid over it (RFC 7396)."""
+        return Config.from_data(merge_patch(self.model_dump(mode="json"), changes), self.folder)
 
 
 def _pick(data: dict[str, Any], key: str) -> Any:

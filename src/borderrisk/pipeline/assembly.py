@@ -56,7 +56,9 @@ def score_cells(stages: Stages, model: ModelFile, replicates: int) -> Scored:
     variables |= scoring.driver_variables(cells, found)
     if model.trust is not None:
         halo_km = stages.config.study_area.halo_km
-        variables |= scoring.trust_variable(cells, ds, stages.panel, model.trust, halo_km)
+        variables |= scoring.trust_variable(
+            cells, ds, stages.panel, model.trust, halo_km, trained_here=model is stages.model
+        )
     return Scored(ds.assign(variables).assign(stages.border.slack.data_vars), model, intervals)
 
 
@@ -162,8 +164,8 @@ def relief(inputs: Inputs) -> Relief | None:
         source.read(slice(row, min(row + step, rows.stop)), cols)[:1, ::step]
         for row in range(rows.start, rows.stop, step)
     ]
-    corner = t * t.translation(cols.start, rows.start)
-    return Relief(np.concatenate(strips), corner * corner.scale(step), source.crs)
+    corner = t @ t.translation(cols.start, rows.start)
+    return Relief(np.concatenate(strips), corner @ corner.scale(step), source.crs)
 
 
 def _span(first: float, last: float, size: int) -> slice:

@@ -116,14 +116,24 @@ def driver_variables(cells: CellTable, parts: pd.DataFrame) -> dict[str, xr.Data
 
 
 def trust_variable(
-    cells: CellTable, ds: xr.Dataset, panel: Panel, test: trust.Dissimilarity, halo_km: float
+    cells: CellTable,
+    ds: xr.Dataset,
+    panel: Panel,
+    test: trust.Dissimilarity,
+    halo_km: float,
+    *,
+    trained_here: bool,
 ) -> dict[str, xr.DataArray]:
-    """Where each score can be relied on, as a code."""
+    """Return where each score can be relied on, as a code.
+
+    In the region it was trained on, a cell is compared with the other folds only: it would
+    otherwise be its own nearest neighbour.
+    """
     near = [n for n in ds.data_vars if str(n).startswith("settlement_distance_")]
     distance = ds[near[0]].to_numpy()[cells.mask] if near else None
     codes = trust.trust_codes(
         cells,
-        extrapolates=test.extrapolates(cells.x),
+        extrapolates=test.extrapolates(cells.x, trust.area_folds(cells) if trained_here else None),
         sparse=trust.sparse(cells, panel.counts(weighted=False), distance),
         edge=trust.edge(cells, _known(ds), halo_km),
     )

@@ -1,0 +1,150 @@
+import json
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+
+from borderrisk import pipeline
+from borderrisk.errors import ConfigError, DataError, OutputError
+from borderrisk.pipeline.stages import Stages
+
+
+def test_the_run_folder_holds_what_it_promises(finished):
+    names = {path.name for path in finished.folder.iterdir()}
+    promised = {
+        "config.yaml", "manifest.json", "model.skops", "metrics.json", "features.nc",
+        "cells.parquet", "cells.geojson", "risk.tif", "risk.qml", "map.html", "map-mashhad.html",
+        "map-sistan-baluchestan.html", "segments.csv", "segments.geojson", "segments.parquet",
+        "corridors.geojson", "report.html", "report.md", "log.jsonl", "rejected.csv",
+    }  # fmt: skip
+    assert promised <= names
+
+
+def test_scores_follow_their_definitions(finished):
+    cells = gpd.read_parquet(finished.folder / "cells.parquet")
+    area = cells["exposure"] * 16  # cells of 40 km hold 16 times 100 km²
+    expected = cells["susceptibility"] * cells["history"] * cells["reporting"]
+    np.testing.assert_allclose(cells["intensity"], expected, rtol=1e-4)
+    chance = 1 - np.exp(-cells["intensity"] * area * 365 / 365.25)
+    np.testing.assert_allclose(cells["probability"], chance, rtol=1e-4)
+    assert np.average(cells["risk"], weights=area) == pytest.approx(50, abs=0.1)
+    assert sorted(cells["rank"]) == list(range(1, len(cells) + 1))
+    assert (cells.sort_values("rank")["intensity"].diff().dropna() <= 0).all()
+    assert (cells["probability_low"] <= cells["probability_high"]).all()
+
+
+def test_raster_and_table_say_the_same(finished):
+    cells = gpd.read_parquet(finished.folder / "cells.parquet")
+    with rasterio.open(finished.folder / "risk.tif") as source:
+        assert source.descriptions[:3] == ("intensity", "probability", "risk")
+        at = [(p.x, p.y) for p in cells.geometry.centroid]
+        values = np.array(list(source.sample(at)))
+    np.testing.assert_allclose(values[:, 2], cells["risk"], rtol=1e-5)
+
+
+def test_segments_share_out_the_whole_expectation(finished):
+    cells = gpd.read_parquet(finished.folder / "cells.parquet")
+    segments = gpd.read_parquet(finished.folder / "segments.parquet")
+    total = (cells["intensity"] * cells["exposure"] * 16).sum()
+    assert segments["expected_per_year"].sum() == pytest.approx(total, rel=1e-4)
+    assert segments["length_km"].sum() == pytest.approx(2302, rel=0.01)
+
+
+def test_a_second_run_reads_the_cache_and_gives_the_same_bytes(finished, small):
+    again = pipeline.run(small(), evaluate=False, replicates=4)
+    cached = {stage["name"]: stage["cached"] for stage in again.manifest["stages"]}
+    assert all(cached[name] for name in ("features", "border", "model", "intervals"))
+    for name in ("cells.parquet", "cells.geojson"):
+        assert (again.folder / name).read_bytes() == (finished.folder / name).read_bytes()
+
+
+def test_another_model_recomputes_only_the_model(finished, small):
+    other = Stages.of(small(**{"model.estimator": "border_distance"}))
+    _ = other.model
+    cached = {record.name: record.cached for record in other.cache.records}
+    assert cached["features"]
+    assert not cached["model"]
+
+
+def test_nothing_after_the_origin_reaches_the_model(small, tmp_path):
+    """Moving every later incident leaves a forecast at the origin as it was."""
+    config = small(**{"train.origin": "2020-01-01"})
+    table = pd.read_csv(config.data.incidents.path)
+    later = pd.to_datetime(table["date"]) >= "2020-01-01"
+    table.loc[later, "latitude"] = 30.0
+    moved = tmp_path / "moved.csv"
+    table.to_csv(moved, index=False)
+    other = small(**{"train.origin": "2020-01-01", "data.incidents.path": str(moved)})
+    one, two = (Stages.of(c) for c in (config, other))
+    np.testing.assert_array_equal(
+        one.model.model.predict(one.cells.x), two.model.model.predict(two.cells.x)
+    )
+
+
+def test_the_result_opens_again_and_shows_itself(finished):
+    again = pipeline.open_run(finished.folder.parent)
+    assert again.summary()["counts"]["cells scored"] == len(again.cells)
+    assert "reported incidents" in again._repr_html_()
+
+
+def test_manifest_and_log_hold_no_machine_paths(finished):
+    for name in ("manifest.json", "log.jsonl", "config.yaml", "report.md"):
+        text = (finished.folder / name).read_text(encoding="utf-8")
+        assert str(finished.folder) not in text
+        assert str(finished.folder.home()) + "/" not in text
+
+
+def test_geojson_is_rfc_7946(finished):
+    data = json.loads((finished.folder / "cells.geojson").read_text(encoding="utf-8"))
+    assert "crs" not in data
+    first = data["features"][0]
+    assert first["id"] == first["properties"]["cell_id"]
+    ring = np.array(first["geometry"]["coordinates"][0])
+    x, y = ring[:-1].T
+    assert np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y) > 0  # counter-clockwise
+
+
+def test_a_model_scores_another_config_or_says_what_is_missing(finished, small, tmp_path):
+    mashhad = small(**{"outputs.focus": "[mashhad]"})
+    scored = pipeline.score(finished.folder, mashhad, out=tmp_path / "scored")
+    np.testing.assert_allclose(scored.cells["risk"], finished.cells["risk"], rtol=1e-5)
+    bare = small(**{"features.travel.enabled": "false"})
+    with pytest.raises(ConfigError, match="hours_from_border"):
+        pipeline.score(finished.folder, bare, out=tmp_path / "no")
+    assert not (tmp_path / "no").exists()
+
+
+def test_an_earlier_run_is_not_overwritten_unasked(finished, small):
+    with pytest.raises(OutputError, match="--force"):
+        pipeline.run(small(), out=finished.folder, evaluate=False, replicates=0)
+
+
+def test_an_origin_before_all_incidents_is_refused_with_no_folder(small, tmp_path):
+    early = small(**{"train.origin": "1990-01-01"})
+    with pytest.raises(DataError, match="before the origin 1990-01-01"):
+        pipeline.run(early, out=tmp_path / "none", evaluate=False, replicates=0)
+    assert not (tmp_path / "none").exists()
+
+
+def test_watch_plan_keeps_to_its_budget(finished):
+    plan = pipeline.allocate_segments(finished.folder, km=100)
+    assert sum(row["length_km"] for row in plan.rows) <= 100
+    assert 0 < plan.payload["capture"] < 1
+    rows = pipeline.top_segments(finished.folder, 5)
+    assert [row["rank"] for row in rows] == [1, 2, 3, 4, 5]
+
+
+def test_maps_are_rebuilt_in_persian_without_training(finished, tmp_path):
+    paths = pipeline.write_maps(finished.folder, focus="mashhad", language="fa", out=tmp_path)
+    assert [path.name for path in paths] == ["map-mashhad.html"]
+    assert 'lang="fa"' in paths[0].read_text(encoding="utf-8")
+
+
+def test_two_runs_compare(finished, small, tmp_path):
+    other = pipeline.run(
+        small(**{"model.estimator": "kde"}), out=tmp_path / "b", evaluate=False, replicates=0
+    )
+    facts = pipeline.compare_runs(finished.folder, other.folder, out=tmp_path / "change")
+    assert facts["cells"] == len(finished.cells)
