@@ -16,7 +16,8 @@ from borderrisk.features.travel.solver import Ground
 from borderrisk.features.travel.speed import Walking
 from borderrisk.grid import Grid
 
-MAX_PIXELS = 64_000_000
+# A dozen solves are held at a time: some 80 bytes per pixel in all.
+MAX_PIXELS = 16_000_000
 # A cell is 5 to 10 pixels wide: enough for the shape of borders and valleys, no more than needed.
 _COARSEST, _FINEST = 5, 10
 
