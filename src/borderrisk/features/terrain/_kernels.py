@@ -103,14 +103,18 @@ def _fixed(value, scale):
     return np.int64(np.floor(value * scale + 0.5))
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FLAGS)
-def _add_whole(buf, stride, a, b, scales, acc, ext):
-    """Add pixels ``a`` to ``b``, none of them missing, to one cell."""
+@njit(nogil=True, cache=True, error_model="numpy")
+def _add_whole(buf, stride, a, b, scales, cell, acc, ext, hist):
+    """Add pixels ``a`` to ``b``, none of them missing, to one cell.
+
+    Takes whole arrays and a cell number: views of single cells would be reference-counted.
+    """
     z1 = z2 = slope = tri = nx = ny = nz = north = east = curve = 0.0
     low = high = buf[8 * stride + a]
     for k in range(a, b):
         zf = buf[8 * stride + k]
         z = np.float64(zf)
+        hist[cell, np.uint64(buf[9 * stride + k])] += 1
         z1 += z
         z2 += z * z
         slope += np.float64(buf[k])
@@ -123,49 +127,49 @@ def _add_whole(buf, stride, a, b, scales, acc, ext):
         curve += np.float64(buf[7 * stride + k])
         low = min(low, zf)
         high = max(high, zf)
-    acc[COUNT] += b - a
-    acc[SLOPE_COUNT] += b - a
-    acc[Z] += _fixed(z1, scales[Z])
-    acc[Z2] += _fixed(z2, scales[Z2])
-    acc[SLOPE] += _fixed(slope, scales[SLOPE])
-    acc[TRI] += _fixed(tri, scales[TRI])
-    acc[NX] += _fixed(nx, scales[NX])
-    acc[NY] += _fixed(ny, scales[NY])
-    acc[NZ] += _fixed(nz, scales[NZ])
-    acc[NORTH] += _fixed(north, scales[NORTH])
-    acc[EAST] += _fixed(east, scales[EAST])
-    acc[CURVE] += _fixed(curve, scales[CURVE])
-    ext[0] = min(ext[0], low)
-    ext[1] = max(ext[1], high)
+    acc[cell, COUNT] += b - a
+    acc[cell, SLOPE_COUNT] += b - a
+    acc[cell, Z] += _fixed(z1, scales[Z])
+    acc[cell, Z2] += _fixed(z2, scales[Z2])
+    acc[cell, SLOPE] += _fixed(slope, scales[SLOPE])
+    acc[cell, TRI] += _fixed(tri, scales[TRI])
+    acc[cell, NX] += _fixed(nx, scales[NX])
+    acc[cell, NY] += _fixed(ny, scales[NY])
+    acc[cell, NZ] += _fixed(nz, scales[NZ])
+    acc[cell, NORTH] += _fixed(north, scales[NORTH])
+    acc[cell, EAST] += _fixed(east, scales[EAST])
+    acc[cell, CURVE] += _fixed(curve, scales[CURVE])
+    ext[cell, 0] = min(ext[cell, 0], low)
+    ext[cell, 1] = max(ext[cell, 1], high)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _add_present(buf, stride, a, b, scales, acc, ext):
+def _add_present(buf, stride, a, b, scales, cell, acc, ext):
     """Add pixels ``a`` to ``b`` to one cell, skipping what is missing."""
     for k in range(a, b):
         zf = buf[8 * stride + k]
         if np.isnan(zf):
             continue
         z = np.float64(zf)
-        acc[COUNT] += 1
-        acc[Z] += _fixed(z, scales[Z])
-        acc[Z2] += _fixed(z * z, scales[Z2])
-        ext[0] = min(ext[0], zf)
-        ext[1] = max(ext[1], zf)
+        acc[cell, COUNT] += 1
+        acc[cell, Z] += _fixed(z, scales[Z])
+        acc[cell, Z2] += _fixed(z * z, scales[Z2])
+        ext[cell, 0] = min(ext[cell, 0], zf)
+        ext[cell, 1] = max(ext[cell, 1], zf)
         if np.isnan(buf[stride + k]):
             continue
-        acc[SLOPE_COUNT] += 1
+        acc[cell, SLOPE_COUNT] += 1
         for m in range(8):
-            acc[SLOPE + m] += _fixed(np.float64(buf[m * stride + k]), scales[SLOPE + m])
+            acc[cell, SLOPE + m] += _fixed(np.float64(buf[m * stride + k]), scales[SLOPE + m])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _count_slopes(buf, stride, a, b, hist):
+def _count_slopes(buf, stride, a, b, cell, hist):
     """Add slopes to one cell's histogram, whose bin edges are 90° (i / bins)²."""
     for k in range(a, b):
         place = buf[9 * stride + k]
         if not np.isnan(place):
-            hist[min(hist.size - 1, np.int64(place))] += 1
+            hist[cell, min(hist.shape[1] - 1, np.int64(place))] += 1
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -193,10 +197,10 @@ def _add_segment(buf, stride, lab, n, whole, scales, acc, ext, hist):
             b += 1
         if cell >= 0:
             if whole:
-                _add_whole(buf, stride, a, b, scales, acc[cell], ext[cell])
+                _add_whole(buf, stride, a, b, scales, cell, acc, ext, hist)
             else:
-                _add_present(buf, stride, a, b, scales, acc[cell], ext[cell])
-            _count_slopes(buf, stride, a, b, hist[cell])
+                _add_present(buf, stride, a, b, scales, cell, acc, ext)
+                _count_slopes(buf, stride, a, b, cell, hist)
         a = b
 
 
@@ -242,6 +246,17 @@ def _locate(at, j, n, control, box, own, lab):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _reach(u, own):
+    """First and one past the last segment that may lie in a range of grid columns."""
+    begin, end = u.shape[1] - 1, 0
+    for j in range(u.shape[1] - 1):
+        ends = u[:, j : j + 2]
+        if not (ends.max() < own[0] or ends.min() >= own[1]):
+            begin, end = min(begin, j), j + 1
+    return begin, end
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def accumulate(z, first, control, ground, box, own, scales, acc, ext, hist):
     """Add the pixels of a strip to the cells of a range of grid columns.
 
@@ -270,8 +285,9 @@ def accumulate(z, first, control, ground, box, own, scales, acc, ext, hist):
     buf = np.empty(_METRICS * SEGMENT, np.float32)
     wide = np.empty(buf.size * split, np.float32) if split > 1 else buf
     lab = np.empty(step * split, np.int64)
+    begin, end = _reach(u, own)
     for i in range(z.shape[0] - 2):
-        for j in range(u.shape[1] - 1):
+        for j in range(begin, end):
             n = min(step, z.shape[1] - 2 - j * step)
             line = slice(j * step, j * step + n + 2)
             k = min(j, dx.shape[1] - 1)
