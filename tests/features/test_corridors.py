@@ -107,6 +107,17 @@ def test_a_distant_neighbour_has_no_corridor():
     assert set(found.corridors.neighbour) == {"AFG"}
 
 
+def test_a_corridor_crosses_its_own_neighbours_border():
+    """A town and a target 20 km apart, the border between them that of another neighbour."""
+    where = places(far=((11_000, -51_000),), targets=((-9_000, -51_000),))
+    north = shapely.LineString([(1_000, 0), (1_000, 100_000)])
+    south = shapely.LineString([(1_000, -100_000), (1_000, 0)])
+    where = Places({"AFG": north, "PAK": south}, where.settlements, "IRN", where.targets)
+    found = find_corridors(GRID, solve_travel(flat(), where), HOME)
+    assert float(found.routes.length_km[0]) > 100
+    assert float(found.cells.slack_town0.min()) > -0.01
+
+
 def test_random_routes_cross_at_the_gates_in_proportion_to_what_they_save():
     fine, where = wall_with_gates(-40_000, 30_000), places()
     drawn = random_routes(GRID, fine, where, HOME, draws=12, seed=3, cost_spread=0.5)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import geopandas as gpd
@@ -56,6 +59,7 @@ def find_corridors(
     slack_hours: Sequence[float] = SLACK_HOURS,
     routes: int = ROUTES,
     separation_km: float = SEPARATION_KM,
+    workers: int | None = None,
 ) -> Corridors:
     """Corridors and best routes from each neighbour's settlements, over its border, to each target.
 
@@ -72,8 +76,11 @@ def find_corridors(
     slack_hours : sequence of float
         Upper edges of the slack classes, increasing.
     routes : int
-        Most routes per neighbour and target; each crosses the border at least ``separation_km``
-        from the others and has at most the largest slack.
+        Most routes per neighbour and target, none beyond the largest slack.
+    separation_km : float
+        Least distance between the border crossings of two of them.
+    workers : int, optional
+        Solves that run at the same time; each core by default. Results do not depend on it.
 
     Raises
     ------
@@ -92,8 +99,10 @@ def find_corridors(
     at_home = mask_of(home, solves.fine.grid)
     layers, polygons, lines = {}, [], []
     for name, to in solves.targets.items():
-        ways = [Way.between(name, to, code, far, at_home) for code, far in solves.far_sides.items()]
-        ways = _worthwhile(name, ways)
+        best = _worthwhile(name, to, solves.far_sides)
+        between = partial(Way.between, solves, name, at_home=at_home)
+        with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+            ways = list(pool.map(between, best, best.values()))
         least = np.minimum.reduce([way.slack for way in ways])
         layers[f"slack_{name}"] = (("y", "x"), *_cell_slack(least, grid, name))
         polygons += [way.polygons(edges, solves.fine.grid) for way in ways]
@@ -116,7 +125,7 @@ class Way:
     slack : ndarray
         Hours by which the best way through each fine cell exceeds the best of all.
     best_hours : float
-        Hours of that; infinite if no path leads there.
+        Hours of that.
     """
 
     target: str
@@ -128,13 +137,16 @@ class Way:
 
     @classmethod
     def between(
-        cls, target: str, to: Travel, neighbour: str, far: FarSide, at_home: np.ndarray
+        cls, solves: Solves, target: str, neighbour: str, best: float, *, at_home: np.ndarray
     ) -> Way:
-        """Add the hours from the far side to the hours to the target."""
+        """Add the hours from the far side to the hours to the target, over the border between."""
+        far, to = solves.far_sides[neighbour], solves.targets[target]
         border = far.through.is_source
-        over = at_home | border
-        hours = np.where(over, far.through.hours, far.anywhere.hours) + to.hours
-        best = float(hours[border].min())
+        cells = np.flatnonzero(border)
+        over = solves.ground.solve((cells, to.hours.ravel()[cells]), "to")
+        beyond = ~(at_home | border)
+        hours = far.through.hours + to.hours
+        hours[beyond] = far.anywhere.hours[beyond] + over.hours[beyond]
         slack = np.subtract(hours, best, out=hours, where=np.isfinite(hours))
         return cls(target, neighbour, far, to, slack, best)
 
@@ -198,15 +210,19 @@ class Way:
         return np.concatenate([before[:-1], self.to.path(row, col)])
 
 
-def _worthwhile(name: str, ways: list[Way]) -> list[Way]:
-    """Ways from the neighbours that are not far more distant than the nearest."""
-    best = min((way.best_hours for way in ways), default=np.inf)
+def _worthwhile(name: str, to: Travel, far_sides: Mapping[str, FarSide]) -> dict[str, float]:
+    """Fewest hours from each neighbour that is not far more distant than the nearest."""
+    hours = {
+        code: float((far.through.hours + to.hours)[far.through.is_source].min())
+        for code, far in far_sides.items()
+    }
+    best = min(hours.values())
     if not np.isfinite(best):
         raise DataError(
             f"No path leads from the far side over the border to {name}; it may lie on an island, "
             "or barriers close every way."
         )
-    return [way for way in ways if way.best_hours <= _WORTHWHILE * best]
+    return {code: h for code, h in hours.items() if h <= _WORTHWHILE * best}
 
 
 def _cell_slack(slack: np.ndarray, grid: Grid, name: str) -> tuple[np.ndarray, dict[str, str]]:

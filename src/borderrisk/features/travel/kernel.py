@@ -21,8 +21,6 @@ MOVES = np.array(
 )
 N_MOVES = len(MOVES)
 NEAR_MOVES = 8
-# Move k undone is move OPPOSITE[k].
-OPPOSITE = np.array([int(np.flatnonzero((m == -MOVES).all(axis=1))[0]) for m in MOVES])
 # The two cells a knight's move passes, and the two that flank a diagonal (unused for the axes).
 PASSED = np.array(
     [

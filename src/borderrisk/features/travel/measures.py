@@ -93,6 +93,8 @@ class Solves:
     ----------
     fine : FineTerrain
         Terrain of the solves.
+    ground : Ground
+        The same, made ready for more.
     border : dict of str to Travel
         Away from the border with each neighbour.
     far_sides : dict of str to FarSide
@@ -106,6 +108,7 @@ class Solves:
     """
 
     fine: FineTerrain
+    ground: Ground
     border: dict[str, Travel]
     far_sides: dict[str, FarSide]
     far: Travel
@@ -157,6 +160,7 @@ def solve_travel(
     far_sides = {code: side for code in lines if (side := done[f"far {code}"]) is not None}
     return Solves(
         fine,
+        ground,
         border={code: done[f"border {code}"] for code in lines},
         far_sides=far_sides,
         far=_quickest(far_sides),

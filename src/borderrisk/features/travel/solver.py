@@ -254,7 +254,8 @@ def travel_time(
     Examples
     --------
     >>> flat = np.zeros((1, 3))
-    >>> travel_time(flat, 1000.0, np.array([[True, False, False]])).round(3).tolist()
+    >>> hours = travel_time(flat, 1000.0, np.array([[True, False, False]]), dtype="float64")
+    >>> hours.round(3).tolist()
     [[0.0, 0.331, 0.662]]
     """
     ground = Ground(
