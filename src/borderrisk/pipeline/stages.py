@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -51,11 +51,14 @@ class Stages:
         Keeps the expensive stages.
     progress : callable, optional
         Told ``(stage, done, total)`` by the long ones.
+    shift : float
+        Cells by which the grid is moved east and south, to see whether that matters.
     """
 
     config: Config
     cache: StageCache
     progress: Progress | None = None
+    shift: float = 0.0
 
     @classmethod
     def of(
@@ -76,7 +79,10 @@ class Stages:
     def inputs(self) -> Inputs:
         """Every input, open and checked."""
         with self.cache.timed("inputs"):
-            return read_inputs(self.config)
+            inputs = read_inputs(self.config)
+        if not self.shift:
+            return inputs
+        return replace(inputs, area=inputs.area.on(inputs.grid.shifted(self.shift, self.shift)))
 
     def _hashes(self, *, incidents: bool) -> dict[str, str]:
         table = self.config.data.incidents.path
@@ -93,6 +99,7 @@ class Stages:
             "study_area", "grid", "data.elevation", "features.terrain", "features.proximity",
             "features.travel", "features.concealment", "features.table", "features.columns",
         )  # fmt: skip
+        part = f"{part} {self.shift}" if self.shift else part
         return StageKey("features", _FEATURE_CODE, part, (), self._hashes(incidents=False))
 
     @cached_property

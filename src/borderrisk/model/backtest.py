@@ -1,0 +1,287 @@
+"""Prospective test: forecasts from yearly origins, each made from its own past only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix, diags_array
+from scipy.spatial import cKDTree
+
+from borderrisk.compute import map_parallel
+from borderrisk.errors import DataError
+from borderrisk.model import metrics, scores
+from borderrisk.model.border_capture import border_capture, observed_by_segment
+from borderrisk.model.cells import CellTable
+from borderrisk.model.panel import Panel
+from borderrisk.model.pooled import fit_spatial, require_past
+from borderrisk.model.pooled_parts import BANDWIDTHS_KM
+
+BASELINES = ("uniform", "border_distance", "kde", "persistence")
+ESTIMATORS = ("pooled", "gam", "glm", "hist_gradient_boosting", "random_forest", "history")
+SUBSETS = ("all", "repeat", "new")
+MIN_LATER = 5
+# A quiet end of the record is no missing data.
+GRACE = pd.Timedelta(days=60)
+_MIN_IN_STUDY = 0.5
+
+
+@dataclass(frozen=True)
+class BorderLine:
+    """What the capture by border length needs.
+
+    Attributes
+    ----------
+    attribution : csr_matrix, shape (grid cells, segments)
+        Share of each cell that belongs to each segment.
+    length_km : ndarray, shape (segments,)
+        Length of the segments.
+    """
+
+    attribution: csr_matrix
+    length_km: np.ndarray
+
+
+@dataclass(frozen=True)
+class Test:
+    """Incidents of one horizon on the scored cells.
+
+    Attributes
+    ----------
+    mass : csr_matrix, shape (incidents, study cells)
+        Rows sum to 1.
+    new : ndarray of bool, shape (incidents,)
+        Whether no incident known at the origin lies near.
+    """
+
+    mass: csr_matrix
+    new: np.ndarray
+
+    def subset(self, name: str) -> np.ndarray:
+        """Positions of the incidents of a subset."""
+        masks = {"all": np.ones(len(self.new), bool), "repeat": ~self.new, "new": self.new}
+        return np.flatnonzero(masks[name])
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """Intensities of all models from one origin, shape (study cells,) each."""
+
+    origin: pd.Timestamp
+    intensity: dict[str, np.ndarray]
+    tests: dict[int, Test]
+
+
+def yearly_origins(first: Any, last: Any) -> list[pd.Timestamp]:
+    """Return the same day of every year from the first origin to the last."""
+    start, end = pd.Timestamp(first), pd.Timestamp(last)
+    steps = range(end.year - start.year + 1)
+    days = [start + pd.DateOffset(years=k) for k in steps]
+    return [day for day in days if day <= end]
+
+
+def check_periods(
+    panel: Panel, origins: Sequence[pd.Timestamp], horizons: Sequence[int], least: int
+) -> None:
+    """Raise if an origin knows too little or a horizon reaches past the data.
+
+    Raises
+    ------
+    DataError
+        Naming the origin or horizon and what to change.
+    """
+    for origin in origins:
+        require_past(panel, origin, least)
+    last = panel.incidents["date_end"].max()
+    for years in horizons:
+        end = max(origins) + pd.DateOffset(years=years)
+        if end > last + GRACE:
+            raise DataError(
+                f"A horizon of {years} year(s) from {max(origins):%Y-%m-%d} ends on "
+                f"{end:%Y-%m-%d}, but the last incident is dated {last:%Y-%m-%d}; set "
+                "evaluation.last_origin earlier or shorten evaluation.horizons_years."
+            )
+
+
+def later_incidents(
+    cells: CellTable, panel: Panel, origin: pd.Timestamp, years: int, near_km: float
+) -> Test:
+    """Return what was reported within a horizon, mostly inside the study area."""
+    later = panel.between(origin, origin + pd.DateOffset(years=years))
+    mass = later.mass[:, np.flatnonzero(cells.study)]
+    share = np.asarray(mass.sum(axis=1)).ravel()
+    kept = np.flatnonzero(share >= _MIN_IN_STUDY)
+    mass = csr_matrix(diags_array(1 / share[kept]) @ mass[kept])
+    return Test(mass, _new_places(panel.before(origin), later.take(kept), near_km))
+
+
+def _new_places(past: Panel, later: Panel, near_km: float) -> np.ndarray:
+    known, points = (p.incidents[["x", "y"]].to_numpy() for p in (past, later))
+    distance, _ = cKDTree(known).query(points)
+    return np.asarray(distance > near_km * 1000)
+
+
+def forecast_origin(
+    cells: CellTable,
+    panel: Panel,
+    origin: pd.Timestamp,
+    horizons: Sequence[int],
+    parameters: Mapping[str, Mapping[str, Any]],
+    *,
+    near_km: float,
+    seed: int,
+    cache: dict[Any, Any] | None = None,
+) -> Forecasts:
+    """Fit every model on the past of one origin.
+
+    Parameters
+    ----------
+    cells, panel
+        Cells of the domain and all incidents; the models see those before the origin only.
+    origin : Timestamp
+        Date of the forecast.
+    horizons : sequence of int
+        Years.
+    parameters : mapping of str to mapping
+        Models by name, and their parameters.
+    near_km : float
+        Distance that makes a repeat place.
+    seed : int
+        Of the estimators.
+    cache : dict, optional
+        Shares fits between origins.
+    """
+    past = panel.before(origin)
+    found = {}
+    for name, given in parameters.items():
+        model = fit_spatial(name, given, cells, past, origin, seed, cache=cache)
+        found[name] = np.maximum(model.intensity(cells)[cells.study], 1e-300)
+    tests = {years: later_incidents(cells, panel, origin, years, near_km) for years in horizons}
+    return Forecasts(origin, found, tests)
+
+
+def backtest(
+    cells: CellTable,
+    panel: Panel,
+    origins: Sequence[pd.Timestamp],
+    horizons: Sequence[int],
+    parameters: Mapping[str, Mapping[str, Any]],
+    *,
+    near_km: float = 15.0,
+    least: int = 10,
+    seed: int = 0,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Forecasts]:
+    """Forecast from every origin.
+
+    Raises
+    ------
+    DataError
+        If an origin has fewer than ``least`` earlier incidents, or a horizon passes the data.
+    """
+    check_periods(panel, origins, horizons, least)
+    cache: dict[Any, Any] = {}
+    done = 0
+
+    def one(origin: pd.Timestamp) -> Forecasts:
+        nonlocal done
+        found = forecast_origin(
+            cells, panel, origin, horizons, parameters, near_km=near_km, seed=seed, cache=cache
+        )
+        done += 1
+        if progress is not None:
+            progress(done, len(origins))
+        return found
+
+    return list(map_parallel(one, origins, scheduler="threads", workers=workers))
+
+
+def origin_rows(
+    forecasts: Sequence[Forecasts], cells: CellTable, line: BorderLine | None = None
+) -> list[dict[str, Any]]:
+    """Score every model at every origin, horizon and subset."""
+    rows = []
+    for forecast in forecasts:
+        for years, test in forecast.tests.items():
+            for subset in SUBSETS:
+                index = test.subset(subset)
+                for name, intensity in forecast.intensity.items():
+                    row = {
+                        "model": name,
+                        "role": "baseline" if name in BASELINES else "model",
+                        "origin": f"{forecast.origin:%Y-%m-%d}",
+                        "horizon_years": years,
+                        "subset": subset,
+                        "incidents": len(index),
+                    }
+                    if len(index):
+                        row |= score(intensity, cells, test.mass[index], years, line)
+                    rows.append(row)
+    return rows
+
+
+def score(
+    intensity: np.ndarray,
+    cells: CellTable,
+    mass: csr_matrix,
+    years: float,
+    line: BorderLine | None = None,
+) -> dict[str, float]:
+    """Return every metric of one forecast against some incidents on the study cells."""
+    area = cells.study_area_100km2[cells.study]
+    risk = scores.risk_percentile(intensity, area)
+    chance = scores.probability(intensity, area, years * scores.DAYS_PER_YEAR)
+    happened = metrics.occurred(mass)
+    found = {"bits": float(metrics.information_gain(intensity, area, mass).mean())}
+    found["located_bits"] = float(metrics.located_gain(intensity, area, mass).mean())
+    for share in metrics.SHARES:
+        name = f"capture_{share * 100:.0f}"
+        found[name] = float(metrics.capture(intensity, area, mass, share).mean())
+    found |= {
+        "pai_10": metrics.prediction_accuracy_index(found["capture_10"], 0.1),
+        "pei_10": metrics.prediction_efficiency_index(intensity, area, mass),
+        "auc": metrics.roc_auc(intensity, area, mass),
+        "average_precision": metrics.average_precision(intensity, area, mass),
+        "boyce": metrics.boyce(risk, area, mass),
+        "brier": metrics.brier(chance, happened, area),
+        "log_score": metrics.log_score(chance, happened, area),
+    }
+    if line is not None:
+        found["border_capture_10"] = _border_capture(intensity * area, cells, mass, line)
+    return found
+
+
+def _border_capture(
+    expected: np.ndarray, cells: CellTable, mass: csr_matrix, line: BorderLine
+) -> float:
+    """Share of the incidents behind the tenth of the border that is watched first."""
+    rows = np.flatnonzero(cells.mask.ravel())[cells.study]
+    attribution = line.attribution[rows]
+    rate = np.asarray(attribution.T @ expected).ravel() / line.length_km
+    observed = observed_by_segment(attribution, np.asarray(mass.sum(axis=0)).ravel())
+    return border_capture(rate, line.length_km, observed, 0.1)
+
+
+def oracle_kde_bits(
+    cells: CellTable, panel: Panel, forecasts: Sequence[Forecasts], years: int
+) -> float:
+    """Bits of a KDE that is given the bandwidth which suits each scored period best.
+
+    No forecast could have it: a ceiling for what smoothing earlier incidents can reach.
+    """
+    area = cells.study_area_100km2[cells.study]
+    total, count = 0.0, 0
+    for forecast in forecasts:
+        mass = forecast.tests[years].mass
+        gains = []
+        for bandwidth in BANDWIDTHS_KM:
+            given = {"bandwidth_km": bandwidth}
+            model = fit_spatial("kde", given, cells, panel, forecast.origin)
+            intensity = model.intensity(cells)[cells.study]
+            gains.append(metrics.information_gain(intensity, area, mass).sum())
+        total, count = total + max(gains), count + mass.shape[0]
+    return float(total / count) if count else float("nan")

@@ -1,0 +1,186 @@
+"""The steps of the pooled model that look at dates: level, first occurrences, bandwidth, weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.special import xlogy
+
+from borderrisk.model.cells import CellTable
+from borderrisk.model.estimators.kernel import kernel_sum
+from borderrisk.model.panel import RADIUS_PER_SIGMA, Panel
+
+DAYS_PER_YEAR = 365.25
+WINDOWS_YEARS = (1, 2, 3, 5, 8, 12)
+BANDWIDTHS_KM = (5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 60.0, 80.0, 120.0)
+KDE_FLOOR = 0.02
+_MOST_SCORED = 500
+
+
+def years_before(origin: pd.Timestamp, dates: pd.Series) -> np.ndarray:
+    """Age of each date at the origin, in years."""
+    return np.asarray((origin - dates).dt.total_seconds() / (86_400 * DAYS_PER_YEAR))
+
+
+def annual_rate(panel: Panel, origin: pd.Timestamp) -> float:
+    """Incidents per year to expect after the origin, from those before it.
+
+    The mean of the last few years; how many is chosen by how well it would have forecast each
+    earlier year (Poisson likelihood), since records grow and conflicts change pace.
+
+    Parameters
+    ----------
+    panel : Panel
+        Incidents before the origin.
+    origin : pandas.Timestamp
+        Date of the forecast.
+    """
+    age = years_before(origin, panel.incidents["date"])
+    if not len(age):
+        return 0.0
+    record = max(float(age.max()), 1.0)
+    per_year = np.bincount(np.maximum(np.ceil(age).astype(int) - 1, 0))[: int(record)]
+    scores = {}
+    for window in WINDOWS_YEARS:
+        if window <= record:
+            scores[window] = _forecast_score(per_year, window)
+    best = max(scores, key=lambda w: (scores[w], w)) if len(per_year) > 3 else record
+    return max(float((age <= best).sum() / best), 0.5 / record)
+
+
+def _forecast_score(per_year: np.ndarray, window: int) -> float:
+    """Poisson log-likelihood of each year given the mean of the ones before it (0 = latest)."""
+    total = 0.0
+    for k in range(len(per_year) - 1):
+        past = per_year[k + 1 : k + 1 + window]
+        mean = (past.sum() + 0.5) / len(past)
+        total += float(xlogy(per_year[k], mean) - mean)
+    return total
+
+
+def first_occurrence(panel: Panel, reach_km: float) -> np.ndarray:
+    """Weight of each incident as evidence about places, not about recurrence.
+
+    One over one plus the number of earlier incidents around it (a Gaussian count), so that a town
+    with twenty incidents says little more about what makes a place likely than one with two. A
+    simple form of the stochastic declustering of Zhuang, Ogata & Vere-Jones 2002, JASA 97(458).
+
+    Returns
+    -------
+    ndarray of float64, shape (incidents,)
+    """
+    table = panel.incidents
+    xy = table[["x", "y"]].to_numpy() / 1000
+    date = table["date"].to_numpy()
+    square = ((xy[:, None, :] - xy[None, :, :]) ** 2).sum(axis=-1)
+    earlier = date[None, :] < date[:, None]
+    return 1 / (1 + (np.exp(-square / (2 * reach_km**2)) * earlier).sum(axis=1))
+
+
+def own_sigma_km(panel: Panel, bandwidth_km: float) -> np.ndarray:
+    """Bandwidth of each incident: its own location error and a fixed part, in km."""
+    own = panel.incidents["radius_km"].to_numpy(float) / RADIUS_PER_SIGMA
+    floor = max(bandwidth_km, panel.grid.cell_size_m / 2000)
+    return np.hypot(own, floor)
+
+
+def history_surface(cells: CellTable, panel: Panel, sigma_km: np.ndarray) -> np.ndarray:
+    """Kernel density of a panel's incidents, mean 1 over the land of the domain."""
+    xy = cells.x[["x_km", "y_km"]].to_numpy()
+    source = panel.incidents[["x", "y"]].to_numpy() / 1000
+    weight = panel.incidents["weight"].to_numpy(float)
+    return normalised(kernel_sum(source, weight, sigma_km, xy), cells.area_100km2)
+
+
+def normalised(values: np.ndarray, area: np.ndarray) -> np.ndarray:
+    """Values over their area-weighted mean."""
+    mean = float(np.average(values, weights=area))
+    return values / mean if mean > 0 else np.ones(len(values))
+
+
+def best_bandwidth(cells: CellTable, panel: Panel) -> float:
+    """Bandwidth of a one-bandwidth KDE under which each incident is best foreseen by the others.
+
+    Leave-one-out likelihood on the soft mass (Habbema, Hermans & van den Broek 1974).
+
+    Parameters
+    ----------
+    cells : CellTable
+        Where the density is read.
+    panel : Panel
+        Incidents before the origin.
+
+    Returns
+    -------
+    float
+        One of ``BANDWIDTHS_KM``; the middle one with fewer than three incidents.
+    """
+    if len(panel) < 3:
+        return BANDWIDTHS_KM[len(BANDWIDTHS_KM) // 2]
+    if len(panel) > _MOST_SCORED:
+        panel = panel.take(np.linspace(0, len(panel) - 1, _MOST_SCORED).astype(int))
+    mass = panel.mass.tocoo()
+    xy = cells.x[["x_km", "y_km"]].to_numpy()
+    source = panel.incidents[["x", "y"]].to_numpy() / 1000
+    weight = panel.incidents["weight"].to_numpy(float)
+    cell, place = np.unique(mass.col, return_inverse=True)
+    square = ((xy[cell][:, None, :] - source[None]) ** 2).sum(axis=-1)
+    scores = []
+    for bandwidth in BANDWIDTHS_KM:
+        kernel = np.exp(-square / (2 * bandwidth**2)) / (2 * np.pi * bandwidth**2)
+        others = kernel @ weight
+        density = others[place] - kernel[place, mass.row] * weight[mass.row]
+        even = weight.sum() / (cells.area_100km2.sum() * 100)
+        score = np.log((1 - KDE_FLOOR) * density + KDE_FLOOR * even)
+        scores.append(float((weight[mass.row] * mass.data) @ score))
+    return BANDWIDTHS_KM[int(np.argmax(scores))]
+
+
+def mixture_weights(
+    densities: np.ndarray, counts: np.ndarray, prior: np.ndarray, iterations: int = 200
+) -> np.ndarray:
+    """Shares of a linear pool that best explain what happened next.
+
+    Parameters
+    ----------
+    densities : ndarray, shape (cells, parts)
+        Relative density of each part where something happened, from before it happened.
+    counts : ndarray, shape (cells,)
+        Soft counts of what happened.
+    prior : ndarray, shape (parts,)
+        Pseudo-incidents of each part.
+
+    Returns
+    -------
+    ndarray, shape (parts,)
+        Sum to 1; the posterior mode by expectation-maximisation (Dempster, Laird & Rubin 1977,
+        JRSS B 39(1); linear pooling: Stone 1961).
+
+    Examples
+    --------
+    >>> mixture_weights(np.array([[2.0, 0.0], [0.0, 2.0]]), np.array([3.0, 1.0]), np.zeros(2))
+    array([0.75, 0.25])
+    """
+    share = prior / prior.sum() if prior.sum() > 0 else np.full(len(prior), 1 / len(prior))
+    for _ in range(iterations):
+        part = densities * share
+        part /= np.maximum(part.sum(axis=1, keepdims=True), 1e-300)
+        new = counts @ part + prior
+        new /= new.sum()
+        if np.abs(new - share).max() < 1e-6:
+            return new
+        share = new
+    return share
+
+
+def learning_origins(
+    panel: Panel, origin: pd.Timestamp, most: int, min_past: int
+) -> list[pd.Timestamp]:
+    """Anniversaries before the origin with enough incidents before each, oldest first."""
+    found = []
+    for k in range(1, most + 1):
+        earlier = origin - pd.DateOffset(years=k)
+        if (panel.incidents["date_end"] < earlier).sum() < min_past:
+            break
+        found.append(earlier)
+    return found[::-1]
