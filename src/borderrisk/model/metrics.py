@@ -240,7 +240,7 @@ def poisson_interval(observed: float, level: float = 0.9) -> tuple[float, float]
 def calibration(
     expected: np.ndarray, happened: np.ndarray, risk_class: np.ndarray, level: float = 0.9
 ) -> list[dict[str, float]]:
-    """Expected and observed incidents per risk class, the observed with a Poisson interval.
+    """Compare expected and observed incidents per risk class, with Poisson intervals.
 
     Parameters
     ----------

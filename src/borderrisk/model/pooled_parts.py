@@ -1,4 +1,4 @@
-"""The steps of the pooled model that look at dates: level, first occurrences, bandwidth, weights."""
+"""Steps of the pooled model that look at dates: level, recurrence, bandwidth, weights."""
 
 from __future__ import annotations
 

@@ -1,0 +1,151 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.sparse import csr_matrix
+
+from borderrisk.model import metrics
+
+FOUR = np.array([8.0, 4.0, 2.0, 2.0])
+AREA = np.ones(4)
+
+
+def rows(*values):
+    return csr_matrix(np.array(values, dtype=float))
+
+
+def test_a_uniform_forecast_gains_nothing():
+    assert metrics.information_gain(np.ones(4), AREA, rows([0.5, 0.5, 0, 0])) == pytest.approx([0])
+
+
+def test_gain_is_the_mean_over_where_the_incident_may_have_been():
+    gain = metrics.information_gain(FOUR, AREA, rows([1, 0, 0, 0], [0.5, 0, 0.5, 0]))
+    assert gain == pytest.approx([1, 0])
+
+
+def test_a_spike_earns_its_cells_share_only():
+    spread = metrics.information_gain(np.array([2.0, 2, 0.1, 0.1]), AREA, rows([0.5, 0.5, 0, 0]))
+    spike = metrics.information_gain(np.array([4.0, 0.1, 0.1, 0.1]), AREA, rows([0.5, 0.5, 0, 0]))
+    assert spike < spread
+    located = metrics.located_gain(np.array([4.0, 0.0, 0, 0]), AREA, rows([0.5, 0.5, 0, 0]))
+    assert located == pytest.approx([1])
+
+
+def test_gain_counts_area_not_cells():
+    gain = metrics.information_gain(np.array([3.0, 1.0]), np.array([1.0, 3.0]), rows([1, 0]))
+    assert gain == pytest.approx([1])
+
+
+def test_top_area_takes_part_of_a_cell_and_part_of_a_tie():
+    assert metrics.top_area(FOUR, AREA, 0.125) == pytest.approx([0.5, 0, 0, 0])
+    assert metrics.top_area(FOUR, AREA, 0.75) == pytest.approx([1, 1, 0.5, 0.5])
+
+
+@given(
+    arrays(float, st.integers(1, 30), elements=st.sampled_from([0.0, 1.0, 2.0, 5.0])),
+    st.floats(0.01, 1),
+)
+def test_top_area_is_exactly_the_share(intensity, share):
+    area = np.linspace(0.2, 1, len(intensity))
+    assert metrics.top_area(intensity, area, share) @ area == pytest.approx(share * area.sum())
+
+
+def test_capture_is_soft():
+    mass = rows([1, 0, 0, 0], [0.5, 0.5, 0, 0], [0, 0, 0, 1])
+    assert metrics.capture(FOUR, AREA, mass, 0.25) == pytest.approx([1, 0.5, 0])
+
+
+def test_capture_curve_passes_through_its_corners():
+    mass = rows([0.5, 0.25, 0.25, 0])
+    curve = metrics.capture_curve(FOUR, AREA, mass, np.array([0, 0.25, 0.375, 0.5, 0.75, 1]))
+    assert curve == pytest.approx([0, 0.5, 0.625, 0.75, 0.875, 1])
+
+
+def test_pai_and_pei():
+    assert metrics.prediction_accuracy_index(0.6, 0.1) == pytest.approx(6)
+    mass = rows([0.25, 0.75, 0, 0])
+    assert metrics.prediction_efficiency_index(FOUR, AREA, mass, 0.25) == pytest.approx(1 / 3)
+
+
+def test_auc_by_hand_with_a_tie():
+    # mass in cell 1: half of cell 0 lies above; of the area below, cells 2 and 3, half of its own.
+    assert metrics.roc_auc(FOUR, AREA, rows([0, 1, 0, 0])) == pytest.approx(2.5 / 4)
+    assert metrics.roc_auc(FOUR, AREA, rows([0, 0, 1, 0])) == pytest.approx(1 / 4)
+    assert metrics.roc_auc(np.ones(4), AREA, rows([1, 0, 0, 0])) == pytest.approx(0.5)
+
+
+def test_average_precision_of_whole_cells_is_scikit_learns():
+    from sklearn.metrics import average_precision_score
+
+    intensity = np.array([5.0, 4, 3, 3, 1])
+    truth = np.array([1, 0, 1, 0, 0])
+    mass = rows([1, 0, 0, 0, 0], [0, 0, 1, 0, 0])
+    got = metrics.average_precision(intensity, np.ones(5), mass)
+    assert got == pytest.approx(average_precision_score(truth, intensity))
+
+
+def test_boyce_of_a_perfect_and_a_reversed_ranking():
+    value = np.linspace(0, 100, 400)
+    rising = csr_matrix(value[None, :] / value.sum())
+    assert metrics.boyce(value, np.ones(400), rising) == pytest.approx(1)
+    assert metrics.boyce(value, np.ones(400), rising[:, ::-1]) == pytest.approx(-1)
+
+
+def test_boyce_of_an_even_ratio_is_undefined():
+    value = np.linspace(0, 100, 400)
+    assert np.isnan(metrics.boyce(value, np.ones(400), csr_matrix(np.full((1, 400), 1 / 400))))
+
+
+def test_occurrence_of_two_possible_incidents():
+    assert metrics.occurred(rows([0.5, 0.5], [0.5, 0.5])) == pytest.approx([0.75, 0.75])
+    assert metrics.occurred(rows([1, 0])) == pytest.approx([1, 0])
+
+
+def test_brier_and_log_score_by_hand():
+    p, happened = np.array([0.5, 0.2]), np.array([1.0, 0.0])
+    assert metrics.brier(p, happened, np.ones(2)) == pytest.approx((0.25 + 0.04) / 2)
+    expected = -(np.log(0.5) + np.log(0.8)) / 2
+    assert metrics.log_score(p, happened, np.ones(2)) == pytest.approx(expected)
+    assert metrics.brier(np.array([0.3]), np.array([0.3]), np.ones(1)) == pytest.approx(0.21)
+
+
+def test_garwood_interval_of_published_values():
+    # Ulm 1990, Am. J. Epidemiology 131(2): 95 % limits of a count of 10.
+    assert metrics.poisson_interval(10, 0.95) == pytest.approx((4.795, 18.390), abs=2e-3)
+
+
+def test_calibration_sums_by_class():
+    found = metrics.calibration(
+        np.array([1.0, 2, 3]), np.array([0.0, 1, 4]), np.array([1, 1, 5], dtype=np.uint8)
+    )
+    assert [(r["expected"], r["observed"]) for r in found] == [
+        (3, 1),
+        (0, 0),
+        (0, 0),
+        (0, 0),
+        (3, 4),
+    ]
+
+
+def test_coverage_by_weight():
+    low, high = np.zeros(2), np.ones(2)
+    assert metrics.coverage(np.array([0.5, 2]), low, high, np.array([3.0, 1])) == 0.75
+
+
+def test_paired_difference_of_a_constant_is_certain():
+    found = metrics.paired_difference(np.arange(6) + 0.5, np.arange(6), [1, 1, 2, 2, 3, 3])
+    assert found == pytest.approx((0.5, 0.5, 0.5))
+
+
+def test_blocks_widen_the_interval():
+    rng = np.random.default_rng(1)
+    block = np.repeat(np.arange(10), 20)
+    score = rng.normal(size=10)[block] + 0.1 * rng.normal(size=200)
+    wide = metrics.paired_difference(score, np.zeros(200), block)
+    narrow = metrics.paired_difference(score, np.zeros(200), np.arange(200))
+    assert wide.high - wide.low > 3 * (narrow.high - narrow.low)
+
+
+def test_no_incidents_no_difference():
+    assert np.isnan(metrics.paired_difference([], [], [])).all()
