@@ -118,8 +118,9 @@ def topographic_position(
     return out
 
 
-def disc_shares(radius: float, samples: int = 16) -> np.ndarray:
+def disc_shares(radius: float) -> np.ndarray:
     """Share of each cell inside a disc around the middle cell's centre; radius in cells."""
+    samples = int(np.clip(np.ceil(160 / radius), 4, 32))
     reach = int(np.ceil(radius + 0.5))
     fine = (np.arange((2 * reach + 1) * samples) + 0.5) / samples - reach - 0.5
     inside = (fine[:, None] ** 2 + fine[None, :] ** 2 <= radius**2).astype(float)

@@ -20,7 +20,7 @@ from borderrisk.grid import Grid
 
 # Column ranges per thread: more than one, so that threads finish together.
 _RANGES_PER_THREAD = 3
-_STRIP_PIXELS = 8_000_000
+_STRIP_PIXELS = 2_000_000
 _END = object()
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ import numpy as np
 
 # Elevations beyond this are not elevations; it bounds the fixed-point sums.
 MAX_ELEVATION_M = 32_768.0
-_HISTOGRAM_BYTES = 128 * 2**20
-_BINS = (96, 2048)
+_HISTOGRAM_BYTES = 32 * 2**20
+_BINS = (128, 2048)
 
 
 @dataclass(frozen=True, eq=False)
