@@ -24,6 +24,7 @@ def test_the_run_folder_holds_what_it_promises(finished):
 
 def test_scores_follow_their_definitions(finished):
     cells = gpd.read_parquet(finished.folder / "cells.parquet")
+    cells = cells.astype(dict.fromkeys(cells.select_dtypes("float32"), "float64"))
     area = cells["exposure"] * 16  # cells of 40 km hold 16 times 100 km²
     expected = cells["susceptibility"] * cells["history"] * cells["reporting"]
     np.testing.assert_allclose(cells["intensity"], expected, rtol=1e-4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -46,7 +47,7 @@ def evaluate(
 def forecast(
     config_path: Path,
     overrides: tuple[str, ...],
-    origin: object,
+    origin: datetime,
     horizon: int,
     out: Path | None,
     as_json: bool,

@@ -210,7 +210,7 @@ def origin_rows(
             for subset in SUBSETS:
                 index = test.subset(subset)
                 for name, intensity in forecast.intensity.items():
-                    row = {
+                    row: dict[str, Any] = {
                         "model": name,
                         "role": "baseline" if name in BASELINES else "model",
                         "origin": f"{forecast.origin:%Y-%m-%d}",

@@ -170,7 +170,9 @@ def _calibration(
         classes.append(scores.risk_class(scores.risk_percentile(intensity, area)))
     if not used:
         return []
-    return metrics.calibration(*map(np.concatenate, (expected, happened, classes)), level)
+    return metrics.calibration(
+        np.concatenate(expected), np.concatenate(happened), np.concatenate(classes), level
+    )
 
 
 def _reliability(

@@ -96,6 +96,17 @@ def ranked_segments(stages: Stages, scored: Scored) -> gpd.GeoDataFrame:
     )
 
 
+def segment_replicates(stages: Stages, scored: Scored) -> np.ndarray | None:
+    """Return bootstrap expected incidents per year of each segment, (replicates, segments)."""
+    if scored.intervals is None:
+        return None
+    cells = stages.cells
+    rows = np.flatnonzero(cells.mask.ravel())[cells.study]
+    area = cells.study_area_100km2[cells.study]
+    drawn = scored.intervals.replicates * area.astype("float32")
+    return np.asarray(drawn @ stages.border.attribution[rows])
+
+
 def _placed(stages: Stages) -> gpd.GeoDataFrame:
     """Incidents the model was trained on, as they were read."""
     table = stages.inputs.incidents.incidents

@@ -64,7 +64,11 @@ def study_border(config: Config, inputs: Inputs) -> Border:
     if not (config.corridors.enabled and solves.targets):
         return Border(segments, attribution, None, inputs.grid.dataset())
     found = find_corridors(
-        inputs.grid, solves, inputs.home, slack_hours=config.corridors.slack_hours
+        inputs.grid,
+        solves,
+        inputs.home,
+        slack_hours=config.corridors.slack_hours,
+        workers=config.compute.workers,
     )
     crossings, slack = _randomised(config, inputs, solves, segments)
     layers = {"corridors": found.corridors, "routes": found.routes}

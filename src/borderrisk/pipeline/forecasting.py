@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
 import tempfile
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,14 @@ import pandas as pd
 from borderrisk.config import Config
 from borderrisk.errors import ConfigError
 from borderrisk.model import forecast as frozen
-from borderrisk.model import ledger, scores
+from borderrisk.model import ledger, scores, verification
 from borderrisk.model.panel import Panel
 from borderrisk.model.persistence import save_model
 from borderrisk.model.pooled import fit_spatial
 from borderrisk.pipeline.jobs import MODEL
 from borderrisk.pipeline.stages import Stages
+from borderrisk.pipeline.writing import records, write_json
+from borderrisk.runs import RunFolder
 from borderrisk.sources.incidents import read_incidents
 
 BASELINES = ("uniform", "border_distance", "kde", "persistence")
@@ -104,4 +106,60 @@ def _meta(stages: Stages) -> dict[str, Any]:
     }
 
 
-def verify(*a: Any, **k: Any) -> Any: ...
+def verify(
+    forecast_path: str | Path, incidents_path: str | Path, *, out: str | Path | None = None
+) -> tuple[dict[str, Any], str]:
+    """Score a frozen forecast against incidents reported since; return facts and a text.
+
+    Raises
+    ------
+    DataError
+        If the forecast was changed, the file is not in the forecast's incident layout, an incident
+        is dated before the origin, or none lies in the study area within the horizon.
+    """
+    opened = frozen.open_forecast(forecast_path)
+    meta = opened.facts["meta"]
+    table = read_incidents(
+        incidents_path,
+        layout=meta["layout"],
+        columns=meta["columns"] or None,
+        default_radius_km=meta["default_radius_km"],
+        max_radius_km=meta["max_radius_km"],
+    )
+    verification.check_dates(table.incidents, opened)
+    panel = Panel.build(table.incidents, opened.grid, opened.domain)
+    found = verification.verify(opened, panel)
+    source = Path(forecast_path)
+    final = Path(out) if out else source.with_name(f"{source.name}-verified")
+    facts: dict[str, Any] = {
+        "folder": str(final),
+        "forecast": opened.hash,
+        "incidents": found.counts,
+        "gain": found.gain,
+        "notes": found.notes,
+        "scores": records(found.table),
+        "missed": records(found.missed.astype(str)),
+    }
+    with RunFolder(final) as folder:
+        curves = {"capture_curve": found.capture_curve, "calibration": found.calibration}
+        write_json(facts | curves, folder.path / "manifest.json")
+        found.table.to_csv(folder.path / "scores.csv", index=False, lineterminator="\n")
+        found.missed.to_csv(folder.path / "missed.csv", index=False, lineterminator="\n")
+    return facts, _text(found)
+
+
+def _text(found: verification.Verification) -> str:
+    shown = ["model", "role", "subset", "incidents", "bits", "capture_10", "auc"]
+    columns = [name for name in shown if name in found.table]
+    gain = found.gain
+    lines = [
+        *found.notes,
+        f"{gain['bits']:+.2f} bits per incident over the best baseline ({gain['baseline']}), "
+        f"{gain['low']:+.2f} to {gain['high']:+.2f}",
+        found.table[columns].round(3).to_string(index=False),
+        f"{len(found.missed)} incident(s) fell in class 1-2 cells"
+        + "".join(
+            f"\n  {row.incident_id} {row.date:%Y-%m-%d}" for row in found.missed.itertuples()
+        ),
+    ]
+    return "\n".join(lines)

@@ -16,11 +16,17 @@ from borderrisk.outputs.features import write_features as write_feature_file
 from borderrisk.outputs.figures import write_figures
 from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.stac import write_stac_item
-from borderrisk.pipeline.assembly import make_scene, score_cells
+from borderrisk.pipeline.assembly import make_scene, score_cells, segment_replicates
 from borderrisk.pipeline.inputs import input_files
 from borderrisk.pipeline.result import Result
 from borderrisk.pipeline.stages import Progress, Stages
-from borderrisk.pipeline.writing import records, write_documents, write_json, write_outputs
+from borderrisk.pipeline.writing import (
+    records,
+    write_documents,
+    write_json,
+    write_outputs,
+    write_replicates,
+)
 from borderrisk.runs import LOG, Manifest, RunFolder, find_run, new_run_id, run_log
 
 log = logging.getLogger(__name__)
@@ -111,11 +117,13 @@ def _write_run(
     manifest = _manifest(stages, run_id)
     with RunFolder(Path(out) if out else parent / run_id, force=force) as folder:
         with run_log(folder.path / LOG, stages.project):
-            scene = _scene(stages, model, run_id, evaluate=evaluate, replicates=replicates)
             used = model or stages.model
+            scored = score_cells(stages, used, replicates)
+            scene = make_scene(stages, scored, run_id, stages.scorecard if evaluate else None)
             save_model(folder.path / MODEL, used)
             with stages.cache.timed("outputs"):
                 write_outputs(scene, config, folder.path)
+                write_replicates(segment_replicates(stages, scored), folder.path)
             scene = _with_manifest(scene, manifest, stages)
             with stages.cache.timed("report"):
                 write_documents(scene, folder.path)
@@ -133,13 +141,6 @@ def _manifest(stages: Stages, run_id: str) -> Manifest:
     )  # fmt: skip
     manifest.add_inputs(input_files(config), stages.cache.hashes)
     return manifest
-
-
-def _scene(
-    stages: Stages, model: ModelFile | None, run_id: str, *, evaluate: bool, replicates: int
-) -> Scene:
-    scored = score_cells(stages, model or stages.model, replicates)
-    return make_scene(stages, scored, run_id, stages.scorecard if evaluate else None)
 
 
 def _with_manifest(scene: Scene, manifest: Manifest, stages: Stages) -> Scene:

@@ -16,10 +16,9 @@ from borderrisk.outputs.compare import compare, write_comparison
 from borderrisk.outputs.export import SUFFIXES, export
 from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.webmap import write_map
-from borderrisk.pipeline.result import SCENE_FOLDER, open_run
-from borderrisk.pipeline.writing import map_name, records
+from borderrisk.pipeline.result import open_run
+from borderrisk.pipeline.writing import SEGMENT_REPLICATES, map_name, records
 
-SEGMENT_REPLICATES = f"{SCENE_FOLDER}/segment_replicates.npy"
 _SHOWN = (
     "rank", "rank_low", "rank_high", "segment_id", "from_km", "length_km", "expected_per_year",
     "rate_per_km", "trust",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 
 from borderrisk.config import Config
@@ -23,6 +24,7 @@ from borderrisk.outputs.webmap import write_map
 from borderrisk.pipeline.result import SCENE_FOLDER
 
 WHOLE = "map.html"
+SEGMENT_REPLICATES = f"{SCENE_FOLDER}/segment_replicates.npy"
 
 
 def map_name(focus: str | None) -> str:
@@ -54,6 +56,12 @@ def _write_segments(scene: Scene, folder: Path) -> None:
         segments.to_parquet(folder / "segments.parquet")
         plain = segments.drop(columns=gpd.GeoDataFrame(segments).geometry.name)
         plain.to_csv(folder / "segments.csv", index=False, lineterminator="\n")
+
+
+def write_replicates(replicates: np.ndarray | None, folder: Path) -> None:
+    """Keep the bootstrap of the segments, for the intervals of watch plans."""
+    if replicates is not None:
+        np.save(folder / SEGMENT_REPLICATES, replicates.astype("float32"))
 
 
 def write_documents(scene: Scene, folder: Path) -> None:
