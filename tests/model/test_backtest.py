@@ -1,0 +1,112 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_matrix
+
+from borderrisk.errors import DataError
+from borderrisk.model import backtest as bt
+from borderrisk.model import metrics
+from borderrisk.synthetic import make_world
+
+MODELS = {"uniform": {}, "kde": {"bandwidth_km": 30.0}, "glm": {"alpha": 0.1}}
+ORIGINS = bt.yearly_origins("2014-01-01", "2016-01-01")
+
+
+@pytest.fixture(scope="module")
+def world():
+    return make_world(seed=5, incidents=200, shape=(24, 28), cell_size_m=20_000)
+
+
+@pytest.fixture(scope="module")
+def cells(world):
+    return world.cells()
+
+
+@pytest.fixture(scope="module")
+def panel(world):
+    return world.panel()
+
+
+@pytest.fixture(scope="module")
+def forecasts(cells, panel):
+    return bt.backtest(cells, panel, ORIGINS, (1, 2), MODELS, near_km=15, least=10, workers=1)
+
+
+def test_origins_are_the_same_day_of_each_year():
+    assert [pd.Timestamp(f"{y}-01-01") for y in (2014, 2015, 2016)] == ORIGINS
+    assert bt.yearly_origins("2014-07-01", "2016-06-30")[-1] == pd.Timestamp("2015-07-01")
+
+
+def test_every_model_is_scored_at_every_origin_horizon_and_subset(forecasts, cells):
+    rows = pd.DataFrame(bt.origin_rows(forecasts, cells))
+    assert len(rows) == 3 * 2 * 3 * len(MODELS)
+    assert set(rows.loc[rows["role"] == "baseline", "model"]) == {"uniform", "kde"}
+    counts = rows[rows["model"] == "kde"].pivot_table(
+        index=["origin", "horizon_years"], columns="subset", values="incidents"
+    )
+    assert (counts["repeat"] + counts["new"] == counts["all"]).all()
+
+
+def test_uniform_gains_nothing_and_captures_the_share_of_area(forecasts, cells):
+    rows = pd.DataFrame(bt.origin_rows(forecasts, cells))
+    uniform = rows[(rows["model"] == "uniform") & (rows["incidents"] > 0)]
+    assert uniform["bits"].to_numpy() == pytest.approx(np.zeros(len(uniform)), abs=1e-9)
+    assert uniform["capture_10"].to_numpy() == pytest.approx(np.full(len(uniform), 0.1))
+    assert uniform["auc"].to_numpy() == pytest.approx(np.full(len(uniform), 0.5))
+
+
+def test_a_model_of_the_true_features_beats_the_baselines(forecasts, cells):
+    rows = pd.DataFrame(bt.origin_rows(forecasts, cells))
+    mean = rows[rows["subset"] == "all"].groupby("model")["bits"].mean()
+    assert mean["glm"] > mean["kde"] > 0
+
+
+def test_forecasts_do_not_change_with_what_happens_later(cells, panel, forecasts):
+    origin = ORIGINS[0]
+    short = panel.between("2000-01-01", origin + pd.DateOffset(years=1))
+    again = bt.forecast_origin(cells, short, origin, (1,), MODELS, near_km=15, seed=0)
+    for name, intensity in again.intensity.items():
+        assert np.array_equal(intensity, forecasts[0].intensity[name]), name
+
+
+def test_later_incidents_lie_wholly_within_the_horizon(cells, panel):
+    origin = pd.Timestamp("2015-01-01")
+    test = bt.later_incidents(cells, panel, origin, 1, 15.0)
+    dates = panel.incidents["date"]
+    assert 0 < test.mass.shape[0] <= dates.between(origin, "2015-12-31").sum()
+    assert np.asarray(test.mass.sum(axis=1)).ravel() == pytest.approx(np.ones(len(test.new)))
+
+
+def test_a_place_is_new_when_no_known_incident_lies_near(panel):
+    past, later = panel.take([0]), panel.take([0, 0, 0])
+    x, y = panel.incidents.loc[0, ["x", "y"]]
+    later.incidents[["x", "y"]] = [[x, y], [x + 14_000, y], [x + 16_000, y]]
+    assert bt._new_places(past, later, 15.0).tolist() == [False, False, True]
+
+
+def test_border_capture_counts_kilometres(cells):
+    study = np.flatnonzero(cells.mask.ravel())[cells.study]
+    near = study[: len(study) // 2]
+    attribution = np.zeros((cells.grid.size, 2))
+    attribution[study, 1], attribution[near] = 1, (1, 0)
+    line = bt.BorderLine(csr_matrix(attribution), np.array([1.0, 9.0]))
+    mass = csr_matrix(([1.0], ([0], [0])), shape=(1, len(study)))
+    intensity = np.where(np.arange(len(study)) < len(near), 100.0, 1.0)
+    assert bt.score(intensity, cells, mass, 1, line)["border_capture_10"] == pytest.approx(1)
+    assert bt.score(1 / intensity, cells, mass, 1, line)["border_capture_10"] < 0.2
+
+
+def test_an_origin_with_too_little_past_is_an_error(cells, panel):
+    with pytest.raises(DataError, match=r"2010-03-01 has \d+ incident.*at least 10 needed"):
+        bt.backtest(cells, panel, [pd.Timestamp("2010-03-01")], (1,), MODELS, least=10)
+
+
+def test_a_horizon_past_the_data_is_an_error(cells, panel):
+    with pytest.raises(DataError, match=r"horizon of 2 year.*ends on 2021-01-01.*last_origin"):
+        bt.backtest(cells, panel, [pd.Timestamp("2019-01-01")], (1, 2), MODELS)
+
+
+def test_the_ceiling_is_at_least_any_fixed_bandwidth(cells, panel, forecasts):
+    area = cells.study_area_100km2[cells.study]
+    bits = [metrics.information_gain(f.intensity["kde"], area, f.tests[1].mass) for f in forecasts]
+    assert bt.oracle_kde_bits(cells, panel, forecasts, 1) >= np.concatenate(bits).mean()
