@@ -117,7 +117,7 @@ def test_rank_stability_rows():
     reference = surface(values)
     same = surface(np.kron(values, np.ones((2, 2))), size=5_000.0)
     turned = surface(-values)
-    # Moved half a cell west: each cell has half of itself and of its neighbour to the east, the last
+    # Moved half a cell west: each cell has half of itself and of its eastern neighbour, the last
     # one half of itself alone. The order stays.
     rows = rank_stability(reference, [same, turned, surface(values, shifted=True, west=-5_000.0)])
     assert rows[0] == {
