@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -32,16 +32,22 @@ from borderrisk.model.pooled import Cache, fit_spatial, require_past
 __all__ = ["QUICK", "autocorrelation_range_km", "restrict", "spatial_tests"]
 
 REFERENCE = "border_distance"
+BLOCK, RANDOM, BORDER = "block", "random", "leave_one_border_out"
+# The first model only, and without the columns that are named after the neighbour left out.
+UNNAMED = "leave_one_border_out_unnamed"
+SEEN = "seen"
 # Fixed beforehand, so that no fold is tuned on what it is scored on and each fit takes a fraction
 # of a second. Parameters that are given go first.
 QUICK: dict[str, dict[str, Any]] = {
-    "pooled": {"alpha": 0.1, "n_estimators": 60, "learning_years": 3},
+    "pooled": {"alpha": 0.1, "n_estimators": 50, "learning_years": 3},
     "gam": {"alpha": 0.1, "max_rows": 4000},
     "glm": {"alpha": 0.1},
     "hist_gradient_boosting": {"n_folds": 0, "max_iter": 40, "max_rows": 4000},
     "random_forest": {"n_estimators": 100},
 }
 BUFFER_QUANTILE = 0.9
+# Smaller blocks are all edge: their buffers would leave next to nothing to train on.
+BLOCK_PER_BUFFER = 3.0
 SCORES = ("bits", "auc", "capture_10")
 
 Progress = Callable[[int, int], None]
@@ -63,13 +69,13 @@ def spatial_tests(
 ) -> dict[str, Any]:
     """Score every model on places it was not trained on.
 
-    *Block*: square blocks, as large as residuals are correlated, dealt to folds evenly by incidents
-    (Roberts et al. 2017, Ecography 40(8)). Training keeps a distance from the held-out blocks of
-    the buffer, and of an incident's own location radius if that is wider. *Leave one border out*:
-    all that is nearest to one neighbour is held out, with the same distance, and the columns of
-    that neighbour with it. *Random*: incidents are dealt out without regard to place; the optimism
-    of such a test is what it promises more than the blocks do, on the same incidents in the same
-    regions.
+    *Block*: square blocks, at least as large as residuals are correlated and as three buffers,
+    dealt to folds evenly by incidents (Roberts et al. 2017, Ecography 40(8)). Training keeps a
+    distance from the held-out blocks: the buffer, or an incident's own location radius if that is
+    wider. *Leave one border out*: all that is nearest to one neighbour is held out, at the same
+    distance; the first model is also tried without the columns named after that neighbour.
+    *Random*: incidents are dealt out without regard to place; the optimism of such a test is what
+    it promises more than the blocks do, on the same incidents in the same regions.
 
     Parameters
     ----------
@@ -90,7 +96,8 @@ def spatial_tests(
     neighbour_distances : sequence of str
         Columns ``border_distance_<ccc>_km``: the borders that are left out in turn.
     block_km : float, optional
-        Side of the blocks; :func:`autocorrelation_range_km` of the log-linear model when None.
+        Side of the blocks; when None, the greater of :func:`autocorrelation_range_km` (of the
+        log-linear model) and three buffers.
     workers : int, optional
         Threads; all processors by default.
     progress : callable, optional
@@ -102,10 +109,10 @@ def spatial_tests(
         ``rows`` (``scheme, fold, model, role, incidents, bits, auc, capture_10``; for borders also
         ``seen_bits``, the same incidents scored by random folds that saw that border, and
         ``transfer_loss``), ``summary`` (the same over all incidents of a scheme, with ``gain`` over
-        ``border_distance`` and its 90 % interval), ``optimism`` of each model, ``optimism_bits``
-        and ``leave_one_border_out_gain`` of the first one, ``block_km``, ``buffer_km``,
-        ``scored`` and ``unscored`` (incidents; the latter are vaguer than the buffer or outside
-        the study area) and ``untested`` (borders, with the reason).
+        ``border_distance`` and its 90 % interval), ``optimism`` of each model; of the first one
+        ``optimism_bits``, ``leave_one_border_out_gain``, ``leave_one_border_out_unnamed_gain``;
+        ``range_km, block_km, buffer_km``; ``scored`` and ``unscored`` (incidents; the latter are
+        vaguer than the buffer or outside the study area); ``untested`` (borders, with the reason).
 
     Raises
     ------
@@ -117,10 +124,9 @@ def spatial_tests(
     if folds < 2:
         raise ConfigError(f"Spatial tests need at least 2 folds (got {folds}).")
     past = require_past(panel, origin, 2)
-    if block_km is None:
-        smooth = fit_spatial("glm", QUICK["glm"], cells, past, origin, seed)
-        block_km = autocorrelation_range_km(cells, past, smooth.intensity(cells))
-    plan = _plan(cells, past, folds, neighbour_distances, block_km, seed)
+    smooth = fit_spatial("glm", QUICK["glm"], cells, past, origin, seed).intensity(cells)
+    range_km = autocorrelation_range_km(cells, past, smooth)
+    plan = _plan(cells, past, folds, neighbour_distances, range_km, block_km, seed)
     given = {name: {**QUICK.get(name, {}), **(parameters or {}).get(name, {})} for name in models}
     fit = partial(_fit_fold, cells, past, origin, given, seed)
     told = _Told(progress, len(plan.folds))
@@ -141,45 +147,53 @@ class _Plan:
     borders: list[Region]
     untested: list[dict[str, str]]
     block: np.ndarray
+    scored: np.ndarray
+    range_km: float
     block_km: float
     buffer_km: float
-    scored: np.ndarray
 
     def regions(self, fold: Fold) -> list[tuple[str, Region]]:
         """Where a fold is scored, and as what; a random fold wherever its incidents are."""
-        if fold.scheme == "random":
-            seen = [("seen", region) for region in self.borders]
-            return [("random", region) for region in self.blocks] + seen
-        own = self.blocks if fold.scheme == "block" else self.borders
+        if fold.scheme == RANDOM:
+            seen = [(SEEN, region) for region in self.borders]
+            return [(RANDOM, region) for region in self.blocks] + seen
+        own = self.blocks if fold.scheme == BLOCK else self.borders
         return [(fold.scheme, region) for region in own if region.name == fold.name]
 
 
 def _plan(
-    cells: CellTable, past: Panel, folds: int, distances: Sequence[str], block_km: float, seed: int
+    cells: CellTable,
+    past: Panel,
+    folds: int,
+    distances: Sequence[str],
+    range_km: float,
+    block_km: float | None,
+    seed: int,
 ) -> _Plan:
     radius = past.incidents["radius_km"].to_numpy(float)
     buffer_km = float(np.quantile(radius, BUFFER_QUANTILE))
     clear = radius <= buffer_km
+    block_km = block_km or max(range_km, BLOCK_PER_BUFFER * buffer_km)
     blocks, block = block_regions(cells, past, clear, folds, block_km)
     scored = np.any([region.incidents for region in blocks], axis=0)
-    found = [held_out("block", region, cells, past, buffer_km) for region in blocks]
+    found = [held_out(BLOCK, region, cells, past, buffer_km) for region in blocks]
     found += random_folds(scored, len(cells), folds, seed)
     borders, untested = border_regions(cells, past, clear, distances)
     tested = []
     for region in borders:
-        own = tuple(c for c in neighbour_columns(region.name) if c in cells.x)
         try:
-            fold = held_out("leave_one_border_out", region, cells, past, buffer_km, own)
+            fold = held_out(BORDER, region, cells, past, buffer_km)
         except DataError:
             untested.append({"fold": region.name, "reason": "no incident left to train on"})
             continue
-        found.append(fold)
+        named = tuple(c for c in neighbour_columns(region.name) if c in cells.x)
+        found += [fold, replace(fold, scheme=UNNAMED, left_out=named)]
         tested.append(region)
-    return _Plan(found, blocks, tested, untested, block, block_km, buffer_km, scored)
+    return _Plan(found, blocks, tested, untested, block, scored, range_km, block_km, buffer_km)
 
 
 def neighbour_columns(code: str) -> tuple[str, ...]:
-    """Features that name a neighbour: a model that never saw it has learned nothing about them."""
+    """Return the features that name a neighbour."""
     return (f"border_distance_{code.lower()}_km", f"hours_from_border_{code.lower()}")
 
 
@@ -215,10 +229,15 @@ def _fit_fold(
         cells.exposure,
     )
     seen, panel = restrict(usable, past.subset(fold.train), fold.cells)
+    names = list(parameters)
+    if fold.scheme == UNNAMED:
+        names = list(dict.fromkeys((names[0], REFERENCE)))
     cache: Cache = {}
     return {
-        name: fit_spatial(name, given, seen, panel, origin, seed, cache=cache).intensity(usable)
-        for name, given in parameters.items()
+        name: fit_spatial(
+            name, parameters.get(name), seen, panel, origin, seed, cache=cache
+        ).intensity(usable)
+        for name in names
     }
 
 
@@ -250,8 +269,8 @@ def _score_fold(
 
 
 def _result(table: pd.DataFrame, plan: _Plan, models: Sequence[str], seed: int) -> dict[str, Any]:
-    seen = table[table["scheme"] == "seen"]
-    table = table[table["scheme"] != "seen"]
+    seen = table[table["scheme"] == SEEN]
+    table = table[table["scheme"] != SEEN]
     each = table.groupby(["scheme", "fold", "model"], sort=False)
     rows = [_row(part, seen) for _, part in each]
     summary = []
@@ -260,16 +279,17 @@ def _result(table: pd.DataFrame, plan: _Plan, models: Sequence[str], seed: int) 
         reference = table[(table["scheme"] == row["scheme"]) & (table["model"] == REFERENCE)]
         summary.append(row | {"gain": _gain(part, reference, plan.block, seed)})
     bits = {(row["scheme"], row["model"]): row["bits"] for row in summary}
-    optimism = {name: bits["random", name] - bits["block", name] for name in models}
-    gain = {
-        row["model"]: row["gain"] for row in summary if row["scheme"] == "leave_one_border_out"
-    }.get(models[0])
+    optimism = {name: bits[RANDOM, name] - bits[BLOCK, name] for name in models}
+    gains = {(row["scheme"], row["model"]): row["gain"] for row in summary}
+    transfer, unnamed = (gains.get((scheme, models[0])) for scheme in (BORDER, UNNAMED))
     return {
         "rows": rows,
         "summary": summary,
         "optimism_bits": optimism[models[0]],
         "optimism": [{"model": name, "bits": value} for name, value in optimism.items()],
-        "leave_one_border_out_gain": None if gain is None else gain["bits"],
+        "leave_one_border_out_gain": transfer and transfer["bits"],
+        "leave_one_border_out_unnamed_gain": unnamed and unnamed["bits"],
+        "range_km": plan.range_km,
         "block_km": plan.block_km,
         "buffer_km": plan.buffer_km,
         "scored": int(plan.scored.sum()),
@@ -284,7 +304,7 @@ def _row(part: pd.DataFrame, seen: pd.DataFrame) -> dict[str, Any]:
     row: dict[str, Any] = {"scheme": scheme, "fold": fold, "model": model}
     row |= {"role": "baseline" if model in BASELINES else "model", "incidents": len(part)}
     row |= {name: float(part[name].mean()) for name in SCORES}
-    if scheme == "leave_one_border_out":
+    if scheme in (BORDER, UNNAMED):
         known = seen[(seen["model"] == model) & seen["incident"].isin(part["incident"])]
         row["seen_bits"] = float(known["bits"].mean())
         row["transfer_loss"] = row["seen_bits"] - row["bits"]
