@@ -15,6 +15,7 @@ from borderrisk.features.corridors import find_corridors
 from borderrisk.features.random_routes import random_routes
 from borderrisk.features.travel import Solves
 from borderrisk.grid import Grid
+from borderrisk.model.backtest import BorderLine
 from borderrisk.model.segments import (
     attribute_cells,
     cut_border,
@@ -105,6 +106,11 @@ def _randomised(
     )
     attrs = {"units": "1", "long_name": "Share of the randomised routes that pass the cell"}
     return shares, {"route_density": xr.DataArray(routes.density, dims=("y", "x"), attrs=attrs)}
+
+
+def border_line(border: Border) -> BorderLine:
+    """Return what the capture by border length needs."""
+    return BorderLine(border.attribution, border.segments["length_km"].to_numpy(float))
 
 
 def save_border(border: Border, folder: Path) -> None:

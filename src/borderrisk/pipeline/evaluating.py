@@ -12,7 +12,6 @@ from borderrisk.model.ablation import ablation_rows
 from borderrisk.model.backtest import (
     BASELINES,
     ESTIMATORS,
-    BorderLine,
     Forecasts,
     backtest,
     oracle_kde_bits,
@@ -23,6 +22,7 @@ from borderrisk.model.panel import Panel
 from borderrisk.model.pooled import fit_spatial
 from borderrisk.model.robustness import Surface, rank_stability
 from borderrisk.model.spatial import spatial_tests
+from borderrisk.pipeline.border import border_line
 
 if TYPE_CHECKING:
     from borderrisk.pipeline.stages import Stages
@@ -52,9 +52,7 @@ def evaluate(stages: Stages) -> dict[str, Any]:
     config, section = stages.config, stages.config.evaluation
     name = config.model.estimator
     forecasts = _forecasts(stages)
-    line = BorderLine(
-        stages.border.attribution, stages.border.segments["length_km"].to_numpy(float)
-    )
+    line = border_line(stages.border)
     rows = origin_rows(forecasts, stages.cells, line)
     level = config.uncertainty.level
     part = scorecard.prospective(forecasts, rows, stages.cells, name, level=level, seed=config.seed)

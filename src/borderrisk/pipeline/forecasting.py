@@ -17,6 +17,7 @@ from borderrisk.model import ledger, scores, verification
 from borderrisk.model.panel import Panel
 from borderrisk.model.persistence import save_model
 from borderrisk.model.pooled import fit_spatial
+from borderrisk.pipeline.border import border_line
 from borderrisk.pipeline.jobs import MODEL
 from borderrisk.pipeline.stages import Stages
 from borderrisk.pipeline.writing import records, write_json
@@ -58,6 +59,7 @@ def forecast(
             horizon_days=horizon_days,
             model_file=model,
             past=stages.panel.incidents,
+            line=border_line(stages.border),
             baselines=BASELINES,
             meta=_meta(stages),
         )
