@@ -20,7 +20,7 @@ def cells(grid):
 def at(cells, places, new):
     mass = np.zeros((len(places), len(cells)))
     mass[np.arange(len(places)), places] = 1
-    return bt.Test(csr_matrix(mass), np.array(new))
+    return bt.Later(csr_matrix(mass), np.array(new))
 
 
 def ramp(cells, factor):
