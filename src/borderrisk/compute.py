@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from borderrisk.errors import BorderRiskError, ConfigError
@@ -77,27 +75,27 @@ def map_parallel(
     count = max(1, min(workers or available_workers(), len(tasks)))
     if count == 1 and scheduler == "threads":
         return [function(item) for item in tasks]
-    return _on_pool(_pool(scheduler, count), function, tasks)
+    if scheduler == "processes":
+        return _in_processes(function, tasks, count)
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(function, tasks))
 
 
-def _pool(scheduler: str, count: int) -> Executor:
-    if scheduler == "threads":
-        return ThreadPoolExecutor(count)
-    # Forking a process that holds threads of GDAL or BLAS can hang its children.
-    return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
+def _in_processes(function: Callable[[T], R], tasks: list[T], count: int) -> list[R]:
+    """Run in fresh processes: forking one that holds threads of GDAL or BLAS can hang.
 
+    joblib's workers do not import the caller's main script, so a script needs no guard.
+    """
+    from joblib import Parallel, delayed
+    from joblib.externals.loky.process_executor import BrokenProcessPool
 
-def _on_pool(pool: Executor, function: Callable[[T], R], tasks: list[T]) -> list[R]:
     try:
-        futures = [pool.submit(function, item) for item in tasks]
-        return [future.result() for future in futures]
+        return list(Parallel(count, backend="loky")(delayed(function)(task) for task in tasks))
     except BrokenProcessPool as error:
         raise BorderRiskError(
             "A worker process ended abruptly, most likely for lack of memory; use fewer workers, "
             "or the threads scheduler."
         ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _on_cluster(function: Callable[[T], R], tasks: list[T], address: str) -> list[R]:

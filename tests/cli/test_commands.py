@@ -62,7 +62,7 @@ def test_validate_says_what_each_input_holds(call):
     assert result.exit_code == 0, result.output
     rows = {row["input"]: row["holds"] for row in json.loads(result.stdout)["inputs"]}
     assert "IRN-AFG" in rows["borders"]
-    assert "162 incidents" in rows["incidents"]
+    assert "163 incidents on the grid, 11 rejected" in rows["incidents"]
 
 
 def test_schema_is_the_shipped_one():

@@ -27,7 +27,7 @@ SUBSETS = ("all", "repeat", "new")
 MIN_LATER = 5
 # Tuned by cross-validation over many candidates.
 COSTLY = ("gam", "hist_gradient_boosting")
-_KEPT = 4
+_KEPT = 6
 # A quiet end of the record is no missing data.
 GRACE = pd.Timedelta(days=60)
 _MIN_IN_STUDY = 0.5
@@ -182,8 +182,8 @@ def backtest(
 ) -> list[Forecasts]:
     """Forecast from every origin.
 
-    Estimators whose own tuning is costly are tuned at every fourth origin, from what was known
-    there, and keep the choice for the three after it.
+    Estimators whose own tuning is costly are tuned at every sixth origin, from what was known
+    there, and keep the choice for the five after it.
 
     Raises
     ------
@@ -216,7 +216,7 @@ def _settled(
     seed: int,
     workers: int | None,
 ) -> dict[pd.Timestamp, dict[str, Mapping[str, Any]]]:
-    """Parameters of every model at each origin, costly choices made at every fourth."""
+    """Parameters of every model at each origin, costly choices made at every sixth."""
 
     def choose(origin: pd.Timestamp) -> dict[str, Mapping[str, Any]]:
         past = panel.before(origin)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
+from borderrisk.compute import map_parallel
 from borderrisk.errors import DataError
 from borderrisk.features.catalogue import feature, is_feature
 from borderrisk.model.cells import COORDINATES, CellTable
@@ -173,15 +174,19 @@ class Pooled(IntensityEstimator):
         self, cells: CellTable, past: Panel, origin: pd.Timestamp, cache: Cache
     ) -> np.ndarray:
         """Weights under which earlier forecasts would have foreseen their next year best."""
-        densities, counts = [np.zeros((0, len(PARTS)))], [np.zeros(0)]
-        for earlier in learning_origins(past, origin, self.learning_years, MIN_PAST):
+
+        def foreseen(earlier: pd.Timestamp) -> tuple[np.ndarray, np.ndarray]:
             later = past.between(earlier, earlier + pd.DateOffset(years=1)).counts()
             cell = np.flatnonzero(later)
-            if len(cell):
-                parts = self._parts_at(cells, past.before(earlier), earlier, cache)
-                densities.append(parts._densities(cells.x.iloc[cell]))
-                counts.append(later[cell])
-        return mixture_weights(np.concatenate(densities), np.concatenate(counts), np.array(PRIOR))
+            if not len(cell):
+                return np.zeros((0, len(PARTS))), np.zeros(0)
+            parts = self._parts_at(cells, past.before(earlier), earlier, cache)
+            return parts._densities(cells.x.iloc[cell]), later[cell]
+
+        origins = learning_origins(past, origin, self.learning_years, MIN_PAST)
+        found = [(np.zeros((0, len(PARTS))), np.zeros(0)), *map_parallel(foreseen, origins)]
+        densities, counts = (np.concatenate(part) for part in zip(*found, strict=True))
+        return mixture_weights(densities, counts, np.array(PRIOR))
 
     def _parts_at(
         self, cells: CellTable, past: Panel, origin: pd.Timestamp, cache: Cache

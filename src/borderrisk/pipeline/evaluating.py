@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
+from borderrisk.compute import map_parallel
 from borderrisk.model import scorecard
 from borderrisk.model.ablation import ablation_rows
 from borderrisk.model.backtest import (
@@ -19,9 +21,10 @@ from borderrisk.model.backtest import (
     yearly_origins,
 )
 from borderrisk.model.panel import Panel
-from borderrisk.model.pooled import fit_spatial
+from borderrisk.model.pooled import Pooled, SpatialModel, fit_spatial
 from borderrisk.model.robustness import Surface, rank_stability
 from borderrisk.model.spatial import spatial_tests
+from borderrisk.model.uncertainty import frozen
 from borderrisk.pipeline.border import border_line
 
 if TYPE_CHECKING:
@@ -50,13 +53,10 @@ def evaluate(stages: Stages) -> dict[str, Any]:
         If an origin has too few earlier incidents, a horizon passes the data, or a fold is empty.
     """
     config, section = stages.config, stages.config.evaluation
-    name = config.model.estimator
-    forecasts = _forecasts(stages)
-    line = border_line(stages.border)
-    rows = origin_rows(forecasts, stages.cells, line)
-    level = config.uncertainty.level
+    name, level = config.model.estimator, config.uncertainty.level
+    forecasts, spatial = _unseen(stages)
+    rows = origin_rows(forecasts, stages.cells, border_line(stages.border))
     part = scorecard.prospective(forecasts, rows, stages.cells, name, level=level, seed=config.seed)
-    spatial = _spatial(stages) if section.spatial else None
     found: dict[str, Any] = {
         "model": name,
         "headline": scorecard.headline(part, name),
@@ -86,9 +86,30 @@ def _parameters(stages: Stages) -> dict[str, dict[str, Any]]:
     return {n: dict(model.parameters) if n == model.estimator else {} for n in names}
 
 
-def _forecasts(stages: Stages) -> list[Forecasts]:
-    section, progress = stages.config.evaluation, stages.progress
-    return backtest(
+def _unseen(stages: Stages) -> tuple[list[Forecasts], dict[str, Any] | None]:
+    """Run the tests in time and in space, in two processes where there are cores for them."""
+    config = stages.config
+    jobs: list[Callable[[], Any]] = [_backtest_job(stages)]
+    if config.evaluation.spatial:
+        jobs.append(_spatial_job(stages))
+    elsewhere = config.compute.scheduler.startswith(("tcp://", "tls://"))
+    found = map_parallel(
+        _call,
+        jobs,
+        scheduler=config.compute.scheduler if elsewhere else "processes",
+        workers=config.compute.workers,
+    )
+    return found[0], found[1] if len(found) > 1 else None
+
+
+def _call(job: Callable[[], Any]) -> Any:
+    return job()
+
+
+def _backtest_job(stages: Stages) -> Callable[[], list[Forecasts]]:
+    section = stages.config.evaluation
+    return partial(
+        backtest,
         stages.cells,
         evaluation_panel(stages),
         yearly_origins(section.first_origin, section.last_origin),
@@ -97,21 +118,14 @@ def _forecasts(stages: Stages) -> list[Forecasts]:
         near_km=section.near_km,
         least=section.min_past_incidents,
         seed=stages.config.seed,
-        workers=stages.config.compute.workers,
-        progress=None if progress is None else lambda done, n: progress("evaluation", done, n),
+        workers=1,
     )
 
 
-def _ceiling(stages: Stages, forecasts: list[Forecasts]) -> dict[str, Any]:
-    years = min(stages.config.evaluation.horizons_years)
-    used = scorecard.used_origins(forecasts, years)
-    bits = oracle_kde_bits(stages.cells, evaluation_panel(stages), used, years)
-    return {"name": "kde with the bandwidth that suits each scored period best", "bits": bits}
-
-
-def _spatial(stages: Stages) -> dict[str, Any]:
+def _spatial_job(stages: Stages) -> Callable[[], dict[str, Any]]:
     codes = [row.country_b.lower() for row in stages.inputs.borders.itertuples()]
-    return spatial_tests(
+    return partial(
+        spatial_tests,
         stages.cells,
         evaluation_panel(stages),
         stages.origin,
@@ -120,6 +134,13 @@ def _spatial(stages: Stages) -> dict[str, Any]:
         seed=stages.config.seed,
         neighbour_distances=[f"border_distance_{code}_km" for code in codes],
     )
+
+
+def _ceiling(stages: Stages, forecasts: list[Forecasts]) -> dict[str, Any]:
+    years = min(stages.config.evaluation.horizons_years)
+    used = scorecard.used_origins(forecasts, years)
+    bits = oracle_kde_bits(stages.cells, evaluation_panel(stages), used, years)
+    return {"name": "kde with the bandwidth that suits each scored period best", "bits": bits}
 
 
 def _ablation(stages: Stages, forecasts: list[Forecasts]) -> list[dict[str, Any]]:
@@ -136,12 +157,20 @@ def _ablation(stages: Stages, forecasts: list[Forecasts]) -> list[dict[str, Any]
 
 
 def _robustness(stages: Stages) -> list[dict[str, Any]]:
-    """Rank stability over cell sizes, and with the grid shifted by half a cell."""
+    """Rank stability over cell sizes, and with the grid shifted by half a cell.
+
+    What the model chose for itself (penalty, pooling weights) is kept, so that only the grid
+    differs.
+    """
+    chosen = SpatialModel(stages.config.model.estimator, stages.model.model)
     own = stages.config.grid.cell_size_m / 1000
     sizes = [km for km in stages.config.evaluation.robustness_cell_km if km != own]
     variants = [(km * 1000, 0.0) for km in sizes] + [(own * 1000, 0.5)]
-    surfaces = [_surface(_variant(stages, size, shift), shift > 0) for size, shift in variants]
-    return [dict(row) for row in rank_stability(_surface(stages, False), surfaces)]
+    surfaces = []
+    for size, shift in variants:
+        other = _variant(stages, size, shift)
+        surfaces.append(_surface(other, _refit(other, chosen), shift > 0))
+    return [dict(row) for row in rank_stability(_surface(stages, chosen, False), surfaces)]
 
 
 def _variant(stages: Stages, cell_size_m: float, shift: float) -> Stages:
@@ -149,12 +178,19 @@ def _variant(stages: Stages, cell_size_m: float, shift: float) -> Stages:
     return type(stages)(changed, stages.cache, None, shift)
 
 
-def _surface(stages: Stages, shifted: bool) -> Surface:
-    config, cells = stages.config, stages.cells
-    model = fit_spatial(
-        config.model.estimator, config.model.parameters, cells, stages.panel,
-        pd.Timestamp(stages.origin), config.seed,
-    )  # fmt: skip
+def _refit(stages: Stages, chosen: SpatialModel) -> SpatialModel:
+    given = frozen(chosen, stages.config.model.parameters)
+    cells, panel, seed = stages.cells, stages.panel, stages.config.seed
+    if isinstance(chosen.estimator, Pooled):
+        model = Pooled(**({"random_state": seed} | given))
+        weights = chosen.estimator.weights_
+        fitted = model.fit_cells(cells, panel, stages.origin, weights=weights)
+        return SpatialModel(chosen.name, fitted)
+    return fit_spatial(chosen.name, given, cells, panel, stages.origin, seed)
+
+
+def _surface(stages: Stages, model: SpatialModel, shifted: bool) -> Surface:
+    cells = stages.cells
     intensity = np.where(cells.study, model.intensity(cells), np.nan)
     exposure = stages.features["exposure"].to_numpy()
     return Surface(cells.grid, cells.to_grid(intensity), exposure, shifted)
