@@ -19,6 +19,8 @@ from borderrisk.model.uncertainty import Intervals, bootstrap_intervals
 if TYPE_CHECKING:
     from borderrisk.pipeline.stages import Stages
 
+_WORTH_PROCESSES = 50
+
 
 def training_panel(config: Config, panel: Panel, origin: pd.Timestamp) -> Panel:
     """Return the incidents before the origin, in the training period and area of the config."""
@@ -97,7 +99,13 @@ def bootstrap(stages: Stages, replicates: int) -> Intervals:
         level=config.uncertainty.level,
         horizon_days=config.outputs.horizon_days,
         seed=config.seed,
-        scheduler=config.compute.scheduler,
+        scheduler=_scheduler(config, replicates),
         workers=config.compute.workers,
         progress=None if progress is None else lambda done, n: progress("intervals", done, n),
     )
+
+
+def _scheduler(config: Config, replicates: int) -> str:
+    """Refits hold the interpreter's lock: processes pay once there are enough of them."""
+    chosen = config.compute.scheduler
+    return "processes" if chosen == "threads" and replicates >= _WORTH_PROCESSES else chosen
