@@ -36,6 +36,15 @@ def test_distance_agrees_with_shapely_to_a_metre(vertices):
     np.testing.assert_allclose(proximity.distance_to_lines_m(grid, line), expected, atol=1.0)
 
 
+def test_distance_is_exact_on_a_large_grid_and_a_winding_line():
+    rng = np.random.default_rng(4)
+    line = shapely.LineString(np.cumsum(rng.normal(0, 900, (4000, 2)), axis=0))
+    line = shapely.union(line, shapely.LineString([(0, 0), (0, 0), (90_000, -70_000)]))
+    grid = make_grid(150, 210)
+    expected = shapely.distance(shapely.points(*grid.centres()), line)
+    np.testing.assert_allclose(proximity.distance_to_lines_m(grid, line), expected, atol=1e-6)
+
+
 def test_border_features_take_the_nearest_neighbour_and_know_the_side():
     grid = make_grid()
     west = shapely.LineString([(-10_000, -1e6), (-10_000, 1e6)])

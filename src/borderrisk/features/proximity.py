@@ -12,18 +12,15 @@ from scipy.signal import fftconvolve
 from scipy.spatial import cKDTree
 from shapely.geometry.base import BaseGeometry
 
+from borderrisk.compute import map_parallel
 from borderrisk.grid import Grid
 
-# A sample every s metres overestimates a distance d by at most s² / 8d: under a metre beyond
-# NEAR_M. Nearer cells are measured against the line itself.
-SAMPLE_M = 100.0
-NEAR_M = 2_500.0
 POTENTIAL_SCALE_KM = 50.0
 _POTENTIAL_REACH = 5.0
 
 
 def distance_to_lines_m(grid: Grid, lines: BaseGeometry) -> np.ndarray:
-    """Distance from each cell centre to the nearest point of some lines, exact to 1 m.
+    """Distance from each cell centre to the nearest point of some lines.
 
     Parameters
     ----------
@@ -37,25 +34,25 @@ def distance_to_lines_m(grid: Grid, lines: BaseGeometry) -> np.ndarray:
     ndarray of float64, shape (rows, columns)
         Metres.
     """
-    centres = np.column_stack([axis.ravel() for axis in grid.centres()])
-    samples = shapely.get_coordinates(shapely.segmentize(lines, SAMPLE_M))
-    distance, _ = cKDTree(samples).query(centres, workers=-1)
-    near = distance < NEAR_M
-    distance[near] = _exact_distance(centres[near], lines)
-    return distance.reshape(grid.shape)
+    from borderrisk.features._nearest import COARSE, distances
+
+    segments = _segments(lines)
+    out = np.empty(grid.shape)
+
+    def work(first: int) -> None:
+        rows = slice(first, first + COARSE)
+        distances(grid.x, grid.y[rows], segments, out[rows])
+
+    map_parallel(work, range(0, grid.shape[0], COARSE))
+    return out
 
 
-def _exact_distance(points: np.ndarray, lines: BaseGeometry) -> np.ndarray:
-    """Point-to-line distances through an index of the lines' single segments."""
-    if not len(points):
-        return np.zeros(0)
+def _segments(lines: BaseGeometry) -> np.ndarray:
+    """Start and direction of every segment, shape (n, 4)."""
     vertices = [shapely.get_coordinates(part) for part in shapely.get_parts(lines)]
-    ends = np.concatenate([np.stack([xy[:-1], xy[1:]], axis=1) for xy in vertices])
-    tree = shapely.STRtree(np.asarray(shapely.linestrings(ends), dtype=object))
-    (index, _), distance = tree.query_nearest(
-        shapely.points(points), return_distance=True, all_matches=False
-    )
-    return distance[np.argsort(index)]
+    starts = np.concatenate([xy[:-1] for xy in vertices])
+    ends = np.concatenate([xy[1:] for xy in vertices])
+    return np.column_stack([starts, ends - starts])
 
 
 def border_features(
