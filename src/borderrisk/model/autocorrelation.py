@@ -14,6 +14,7 @@ from borderrisk.model.panel import Panel
 MOST_BLOCKS = 1500
 # exp(-3) = 5 % of the correlation is left at the practical range.
 _PRACTICAL = 3.0
+_NOISE = 5.99
 
 
 def autocorrelation_range_km(cells: CellTable, panel: Panel, intensity: np.ndarray) -> float:
@@ -99,7 +100,8 @@ def _exponential_range(lag: np.ndarray, correlation: np.ndarray, pairs: np.ndarr
     """Practical range of the best exponential curve; 0 if none rises above nothing."""
     # A count of pairs has about the variance of its expectation times one plus the correlation.
     weight = pairs / (1 + np.maximum(correlation, 0))
-    best, found = float(weight @ correlation**2), 0.0
+    # Chi-squared with the curve's two parameters, 5 %: less than that is noise.
+    best, found = float(weight @ correlation**2) - _NOISE, 0.0
     for candidate in np.geomspace(lag[1:].min(initial=1.0) / 2, max(lag.max(), 2.0), 60):
         curve = np.exp(-_PRACTICAL * lag / candidate)
         sill = max(float(weight @ (curve * correlation)) / float(weight @ curve**2), 0.0)
