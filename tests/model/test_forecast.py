@@ -122,6 +122,18 @@ def test_any_changed_byte_is_found(write, tmp_path, data):
         path.write_bytes(original)
 
 
+@pytest.mark.parametrize(
+    "change", [(b"\n ", b"\n\t"), (b"\n", b"\r\n"), (b'"seed": 1', b'"seed": 2, "seed": 1')]
+)
+def test_a_change_that_means_the_same_is_found(write, change):
+    folder, facts = write()
+    path = folder / "forecast.json"
+    path.write_bytes(path.read_bytes().replace(*change))
+    assert json.loads(path.read_bytes()) == facts
+    with pytest.raises(DataError, match=r"forecast\.json: was changed"):
+        open_forecast(folder)
+
+
 @pytest.mark.parametrize("name", ["cells.parquet", "forecast.json", "model.skops"])
 def test_a_missing_file_is_found(write, name):
     folder, _ = write()

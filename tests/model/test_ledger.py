@@ -76,6 +76,16 @@ def test_removed_and_moved_lines_are_found(folder, entries, data):
         ledger.check(path)
 
 
+@pytest.mark.parametrize("change", [(b'":', b'": '), (b'"n":1', b'"n":2,"n":1'), (b"1.5", b"1.50")])
+def test_a_change_that_means_the_same_is_found(tmp_path, change):
+    path, _ = written(tmp_path, [{"n": 1, "x": 1.5}])
+    content = path.read_bytes()
+    path.write_bytes(content.replace(*change))
+    assert json.loads(path.read_bytes()) == json.loads(content)
+    with pytest.raises(DataError, match="line 1: was changed"):
+        ledger.check(path)
+
+
 def test_a_changed_entry_with_a_new_hash_breaks_the_next_line(tmp_path):
     path, (first, _) = written(tmp_path, [{"name": "a"}, {"name": "b"}])
     forged = first | {"name": "better"}

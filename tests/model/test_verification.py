@@ -142,7 +142,7 @@ def test_what_is_left_out_is_said(frozen):
         forecast,
         panel_of(
             forecast,
-            ("in", "2020-02-01", WEST),
+            ("first-day", "2020-01-01", WEST),
             ("last-day", "2020-12-31", WEST),
             ("next-day", "2021-01-01", WEST),
             ("over-the-end", "2020-12-01", WEST, "2021-01-31", 0.0),
