@@ -1,0 +1,1 @@
+"""What the expensive steps cost, as ratios measured in one go."""
