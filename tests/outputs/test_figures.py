@@ -8,10 +8,11 @@ from matplotlib.colors import rgb_to_hsv, to_rgb
 from borderrisk.errors import ConfigError, OutputError
 from borderrisk.outputs.figures import draw, write_figures
 from borderrisk.outputs.figures.backdrop import Pixels, hillshade, paint
+from borderrisk.outputs.figures.charts import model_styles
 from borderrisk.outputs.figures.furniture import nice_length
 from borderrisk.outputs.figures.maps import risk_figure
 from borderrisk.outputs.figures.style import render
-from borderrisk.outputs.palette import RISK_COLOURS
+from borderrisk.outputs.palette import MODEL_COLOUR, RISK_COLOURS
 
 EFFECTS = {
     "slope_mean": {"values": [0, 5, 9], "effect": [-1, 0, 1], "low": [-2, 0, 0], "high": [0, 1, 2]},
@@ -94,3 +95,15 @@ def test_unknown_format_and_unwritable_folder(scene, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
         write_figures(scene, tmp_path / "file", ("png",))
+
+
+@pytest.mark.parametrize(("own", "stands_out"), [("gam", "gam"), (None, "pooled")])
+def test_the_model_of_the_config_stands_out(scene, own, stands_out):
+    card = {**scene.meta["scorecard"], "model": own}
+    styles = model_styles(
+        replace(scene, meta={"scorecard": card}), ["kde", "pooled", "gam", "history"]
+    )
+    assert next(iter(styles)) == stands_out
+    assert [n for n, s in styles.items() if s["color"] == MODEL_COLOUR] == [stands_out]
+    assert len({s["color"] for s in styles.values()}) == 4
+    assert styles["kde"]["ls"] == "--"

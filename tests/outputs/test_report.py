@@ -158,6 +158,52 @@ def test_the_verdict_is_honest(scene, bits, low, high, says):
     assert says in verdict(replace(scene, meta={"scorecard": card}))
 
 
+def _card(own, rows, **more):
+    summary = [
+        {"model": m, "role": role, "subset": "all", "horizon_years": 1, "bits": bits,
+         "gain": {"baseline": "kde", "bits": gain, "low": gain - 0.1, "high": gain + 0.1}}
+        for m, role, bits, gain in rows
+    ]  # fmt: skip
+    return {"prospective": {"summary": summary}, **more} | ({"model": own} if own else {})
+
+
+def test_the_verdict_is_about_the_model_of_the_config(scene):
+    rows = [("history", "model", 3.0, 0.9), ("gam", "model", 2.0, -0.2)]
+    scene = replace(scene, meta={"scorecard": _card("gam", rows)})
+    assert "gam loses 0.2 bits" in verdict(scene)
+    section = next(s for s in build_sections(scene) if s.anchor == "scorecard")
+    texts = [block.text for block in section.blocks if block.kind == "paragraph"]
+    assert any("scored higher: history (3)" in text for text in texts)
+    older = replace(scene, meta={"scorecard": _card(None, rows)})
+    assert "history gains" in verdict(older)
+
+
+def test_headline_ceiling_and_trials_are_told(scene):
+    card = _card(
+        "gam", [("gam", "model", 2.0, 0.3)], headline=["sixteen words"],
+        ceiling={"name": "kde with hindsight", "bits": 2.25},
+        spatial={
+            "summary": [{"scheme": "block", "fold": "all", "model": "gam", "bits": 1e-17}],
+            "optimism": [{"model": "kde", "bits": 9.0}, {"model": "gam", "bits": 0.75}],
+            "leave_one_border_out_gain": -0.5, "block_km": 50.0, "buffer_km": 25.0,
+        },
+        ablation={"rows": [
+            {"model": "gam", "left_out": "terrain", "bits": 1.5, "change": -0.5, "low": -1,
+             "high": 0.1},
+            {"model": "kde", "left_out": "nothing", "bits": 9.0},
+        ]},
+    )  # fmt: skip
+    sections = {s.anchor: s for s in build_sections(replace(scene, meta={"scorecard": card}))}
+    assert "sixteen words" in sections["scorecard"].blocks[1].texts
+    assert "2.25 bits" in sections["scorecard"].blocks[2].text
+    method, optimism, border, table = sections["spatial"].blocks
+    assert "50 km wide and 25 km around" in method.text
+    assert "gam by +0.75 bits" in optimism.text
+    assert "gam loses 0.5 bits" in border.text
+    assert table.rows[0][:4] == ["blocks left out", "gam (this run)", "–", "0"]
+    assert sections["ablation"].blocks[1].rows == [["terrain", "1.5", "-0.5 (-1 to 0.1)"]]
+
+
 def test_nearest_place_with_distance_and_direction():
     places = gpd.GeoDataFrame(
         {"name": ["A", "B"]}, geometry=[shapely.Point(0, 0), shapely.Point(100_000, 0)], crs=32640

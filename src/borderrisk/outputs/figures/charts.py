@@ -11,10 +11,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from borderrisk.outputs.figures.style import INK, MUTED
-from borderrisk.outputs.palette import BASELINE_COLOURS, MODEL_COLOUR, RISK_COLOURS
+from borderrisk.outputs.figures.subject import main_model
+from borderrisk.outputs.palette import MODEL_COLOUR, RISK_COLOURS
 from borderrisk.outputs.scene import Scene
 
-_MARKERS = "osD^vPX"
+_MARKERS = "sD^vPX<>h"
+# Ten hues that stay apart in print and to most colour-blind readers, none near the model's.
+LINE_COLOURS = (
+    "#4c6a92", "#7a8f3c", "#b07d2b", "#3a9d9d", "#8a8a8a",
+    "#5b4b8a", "#c2552d", "#2f6b3c", "#6fa8dc", "#3d3d3d",
+)  # fmt: skip
 
 
 def prospective(scene: Scene) -> dict[str, Any]:
@@ -23,19 +29,27 @@ def prospective(scene: Scene) -> dict[str, Any]:
 
 
 def model_styles(scene: Scene, names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Line style of each model and baseline: the model stands out, the others stay apart."""
-    part = prospective(scene)
+    """Line style of each model and baseline.
+
+    The config's own model comes first and stands out; other models are thin lines, baselines
+    dashed ones.
+    """
+    card = scene.meta.get("scorecard") or {}
+    part, main = prospective(scene), main_model(card)
     rows = [*part.get("summary", []), *part.get("rows", [])]
     baselines = {row["model"] for row in rows if row.get("role") == "baseline"}
     styles: dict[str, dict[str, Any]] = {}
-    others = iter(range(len(BASELINE_COLOURS) * 10))
-    for name in names:
-        main = name not in baselines and MODEL_COLOUR not in [s["color"] for s in styles.values()]
-        k = 0 if main else next(others) + 1
-        colour = MODEL_COLOUR if main else BASELINE_COLOURS[(k - 1) % len(BASELINE_COLOURS)]
+    for k, name in enumerate(sorted(names, key=lambda n: (n != main, n in baselines))):
+        label = name.replace("_", " ")
+        if name == main:
+            styles[name] = {"color": MODEL_COLOUR, "lw": 2.6, "marker": "o", "label": label,
+                            "zorder": 4}  # fmt: skip
+            continue
+        dashed = name in baselines
         styles[name] = {
-            "color": colour, "lw": 2.4 if main else 1.2, "marker": _MARKERS[k % len(_MARKERS)],
-            "label": name.replace("_", " "), "zorder": 4 if main else 3,
+            "color": LINE_COLOURS[k % len(LINE_COLOURS)], "lw": 1.3 if dashed else 1.1,
+            "ls": "--" if dashed else "-", "marker": _MARKERS[k % len(_MARKERS)],
+            "label": f"{label} (baseline)" if dashed else label, "zorder": 3,
         }  # fmt: skip
     return styles
 
@@ -49,12 +63,13 @@ def capture_figure(scene: Scene) -> Figure | None:
     for name, line in model_styles(scene, curves).items():
         curve = curves[name]
         ax.plot(curve["area_share"], curve["captured"], **{**line, "marker": ""})
-    ax.plot([0, 1], [0, 1], color=MUTED, lw=0.9, ls=":", label="by chance")
+    if "uniform" not in curves:
+        ax.plot([0, 1], [0, 1], color=MUTED, lw=0.9, ls=":", label="by chance")
     ax.set(xlim=(0, 0.5), ylim=(0, 1.02), xlabel="share of the study area, highest risk first",
            ylabel="share of later incidents inside")  # fmt: skip
     ax.xaxis.set_major_formatter(PercentFormatter(1))
     ax.yaxis.set_major_formatter(PercentFormatter(1))
-    ax.legend(loc="lower right")
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
 
 
@@ -118,7 +133,7 @@ def skill_figure(scene: Scene) -> Figure | None:
     for name, line in model_styles(scene, names).items():
         found = {row["origin"]: row["bits"] for row in rows if row["model"] == name}
         bits = [np.nan if found.get(o) is None else found[o] for o in origins]
-        ax.plot(range(len(origins)), bits, ms=4, **line)
+        ax.plot(range(len(origins)), bits, ms=5 if line["zorder"] == 4 else 3.5, **line)
     ax.axhline(0, color=INK, lw=0.8)
     counts = {row["origin"]: row.get("incidents") for row in rows}
     labels = [f"{o[:4]}\n({counts[o]})" if counts[o] is not None else o[:4] for o in origins]
@@ -140,7 +155,7 @@ def _numbers(rows: list[dict[str, Any]], key: str) -> np.ndarray:
 
 
 def _figure(title: str, panels: int = 1) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(6.4 if panels == 1 else 8.8, 4.1), layout="constrained")
+    figure = Figure(figsize=(7.4 if panels == 1 else 8.8, 4.1), layout="constrained")
     axes = figure.subplots(1, panels, squeeze=False)[0]
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return figure, list(axes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from borderrisk.outputs.figures.subject import main_model
 from borderrisk.outputs.report.blocks import (
     Block,
     Bullets,
@@ -31,25 +32,71 @@ def _scorecard(scene: Scene) -> dict[str, Any]:
 
 
 def verdict(scene: Scene) -> str:
-    """Say in one sentence whether the model beats its best baseline."""
-    rows = (_scorecard(scene).get("prospective") or {}).get("summary") or []
-    rows = [r for r in rows if r.get("role") == "model" and r.get("subset", "all") == "all"]
-    rows = sorted((r for r in rows if r.get("gain")), key=lambda r: r.get("horizon_years", 1))
-    if not rows:
+    """Say in one sentence whether the config's own model beats its best baseline."""
+    card = _scorecard(scene)
+    row = _own_row(card)
+    if row is None:
         return NOT_EVALUATED
-    row, gain = rows[0], rows[0]["gain"]
     subject = (
         f"Over {show(row.get('origins'))} past origins and {show(row.get('incidents'))} "
         f"incidents, {_words(row['model'])}"
     )
+    gain = row.get("gain")
+    if not gain:
+        return f"{subject} was compared with no baseline; its skill is unproven."
     against = f"the best baseline ({_words(gain['baseline'])})"
-    size = f"{show(abs(gain['bits']))} bits per incident"
-    bounds = _bounds(gain)
+    size, bounds = f"{show(abs(gain['bits']))} bits per incident", _bounds(gain)
     if gain["bits"] <= 0:
         return f"{subject} loses {size} against {against}{bounds}: use the baseline instead."
     if gain.get("low") is not None and gain["low"] <= 0:
-        return f"{subject} gains {size} over {against}{bounds}: not clearly better."
+        return (
+            f"{subject} is level with {against}: it gains {size}{bounds}, which is not clearly "
+            "better."
+        )
     return f"{subject} gains {size} over {against}{bounds}."
+
+
+def _own_row(card: dict[str, Any]) -> dict[str, Any] | None:
+    """Summary of the run's own model over all incidents, shortest horizon first."""
+    rows = (card.get("prospective") or {}).get("summary") or []
+    own = main_model(card)
+    found = [r for r in rows if r["model"] == own and r.get("subset", "all") == "all"]
+    return min(found, key=lambda r: r.get("horizon_years", 1), default=None)
+
+
+def _better_ones(card: dict[str, Any]) -> list[Block]:
+    """Name what scored higher than the run's own model, so that nobody has to search for it."""
+    own = _own_row(card)
+    if own is None or own.get("bits") is None:
+        return []
+    rows = (card.get("prospective") or {}).get("summary") or []
+    keys = ("horizon_years", "subset")
+    better = [
+        f"{_words(r['model'])} ({show(r['bits'])})"
+        for r in rows
+        if all(r.get(k) == own.get(k) for k in keys) and (r.get("bits") or 0) > own["bits"]
+    ]
+    if not better:
+        return []
+    return [
+        Paragraph(
+            f"{_words(own['model']).capitalize()} reaches {show(own['bits'])} bits per incident; "
+            f"scored higher: {', '.join(better)}. The run was configured beforehand, so the "
+            "headline stays with its own model."
+        )
+    ]
+
+
+def _ceiling(card: dict[str, Any]) -> list[Block]:
+    ceiling = card.get("ceiling") or {}
+    if ceiling.get("bits") is None:
+        return []
+    return [
+        Paragraph(
+            f"For orientation, {_words(ceiling.get('name', 'a smoother with hindsight'))}, which "
+            f"no forecast can know: {show(ceiling['bits'])} bits per incident."
+        )
+    ]
 
 
 def _bounds(gain: dict[str, Any]) -> str:
@@ -65,8 +112,11 @@ def scorecard_blocks(scene: Scene) -> list[Block]:
     if not card:
         return [Paragraph(NOT_EVALUATED)]
     blocks: list[Block] = [Paragraph(verdict(scene))]
+    if card.get("headline"):
+        blocks.append(Bullets([str(sentence) for sentence in card["headline"]]))
+    blocks += [*_better_ones(card), *_ceiling(card)]
     if part.get("summary"):
-        blocks.append(_summary(part["summary"]))
+        blocks.append(_summary(part["summary"], main_model(card)))
         blocks.append(
             Paragraph(
                 "Each origin is scored by models that saw nothing dated after it. Bits: mean "
@@ -88,11 +138,11 @@ def scorecard_blocks(scene: Scene) -> list[Block]:
     return blocks
 
 
-def _summary(rows: list[dict[str, Any]]) -> Table:
+def _summary(rows: list[dict[str, Any]], own: str | None) -> Table:
     rows = sorted(rows, key=_summary_order)
     headings = ["test", "years", "model", "incidents", "bits", "capture 10 %", "along border",
                 "PAI", "AUC", "Boyce", "Brier", "gain over best baseline, bits"]  # fmt: skip
-    return Table(headings, [_summary_row(row) for row in rows], "Forward in time")
+    return Table(headings, [_summary_row(row, own) for row in rows], "Forward in time")
 
 
 def _summary_order(row: dict[str, Any]) -> tuple[float, int, float]:
@@ -102,9 +152,10 @@ def _summary_order(row: dict[str, Any]) -> tuple[float, int, float]:
     return row.get("horizon_years", 0), place, float("inf") if bits is None else -bits
 
 
-def _summary_row(row: dict[str, Any]) -> list[str]:
+def _summary_row(row: dict[str, Any], own: str | None) -> list[str]:
     gain = row.get("gain") or {}
     mark = " (baseline)" if row.get("role") == "baseline" else ""
+    mark = " (this run)" if row["model"] == own else mark
     subset = str(row.get("subset", "all"))
     return [
         _SUBSETS.get(subset, subset),
@@ -138,48 +189,14 @@ def calibration_blocks(scene: Scene) -> list[Block]:
     part = _scorecard(scene).get("prospective") or {}
     blocks: list[Block] = []
     if part.get("calibration") or part.get("reliability"):
-        blocks.append(Picture("reliability", "Predicted against observed."))
+        own = main_model(_scorecard(scene))
+        of_whom = f", {_words(own)}" if own else ""
+        blocks.append(Picture("reliability", f"Predicted against observed{of_whom}."))
     if part.get("calibration"):
         blocks.append(records(part["calibration"], "Incidents per risk class"))
     if part.get("reliability"):
         blocks.append(records(part["reliability"], "Cells by predicted probability"))
     return blocks or [Paragraph("Calibration was not measured in this run.")]
-
-
-def spatial_blocks(scene: Scene) -> list[Block]:
-    """Show how the model does where it has seen nothing."""
-    part = _scorecard(scene).get("spatial") or {}
-    if not part.get("rows"):
-        return [Paragraph("Spatial and transfer tests were not part of this run.")]
-    blocks: list[Block] = [records(part["rows"], "Left-out places")]
-    if part.get("optimism_bits") is not None:
-        blocks.insert(
-            0,
-            Paragraph(
-                "A random split flatters the model: it scores "
-                f"{show(part['optimism_bits'])} bits per incident more than a split by blocks."
-            ),
-        )
-    return blocks
-
-
-def robustness_blocks(scene: Scene) -> list[Block]:
-    """Show how far the ranking depends on the grid."""
-    rows = (_scorecard(scene).get("robustness") or {}).get("rows")
-    if not rows:
-        return [Paragraph("Other cell sizes and grid offsets were not tried in this run.")]
-    return [
-        Paragraph("The same model on other grids, against the ranking shown here."),
-        records(rows),
-    ]
-
-
-def ablation_blocks(scene: Scene) -> list[Block]:
-    """Show what each group of features is worth."""
-    rows = (_scorecard(scene).get("ablation") or {}).get("rows")
-    if not rows:
-        return [Paragraph("No ablation was run.")]
-    return [Paragraph("The model without one group of features at a time."), records(rows)]
 
 
 def _words(name: object) -> str:

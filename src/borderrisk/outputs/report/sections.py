@@ -25,13 +25,8 @@ from borderrisk.outputs.report.blocks import (
 )
 from borderrisk.outputs.report.features import feature_blocks
 from borderrisk.outputs.report.ranking import segment_blocks, top_cell_blocks
-from borderrisk.outputs.report.scorecard import (
-    ablation_blocks,
-    calibration_blocks,
-    robustness_blocks,
-    scorecard_blocks,
-    spatial_blocks,
-)
+from borderrisk.outputs.report.scorecard import calibration_blocks, scorecard_blocks
+from borderrisk.outputs.report.trials import ablation_blocks, robustness_blocks, spatial_blocks
 from borderrisk.outputs.scene import Scene
 
 

@@ -1,0 +1,142 @@
+"""Tests of the model beyond time: unseen places, other grids, fewer features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from borderrisk.outputs.figures.subject import main_model
+from borderrisk.outputs.report.blocks import (
+    Block,
+    Paragraph,
+    Table,
+    interval,
+    percent,
+    records,
+    show,
+)
+from borderrisk.outputs.scene import Scene
+
+_SCHEMES = {
+    "block": "blocks left out",
+    "random": "random split",
+    "leave_one_border_out": "border left out",
+    "leave_one_border_out_unnamed": "border left out, and the columns that name it",
+}
+
+
+def spatial_blocks(scene: Scene) -> list[Block]:
+    """Show how the model does where it has seen nothing."""
+    card = scene.meta.get("scorecard") or {}
+    part, own = card.get("spatial") or {}, main_model(card)
+    rows = part.get("summary") or part.get("rows")
+    if not rows:
+        return [Paragraph("Spatial and transfer tests were not part of this run.")]
+    blocks: list[Block] = [Paragraph(text) for text in (*_method(part), *_findings(part, own))]
+    blocks.append(_table(rows, own))
+    if part.get("untested"):
+        blocks.append(records(part["untested"], "Not tested"))
+    return blocks
+
+
+def _method(part: dict[str, Any]) -> list[str]:
+    sentences = []
+    if part.get("block_km") is not None:
+        sentences.append(
+            f"Blocks are {show(part['block_km'])} km wide"
+            + (
+                f" and {show(part['buffer_km'])} km around them are kept out of training as well."
+                if part.get("buffer_km") is not None
+                else "."
+            )
+        )
+    if part.get("unscored"):
+        sentences.append(
+            f"{show(part['unscored'])} incidents are too vaguely placed for these tests; "
+            f"{show(part.get('scored'))} are scored."
+        )
+    return [" ".join(sentences)] if sentences else []
+
+
+def _findings(part: dict[str, Any], own: str | None) -> list[str]:
+    """Say what a random split hides, and what is left at a border never seen."""
+    of_each = {row["model"]: row.get("bits") for row in part.get("optimism") or []}
+    optimism = of_each.get(own, part.get("optimism_bits"))
+    name, texts = str(own or "the model").replace("_", " "), []
+    if optimism is not None:
+        texts.append(
+            f"A random split changes the score of {name} by {optimism:+.2f} bits per incident "
+            "against a split by blocks"
+            + (": it flatters." if optimism > 0 else ": it does not flatter.")
+        )
+    gain = part.get("leave_one_border_out_gain")
+    if gain is not None:
+        texts.append(
+            f"At a border left out of training, {name} "
+            + ("gains" if gain > 0 else "loses")
+            + f" {show(abs(gain))} bits per incident against the best baseline there."
+        )
+    return texts
+
+
+def _table(rows: list[dict[str, Any]], own: str | None) -> Table:
+    headings = ["test", "model", "incidents", "bits", "capture 10 %", "AUC",
+                "bits if seen", "lost by transfer", "gain over best baseline, bits"]  # fmt: skip
+    return Table(headings, [_row(row, own) for row in rows], "Left-out places")
+
+
+def _row(row: dict[str, Any], own: str | None) -> list[str]:
+    gain, scheme = row.get("gain") or {}, str(row.get("scheme", ""))
+    fold = str(row.get("fold", "all"))
+    mark = " (baseline)" if row.get("role") == "baseline" else ""
+    mark = " (this run)" if row.get("model") == own else mark
+    return [
+        _SCHEMES.get(scheme, scheme) + ("" if fold == "all" else f": {fold}"),
+        str(row.get("model", "")).replace("_", " ") + mark,
+        show(row.get("incidents")),
+        _bits(row.get("bits")),
+        percent(row.get("capture_10")),
+        show(row.get("auc")),
+        _bits(row.get("seen_bits")),
+        _bits(row.get("transfer_loss")),
+        interval(gain.get("bits"), gain.get("low"), gain.get("high")),
+    ]
+
+
+def _bits(value: Any) -> str:
+    """Bits to two places; what is nought but for rounding is nought."""
+    return show(None if value is None else round(float(value), 2))
+
+
+def robustness_blocks(scene: Scene) -> list[Block]:
+    """Show how far the ranking depends on the grid."""
+    rows = ((scene.meta.get("scorecard") or {}).get("robustness") or {}).get("rows")
+    if not rows:
+        return [Paragraph("Other cell sizes and grid offsets were not tried in this run.")]
+    return [
+        Paragraph("The same model on other grids, against the ranking shown here."),
+        records(rows),
+    ]
+
+
+def ablation_blocks(scene: Scene) -> list[Block]:
+    """Show what each group of features is worth to the run's own model."""
+    card = scene.meta.get("scorecard") or {}
+    rows, own = (card.get("ablation") or {}).get("rows"), main_model(card)
+    rows = [row for row in rows or [] if row.get("model", own) == own]
+    if not rows:
+        return [Paragraph("No ablation was run.")]
+    table = [
+        [
+            str(row.get("left_out") or "nothing").replace("_", " "),
+            _bits(row.get("bits")),
+            interval(row.get("change"), row.get("low"), row.get("high")),
+        ]
+        for row in rows
+    ]
+    return [
+        Paragraph(
+            "The model without one group of features at a time. A negative change means that the "
+            "group helps; an interval around nought, that it cannot be told."
+        ),
+        Table(["left out", "bits", "change"], table),
+    ]
