@@ -45,5 +45,5 @@ def _run(size: dem.Size, folder: Path) -> tuple[float, float, dict]:
     settings = [word for key, value in changes.items() for word in ("--set", f"{key}={value}")]
     program = "from borderrisk.cli import main; main()"
     options = ["--out", str(out), "--force", "--no-evaluate", "--replicates", "0", *settings]
-    seconds, peak, _ = child(["-c", program, "run", str(CONFIG), *options])
+    seconds, peak = child(program, ["run", str(CONFIG), *options])
     return seconds, peak, json.loads((out / "manifest.json").read_text())

@@ -6,9 +6,9 @@ import logging
 from typing import NoReturn
 
 import numpy as np
-from pyproj import Transformer
 
 from borderrisk.errors import DataError
+from borderrisk.features.terrain._geometry import transformer
 from borderrisk.features.terrain._raster import RasterWindow, name_of
 from borderrisk.grid import Grid
 
@@ -21,7 +21,7 @@ PLAUSIBLE_M = (-500.0, 8_900.0)
 def refuse_elsewhere(source: RasterWindow, grid: Grid) -> NoReturn:
     """Raise the error for a raster that does not touch the grid."""
     west, south, east, north = source.bounds
-    to_raster = Transformer.from_crs(grid.crs, source.crs, always_xy=True)
+    to_raster = transformer(grid.crs, source.crs)
     x0, y0, x1, y1 = to_raster.transform_bounds(*grid.bounds, densify_pts=21)
     swapped = west < y1 and east > y0 and south < x1 and north > x0
     advice = (
@@ -82,7 +82,7 @@ def _outside(source: RasterWindow, grid: Grid, cells: np.ndarray) -> int:
     if not cells.any():
         return 0
     rows, cols = np.nonzero(cells)
-    to_raster = Transformer.from_crs(grid.crs, source.crs, always_xy=True)
+    to_raster = transformer(grid.crs, source.crs)
     x, y = to_raster.transform(grid.x[cols], grid.y[rows])
     west, south, east, north = source.bounds
     return int((~((x >= west) & (x <= east) & (y >= south) & (y <= north))).sum())

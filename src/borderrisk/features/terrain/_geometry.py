@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from affine import Affine
@@ -19,6 +19,12 @@ _STEPS = (64, 32, 16, 8, 4, 2, 1)
 # Samples per cell and axis that large pixels are split into.
 _SAMPLES_PER_CELL = 4
 _MAX_SPLIT = 64
+
+
+@lru_cache(maxsize=16)
+def transformer(source: CRS, target: CRS) -> Transformer:
+    """Return the transformation between two CRS, x first; setting one up takes milliseconds."""
+    return Transformer.from_crs(source, target, always_xy=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +50,7 @@ class PixelMap:
 
     @cached_property
     def _to_grid(self) -> Transformer:
-        return Transformer.from_crs(self.crs, self.grid.crs, always_xy=True)
+        return transformer(self.crs, self.grid.crs)
 
     def exact(self, rows: np.ndarray, cols: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Grid column and row (fractional) of every crossing of pixel-edge rows and columns."""
@@ -147,7 +153,7 @@ class PixelMap:
         """Geodesic length of one pixel step along each axis at some pixel positions."""
         a, e2 = _ellipsoid(self.crs)
         geod = Geod(a=a, es=e2)
-        to_lonlat = Transformer.from_crs(self.crs, self.crs.geodetic_crs, always_xy=True)
+        to_lonlat = transformer(self.crs, self.crs.geodetic_crs or WGS84)
         c, r = np.meshgrid(cols, rows)
 
         def length(dc: float, dr: float) -> np.ndarray:
@@ -172,7 +178,7 @@ def window_over(
     crs: CRS, transform: Affine, shape: tuple[int, int], grid: Grid
 ) -> tuple[slice, slice]:
     """Rows and columns of a raster that may fall into a grid, cut to the raster; maybe empty."""
-    to_raster = Transformer.from_crs(grid.crs, crs, always_xy=True)
+    to_raster = transformer(grid.crs, crs)
     west, south, east, north = to_raster.transform_bounds(*grid.bounds, densify_pts=101)
     left, top = ~transform @ (west, north)
     right, bottom = ~transform @ (east, south)
