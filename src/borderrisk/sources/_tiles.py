@@ -23,9 +23,10 @@ from borderrisk.errors import DataError
 # −32767 and −32768 are the usual untagged voids.
 _POSSIBLE_M = (-12_000.0, 32_000.0)
 _OPEN_FILES = 16
-# Windows are read once and in order, so a large cache of decoded blocks (by default 5 % of all
-# memory) is of no use; decoding is about as much work as the terrain pass.
-_GDAL = {"GDAL_CACHEMAX": 256, "GDAL_NUM_THREADS": min(4, available_workers())}
+# Windows are mostly read once and in order, so that a large cache of decoded blocks (by default 5 %
+# of all memory) is of little use. In bytes, as rasterio takes it. Decoding is about as much work as
+# the terrain pass.
+_GDAL = {"GDAL_CACHEMAX": 256 * 2**20, "GDAL_NUM_THREADS": min(4, available_workers())}
 
 
 @dataclass(frozen=True, eq=False)
