@@ -107,3 +107,17 @@ def test_the_model_of_the_config_stands_out(scene, own, stands_out):
     assert [n for n, s in styles.items() if s["color"] == MODEL_COLOUR] == [stands_out]
     assert len({s["color"] for s in styles.values()}) == 4
     assert styles["kde"]["ls"] == "--"
+
+
+def test_nothing_in_the_side_panel_lies_on_anything_else(scene):
+    long = [{"attribution": f"{k}: an institute with a rather long name"} for k in range(40)]
+    for sources in (scene.meta["sources"], long[:9], long):
+        crowded = replace(scene, meta=scene.meta | {"sources": sources})
+        for focus in (None, *scene.focuses):
+            figure = risk_figure(crowded, focus)
+            render(figure, "png", dpi=50)
+            side = figure.axes[1]
+            panels = [side.get_legend(), *side.texts, *side.child_axes]
+            boxes = [panel.get_window_extent() for panel in panels]
+            clash = [a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k]]
+            assert not any(clash)

@@ -86,7 +86,7 @@ def test_the_numbers_are_those_of_the_scene(scene, tmp_path):
     first = next(line for line in markdown.splitlines() if line.startswith("| 1 (1 to 7) |"))
     assert f"| r{row:03d}c{col:03d} |" in first
     assert "| bits over baseline | 0.3 | 0.4 | met |" in markdown
-    assert "pooled gains 0.4 bits per incident over the best baseline (kde)" in markdown
+    assert "pooled gains 0.40 bits per incident over the best baseline (kde)" in markdown
 
 
 def test_what_is_absent_is_a_sentence(scene, tmp_path):
@@ -145,10 +145,10 @@ def test_markdown_links_the_figures_that_exist(scene, tmp_path):
 @pytest.mark.parametrize(
     ("bits", "low", "high", "says"),
     [
-        (0.4, 0.1, 0.7, "gains 0.4 bits"),
+        (0.4, 0.1, 0.7, "gains 0.40 bits"),
         (0.2, -0.1, 0.5, "not clearly better"),
         (-0.3, -0.5, 0.1, "use the baseline instead"),
-        (0.4, None, None, "gains 0.4 bits per incident over the best baseline (kde)."),
+        (0.4, None, None, "gains 0.40 bits per incident over the best baseline (kde)."),
     ],
 )
 def test_the_verdict_is_honest(scene, bits, low, high, says):
@@ -170,10 +170,10 @@ def _card(own, rows, **more):
 def test_the_verdict_is_about_the_model_of_the_config(scene):
     rows = [("history", "model", 3.0, 0.9), ("gam", "model", 2.0, -0.2)]
     scene = replace(scene, meta={"scorecard": _card("gam", rows)})
-    assert "gam loses 0.2 bits" in verdict(scene)
+    assert "gam loses 0.20 bits" in verdict(scene)
     section = next(s for s in build_sections(scene) if s.anchor == "scorecard")
     texts = [block.text for block in section.blocks if block.kind == "paragraph"]
-    assert any("scored higher: history (3)" in text for text in texts)
+    assert any("scored higher: history (3.00)" in text for text in texts)
     older = replace(scene, meta={"scorecard": _card(None, rows)})
     assert "history gains" in verdict(older)
 
@@ -199,9 +199,10 @@ def test_headline_ceiling_and_trials_are_told(scene):
     method, optimism, border, table = sections["spatial"].blocks
     assert "50 km wide and 25 km around" in method.text
     assert "gam by +0.75 bits" in optimism.text
-    assert "gam loses 0.5 bits" in border.text
-    assert table.rows[0][:4] == ["blocks left out", "gam (this run)", "–", "0"]
-    assert sections["ablation"].blocks[1].rows == [["terrain", "1.5", "-0.5 (-1 to 0.1)"]]
+    assert "gam loses 0.50 bits" in border.text
+    assert table.caption == "In space: blocks left out"
+    assert table.rows[0][:3] == ["gam (this run)", "–", "0.00"]
+    assert sections["ablation"].blocks[1].rows == [["terrain", "1.50", "-0.50 (-1.00 to 0.10)"]]
 
 
 def test_nearest_place_with_distance_and_direction():
@@ -237,6 +238,13 @@ def test_shares():
 def test_numeric_columns_are_found():
     table = Table(["a", "b", "c"], [["1,000", "x", Bars([1], "")], ["-0.5", "2", Bars([], "")]])
     assert table.numeric == [True, False, False]
+
+
+def test_digests_are_cut_but_not_lost(scene, tmp_path):
+    digest = "0123456789abcdef" * 4
+    sources = [{"title": "Lines", "sha256": digest}]
+    html = _text(write_report(replace(scene, meta={"sources": sources}), tmp_path), ".html")
+    assert f'title="{digest}">0123456789ab…<' in html
 
 
 def test_long_record_lists_say_how_many_there_are():

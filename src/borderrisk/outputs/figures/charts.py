@@ -97,9 +97,10 @@ def _draw_calibration(ax: Axes, rows: list[dict[str, Any]]) -> None:
     known = np.isfinite(low) & np.isfinite(high)
     spread = np.clip([(observed - low)[known], (high - observed)[known]], 0, None)
     ax.errorbar(k[known], observed[known], spread, fmt="none", ecolor=INK, elinewidth=1,
-                capsize=4, label="its interval")  # fmt: skip
+                capsize=4, label="interval of the observed")  # fmt: skip
     ax.plot(k, observed, "o", ms=7, mfc="white", mec=INK, mew=1.6, label="observed", zorder=5)
     ax.set(xlabel="risk class", ylabel="incidents in the test periods", xticks=range(1, 6))
+    ax.set_title("by risk class", fontsize=8.5, fontweight="normal")
     ax.grid(visible=False, axis="x")
     ax.legend(loc="upper left")
 
@@ -116,6 +117,8 @@ def _draw_reliability(ax: Axes, rows: list[dict[str, Any]]) -> None:
     ax.plot([low, high], [low, high], color=MUTED, lw=0.9, ls=":")
     ax.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high),
            xlabel="predicted probability", ylabel="observed share of cells")  # fmt: skip
+    ax.set_title("by probability (dotted: equal; larger: more cells)", fontsize=8.5,
+                 fontweight="normal")  # fmt: skip
     if none.any():
         ax.plot(predicted[none], np.full(none.sum(), 1.15 * low), "v", color=MUTED,
                 label="none seen")  # fmt: skip

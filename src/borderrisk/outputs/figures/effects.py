@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 from borderrisk.outputs.figures.style import INK, MUTED
 from borderrisk.outputs.palette import MODEL_COLOUR
@@ -14,6 +16,7 @@ from borderrisk.outputs.scene import Scene
 
 COLUMNS = 3
 MOST = 12
+LABEL_LETTERS = 48
 
 
 def effects_figure(scene: Scene) -> Figure | None:
@@ -43,6 +46,7 @@ def effects_figure(scene: Scene) -> Figure | None:
         _draw_effect(ax, scene, name, curves[name])
     for ax in axes[len(names) :]:
         ax.set_visible(False)
+    figure.supxlabel("marks on the axes: deciles of the study area", fontsize=7.2, color=MUTED)
     figure.supylabel("change of log-intensity", fontsize=8.5)
     figure.suptitle("What moves the intensity", x=0.01, ha="left", fontsize=11, fontweight="bold")
     return figure
@@ -58,8 +62,11 @@ def _draw_effect(ax: Axes, scene: Scene, name: str, curve: dict[str, Any]) -> No
     attrs = scene.cells[name].attrs if name in scene.cells else {}
     label = str(attrs.get("long_name", name.replace("_", " ")))
     unit = str(attrs.get("units", "1"))
-    ax.set_xlabel(label if unit == "1" else f"{label} ({unit})", fontsize=7.2)
+    label = label if unit == "1" else f"{label}\u00a0({unit})"
+    ax.set_xlabel(textwrap.fill(label, LABEL_LETTERS), fontsize=7.2, parse_math=False)
     ax.tick_params(labelsize=7)
+    if np.abs(values).max() >= 1e4:
+        ax.xaxis.set_major_formatter(EngFormatter(sep=""))
 
 
 def _add_deciles(ax: Axes, scene: Scene, name: str, values: np.ndarray) -> None:

@@ -34,6 +34,13 @@ from borderrisk.outputs.scene import Focus, Scene
 MAP_HEIGHT = 6.6  # inches
 MAX_WIDTH = 8.5
 SIDE = 2.35
+# Of the side panel, inches: kept for the legend, between key map and text, and the key map.
+LEGEND_HEIGHT = 2.5
+KEY_GAP = 0.2
+SMALLEST_KEY, LARGEST_KEY = 0.6, 2.0
+FOOT_SIZE = 6.3  # points
+FOOT_LINE = 1.36 * FOOT_SIZE / 72  # inches, with DejaVu's leading
+FOOT_LETTERS = 46
 _HATCH = "/////"
 
 
@@ -63,9 +70,26 @@ def frame(
     )
     side.axis("off")
     _add_titles(figure, scene, focus, what)
-    if focus is not None:
-        add_key_map(side.inset_axes((0.0, 0.13, 0.9, 0.3), anchor="SW"), scene, pixels)
+    foot = _add_foot(side, scene, height)
+    room = height - LEGEND_HEIGHT - foot - KEY_GAP
+    if focus is not None and room >= SMALLEST_KEY:
+        box = (0.0, (foot + KEY_GAP) / height, 0.9, min(room, LARGEST_KEY) / height)
+        add_key_map(side.inset_axes(box, anchor="SW"), scene, pixels)
     return figure, ax, side
+
+
+def _add_foot(side: Axes, scene: Scene, height: float) -> float:
+    """Write statement and sources at the foot of a side panel; how high they reach, inches."""
+    statement = scene.meta.get("statement") or "An area-level score, not a statement about people."
+    names = [str(s.get("attribution") or s.get("title")) for s in scene.meta.get("sources", [])]
+    credit = "Sources: " + ". ".join(dict.fromkeys(names)) + "." if names else ""
+    room = int((height - LEGEND_HEIGHT) / FOOT_LINE)
+    lines = [line for text in (statement, credit) for line in textwrap.wrap(text, FOOT_LETTERS)]
+    if len(lines) > room:
+        lines = [*lines[: room - 1], "Further sources are in the report."]
+    side.text(0, 0, "\n".join(lines), fontsize=FOOT_SIZE, color=MUTED, va="bottom",
+              linespacing=1.3, parse_math=False)  # fmt: skip
+    return len(lines) * FOOT_LINE
 
 
 def _map_size(pixels: Pixels) -> tuple[float, float]:
@@ -140,10 +164,8 @@ def hatch_untrusted(ax: Axes, scene: Scene) -> bool:
     return True
 
 
-def add_legend(
-    side: Axes, handles: Sequence[Patch], scene: Scene, hatched: bool, top: float = 1.0
-) -> None:
-    """Explain the symbols in the side panel, with the statement and the sources at its foot."""
+def add_legend(side: Axes, handles: Sequence[Patch], hatched: bool, top: float = 1.0) -> None:
+    """Explain the symbols at the top of the side panel."""
     further: list[Artist] = [
         Line2D([], [], color=BORDER_COLOUR, lw=1.3, label="border"),
         Line2D([], [], ls="", marker="o", ms=9, mfc="none", mec=INCIDENT_COLOUR, mew=0.7,
@@ -153,12 +175,6 @@ def add_legend(
         further.append(Patch(fc="none", ec="#7b8794", hatch=_HATCH, lw=0.4,
                              label="score rests on little or no\ncomparable data"))  # fmt: skip
     side.legend(
-        handles=[*handles, *further], loc="upper left", bbox_to_anchor=(-0.04, top),
+        handles=[*handles, *further], loc="upper left", bbox_to_anchor=(0, top),
         fontsize=7.5, handlelength=1.6, labelspacing=0.75, borderaxespad=0, borderpad=0,
     )  # fmt: skip
-    statement = scene.meta.get("statement") or "An area-level score, not a statement about people."
-    names = [str(s.get("attribution") or s.get("title")) for s in scene.meta.get("sources", [])]
-    credit = "Sources: " + ", ".join(dict.fromkeys(names)) if names else ""
-    text = "\n".join(textwrap.fill(t, 44) for t in (statement, credit) if t)
-    side.text(0, 0, text, fontsize=6.3, color=MUTED, va="bottom", linespacing=1.3,
-              parse_math=False)  # fmt: skip

@@ -45,7 +45,7 @@ def risk_figure(scene: Scene, focus: Focus | None = None) -> Figure | None:
             list(zip(range(1, 6), RISK_COLOURS, RISK_LABELS, strict=True))
         )
     ]
-    add_legend(side, handles, scene, hatched)
+    add_legend(side, handles, hatched)
     return figure
 
 
@@ -69,13 +69,14 @@ def uncertainty_figure(scene: Scene, focus: Focus | None = None) -> Figure | Non
     figure, ax, side = frame(scene, focus, colours, known, "Uncertainty of the probability")
     hatched = hatch_untrusted(ax, scene)
     bar = _add_bar(figure, side, scale, "max")
-    ticks = [t for t in (1, 2, 3, 5, 10, 20, 50, 100, 1000) if t <= top]
+    ticks = [t for t in (1, 2, 5, 10, 20, 50, 100, 1000) if t <= top]
     bar.set_ticks(ticks, labels=[f"×{t}" for t in ticks])
     bar.ax.minorticks_off()
+    bar.ax.tick_params(labelsize=7.5)
     level = scene.meta.get("level")
     interval = f"{level:.0%} interval" if level else "interval"
     bar.ax.set_title(f"Upper / lower end of the {interval}", fontsize=7.5, fontweight="normal")
-    add_legend(side, [], scene, hatched, top=0.88)
+    add_legend(side, [], hatched, top=0.88)
     return figure
 
 
@@ -98,7 +99,7 @@ def change_figure(scene: Scene, focus: Focus | None = None) -> Figure | None:
     figure, ax, side = frame(scene, focus, colours, known, "Change of risk")
     bar = _add_bar(figure, side, scale, "both")
     bar.ax.set_title("Change of risk percentile", fontsize=7.5, fontweight="normal")
-    add_legend(side, [], scene, hatch_untrusted(ax, scene), top=0.88)
+    add_legend(side, [], hatch_untrusted(ax, scene), top=0.88)
     return figure
 
 

@@ -10,6 +10,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 ABSENT = "–"
+_DIGESTS = ("sha256", "hash", "digest")
 _NUMBER = re.compile(r"(< )?[+−-]?[\d,]*\.?\d+(e[+-]?\d+)?( ?%)?|–")
 
 
@@ -38,11 +39,22 @@ class Bars:
 
 
 @dataclass(frozen=True)
+class Abridged:
+    """A text too long for a table cell: its beginning, and all of it on request."""
+
+    full: str
+    letters: int = 12
+
+    def __str__(self) -> str:
+        return self.full[: self.letters]
+
+
+@dataclass(frozen=True)
 class Table:
-    """Rows of texts (or :class:`Bars`) under headings."""
+    """Rows of texts (or :class:`Bars` or :class:`Abridged`) under headings."""
 
     columns: Sequence[str]
-    rows: Sequence[Sequence[str | Bars]]
+    rows: Sequence[Sequence[str | Bars | Abridged]]
     caption: str = ""
     kind: ClassVar[str] = "table"
 
@@ -143,17 +155,52 @@ def interval(value: Any, low: Any, high: Any) -> str:
     )
 
 
+def bits(value: Any) -> str:
+    """Bits to two places; what is nought but for rounding is shown as nought.
+
+    Examples
+    --------
+    >>> bits(2.835), bits(-1e-17), bits(None)
+    ('2.83', '0.00', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    return f"{round(float(value), 2) + 0.0:.2f}"
+
+
+def bits_interval(gain: Mapping[str, Any] | None, key: str = "bits") -> str:
+    """Bits gained, with the interval as far as there is one."""
+    gain = gain or {}
+    text = bits(gain.get(key))
+    if gain.get("low") is None or gain.get("high") is None:
+        return text
+    return f"{text} ({bits(gain['low'])} to {bits(gain['high'])})"
+
+
+def named(row: Mapping[str, Any], own: str | None) -> str:
+    """Name of the model in a row of a scorecard, marked if it is a baseline or the run's own."""
+    mark = " (baseline)" if row.get("role") == "baseline" else ""
+    mark = " (this run)" if row.get("model") == own else mark
+    return str(row.get("model", "")).replace("_", " ") + mark
+
+
 def records(rows: Iterable[Mapping[str, Any]], caption: str = "", most: int = 200) -> Table:
     """Table of dicts with the union of their keys as columns; cut at ``most`` rows."""
     rows = list(rows)
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    texts = [[show(row.get(key)) for key in columns] for row in rows[:most]]
+    texts = [[_cell(key, row.get(key)) for key in columns] for row in rows[:most]]
     if len(rows) > most:
         caption = f"{caption} (first {most} of {len(rows):,})".strip()
     return Table([key.replace("_", " ") for key in columns], texts, caption)
 
 
+def _cell(key: str, value: Any) -> str | Abridged:
+    """Text of a value; digests are cut, since nobody reads all their 64 letters in a table."""
+    return Abridged(value) if key in _DIGESTS and isinstance(value, str) else show(value)
+
+
 def facts(pairs: Mapping[str, Any], caption: str = "") -> Table:
     """Two-column table of what is known; absent facts are left out."""
-    rows = [[key, show(value)] for key, value in pairs.items() if value not in (None, "")]
+    texts = {key: show(value) for key, value in pairs.items()}
+    rows = [[key, text] for key, text in texts.items() if text not in ("", ABSENT)]
     return Table(["", ""], rows, caption)

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from borderrisk.outputs.codes import decode
-from borderrisk.outputs.report.blocks import Bars, Section, percent, show
+from borderrisk.outputs.report.blocks import Abridged, Bars, Section, percent, show
 from borderrisk.outputs.report.scorecard import verdict
 from borderrisk.outputs.scene import Scene
 
@@ -56,6 +56,7 @@ def _environment(*, autoescape: bool) -> Environment:
         loader=FunctionLoader(_template), autoescape=autoescape, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
+    environment.tests["abridged"] = lambda value: isinstance(value, Abridged)
     environment.tests["bars"] = lambda value: isinstance(value, Bars)
     return environment
 
@@ -96,7 +97,7 @@ def escape_markdown(text: object) -> str:
     Examples
     --------
     >>> escape_markdown("a|b <script> _x_")
-    'a\\\\|b &lt;script&gt; \\\\_x\\\\_'
+    'a\\|b &lt;script&gt; \\_x\\_'
     """
     line = " ".join(str(text).split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -11,8 +11,10 @@ from borderrisk.outputs.report.blocks import (
     Paragraph,
     Picture,
     Table,
+    bits,
+    bits_interval,
     facts,
-    interval,
+    named,
     percent,
     records,
     show,
@@ -45,7 +47,7 @@ def verdict(scene: Scene) -> str:
     if not gain:
         return f"{subject} was compared with no baseline; its skill is unproven."
     against = f"the best baseline ({_words(gain['baseline'])})"
-    size, bounds = f"{show(abs(gain['bits']))} bits per incident", _bounds(gain)
+    size, bounds = f"{bits(abs(gain['bits']))} bits per incident", _bounds(gain)
     if gain["bits"] <= 0:
         return f"{subject} loses {size} against {against}{bounds}: use the baseline instead."
     if gain.get("low") is not None and gain["low"] <= 0:
@@ -72,7 +74,7 @@ def _better_ones(card: dict[str, Any]) -> list[Block]:
     rows = (card.get("prospective") or {}).get("summary") or []
     keys = ("horizon_years", "subset")
     better = [
-        f"{_words(r['model'])} ({show(r['bits'])})"
+        f"{_words(r['model'])} ({bits(r['bits'])})"
         for r in rows
         if all(r.get(k) == own.get(k) for k in keys) and (r.get("bits") or 0) > own["bits"]
     ]
@@ -80,7 +82,7 @@ def _better_ones(card: dict[str, Any]) -> list[Block]:
         return []
     return [
         Paragraph(
-            f"{_words(own['model']).capitalize()} reaches {show(own['bits'])} bits per incident; "
+            f"{_words(own['model']).capitalize()} reaches {bits(own['bits'])} bits per incident; "
             f"scored higher: {', '.join(better)}. The run was configured beforehand, so the "
             "headline stays with its own model."
         )
@@ -94,7 +96,7 @@ def _ceiling(card: dict[str, Any]) -> list[Block]:
     return [
         Paragraph(
             f"For orientation, {_words(ceiling.get('name', 'a smoother with hindsight'))}, which "
-            f"no forecast can know: {show(ceiling['bits'])} bits per incident."
+            f"no forecast can know: {bits(ceiling['bits'])} bits per incident."
         )
     ]
 
@@ -102,7 +104,7 @@ def _ceiling(card: dict[str, Any]) -> list[Block]:
 def _bounds(gain: dict[str, Any]) -> str:
     if gain.get("low") is None or gain.get("high") is None:
         return ""
-    return f", interval {show(gain['low'])} to {show(gain['high'])}"
+    return f", interval {bits(gain['low'])} to {bits(gain['high'])}"
 
 
 def scorecard_blocks(scene: Scene) -> list[Block]:
@@ -116,7 +118,7 @@ def scorecard_blocks(scene: Scene) -> list[Block]:
         blocks.append(Bullets([str(sentence) for sentence in card["headline"]]))
     blocks += [*_better_ones(card), *_ceiling(card)]
     if part.get("summary"):
-        blocks.append(_summary(part["summary"], main_model(card)))
+        blocks += _summary(part["summary"], main_model(card))
         blocks.append(
             Paragraph(
                 "Each origin is scored by models that saw nothing dated after it. Bits: mean "
@@ -138,35 +140,37 @@ def scorecard_blocks(scene: Scene) -> list[Block]:
     return blocks
 
 
-def _summary(rows: list[dict[str, Any]], own: str | None) -> Table:
-    rows = sorted(rows, key=_summary_order)
-    headings = ["test", "years", "model", "incidents", "bits", "capture 10 %", "along border",
-                "PAI", "AUC", "Boyce", "Brier", "gain over best baseline, bits"]  # fmt: skip
-    return Table(headings, [_summary_row(row, own) for row in rows], "Forward in time")
+def _summary(rows: list[dict[str, Any]], own: str | None) -> list[Block]:
+    """One table for each horizon and subset, best first."""
+    headings = ["model", "incidents", "bits", "capture 10 %", "along border", "PAI", "AUC",
+                "Boyce", "Brier", "gain over best baseline, bits"]  # fmt: skip
+    tables: dict[tuple[int, str], list[list[str]]] = {}
+    for row in sorted(rows, key=_summary_order):
+        test = (row.get("horizon_years", 1), str(row.get("subset", "all")))
+        tables.setdefault(test, []).append(_summary_row(row, own))
+    return [
+        Table(headings, texts, f"Forward in time, {show(years)} year{'s' * (years != 1)} ahead: "
+              f"{_SUBSETS.get(subset, subset)}")
+        for (years, subset), texts in tables.items()
+    ]  # fmt: skip
 
 
 def _summary_order(row: dict[str, Any]) -> tuple[float, int, float]:
     """By horizon, then subset, then skill."""
-    subset, bits = row.get("subset", "all"), row.get("bits")
+    subset, skill = row.get("subset", "all"), row.get("bits")
     place = list(_SUBSETS).index(subset) if subset in _SUBSETS else len(_SUBSETS)
-    return row.get("horizon_years", 0), place, float("inf") if bits is None else -bits
+    return row.get("horizon_years", 1), place, float("inf") if skill is None else -skill
 
 
 def _summary_row(row: dict[str, Any], own: str | None) -> list[str]:
-    gain = row.get("gain") or {}
-    mark = " (baseline)" if row.get("role") == "baseline" else ""
-    mark = " (this run)" if row["model"] == own else mark
-    subset = str(row.get("subset", "all"))
     return [
-        _SUBSETS.get(subset, subset),
-        show(row.get("horizon_years")),
-        _words(row["model"]) + mark,
+        named(row, own),
         show(row.get("incidents")),
-        show(row.get("bits")),
+        bits(row.get("bits")),
         percent(row.get("capture_10")),
         percent(row.get("border_capture_10")),
         *(show(row.get(key)) for key in ("pai_10", "auc", "boyce", "brier")),
-        interval(gain.get("bits"), gain.get("low"), gain.get("high")),
+        bits_interval(row.get("gain")),
     ]
 
 

@@ -9,7 +9,9 @@ from borderrisk.outputs.report.blocks import (
     Block,
     Paragraph,
     Table,
-    interval,
+    bits,
+    bits_interval,
+    named,
     percent,
     records,
     show,
@@ -22,6 +24,7 @@ _SCHEMES = {
     "leave_one_border_out": "border left out",
     "leave_one_border_out_unnamed": "border left out, and the columns that name it",
 }
+_TRANSFER = {"seen_bits": "bits if seen", "transfer_loss": "lost by transfer"}
 
 
 def spatial_blocks(scene: Scene) -> list[Block]:
@@ -32,7 +35,7 @@ def spatial_blocks(scene: Scene) -> list[Block]:
     if not rows:
         return [Paragraph("Spatial and transfer tests were not part of this run.")]
     blocks: list[Block] = [Paragraph(text) for text in (*_method(part), *_findings(part, own))]
-    blocks.append(_table(rows, own))
+    blocks += _tables(rows, own)
     if part.get("untested"):
         blocks.append(records(part["untested"], "Not tested"))
     return blocks
@@ -73,38 +76,36 @@ def _findings(part: dict[str, Any], own: str | None) -> list[str]:
         texts.append(
             f"At a border left out of training, {name} "
             + ("gains" if gain > 0 else "loses")
-            + f" {show(abs(gain))} bits per incident against the best baseline there."
+            + f" {bits(abs(gain))} bits per incident against the best baseline there."
         )
     return texts
 
 
-def _table(rows: list[dict[str, Any]], own: str | None) -> Table:
-    headings = ["test", "model", "incidents", "bits", "capture 10 %", "AUC",
-                "bits if seen", "lost by transfer", "gain over best baseline, bits"]  # fmt: skip
-    return Table(headings, [_row(row, own) for row in rows], "Left-out places")
+def _tables(rows: list[dict[str, Any]], own: str | None) -> list[Block]:
+    """One table for each scheme; transfer columns only where there are any."""
+    schemes = dict.fromkeys(str(row.get("scheme", "")) for row in rows)
+    tables: list[Block] = []
+    for scheme in schemes:
+        found = [row for row in rows if str(row.get("scheme", "")) == scheme]
+        more = [key for key in _TRANSFER if any(row.get(key) is not None for row in found)]
+        headings = ["model", "incidents", "bits", "capture 10 %", "AUC",
+                    *(_TRANSFER[key] for key in more), "gain over best baseline, bits"]  # fmt: skip
+        texts = [_row(row, own, more) for row in found]
+        tables.append(Table(headings, texts, f"In space: {_SCHEMES.get(scheme, scheme)}"))
+    return tables
 
 
-def _row(row: dict[str, Any], own: str | None) -> list[str]:
-    gain, scheme = row.get("gain") or {}, str(row.get("scheme", ""))
+def _row(row: dict[str, Any], own: str | None, more: list[str]) -> list[str]:
     fold = str(row.get("fold", "all"))
-    mark = " (baseline)" if row.get("role") == "baseline" else ""
-    mark = " (this run)" if row.get("model") == own else mark
     return [
-        _SCHEMES.get(scheme, scheme) + ("" if fold == "all" else f": {fold}"),
-        str(row.get("model", "")).replace("_", " ") + mark,
+        named(row, own) + ("" if fold == "all" else f", {fold}"),
         show(row.get("incidents")),
-        _bits(row.get("bits")),
+        bits(row.get("bits")),
         percent(row.get("capture_10")),
         show(row.get("auc")),
-        _bits(row.get("seen_bits")),
-        _bits(row.get("transfer_loss")),
-        interval(gain.get("bits"), gain.get("low"), gain.get("high")),
+        *(bits(row.get(key)) for key in more),
+        bits_interval(row.get("gain")),
     ]
-
-
-def _bits(value: Any) -> str:
-    """Bits to two places; what is nought but for rounding is nought."""
-    return show(None if value is None else round(float(value), 2))
 
 
 def robustness_blocks(scene: Scene) -> list[Block]:
@@ -128,8 +129,8 @@ def ablation_blocks(scene: Scene) -> list[Block]:
     table = [
         [
             str(row.get("left_out") or "nothing").replace("_", " "),
-            _bits(row.get("bits")),
-            interval(row.get("change"), row.get("low"), row.get("high")),
+            bits(row.get("bits")),
+            bits_interval(row, "change"),
         ]
         for row in rows
     ]
