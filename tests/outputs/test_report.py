@@ -1,4 +1,5 @@
 import re
+from base64 import b64encode
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -6,6 +7,7 @@ import geopandas as gpd
 import pytest
 import shapely
 
+from borderrisk.outputs.figures import write_figures
 from borderrisk.outputs.report import write_report
 from borderrisk.outputs.report.blocks import Bars, Table, percent, records, show
 from borderrisk.outputs.report.ranking import nearest_places
@@ -199,7 +201,8 @@ def test_headline_ceiling_and_trials_are_told(scene):
     method, optimism, border, table = sections["spatial"].blocks
     assert "50 km wide and 25 km around" in method.text
     assert "gam by +0.75 bits" in optimism.text
-    assert "gam loses 0.50 bits" in border.text
+    assert "gam loses against the best baseline there" in border.text
+    assert "-0.50" in border.text
     assert table.caption == "In space: blocks left out"
     assert table.rows[0][:3] == ["gam (this run)", "–", "0.00"]
     assert sections["ablation"].blocks[1].rows == [["terrain", "1.50", "-0.50 (-1.00 to 0.10)"]]
@@ -238,6 +241,25 @@ def test_shares():
 def test_numeric_columns_are_found():
     table = Table(["a", "b", "c"], [["1,000", "x", Bars([1], "")], ["-0.5", "2", Bars([], "")]])
     assert table.numeric == [True, False, False]
+
+
+def test_a_gain_that_spans_nought_is_level(scene):
+    gain = {"baseline": "kde", "bits": 0.4, "low": -0.3, "high": 1.2}
+    row = {"scheme": "leave_one_border_out", "fold": "all", "model": "gam", "gain": gain}
+    card = {"model": "gam", "spatial": {"summary": [row], "leave_one_border_out_gain": 0.4}}
+    sections = build_sections(replace(scene, meta={"scorecard": card}))
+    text = next(s for s in sections if s.anchor == "spatial").blocks[0].text
+    assert "gam is level with the best baseline there" in text
+    assert "0.40 (-0.30 to 1.20)" in text
+
+
+def test_pictures_already_drawn_are_not_drawn_again(scene, tmp_path, monkeypatch):
+    write_figures(scene, tmp_path / "figures", ("png", "svg"))
+    monkeypatch.setattr("borderrisk.outputs.report.pictures.render", lambda *a, **k: 1 / 0)
+    html = _text(write_report(scene, tmp_path), ".html")
+    drawn = b64encode((tmp_path / "figures" / "risk.png").read_bytes()).decode()
+    assert html.count("<img") == 7
+    assert drawn in html
 
 
 def test_digests_are_cut_but_not_lost(scene, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -66,22 +67,37 @@ def write_figures(
     for name, figure in draw(scene):
         for extension in formats:
             path = Path(folder) / f"{name}.{extension}"
-            with writing(path) as partial:
-                partial.write_bytes(render(figure, extension))
+            with writing(path) as unfinished:
+                unfinished.write_bytes(render(figure, extension))
             written.append(path)
     return written
 
 
-def draw(scene: Scene) -> Iterator[tuple[str, Figure]]:
-    """Names and figures, one after the other, so that only one is in memory."""
+def plan(scene: Scene) -> dict[str, Callable[[], Figure | None]]:
+    """Names of the figures and how to draw each; none comes of it if the numbers are absent."""
+    drawn: dict[str, Callable[[], Figure | None]] = {}
     for kind, draw_map in MAPS.items():
         for focus in (None, *scene.focuses):
-            with style():
-                figure = draw_map(scene, focus)
-            if figure is not None:
-                yield (f"{kind}-{focus.name}" if focus else kind), figure
+            name = f"{kind}-{focus.name}" if focus else kind
+            drawn[name] = partial(_settled, partial(draw_map, scene, focus))
     for name, draw_chart in CHARTS.items():
-        with style():
-            chart = draw_chart(scene)
-        if chart is not None:
-            yield name, chart
+        drawn[name] = partial(_settled, partial(draw_chart, scene))
+    return drawn
+
+
+def _settled(draw_one: Callable[[], Figure | None]) -> Figure | None:
+    """Draw a figure and fix its layout, which would be worked out anew for each format."""
+    with style():
+        figure = draw_one()
+        if figure is not None and figure.get_layout_engine() is not None:
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
+    return figure
+
+
+def draw(scene: Scene) -> Iterator[tuple[str, Figure]]:
+    """Names and figures, one after the other, so that only one is in memory."""
+    for name, draw_one in plan(scene).items():
+        figure = draw_one()
+        if figure is not None:
+            yield name, figure

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import rasterio.features
+import shapely
 from affine import Affine
 from matplotlib.colors import LightSource
 from pyproj import CRS
@@ -15,7 +17,7 @@ from shapely.geometry.base import BaseGeometry
 from borderrisk.grid import WGS84, Grid
 from borderrisk.outputs.scene import Focus, Relief, Scene
 
-LONG_SIDE_PX = 900
+LONG_SIDE_PX = 760
 GROUND = np.array([0.93, 0.93, 0.92])
 # How dark a slope may become; risk colours stay recognisable above it.
 DARKEST = 0.62
@@ -65,6 +67,13 @@ class Pixels:
         row, _ = grid.rowcol(np.full_like(y, grid.x[0]), y)
         _, col = grid.rowcol(x, np.full_like(x, grid.y[0]))
         return row[:, None], col[None, :]
+
+    def visible(self, geometry: Any) -> Any:
+        """Cut geometries (grid metres) to the window, without detail below half a pixel."""
+        west, south, east, north = self.bounds
+        room = 0.02 * (east - west)
+        cut = shapely.clip_by_rect(geometry, west - room, south - room, east + room, north + room)
+        return shapely.simplify(cut, 0.5 * self.transform.a)
 
     def inside(self, polygon: BaseGeometry) -> np.ndarray:
         """Whether the centre of each pixel lies in a polygon."""

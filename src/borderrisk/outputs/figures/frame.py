@@ -117,10 +117,12 @@ def _add_titles(figure: Figure, scene: Scene, focus: Focus | None, what: str) ->
 
 
 def _add_vectors(ax: Axes, scene: Scene, pixels: Pixels) -> None:
-    outline = PathPatch(polygon_path(scene.area.polygon), fc="none", ec=INK, lw=0.5, alpha=0.5)
+    # Simplified but not cut: a cut polygon would show the cut as an edge.
+    polygon = shapely.simplify(scene.area.polygon, 0.5 * pixels.transform.a)
+    outline = PathPatch(polygon_path(polygon), fc="none", ec=INK, lw=0.5, alpha=0.5)
     ax.add_patch(outline).set_zorder(3)
-    lines = scene.borders.to_crs(pixels.crs).geometry
-    parts = [shapely.get_coordinates(part) for part in shapely.get_parts(lines.to_numpy())]
+    lines = pixels.visible(scene.borders.to_crs(pixels.crs).geometry.to_numpy())
+    parts = [shapely.get_coordinates(part) for part in shapely.get_parts(lines)]
     ax.add_collection(LineCollection(parts, colors="white", linewidths=2.6, zorder=4))
     ax.add_collection(LineCollection(parts, colors=BORDER_COLOUR, linewidths=1.3, zorder=5))
     _add_incidents(ax, scene.incidents, pixels)

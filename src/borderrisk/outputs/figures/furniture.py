@@ -159,7 +159,9 @@ def _free(here: tuple[float, float], placed: list[tuple[float, float]]) -> bool:
 
 def add_key_map(ax: Axes, scene: Scene, pixels: Pixels) -> None:
     """Where the window lies in the study area."""
-    ax.add_patch(PathPatch(polygon_path(scene.area.polygon), fc="#dfe3e6", ec=MUTED, lw=0.6))
+    detail = (scene.grid.bounds[3] - scene.grid.bounds[1]) / 300
+    polygon = shapely.simplify(scene.area.polygon, detail)
+    ax.add_patch(PathPatch(polygon_path(polygon), fc="#dfe3e6", ec=MUTED, lw=0.6))
     west, south, east, north = pixels.bounds
     ax.add_patch(
         Rectangle((west, south), east - west, north - south, fc="none", ec="#b2182b", lw=1.3)

@@ -10,6 +10,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+DPI = 140
 FORMATS = ("png", "svg", "pdf")
 INK = "#22262b"
 MUTED = "#68707a"
@@ -54,7 +55,7 @@ def style() -> Iterator[None]:
         yield
 
 
-def render(figure: Figure, format: str, dpi: int = 160) -> bytes:
+def render(figure: Figure, format: str, dpi: int = DPI) -> bytes:
     """Bytes of a figure as ``png``, ``svg`` or ``pdf``; the same figure gives the same bytes."""
     buffer = BytesIO()
     with style():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from borderrisk.outputs.files import write_text
-from borderrisk.outputs.report.pictures import draw_pictures
+from borderrisk.outputs.report.pictures import picture_sources
 from borderrisk.outputs.report.render import render_html, render_markdown
 from borderrisk.outputs.report.sections import build_sections
 from borderrisk.outputs.scene import Scene
@@ -27,7 +27,9 @@ def write_report(scene: Scene, folder: Path) -> list[Path]:
         ``rejected`` (list of dicts), ``notes`` (list of str), ``config_text`` (str) and
         ``manifest`` (dict).
     folder : Path
-        Where the two files go; ``report.md`` links figures that are in ``figures/`` there.
+        Where the two files go. Figures of this scene in ``figures/`` there (see
+        :func:`~borderrisk.outputs.figures.write_figures`) are taken as they are: ``report.html``
+        holds them, ``report.md`` links them. ``report.html`` draws those it lacks.
 
     Returns
     -------
@@ -41,7 +43,7 @@ def write_report(scene: Scene, folder: Path) -> list[Path]:
     """
     folder = Path(folder)
     sections = build_sections(scene)
-    html = render_html(scene, sections, draw_pictures(scene))
+    html = render_html(scene, sections, picture_sources(scene, folder / "figures"))
     markdown = render_markdown(scene, sections, folder / "figures")
     return [
         write_text(html, folder / "report.html"),

@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from pathlib import Path
 
-from borderrisk.outputs.figures import CHARTS, draw
+from borderrisk.outputs.figures import CHARTS, plan
 from borderrisk.outputs.figures.style import render
 from borderrisk.outputs.scene import Scene
 
-_MAP_DPI = 110
 _LEFT_OUT = "uncertainty-"
+_MEDIA_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
 
 
-def draw_pictures(scene: Scene) -> dict[str, str]:
-    """``src`` of each figure by name: charts as SVG, maps as PNG."""
-    pictures = {}
-    for name, figure in draw(scene):
+def picture_sources(scene: Scene, figures: Path) -> dict[str, str]:
+    """``src`` of each figure by name: charts as SVG, maps as PNG.
+
+    Parameters
+    ----------
+    scene : Scene
+        A finished scoring.
+    figures : Path
+        Folder of figures already drawn of the same scene; those it lacks are drawn.
+    """
+    sources = {}
+    for name, draw_one in plan(scene).items():
         if name.startswith(_LEFT_OUT):
             continue
-        if name in CHARTS:
-            pictures[name] = _uri("image/svg+xml", render(figure, "svg"))
+        extension = "svg" if name in CHARTS else "png"
+        path = figures / f"{name}.{extension}"
+        if path.is_file():
+            content = path.read_bytes()
+        elif (figure := draw_one()) is not None:
+            content = render(figure, extension)
         else:
-            pictures[name] = _uri("image/png", render(figure, "png", dpi=_MAP_DPI))
-    return pictures
+            continue
+        sources[name] = _uri(_MEDIA_TYPES[extension], content)
+    return sources
 
 
 def _uri(media_type: str, content: bytes) -> str:

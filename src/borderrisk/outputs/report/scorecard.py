@@ -83,8 +83,8 @@ def _better_ones(card: dict[str, Any]) -> list[Block]:
     return [
         Paragraph(
             f"{_words(own['model']).capitalize()} reaches {bits(own['bits'])} bits per incident; "
-            f"scored higher: {', '.join(better)}. The run was configured beforehand, so the "
-            "headline stays with its own model."
+            f"scored higher: {', '.join(better)}. The headline "
+            "stays with the model of the config, which made this ranking."
         )
     ]
 

@@ -54,7 +54,8 @@ def _method(part: dict[str, Any]) -> list[str]:
         )
     if part.get("unscored"):
         sentences.append(
-            f"{show(part['unscored'])} incidents are too vaguely placed for these tests; "
+            f"{show(part['unscored'])} incidents are too vaguely placed, or outside the study "
+            "area; "
             f"{show(part.get('scored'))} are scored."
         )
     return [" ".join(sentences)] if sentences else []
@@ -71,14 +72,28 @@ def _findings(part: dict[str, Any], own: str | None) -> list[str]:
             "against a split by blocks"
             + (": it flatters." if optimism > 0 else ": it does not flatter.")
         )
-    gain = part.get("leave_one_border_out_gain")
-    if gain is not None:
+    gain = _border_gain(part, own)
+    if gain.get("bits") is not None:
         texts.append(
-            f"At a border left out of training, {name} "
-            + ("gains" if gain > 0 else "loses")
-            + f" {bits(abs(gain))} bits per incident against the best baseline there."
+            f"At a border left out of training, {name} {_compared(gain)} the best baseline there, "
+            f"in bits per incident: {bits_interval(gain)}."
         )
     return texts
+
+
+def _border_gain(part: dict[str, Any], own: str | None) -> dict[str, Any]:
+    """Gain at borders never seen, with its interval where the summary has one."""
+    for row in part.get("summary") or []:
+        if (row.get("scheme"), row.get("model")) == ("leave_one_border_out", own):
+            return row.get("gain") or {}
+    return {"bits": part.get("leave_one_border_out_gain")}
+
+
+def _compared(gain: dict[str, Any]) -> str:
+    low, high = gain.get("low"), gain.get("high")
+    if low is not None and high is not None and low <= 0 <= high:
+        return "is level with"
+    return "beats" if gain["bits"] > 0 else "loses against"
 
 
 def _tables(rows: list[dict[str, Any]], own: str | None) -> list[Block]:
