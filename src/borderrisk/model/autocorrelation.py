@@ -98,8 +98,9 @@ def _correlogram(
 
 def _exponential_range(lag: np.ndarray, correlation: np.ndarray, pairs: np.ndarray) -> float:
     """Practical range of the best exponential curve; 0 if none rises above nothing."""
-    # A count of pairs has about the variance of its expectation times one plus the correlation.
-    weight = pairs / (1 + np.maximum(correlation, 0))
+    # Every pair is counted from both ends: the variance of the number met is twice the expectation,
+    # which is the number by chance times one plus the correlation.
+    weight = pairs / (2 * (1 + np.maximum(correlation, 0)))
     # Chi-squared with the curve's two parameters, 5 %: less than that is noise.
     best, found = float(weight @ correlation**2) - _NOISE, 0.0
     for candidate in np.geomspace(lag[1:].min(initial=1.0) / 2, max(lag.max(), 2.0), 60):

@@ -177,8 +177,10 @@ def _plan(
     blocks, block = block_regions(cells, past, clear, folds, block_km)
     scored = np.any([region.incidents for region in blocks], axis=0)
     found = [held_out(BLOCK, region, cells, past, buffer_km) for region in blocks]
-    found += random_folds(scored, len(cells), folds, seed)
     borders, untested = border_regions(cells, past, clear, distances)
+    # A place may lie far enough inside a border's part but not inside its block: it is seen, too.
+    anywhere = np.any([scored, *(region.incidents for region in borders)], axis=0)
+    found += random_folds(anywhere, len(cells), folds, seed)
     tested = []
     for region in borders:
         try:
@@ -231,12 +233,12 @@ def _fit_fold(
     seen, panel = restrict(usable, past.subset(fold.train), fold.cells)
     names = list(parameters)
     if fold.scheme == UNNAMED:
-        names = list(dict.fromkeys((names[0], REFERENCE)))
+        names = [name for name in names if name in (names[0], REFERENCE)]
     cache: Cache = {}
     return {
-        name: fit_spatial(
-            name, parameters.get(name), seen, panel, origin, seed, cache=cache
-        ).intensity(usable)
+        name: fit_spatial(name, parameters[name], seen, panel, origin, seed, cache=cache).intensity(
+            usable
+        )
         for name in names
     }
 
