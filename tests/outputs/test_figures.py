@@ -3,6 +3,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import shapely
+from matplotlib.collections import EllipseCollection
 from matplotlib.colors import rgb_to_hsv, to_rgb
 
 from borderrisk.errors import ConfigError, OutputError
@@ -121,3 +123,16 @@ def test_nothing_in_the_side_panel_lies_on_anything_else(scene):
             boxes = [panel.get_window_extent() for panel in panels]
             clash = [a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k]]
             assert not any(clash)
+
+
+def test_only_incidents_that_reach_the_window_are_drawn(scene):
+    focus = scene.focuses[0]
+    figure = risk_figure(scene, focus)
+    (circles,) = (c for c in figure.axes[0].collections if isinstance(c, EllipseCollection))
+    points = scene.incidents.to_crs(scene.grid.crs).geometry
+    window = shapely.box(*Pixels.of(scene, focus).bounds)
+    reach = points.distance(window).to_numpy() <= 1000 * scene.incidents.radius_km.to_numpy()
+    drawn = {tuple(xy) for xy in np.asarray(circles.get_offsets()).round(3)}
+    wanted = zip(points.x[reach].round(3), points.y[reach].round(3), strict=True)
+    assert set(wanted) <= drawn
+    assert 0 < len(circles.get_offsets()) < len(scene.incidents)

@@ -134,7 +134,11 @@ def _add_incidents(ax: Axes, incidents: gpd.GeoDataFrame, pixels: Pixels) -> Non
         return
     points = incidents.to_crs(pixels.crs).geometry
     xy = np.column_stack([points.x, points.y])
-    size = 2000 * incidents["radius_km"].to_numpy()
+    radius = 1000 * incidents["radius_km"].to_numpy()
+    west, south, east, north = pixels.bounds
+    seen = (xy >= np.subtract((west, south), radius[:, None])).all(axis=1)
+    seen &= (xy <= np.add((east, north), radius[:, None])).all(axis=1)
+    xy, size = xy[seen], 2 * radius[seen]
     ax.add_collection(
         EllipseCollection(
             size, size, np.zeros(len(size)), units="xy", offsets=xy, transOffset=ax.transData,
