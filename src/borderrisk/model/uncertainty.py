@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from borderrisk.compute import map_parallel
+from borderrisk.errors import ConfigError
 from borderrisk.model.cells import CellTable
 from borderrisk.model.estimators.threads import one_thread
 from borderrisk.model.panel import Panel
 from borderrisk.model.pooled import Pooled, SpatialModel, fit_spatial, require_past
-from borderrisk.model.scores import probability
+from borderrisk.model.rehearsal import (
+    Errors,
+    contrast,
+    coupled,
+    log_relative,
+    pilots,
+    sharp,
+    sharpened,
+    simulate,
+    tails,
+)
+from borderrisk.model.scores import probability, risk_percentile
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
+Job = Callable[[], np.ndarray]
 _FILE = "intervals.npz"
-_TINY = 1e-30
-# Replicates of one task, and rounds of tasks where progress cannot be told from within.
-_BATCH = 5
-_ROUNDS = 4
+# Rounds of short rehearsals that find the contrast of the pilots, then one long one.
+ROUNDS, SHORT, LONG = 2, 6, 24
+# Refits of one task, and cells worked on at a time.
+_BATCH, _CHUNK = 5, 20_000
 
 
 @dataclass(frozen=True)
@@ -65,21 +81,85 @@ def bootstrap_intervals(
     scheduler: str = "threads",
     workers: int | None = None,
     progress: Progress | None = None,
+    model: SpatialModel | None = None,
 ) -> Intervals:
-    """Refit a model on resampled incidents at redrawn locations."""
+    """Refit a model on resampled incidents at redrawn locations.
+
+    Parameters
+    ----------
+    name, parameters
+        The model, as for :func:`borderrisk.model.pooled.fit_spatial`.
+    cells : CellTable
+        Cells of the domain.
+    panel : Panel
+        Incidents; only those wholly before the origin are used.
+    origin : date
+        Date of the forecast.
+    replicates : int
+        Number of refits.
+    level : float
+        Probability that each interval aims to cover, such as 0.9.
+    horizon_days : float
+        Length of the forecast.
+    seed : int
+        Same seed, same intervals, however many workers.
+    scheduler, workers
+        As for :func:`borderrisk.compute.map_parallel`.
+    progress : callable, optional
+        Told ``(done, total)`` refits, rehearsals included.
+    model : SpatialModel, optional
+        The fit on all incidents, if there is one already: the same model, origin and seed.
+
+    Raises
+    ------
+    ConfigError
+        If ``replicates`` is below 2 or ``level`` not between 0 and 1; see also ``fit_spatial``.
+    DataError
+        If no incident lies before the origin.
+
+    Notes
+    -----
+    A replicate is one possible truth. It has a Poisson number of incidents drawn with replacement
+    (Cowling, Hall & Phillips 1996, JASA 91), each at a place drawn from its disc and from then on
+    taken as known, so that the average over replicates is the mass the model was given. What the
+    full fit chose (penalties, bandwidth, pooling weights) is kept.
+
+    The spread of such replicates leaves out the bias of smoothing and penalties. They are
+    therefore moved apart, on log-intensity and around the estimate, to the quantiles of the errors
+    made in rehearsals (:mod:`borderrisk.model.rehearsal`), pooled over cells of like rank; nowhere
+    do they come closer than they were. Only the level, the mean intensity of the study area, keeps
+    its own spread. Intervals are thus not centred on the estimate: where the model draws a high
+    cell to the mean they reach further up than down. They are widened to hold the estimate where
+    they would not.
+
+    What they do not know: a change of pace or of tactics after the origin, a predictor that is
+    missing, incidents that were never reported, and incidents that set off others.
+    """
+    _check(replicates, level)
     origin = pd.Timestamp(origin)
     past = require_past(panel, origin)
-    full = fit_spatial(name, parameters, cells, past, origin, seed)
-    refit = Refit(name, frozen(full, parameters), cells, past, origin, _weights(full))
-    seeds = np.random.SeedSequence(seed).spawn(replicates)
-    drawn = _map(refit, seeds, scheduler, workers, progress)
-    point = full.intensity(cells)[cells.study]
-    return summarise(point, drawn, cells, level, horizon_days)
+    model = model or fit_spatial(name, parameters, cells, past, origin, seed)
+    refit = Refit(name, frozen(model, parameters), cells, past, origin, _weights(model))
+    seeds = np.random.SeedSequence(seed).spawn(2 + ROUNDS)
+    total = replicates + ROUNDS * SHORT + LONG
+    crew = _Crew(scheduler, workers, replicates, _Counter(progress, total))
+    refits = _refits(model, refit, seeds, crew)
+    point = model.intensity(cells)[cells.study]
+    area = cells.study_area_100km2[cells.study]
+    drawn = calibrated(point, refits, area, level)
+    return summarise(point, drawn, area, level, horizon_days)
+
+
+def _check(replicates: int, level: float) -> None:
+    if replicates < 2:
+        raise ConfigError(f"uncertainty.replicates must be at least 2 (got {replicates}).")
+    if not 0 < level < 1:
+        raise ConfigError(f"uncertainty.level must lie between 0 and 1 (got {level}).")
 
 
 @dataclass(frozen=True)
 class Refit:
-    """One replicate: everything it needs but its seed."""
+    """Everything a refit needs but its incidents and seed."""
 
     name: str
     parameters: Mapping[str, Any]
@@ -88,20 +168,124 @@ class Refit:
     origin: pd.Timestamp
     weights: Mapping[str, float] | None = None
 
-    def __call__(self, seed: np.random.SeedSequence) -> np.ndarray:
-        """Return the intensity of the study cells, float32."""
-        rng = np.random.default_rng(seed)
-        sample = one_truth(self.past, rng)
-        estimator_seed = int(rng.integers(2**31))
-        if self.name == "pooled":
-            estimator = Pooled(**{**self.parameters, "random_state": estimator_seed})
-            estimator.fit_cells(self.cells, sample, self.origin, weights=self.weights)
-            model = SpatialModel(self.name, estimator)
-        else:
-            model = fit_spatial(
-                self.name, self.parameters, self.cells, sample, self.origin, estimator_seed
-            )
-        return model.intensity(self.cells)[self.cells.study].astype(np.float32)
+    def __call__(self, sample: Panel, seed: int) -> np.ndarray:
+        """Return the intensity of every cell of the domain."""
+        if self.name != "pooled":
+            model = fit_spatial(self.name, self.parameters, self.cells, sample, self.origin, seed)
+            return model.intensity(self.cells)
+        estimator = Pooled(**{**self.parameters, "random_state": seed})
+        estimator.fit_cells(self.cells, sample, self.origin, weights=self.weights)
+        return SpatialModel(self.name, estimator).intensity(self.cells)
+
+
+def replicate(refit: Refit, seed: np.random.SeedSequence, number: int) -> np.ndarray:
+    """Return the intensity of the study cells from resampled incidents, float32."""
+    # The seed that spawn() would give to this number, whoever asks first.
+    own = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, number))
+    rng = np.random.default_rng(own)
+    sample = one_truth(refit.past, rng)
+    return _study(refit(sample, _whole(rng)), refit.cells)
+
+
+def rehearse(refit: Refit, pilot: np.ndarray, seed: np.random.SeedSequence) -> np.ndarray:
+    """Return the intensity of the study cells from incidents simulated from a pilot, float32."""
+    rng = np.random.default_rng(seed)
+    sample = simulate(refit.past, pilot, refit.cells, rng)
+    return _study(refit(sample, _whole(rng)), refit.cells)
+
+
+def _whole(rng: np.random.Generator) -> int:
+    return int(rng.integers(2**31))
+
+
+def _study(intensity: np.ndarray, cells: CellTable) -> np.ndarray:
+    return intensity[cells.study].astype(np.float32)
+
+
+class Refits(NamedTuple):
+    """Intensities of the study cells under every refit, and what the rehearsed ones should find.
+
+    Attributes
+    ----------
+    drawn : ndarray of float32, shape (replicates, study cells)
+        From resampled incidents.
+    found : ndarray of float32, shape (rehearsals, study cells)
+        From simulated incidents.
+    truth : ndarray, shape (rehearsals, study cells)
+        What those were simulated from, in relative units.
+    """
+
+    drawn: np.ndarray
+    found: np.ndarray
+    truth: np.ndarray
+
+
+def _refits(
+    model: SpatialModel, refit: Refit, seeds: Sequence[np.random.SeedSequence], crew: _Crew
+) -> Refits:
+    """Refit on everything; each round of rehearsals shares its workers with some replicates."""
+    cells, exponent = refit.cells, 1.0
+    drawn: list[np.ndarray] = []
+    area = cells.study_area_100km2[cells.study]
+    own = contrast(log_relative(model.intensity(cells)[cells.study], area), area)
+    sizes = [*[SHORT] * ROUNDS, LONG]
+    shares = np.array_split(np.arange(crew.replicates), len(sizes))
+    for k, (size, share) in enumerate(zip(sizes, shares, strict=True)):
+        last = k == len(sizes) - 1
+        worlds = pilots(model, cells, exponent) if last else [sharp(model, cells, exponent)]
+        practice = seeds[1 + k].spawn(size)
+        jobs = [
+            partial(rehearse, refit, worlds[i % len(worlds)], s) for i, s in enumerate(practice)
+        ]
+        rows = crew.map(jobs + [partial(replicate, refit, seeds[0], int(i)) for i in share])
+        found = rows[:size]
+        drawn.append(rows[size:])
+        if not last:
+            contrasts = [contrast(log_relative(row, area), area) for row in found]
+            exponent = sharpened(exponent, own, contrasts)
+    log.info("Intervals: contrast of the pilots is the model's to the power %.2f.", exponent)
+    truth = np.stack([worlds[i % len(worlds)][cells.study] for i in range(LONG)])
+    return Refits(np.concatenate(drawn), found, truth)
+
+
+def calibrated(point: np.ndarray, refits: Refits, area: np.ndarray, level: float) -> np.ndarray:
+    """Move replicates to the quantiles of rehearsed errors, but never closer together.
+
+    Parameters
+    ----------
+    point : ndarray, shape (study cells,)
+        Intensity of the estimate.
+    refits : Refits
+        Replicates and rehearsals.
+    area : ndarray, shape (study cells,)
+        Scored area of each cell.
+    level : float
+        Probability that an interval aims to cover.
+
+    Returns
+    -------
+    ndarray of float32, shape (replicates, study cells)
+        Intensities; each replicate keeps its mean level.
+    """
+    log_point = log_relative(point, area)
+    truth, found = _shapes(refits.truth, area), _shapes(refits.found, area)
+    errors = Errors.fit(truth, found, area, level)
+    rehearsed = errors.at(risk_percentile(log_point, area))
+    level_of = refits.drawn.astype(float) @ (area / area.sum())
+    shapes = _shapes(refits.drawn, area) - log_point
+    out = np.empty_like(refits.drawn)
+    for start in range(0, out.shape[1], _CHUNK):
+        part = slice(start, start + _CHUNK)
+        plain = np.quantile(shapes[:, part], tails(level), axis=0)
+        low, middle, high = rehearsed[:, part]
+        wide = np.stack([np.minimum(low, plain[0]), middle, np.maximum(high, plain[2])])
+        moved = log_point[part] + coupled(shapes[:, part], wide, level)
+        out[:, part] = level_of[:, None] * np.exp(moved)
+    return out
+
+
+def _shapes(rows: np.ndarray, area: np.ndarray) -> np.ndarray:
+    return np.stack([log_relative(row, area) for row in rows])
 
 
 def one_truth(past: Panel, rng: np.random.Generator) -> Panel:
@@ -129,63 +313,64 @@ def _weights(model: SpatialModel) -> Mapping[str, float] | None:
     return getattr(model.estimator, "weights_", None)
 
 
-def _batch(refit: Refit, tell: Callable[[], None] | None, seeds: Sequence[Any]) -> list[np.ndarray]:
+@dataclass
+class _Counter:
+    """Tells how many refits are done, from any thread."""
+
+    report: Progress | None
+    total: int
+    done: int = 0
+    lock: Any = field(default_factory=threading.Lock)
+
+    def add(self, count: int) -> None:
+        with self.lock:
+            self.done += count
+            if self.report is not None:
+                self.report(self.done, self.total)
+
+
+def _batch(counter: _Counter | None, jobs: Sequence[Job]) -> list[np.ndarray]:
     found = []
     with one_thread():
-        for seed in seeds:
-            found.append(refit(seed))
-            if tell is not None:
-                tell()
+        for job in jobs:
+            found.append(job())
+            if counter is not None:
+                counter.add(1)
     return found
 
 
-def _map(
-    refit: Refit,
-    seeds: Sequence[Any],
-    scheduler: str,
-    workers: int | None,
-    progress: Progress | None,
-) -> np.ndarray:
-    """Return the replicates, shape (replicates, study cells)."""
-    batches = [seeds[k : k + _BATCH] for k in range(0, len(seeds), _BATCH)]
-    found: list[np.ndarray] = []
-    inside = scheduler == "threads"
-    tell = _counter(progress, len(seeds)) if progress is not None and inside else None
-    step = len(batches) if progress is None or inside else -(-len(batches) // _ROUNDS)
-    # Held around all threads: each would otherwise set back the limit of the others.
-    with one_thread():
-        for k in range(0, len(batches), max(step, 1)):
-            work = partial(_batch, refit, tell)
-            for part in map_parallel(
-                work, batches[k : k + step], scheduler=scheduler, workers=workers
-            ):
-                found += part
-            if progress is not None and not inside:
-                progress(len(found), len(seeds))
-    return np.stack(found)
+@dataclass(frozen=True)
+class _Crew:
+    """Where refits are done, and who hears of it."""
 
+    scheduler: str
+    workers: int | None
+    replicates: int
+    counter: _Counter
 
-def _counter(progress: Progress, total: int) -> Callable[[], None]:
-    lock, done = threading.Lock(), [0]
-
-    def tell() -> None:
-        with lock:
-            done[0] += 1
-            progress(done[0], total)
-
-    return tell
+    def map(self, jobs: Sequence[Job]) -> np.ndarray:
+        """Return one row for each job, in their order."""
+        batches = [jobs[k : k + _BATCH] for k in range(0, len(jobs), _BATCH)]
+        inside = self.scheduler == "threads"
+        work = partial(_batch, self.counter if inside else None)
+        # Held around all threads: each would otherwise set back the limit of the others.
+        with one_thread():
+            found = map_parallel(work, batches, scheduler=self.scheduler, workers=self.workers)
+        if not inside:
+            # Other processes cannot call back: they are heard of once a round.
+            self.counter.add(len(jobs))
+        return np.stack([row for rows in found for row in rows])
 
 
 def summarise(
-    point: np.ndarray, drawn: np.ndarray, cells: CellTable, level: float, horizon_days: float
+    point: np.ndarray, drawn: np.ndarray, area: np.ndarray, level: float, horizon_days: float
 ) -> Intervals:
     """Turn replicates into bounds that hold the estimate."""
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    low, high = np.quantile(drawn, tails, axis=0).astype(float)
-    area = cells.study_area_100km2[cells.study]
+    lowest, _, highest = tails(level)
+    low, high = np.quantile(drawn, [lowest, highest], axis=0).astype(float)
     ranks = np.stack([rank(row) for row in drawn])
-    best = np.quantile(ranks, tails[0], axis=0, method="lower")
-    worst = np.quantile(ranks, tails[1], axis=0, method="higher")
+    best = np.quantile(ranks, lowest, axis=0, method="lower")
+    worst = np.quantile(ranks, highest, axis=0, method="higher")
     own = rank(point)
     return Intervals(
         probability(np.minimum(low, point), area, horizon_days),
