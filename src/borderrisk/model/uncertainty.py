@@ -280,7 +280,8 @@ def calibrated(point: np.ndarray, refits: Refits, area: np.ndarray, level: float
         low, middle, high = rehearsed[:, part]
         wide = np.stack([np.minimum(low, plain[0]), middle, np.maximum(high, plain[2])])
         moved = log_point[part] + coupled(shapes[:, part], wide, level)
-        out[:, part] = level_of[:, None] * np.exp(moved)
+        out[:, part] = np.exp(moved)
+    out *= (level_of * area.sum() / (out @ area))[:, None].astype(np.float32)
     return out
 
 

@@ -1,0 +1,90 @@
+"""Time of the intervals of a shipped config, and their coverage on worlds of known truth.
+
+``python -m benchmarks.bootstrap`` times 200 replicates of ``configs/eastern-border.yaml`` in two
+processes (reading its inputs is not counted). ``--worlds 0 11 12`` reports instead how often the
+intervals of these synthetic worlds hold the truth, overall and by risk class.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+from borderrisk.config import load_config
+from borderrisk.model.pooled import fit_spatial
+from borderrisk.model.scores import probability, risk_class, risk_percentile
+from borderrisk.model.uncertainty import Intervals, bootstrap_intervals
+from borderrisk.pipeline.stages import Stages
+from borderrisk.synthetic import make_world
+
+CONFIG = Path(__file__).parents[1] / "configs" / "eastern-border.yaml"
+TARGET_S = 60.0
+LEVEL, HORIZON_DAYS, AFTER = 0.9, 365.0, "2020-01-01"
+CLASSES = range(1, 6)
+
+
+def timed(replicates: int, scheduler: str, workers: int) -> None:
+    """Print the seconds of fit and bootstrap, and the processor time they took."""
+    stages = Stages.of(load_config(CONFIG))
+    cells, panel, origin = stages.cells, stages.panel, stages.origin
+    config = stages.config
+    before, begin = os.times(), time.perf_counter()
+    bootstrap_intervals(
+        config.model.estimator, config.model.parameters, cells, panel, origin,
+        replicates=replicates, level=LEVEL, horizon_days=config.outputs.horizon_days,
+        seed=config.seed, scheduler=scheduler, workers=workers,
+    )  # fmt: skip
+    seconds, after = time.perf_counter() - begin, os.times()
+    busy = sum(after[:4]) - sum(before[:4])
+    print(f"{replicates} replicates, {len(cells):,} cells, {len(panel)} incidents, {scheduler}")
+    print(f"  {seconds:.1f} s (target {TARGET_S:g}), {busy:.1f} s of processor time")
+
+
+def coverage(seed: int, incidents: int, replicates: int) -> np.ndarray:
+    """Share of cells whose interval holds the truth: overall, then classes 1-5."""
+    world = make_world(seed=seed, incidents=incidents)
+    cells, panel = world.cells(), world.panel()
+    model = fit_spatial("pooled", {}, cells, panel, AFTER)
+    found = bootstrap_intervals(
+        "pooled", {}, cells, panel, AFTER, model=model, replicates=replicates, level=LEVEL,
+        horizon_days=HORIZON_DAYS, seed=0, scheduler="processes",
+    )  # fmt: skip
+    area = cells.study_area_100km2[cells.study]
+    truth = probability(world.intensity[cells.mask][cells.study], area, HORIZON_DAYS)
+    classes = risk_class(risk_percentile(model.intensity(cells)[cells.study], area))
+    return held(found, truth, classes)
+
+
+def held(found: Intervals, truth: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Share of cells, overall and by class, whose interval holds the truth."""
+    inside = (truth >= found.probability_low) & (truth <= found.probability_high)
+    return np.array([inside.mean(), *(inside[classes == k].mean() for k in CLASSES)])
+
+
+def main() -> None:
+    """Measure what the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.bootstrap", description=__doc__)
+    parser.add_argument("--replicates", type=int, default=200)
+    parser.add_argument("--scheduler", default="processes")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--worlds", type=int, nargs="+", metavar="SEED")
+    parser.add_argument("--incidents", type=int, default=400)
+    args = parser.parse_args()
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before the run")
+    if not args.worlds:
+        timed(args.replicates, args.scheduler, args.workers)
+        return
+    print("world      all " + " ".join(f"class {k}" for k in CLASSES))
+    rows = []
+    for seed in args.worlds:
+        rows.append(coverage(seed, args.incidents, args.replicates))
+        print(f"{seed:5d} " + " ".join(f"{v:7.3f}" for v in rows[-1]), flush=True)
+    print(" mean " + " ".join(f"{v:7.3f}" for v in np.mean(rows, axis=0)))
+
+
+if __name__ == "__main__":
+    main()
