@@ -78,7 +78,7 @@ def pilots(model: SpatialModel, cells: CellTable, exponent: float) -> list[np.nd
     shifts = [np.zeros(len(cells))]
     if isinstance(model.estimator, Pooled):
         half = _disagreement(model.estimator, cells) / 2
-        shifts = [-half, half]
+        shifts = [half, -half]
     return [_mean_one(np.exp(exponent * (log + shift)), cells.area_100km2) for shift in shifts]
 
 

@@ -1,0 +1,332 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from borderrisk.errors import ConfigError, DataError
+from borderrisk.model import rehearsal, uncertainty
+from borderrisk.model.panel import RADIUS_PER_SIGMA
+from borderrisk.model.pooled import fit_spatial
+from borderrisk.model.rehearsal import Errors, coupled, log_relative, pilots, sharpened, simulate
+from borderrisk.model.scores import probability, risk_class, risk_percentile
+from borderrisk.model.uncertainty import (
+    Refits,
+    bootstrap_intervals,
+    calibrated,
+    frozen,
+    load_intervals,
+    one_truth,
+    rank,
+    save_intervals,
+    summarise,
+)
+from borderrisk.synthetic import make_world
+
+ORIGIN = pd.Timestamp("2020-01-01")
+# A small forest keeps the test short.
+POOLED = {"n_estimators": 30, "learning_years": 4}
+COMMON = {"level": 0.9, "horizon_days": 365.0, "seed": 4}
+
+
+@pytest.fixture(scope="module")
+def world():
+    return make_world(seed=0, incidents=250, shape=(24, 28), cell_size_m=20_000)
+
+
+@pytest.fixture(scope="module")
+def cells(world):
+    return world.cells()
+
+
+@pytest.fixture(scope="module")
+def panel(world):
+    return world.panel()
+
+
+@pytest.fixture(scope="module")
+def model(cells, panel):
+    return fit_spatial("pooled", POOLED, cells, panel, ORIGIN, COMMON["seed"])
+
+
+@pytest.fixture(scope="module")
+def found(cells, panel, model):
+    return bootstrap_intervals(
+        "pooled", POOLED, cells, panel, ORIGIN, replicates=40, model=model, **COMMON
+    )
+
+
+@pytest.fixture(scope="module")
+def kde(cells, panel):
+    return bootstrap_intervals("kde", {}, cells, panel, ORIGIN, replicates=7, **COMMON)
+
+
+def test_bounds_and_ranks_by_hand():
+    drawn = np.array([[1, 50], [2, 40], [3, 30], [4, 0.5], [5, 10]], np.float32)
+    area = np.array([1.0, 2.0])
+    out = summarise(np.array([3.0, 60.0]), drawn, area, 0.5, 365.25)
+    # Quartiles of 1..5 are 2 and 4; those of the other cell 10 and 40, and the estimate is above.
+    assert out.probability_low == pytest.approx([1 - np.exp(-2), 1 - np.exp(-20)])
+    assert out.probability_high == pytest.approx([1 - np.exp(-4), 1 - np.exp(-120)])
+    # The first cell is second in four replicates of five, the second first.
+    assert out.rank_low.tolist() == [2, 1]
+    assert out.rank_high.tolist() == [2, 1]
+
+
+def test_the_rank_of_the_estimate_is_within_its_bounds():
+    drawn = np.tile(np.array([5.0, 1.0, 3.0], np.float32), (9, 1))
+    out = summarise(np.array([1.0, 2.0, 3.0]), drawn, np.ones(3), 0.9, 365.0)
+    assert out.rank_low.tolist() == [1, 2, 1]
+    assert out.rank_high.tolist() == [3, 3, 2]
+
+
+def test_equal_intensities_rank_in_order():
+    assert rank(np.array([1.0, 7.0, 7.0, 0.0])).tolist() == [3, 1, 2, 4]
+
+
+def test_intervals_hold_the_planted_truth(found, cells, world, model):
+    area = cells.study_area_100km2[cells.study]
+    truth = probability(world.intensity[cells.mask][cells.study], area, COMMON["horizon_days"])
+    inside = (truth >= found.probability_low) & (truth <= found.probability_high)
+    classes = risk_class(risk_percentile(model.intensity(cells)[cells.study], area))
+    assert 0.82 <= inside.mean() <= 0.98
+    for k in range(1, 6):
+        assert inside[classes == k].mean() >= 0.7, k
+
+
+def test_plain_replicates_would_not_hold_it(monkeypatch, found, cells, panel, model, world):
+    monkeypatch.setattr(uncertainty, "calibrated", lambda point, refits, area, level: refits.drawn)
+    monkeypatch.setattr(uncertainty, "ROUNDS", 0)
+    monkeypatch.setattr(uncertainty, "LONG", 1)
+    plain = bootstrap_intervals(
+        "pooled", POOLED, cells, panel, ORIGIN, replicates=20, model=model, **COMMON
+    )
+    area = cells.study_area_100km2[cells.study]
+    truth = probability(world.intensity[cells.mask][cells.study], area, COMMON["horizon_days"])
+    inside = (truth >= plain.probability_low) & (truth <= plain.probability_high)
+    assert inside.mean() < 0.75
+
+
+@pytest.mark.parametrize("name", ["found", "kde"])
+def test_the_estimate_lies_within(name, request, cells, panel, model):
+    out = request.getfixturevalue(name)
+    if name == "kde":
+        model = fit_spatial("kde", {}, cells, panel, ORIGIN, COMMON["seed"])
+    intensity = model.intensity(cells)[cells.study]
+    area = cells.study_area_100km2[cells.study]
+    point = probability(intensity, area, COMMON["horizon_days"])
+    assert np.all((out.probability_low <= point) & (point <= out.probability_high))
+    assert np.all((out.rank_low <= rank(intensity)) & (rank(intensity) <= out.rank_high))
+    assert out.rank_low.min() >= 1
+    assert out.rank_high.max() <= cells.study.sum()
+    assert out.replicates.dtype == np.float32
+    assert np.all(out.replicates > 0)
+
+
+@pytest.mark.parametrize("work", [("threads", 1), ("threads", 3), ("processes", 2)])
+def test_workers_change_nothing(work, kde, cells, panel):
+    scheduler, workers = work
+    again = bootstrap_intervals(
+        "kde",
+        {},
+        cells,
+        panel,
+        ORIGIN,
+        replicates=7,
+        scheduler=scheduler,
+        workers=workers,
+        **COMMON,
+    )
+    for name, values in vars(kde).items():
+        assert np.array_equal(getattr(again, name), values), name
+
+
+def test_another_seed_is_another_draw(kde, cells, panel):
+    other = bootstrap_intervals(
+        "kde", {}, cells, panel, ORIGIN, replicates=7, **{**COMMON, "seed": 5}
+    )
+    assert not np.array_equal(other.replicates, kde.replicates)
+
+
+def test_the_model_given_is_the_one_that_would_be_fitted(cells, panel, kde):
+    model = fit_spatial("kde", {}, cells, panel, ORIGIN, COMMON["seed"])
+    again = bootstrap_intervals(
+        "kde", {}, cells, panel, ORIGIN, replicates=7, model=model, **COMMON
+    )
+    assert np.array_equal(again.replicates, kde.replicates)
+
+
+def test_nothing_after_the_origin_matters(cells, panel):
+    middle = pd.Timestamp("2016-01-01")
+    both = [
+        bootstrap_intervals("kde", {}, cells, part, middle, replicates=3, **COMMON)
+        for part in (panel, panel.before(middle))
+    ]
+    assert np.array_equal(both[0].replicates, both[1].replicates)
+
+
+@pytest.mark.parametrize("scheduler", ["threads", "processes"])
+def test_progress_counts_every_refit(scheduler, cells, panel):
+    heard = []
+    bootstrap_intervals(
+        "uniform", {}, cells, panel, ORIGIN, replicates=4, scheduler=scheduler, workers=2,
+        progress=lambda done, total: heard.append((done, total)), **COMMON,
+    )  # fmt: skip
+    total = 4 + uncertainty.ROUNDS * uncertainty.SHORT + uncertainty.LONG
+    assert heard[-1] == (total, total)
+    assert heard == sorted(heard)
+    assert len(heard) > 2
+
+
+def test_a_model_without_contrast_has_the_uncertainty_of_its_level(cells, panel):
+    out = bootstrap_intervals("uniform", {}, cells, panel, ORIGIN, replicates=60, **COMMON)
+    assert np.ptp(out.replicates, axis=1) == pytest.approx(np.zeros(60), abs=1e-6)
+    mean = out.replicates[:, 0].mean()
+    expected = fit_spatial("uniform", {}, cells, panel, ORIGIN).intensity(cells)[0]
+    assert mean == pytest.approx(expected, rel=0.1)
+    # Of about 25 incidents a year over some years the count varies by a few percent.
+    assert 0.02 < out.replicates[:, 0].std() / mean < 0.25
+
+
+@pytest.mark.parametrize("name", ["glm", "gam", "hist_gradient_boosting", "history"])
+def test_every_kind_of_model_has_intervals(name, cells, panel):
+    small = {"hist_gradient_boosting": {"max_iter": 4, "n_folds": 2}, "gam": {"alpha": 1.0}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(uncertainty, "SHORT", 1)
+        patch.setattr(uncertainty, "LONG", 2)
+        out = bootstrap_intervals(
+            name, small.get(name, {}), cells, panel, ORIGIN, replicates=2, **COMMON
+        )
+    assert np.all(out.probability_low <= out.probability_high)
+
+
+def test_what_the_full_fit_chose_is_kept(cells, panel, model):
+    assert frozen(model, POOLED) == POOLED | {"alpha": model.estimator.glm_.alpha_}
+    kde = fit_spatial("kde", {}, cells, panel, ORIGIN)
+    assert frozen(kde, None) == {"bandwidth_km": kde.estimator.bandwidth_km}
+    glm = fit_spatial("glm", {"squares": True}, cells, panel, ORIGIN)
+    assert frozen(glm, {"squares": True}) == {"squares": True, "alpha": glm.estimator.alpha_}
+    uniform = fit_spatial("uniform", {}, cells, panel, ORIGIN)
+    assert frozen(uniform, {}) == {}
+
+
+def test_a_saved_file_gives_back_the_same(kde, tmp_path):
+    save_intervals(kde, tmp_path)
+    again = load_intervals(tmp_path)
+    assert again.level == 0.9
+    assert isinstance(again.level, float)
+    for name, values in vars(kde).items():
+        assert np.array_equal(getattr(again, name), values), name
+        assert np.asarray(getattr(again, name)).dtype == np.asarray(values).dtype
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"replicates": 1}, "at least 2"), ({"level": 1.0}, "between 0 and 1")],
+)
+def test_impossible_numbers_are_refused(changes, message, cells, panel):
+    given = {"replicates": 5, **COMMON, **changes}
+    with pytest.raises(ConfigError, match=message):
+        bootstrap_intervals("kde", {}, cells, panel, ORIGIN, **given)
+
+
+def test_an_origin_without_past_is_an_error(cells, panel):
+    with pytest.raises(DataError, match="0 incident"):
+        bootstrap_intervals("kde", {}, cells, panel, "1990-01-01", replicates=3, **COMMON)
+
+
+def test_draws_average_to_the_mass_the_model_was_given(panel):
+    rng = np.random.default_rng(0)
+    draws = [one_truth(panel, rng) for _ in range(300)]
+    assert all((d.incidents["radius_km"] == 0).all() for d in draws)
+    sizes = [len(d) for d in draws]
+    assert np.mean(sizes) == pytest.approx(len(panel), rel=0.02)
+    assert np.var(sizes) == pytest.approx(len(panel), rel=0.3)
+    mean, mass = sum(d.counts() for d in draws) / len(draws), panel.counts()
+    assert np.corrcoef(mean, mass)[0, 1] > 0.98
+    assert mean.sum() == pytest.approx(mass.sum(), rel=0.02)
+
+
+def test_simulated_incidents_follow_the_pilot_within_their_radius(cells, panel):
+    pilot = np.full(len(cells), 1e-9)
+    target = len(cells) // 2
+    pilot[target] = 1.0
+    sample = simulate(panel, pilot, cells, np.random.default_rng(1))
+    gap = np.hypot(
+        sample.incidents["x"] / 1000 - cells.x["x_km"].iloc[target],
+        sample.incidents["y"] / 1000 - cells.x["y_km"].iloc[target],
+    )
+    # Half a diagonal in the true cell, one across the report's cell, three sigmas along each axis.
+    reach = 3 * 14.2 + 3.03 * np.sqrt(2) * sample.incidents["radius_km"] / RADIUS_PER_SIGMA
+    assert np.all(gap <= reach)
+    assert (
+        gap[sample.incidents["radius_km"] == 25].mean()
+        > gap[sample.incidents["radius_km"] == 2].mean()
+    )
+    assert set(sample.incidents["radius_km"]) == set(panel.incidents["radius_km"])
+    assert np.asarray(sample.mass.sum(axis=1)).ravel() == pytest.approx(np.ones(len(sample)))
+
+
+def test_the_pooled_model_has_two_possible_truths(cells, model):
+    glm, forest = pilots(model, cells, 1.0)
+    for world in (glm, forest):
+        assert np.average(world, weights=cells.area_100km2) == pytest.approx(1)
+    ratio = np.log(glm) - np.log(forest)
+    table = cells.x[model.estimator.columns_]
+    apart = np.log(model.estimator.glm_.predict(table) / model.estimator.forest_.predict(table))
+    assert ratio - apart == pytest.approx(np.full(len(cells), (ratio - apart)[0]))
+
+
+def test_pilots_have_more_contrast_until_refits_have_the_models():
+    assert sharpened(1.0, 1.5, [1.2, 1.3]) == pytest.approx(1.2)
+    assert sharpened(1.2, 1.5, [1.5]) == pytest.approx(1.2)
+    assert sharpened(1.0, 1.5, [3.0]) == 1.0
+    assert sharpened(2.0, 1.5, [0.1]) == rehearsal.MOST_SHARPENED
+    assert sharpened(1.0, 0.0, [0.0]) == 1.0
+
+
+def test_errors_are_pooled_by_rank():
+    found = np.tile(np.log(np.arange(1.0, 1001)), (3, 1))
+    # The upper half of the area is 0.7 too low, with errors of up to 0.1 around that.
+    truth = found + 0.7 * (np.arange(1000) >= 500) + np.array([[-0.1], [0.0], [0.1]])
+    errors = Errors.fit(truth, found, np.ones(1000), 0.9)
+    assert errors.at(np.array([25.0]))[:, 0] == pytest.approx([-0.1, 0.0, 0.1], abs=1e-3)
+    assert errors.at(np.array([96.0]))[:, 0] == pytest.approx([0.6, 0.7, 0.8], abs=1e-3)
+
+
+@given(
+    st.integers(20, 80),
+    st.tuples(st.floats(-3, 0), st.floats(0, 1), st.floats(1, 4)),
+    st.integers(0, 9),
+)
+def test_coupling_gives_the_quantiles_and_keeps_the_order(n, wanted, seed):
+    before = np.random.default_rng(seed).standard_cauchy((n, 2))
+    quantiles = np.tile(np.array(wanted)[:, None], (1, 2))
+    after = coupled(before, quantiles, 0.9)
+    in_order = np.take_along_axis(after, np.argsort(before, axis=0), axis=0)
+    assert np.all(np.diff(in_order, axis=0) >= 0)
+    got = np.quantile(after, [0.05, 0.5, 0.95], axis=0)
+    assert got == pytest.approx(quantiles, abs=0.12 * (np.ptp(wanted) + 1e-9))
+
+
+def test_calibration_keeps_each_level_and_is_never_narrower():
+    rng = np.random.default_rng(2)
+    point, area = np.exp(rng.normal(size=300)), rng.uniform(0.2, 1, 300)
+    drawn = (point * np.exp(0.3 * rng.normal(size=(50, 300)))).astype(np.float32)
+    exact = np.tile(point / np.average(point, weights=area), (4, 1))
+    out = calibrated(point, Refits(drawn, exact.astype(np.float32), exact), area, 0.9)
+    assert out @ area == pytest.approx(drawn @ area, rel=1e-4)
+    before, after = (
+        np.ptp(np.quantile(np.log(v), [0.05, 0.95], axis=0), axis=0) for v in (drawn, out)
+    )
+    assert np.all(after > 0.85 * before)
+    wide = exact * np.exp(rng.normal(size=(4, 300)))
+    wider = calibrated(point, Refits(drawn, exact.astype(np.float32), wide), area, 0.9)
+    spread = np.ptp(np.quantile(np.log(wider), [0.05, 0.95], axis=0), axis=0)
+    assert np.median(spread) > 2 * np.median(before)
+
+
+def test_relative_intensity_averages_to_one():
+    area = np.array([1.0, 3.0])
+    assert log_relative(np.array([6.0, 2.0]), area) == pytest.approx(np.log([2, 2 / 3]))
+    assert log_relative(np.zeros(2), area).tolist() == [0, 0]
