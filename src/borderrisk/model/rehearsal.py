@@ -7,6 +7,10 @@ therefore simulated from *pilots*, possible truths built from the fitted model a
 refitted; and the quantiles of the refits' errors calibrate the interval (Loh 1987, JASA 82; Efron &
 Tibshirani 1993, An Introduction to the Bootstrap, ch. 18). No incident is scored, and none after
 the origin is seen.
+
+The method was chosen on synthetic worlds 1-3. On others (``benchmarks.bootstrap``) 90 % intervals
+hold the truth in 90 % of cells (89-91 % in each class) with 400 incidents, and in 87 % (85-89 %)
+with 150: a mean over worlds, of which a single class of a single world has had as little as 75 %.
 """
 
 from __future__ import annotations
