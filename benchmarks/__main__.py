@@ -1,4 +1,4 @@
-"""Print the table of docs/performance.md: ``python -m benchmarks [SECTION ...]``."""
+"""Print the table of measured speeds: ``python -m benchmarks [SECTION ...]``."""
 
 from __future__ import annotations
 

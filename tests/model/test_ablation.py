@@ -16,16 +16,6 @@ def world():
 
 
 @pytest.fixture(scope="module")
-def cells(world):
-    return world.cells()
-
-
-@pytest.fixture(scope="module")
-def panel(world):
-    return world.panel()
-
-
-@pytest.fixture(scope="module")
 def planted(cells):
     """Incidents that follow the distance to the border and nothing else."""
     rng = np.random.default_rng(0)

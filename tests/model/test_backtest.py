@@ -18,16 +18,6 @@ def world():
 
 
 @pytest.fixture(scope="module")
-def cells(world):
-    return world.cells()
-
-
-@pytest.fixture(scope="module")
-def panel(world):
-    return world.panel()
-
-
-@pytest.fixture(scope="module")
 def forecasts(cells, panel):
     return bt.backtest(cells, panel, ORIGINS, (1, 2), MODELS, near_km=15, least=10, workers=1)
 

@@ -18,16 +18,6 @@ def world():
 
 
 @pytest.fixture(scope="module")
-def cells(world):
-    return world.cells()
-
-
-@pytest.fixture(scope="module")
-def panel(world):
-    return world.panel()
-
-
-@pytest.fixture(scope="module")
 def fitted(cells, panel):
     return {name: fit_spatial(name, {}, cells, panel, ORIGIN) for name in ALL}
 

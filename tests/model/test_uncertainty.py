@@ -35,16 +35,6 @@ def world():
 
 
 @pytest.fixture(scope="module")
-def cells(world):
-    return world.cells()
-
-
-@pytest.fixture(scope="module")
-def panel(world):
-    return world.panel()
-
-
-@pytest.fixture(scope="module")
 def model(cells, panel):
     return fit_spatial("pooled", POOLED, cells, panel, ORIGIN, COMMON["seed"])
 

@@ -29,9 +29,7 @@ class _Group(click.Group):
             raise _Stop("out of memory; use larger cells or a smaller area", 1) from error
         except OSError as error:
             raise _Stop(_os_message(error), 1) from error
-        except click.exceptions.Exit:
-            raise
-        except click.ClickException:
+        except (click.exceptions.Exit, click.ClickException):
             raise
         except Exception as error:
             logging.getLogger(__name__).debug("unexpected failure", exc_info=True)

@@ -13,7 +13,7 @@ import pandas as pd
 from borderrisk.compute import map_parallel
 from borderrisk.errors import DataError
 from borderrisk.features.catalogue import GROUPS, feature, is_feature
-from borderrisk.model.backtest import later_incidents
+from borderrisk.model.backtest import NEAR_KM, later_incidents
 from borderrisk.model.cells import CellTable
 from borderrisk.model.metrics import information_gain, paired_difference
 from borderrisk.model.panel import Panel
@@ -24,7 +24,6 @@ from borderrisk.model.spatial import QUICK
 FEATURELESS = (*SPATIAL, "border_distance", "uniform")
 NOTHING = "nothing"
 OTHER = "other"
-NEAR_KM = 15.0
 Bits = dict[str, list[np.ndarray]]
 
 

@@ -30,7 +30,9 @@ COSTLY = ("gam", "hist_gradient_boosting")
 _KEPT = 6
 # A quiet end of the record is no missing data.
 GRACE = pd.Timedelta(days=60)
-_MIN_IN_STUDY = 0.5
+# An incident counts as one of the study area if at least this much of its mass lies there.
+MIN_IN_STUDY = 0.5
+NEAR_KM = 15.0
 
 
 @dataclass(frozen=True)
@@ -115,16 +117,22 @@ def later_incidents(
 ) -> Later:
     """Return what was reported within a horizon, mostly inside the study area."""
     later = panel.between(origin, origin + pd.DateOffset(years=years))
-    mass = later.mass[:, np.flatnonzero(cells.study)]
+    mass, kept = in_study(cells, later)
+    known = panel.before(origin).incidents[["x", "y"]].to_numpy()
+    return Later(mass, new_places(known, later.take(kept), near_km))
+
+
+def in_study(cells: CellTable, panel: Panel) -> tuple[csr_matrix, np.ndarray]:
+    """Return the mass on study cells of incidents mostly there (rows sum to 1), and which they are."""
+    mass = panel.mass[:, np.flatnonzero(cells.study)]
     share = np.asarray(mass.sum(axis=1)).ravel()
-    kept = np.flatnonzero(share >= _MIN_IN_STUDY)
-    mass = csr_matrix(diags_array(1 / share[kept]) @ mass[kept])
-    return Later(mass, _new_places(panel.before(origin), later.take(kept), near_km))
+    kept = np.flatnonzero(share >= MIN_IN_STUDY)
+    return csr_matrix(diags_array(1 / share[kept]) @ mass[kept]), kept
 
 
-def _new_places(past: Panel, later: Panel, near_km: float) -> np.ndarray:
-    known, points = (p.incidents[["x", "y"]].to_numpy() for p in (past, later))
-    distance, _ = cKDTree(known).query(points)
+def new_places(known: np.ndarray, later: Panel, near_km: float) -> np.ndarray:
+    """Return whether each incident lies farther than ``near_km`` from all known ones (metres)."""
+    distance, _ = cKDTree(known).query(later.incidents[["x", "y"]].to_numpy())
     return np.asarray(distance > near_km * 1000)
 
 
@@ -174,7 +182,7 @@ def backtest(
     horizons: Sequence[int],
     parameters: Mapping[str, Mapping[str, Any]],
     *,
-    near_km: float = 15.0,
+    near_km: float = NEAR_KM,
     least: int = 10,
     seed: int = 0,
     workers: int | None = None,

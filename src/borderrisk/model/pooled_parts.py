@@ -7,7 +7,6 @@ import pandas as pd
 from scipy.special import xlogy
 
 from borderrisk.model.cells import CellTable
-from borderrisk.model.estimators.kernel import kernel_sum
 from borderrisk.model.panel import RADIUS_PER_SIGMA, Panel
 
 DAYS_PER_YEAR = 365.25
@@ -82,14 +81,6 @@ def own_sigma_km(panel: Panel, bandwidth_km: float) -> np.ndarray:
     own = panel.incidents["radius_km"].to_numpy(float) / RADIUS_PER_SIGMA
     floor = max(bandwidth_km, panel.grid.cell_size_m / 2000)
     return np.hypot(own, floor)
-
-
-def history_surface(cells: CellTable, panel: Panel, sigma_km: np.ndarray) -> np.ndarray:
-    """Kernel density of a panel's incidents, mean 1 over the land of the domain."""
-    xy = cells.x[["x_km", "y_km"]].to_numpy()
-    source = panel.incidents[["x", "y"]].to_numpy() / 1000
-    weight = panel.incidents["weight"].to_numpy(float)
-    return normalised(kernel_sum(source, weight, sigma_km, xy), cells.area_100km2)
 
 
 def normalised(values: np.ndarray, area: np.ndarray) -> np.ndarray:

@@ -8,21 +8,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_matrix, diags_array
-from scipy.spatial import cKDTree
+from scipy.sparse import csr_matrix
 
 from borderrisk.errors import DataError
 from borderrisk.model import metrics as measures
-from borderrisk.model.backtest import SUBSETS, score
+from borderrisk.model.backtest import NEAR_KM, SUBSETS, in_study, new_places, score
 from borderrisk.model.forecast import Forecast
 from borderrisk.model.panel import Panel
 from borderrisk.model.scores import DAYS_PER_YEAR
 
 FORECAST = "forecast"
 LOW_CLASSES = (1, 2)
-NEAR_KM = 15.0
-# An incident counts as one of the study area if at least this much of its mass lies there.
-MIN_IN_STUDY = 0.5
 _LISTED = 10
 Metric = Callable[[np.ndarray, np.ndarray, csr_matrix], float]
 
@@ -140,9 +136,7 @@ def _on_study_cells(forecast: Forecast, panel: Panel) -> tuple[csr_matrix, Panel
             "the grid and domain of the forecast."
         )
     inside = panel.between(forecast.origin, forecast.end)
-    mass = inside.mass[:, np.flatnonzero(forecast.table.study)]
-    share = np.asarray(mass.sum(axis=1)).ravel()
-    kept = np.flatnonzero(share >= MIN_IN_STUDY)
+    mass, kept = in_study(forecast.table, inside)
     at_origin = int((panel.incidents["date"] < forecast.origin).sum())
     counts = {
         "given": len(panel) + len(panel.rejected),
@@ -157,7 +151,7 @@ def _on_study_cells(forecast: Forecast, panel: Panel) -> tuple[csr_matrix, Panel
             f"and lies inside the study area (of {counts['given']}: {_fates(counts)}); there is "
             "nothing to verify the forecast with."
         )
-    return csr_matrix(diags_array(1 / share[kept]) @ mass[kept]), inside.take(kept), counts
+    return mass, inside.take(kept), counts
 
 
 def _intensities(forecast: Forecast) -> dict[str, np.ndarray]:
@@ -175,9 +169,7 @@ def _subsets(forecast: Forecast, later: Panel) -> dict[str, np.ndarray]:
     everything = np.arange(len(later))
     if forecast.past is None or forecast.past.empty:
         return {SUBSETS[0]: everything}
-    points = later.incidents[["x", "y"]].to_numpy()
-    distance, _ = cKDTree(forecast.past.to_numpy()).query(points)
-    new = distance > NEAR_KM * 1000
+    new = new_places(forecast.past.to_numpy(), later, NEAR_KM)
     return dict(zip(SUBSETS, (everything, everything[~new], everything[new]), strict=True))
 
 

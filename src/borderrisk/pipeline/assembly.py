@@ -44,8 +44,9 @@ class Scored:
     intervals: Intervals | None
 
 
-def score_cells(stages: Stages, model: ModelFile, replicates: int) -> Scored:
-    """Apply a model to the cells of a config."""
+def score_cells(stages: Stages, replicates: int, carried: ModelFile | None = None) -> Scored:
+    """Apply the config's own model to its cells, or one carried here from elsewhere."""
+    model = carried or stages.model
     cells, ds = stages.cells, stages.features
     parts = decompose(model.model, cells.x)
     intervals = stages.intervals(replicates)
@@ -57,7 +58,7 @@ def score_cells(stages: Stages, model: ModelFile, replicates: int) -> Scored:
     if model.trust is not None:
         halo_km = stages.config.study_area.halo_km
         variables |= scoring.trust_variable(
-            cells, ds, stages.panel, model.trust, halo_km, trained_here=model is stages.model
+            cells, ds, stages.panel, model.trust, halo_km, trained_here=carried is None
         )
     return Scored(ds.assign(variables).assign(stages.border.slack.data_vars), model, intervals)
 

@@ -7,10 +7,8 @@ from typing import Any
 import numpy as np
 from pyproj import Transformer
 
-from borderrisk.area import reproject
 from borderrisk.config import Config
 from borderrisk.errors import DataError
-from borderrisk.grid import WGS84
 from borderrisk.model.panel import Panel
 from borderrisk.pipeline.inputs import Inputs, read_inputs
 from borderrisk.runs import project_folder, shown_path
@@ -67,9 +65,7 @@ def _check_elevation(inputs: Inputs) -> None:
 
 def _holds(inputs: Inputs, placed: Panel) -> dict[str, str]:
     rows, cols = inputs.elevation.shape
-    west, south, east, north = reproject(inputs.area.halo, inputs.grid.crs, WGS84).bounds
     rejected = len(inputs.incidents.rejected) + len(placed.rejected)
-    grid_rows, grid_cols = inputs.grid.shape
     km = sum(line.length for line in inputs.lines.values()) / 1000
     return {
         "borders": f"{', '.join(inputs.borders['pair'])}; {km:,.0f} km",
@@ -78,6 +74,4 @@ def _holds(inputs: Inputs, placed: Panel) -> dict[str, str]:
         "settlements": f"{len(inputs.settlements):,} places",
         "incidents": f"{len(placed)} incidents on the grid, {rejected} rejected",
         "posts": "" if inputs.posts is None else f"{len(inputs.posts)} posts",
-        "grid": f"{grid_rows} x {grid_cols} cells within "
-        f"{west:.1f}-{east:.1f} E, {south:.1f}-{north:.1f} N",
     }

@@ -14,6 +14,7 @@ from borderrisk.config import Config
 from borderrisk.errors import ConfigError
 from borderrisk.model import forecast as frozen
 from borderrisk.model import ledger, scores, verification
+from borderrisk.model.backtest import BASELINES
 from borderrisk.model.panel import Panel
 from borderrisk.model.persistence import save_model
 from borderrisk.model.pooled import fit_spatial
@@ -24,7 +25,6 @@ from borderrisk.pipeline.writing import records, write_json
 from borderrisk.runs import RunFolder
 from borderrisk.sources.incidents import read_incidents
 
-BASELINES = ("uniform", "border_distance", "kde", "persistence")
 LEDGER = "forecasts.jsonl"
 
 

@@ -117,17 +117,16 @@ def _write_run(
     manifest = _manifest(stages, run_id)
     with RunFolder(Path(out) if out else parent / run_id, force=force) as folder:
         with run_log(folder.path / LOG, stages.project):
-            used = model or stages.model
-            scored = score_cells(stages, used, replicates)
+            scored = score_cells(stages, replicates, model)
             scene = make_scene(stages, scored, run_id, stages.scorecard if evaluate else None)
-            save_model(folder.path / MODEL, used)
+            save_model(folder.path / MODEL, scored.model)
             with stages.cache.timed("outputs"):
                 write_outputs(scene, config, folder.path)
                 write_replicates(segment_replicates(stages, scored), folder.path)
             scene = _with_manifest(scene, manifest, stages)
             with stages.cache.timed("report"):
                 write_documents(scene, folder.path)
-            _write_facts(scene, used, manifest, stages, folder.path)
+            _write_facts(scene, scored.model, manifest, stages, folder.path)
         facts = dict(manifest.write(folder.path, stages.cache.records))
     stages.cache.prune()
     return Result(folder.final, scene, facts)
@@ -217,7 +216,7 @@ def evaluate(
         text = render_text(scorecard)
         write_json(scorecard, folder.path / "scorecard.json")
         (folder.path / "scorecard.txt").write_text(text, encoding="utf-8")
-        scored = score_cells(stages, stages.model, 0)
+        scored = score_cells(stages, 0)
         scene = make_scene(stages, scored, run_id, scorecard)
         write_figures(scene, folder.path / "figures", formats=("png", "svg"))
         _manifest(stages, run_id).write(folder.path, stages.cache.records)

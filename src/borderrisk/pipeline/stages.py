@@ -15,7 +15,6 @@ import pandas as pd
 import xarray as xr
 
 from borderrisk.config import Config
-from borderrisk.errors import DataError
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
 from borderrisk.model.persistence import load_model, save_model
@@ -213,14 +212,6 @@ class Stages:
             save=_save_json,
             load=_load_json,
         )
-
-    def require_incidents(self) -> None:
-        """Raise unless there is something to train on."""
-        if not len(self.panel):
-            raise DataError(
-                f"No incident in the study area and halo is dated before the origin "
-                f"{self.origin:%Y-%m-%d}; set train.origin later, or widen data.incidents."
-            )
 
 
 def _save_json(value: Any, folder: Path) -> None:

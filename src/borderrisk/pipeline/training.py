@@ -13,7 +13,7 @@ from borderrisk.model import drivers, trust
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
 from borderrisk.model.persistence import ModelFile, cell_stats
-from borderrisk.model.pooled import fit_spatial
+from borderrisk.model.pooled import SpatialModel, fit_spatial
 from borderrisk.model.uncertainty import Intervals, bootstrap_intervals
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ def bootstrap(stages: Stages, replicates: int) -> Intervals:
         seed=config.seed,
         scheduler=_scheduler(config, replicates),
         workers=config.compute.workers,
+        model=SpatialModel(config.model.estimator, stages.model.model),
         progress=None if progress is None else lambda done, n: progress("intervals", done, n),
     )
 

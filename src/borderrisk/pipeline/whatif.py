@@ -29,9 +29,8 @@ def scenario(
     again.
     """
     before, after = Stages.of(config), Stages.of(config.with_scenario(name))
-    model = before.model
-    base = ranked_segments(before, score_cells(before, model, 0))
-    moved = _displaced(base, ranked_segments(after, score_cells(after, model, 0)))
+    base = ranked_segments(before, score_cells(before, 0))
+    moved = _displaced(base, ranked_segments(after, score_cells(after, 0, before.model)))
     run_id = new_run_id(config.outputs.folder / config.name, config.hash)
     final = Path(out) if out else config.outputs.folder / config.name / f"{name}-{run_id}"
     facts = {

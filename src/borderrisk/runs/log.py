@@ -51,7 +51,7 @@ def without_paths(text: str, project: Path) -> str:
 
     Examples
     --------
-    >>> without_paths("read /home/ann/work/data/a.csv and /srv/dem/b.tif", Path("/home/ann/work"))
+    >>> without_paths("read /home/ann/maps/data/a.csv and /srv/dem/b.tif", Path("/home/ann/maps"))
     'read data/a.csv and …/b.tif'
     """
     text = text.replace(f"{project}/", "").replace(str(project), ".")
