@@ -123,7 +123,10 @@ def later_incidents(
 
 
 def in_study(cells: CellTable, panel: Panel) -> tuple[csr_matrix, np.ndarray]:
-    """Return the mass on study cells of incidents mostly there (rows sum to 1), and which they are."""
+    """Return the mass on study cells of the incidents mostly there, and which those are.
+
+    Rows sum to 1.
+    """
     mass = panel.mass[:, np.flatnonzero(cells.study)]
     share = np.asarray(mass.sum(axis=1)).ravel()
     kept = np.flatnonzero(share >= MIN_IN_STUDY)
