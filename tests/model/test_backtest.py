@@ -71,7 +71,8 @@ def test_a_place_is_new_when_no_known_incident_lies_near(panel):
     past, later = panel.take([0]), panel.take([0, 0, 0])
     x, y = panel.incidents.loc[0, ["x", "y"]]
     later.incidents[["x", "y"]] = [[x, y], [x + 14_000, y], [x + 16_000, y]]
-    assert bt._new_places(past, later, 15.0).tolist() == [False, False, True]
+    known = past.incidents[["x", "y"]].to_numpy()
+    assert bt.new_places(known, later, 15.0).tolist() == [False, False, True]
 
 
 def test_border_capture_counts_kilometres(cells):
