@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
@@ -9,6 +10,8 @@ import rasterio
 from borderrisk import pipeline
 from borderrisk.errors import ConfigError, DataError, OutputError
 from borderrisk.pipeline.stages import Stages
+
+RAW = Path(__file__).parents[2] / "data" / "raw"
 
 
 def test_the_run_folder_holds_what_it_promises(finished):
@@ -43,6 +46,20 @@ def test_raster_and_table_say_the_same(finished):
         at = [(p.x, p.y) for p in cells.geometry.centroid]
         values = np.array(list(source.sample(at)))
     np.testing.assert_allclose(values[:, 2], cells["risk"], rtol=1e-5)
+
+
+def test_every_rejected_row_is_listed_with_its_place_in_the_file(finished):
+    lines = (finished.folder / "rejected.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "row,incident_id,reason"
+    assert lines[1].startswith("7,IPR-2005-02,left out by the filter max_radius_km")
+    table = pd.read_csv(RAW / "incidents.csv")
+    assert table["incident_id"][7 - 2] == "IPR-2005-02"  # the header is row 1
+    assert len(lines) - 1 + finished.manifest["counts"]["incidents used"] == len(table)
+
+
+def test_a_first_look_has_no_intervals(small, tmp_path):
+    first = pipeline.run(small(), out=tmp_path / "first", evaluate=False)
+    assert "probability_low" not in first.cells
 
 
 def test_segments_share_out_the_whole_expectation(finished):

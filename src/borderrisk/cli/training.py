@@ -13,8 +13,14 @@ from borderrisk.cli import common
 @common.config_argument
 @common.out_option("Folder for the results (default: under data/processed).")
 @click.option("--force", is_flag=True, help="Recompute every stage; replace an existing --out.")
-@click.option("--no-evaluate", is_flag=True, help="Skip the scorecard.")
-@click.option("--replicates", type=click.IntRange(min=0), help="Bootstrap replicates.")
+@click.option(
+    "--no-evaluate", is_flag=True, help="A first look: no scorecard, and no intervals either."
+)
+@click.option(
+    "--replicates",
+    type=click.IntRange(min=0),
+    help="Bootstrap replicates of the intervals (with --no-evaluate: 0).",
+)
 @common.common_options
 def run(
     config_path: Path,

@@ -138,7 +138,7 @@ def _meta(
         "statement": STATEMENT,
         "sources": [_source(source, stages.project) for source in inputs.sources],
         "incident_counts": stages.counts(),
-        "rejected": rejected.astype(str).to_dict("records"),
+        "rejected": rejected.astype(object).fillna("").astype(str).to_dict("records"),
         "notes": list(inputs.incidents.notes),
         "model": _model_facts(scored.model),
         "partial_dependence": partial_dependence(stages, scored),

@@ -56,7 +56,8 @@ def run(
     evaluate : bool, optional
         Whether to make the scorecard; by default as the config says.
     replicates : int, optional
-        Bootstrap replicates; by default as the config says.
+        Bootstrap replicates; by default as the config says, but none with ``evaluate=False``: a
+        first look has neither skill nor intervals.
     progress : callable, optional
         Told ``(stage, done, total)``.
 
@@ -67,8 +68,9 @@ def run(
     """
     stages = Stages.of(config, refresh=force, progress=progress)
     wanted = config.evaluation.enabled if evaluate is None else evaluate
-    count = config.uncertainty.replicates if replicates is None else replicates
-    return _write_run(stages, None, out, force=force, evaluate=wanted, replicates=count)
+    if replicates is None:
+        replicates = 0 if evaluate is False else config.uncertainty.replicates
+    return _write_run(stages, None, out, force=force, evaluate=wanted, replicates=replicates)
 
 
 def score(

@@ -164,7 +164,9 @@ class Stages:
     def rejected(self) -> pd.DataFrame:
         """Return every incident row that is not used, with the reason."""
         parts = [self.inputs.incidents.rejected, self.all_incidents.rejected]
-        return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+        table = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+        # Only the reader knows the row of the file: whole numbers with gaps.
+        return table.reindex(columns=["row", "incident_id", "reason"]).astype({"row": "Int64"})
 
     @cached_property
     def model_key(self) -> StageKey:
