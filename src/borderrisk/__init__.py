@@ -13,8 +13,9 @@ Train from a config file and look at the result in a notebook::
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from borderrisk._lazy import lazy
 
 if TYPE_CHECKING:
     from borderrisk.area import StudyArea
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from borderrisk.model.panel import Panel
     from borderrisk.pipeline import Result, evaluate, open_run, run
 
-# Names load with their first use, so that importing the package (and `--help`) stays instant.
 _HOME = {
     "BorderRiskError": "errors",
     "CellTable": "model.cells",
@@ -67,12 +67,4 @@ __all__ = [
     "run",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'borderrisk' has no attribute {name!r}")
-    return getattr(import_module(f"borderrisk.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, _HOME)

@@ -1,18 +1,43 @@
 """The stages in order, and the commands on their results."""
 
-from borderrisk.pipeline.checking import validate
-from borderrisk.pipeline.forecasting import forecast, verify
-from borderrisk.pipeline.jobs import evaluate, run, score, train, write_features
-from borderrisk.pipeline.result import Result, open_run
-from borderrisk.pipeline.results import (
-    Plan,
-    allocate_segments,
-    compare_runs,
-    export_cells,
-    top_segments,
-    write_maps,
-)
-from borderrisk.pipeline.whatif import scenario
+from typing import TYPE_CHECKING
+
+from borderrisk._lazy import lazy
+
+if TYPE_CHECKING:
+    from borderrisk.pipeline.checking import validate
+    from borderrisk.pipeline.forecasting import forecast, verify
+    from borderrisk.pipeline.jobs import evaluate, run, score, train, write_features
+    from borderrisk.pipeline.result import Result, open_run
+    from borderrisk.pipeline.results import (
+        Plan,
+        allocate_segments,
+        compare_runs,
+        export_cells,
+        top_segments,
+        write_maps,
+    )
+    from borderrisk.pipeline.whatif import scenario
+
+_HOME = {
+    "Plan": "results",
+    "Result": "result",
+    "allocate_segments": "results",
+    "compare_runs": "results",
+    "evaluate": "jobs",
+    "export_cells": "results",
+    "forecast": "forecasting",
+    "open_run": "result",
+    "run": "jobs",
+    "scenario": "whatif",
+    "score": "jobs",
+    "top_segments": "results",
+    "train": "jobs",
+    "validate": "checking",
+    "verify": "forecasting",
+    "write_features": "jobs",
+    "write_maps": "results",
+}
 
 __all__ = [
     "Plan",
@@ -33,3 +58,5 @@ __all__ = [
     "write_features",
     "write_maps",
 ]
+
+__getattr__, __dir__ = lazy(__name__, _HOME)
