@@ -41,13 +41,14 @@ def write_features(ds: xr.Dataset, path: Path, format: str = "nc") -> Path:
         raise ConfigError(f"Unknown features format {format!r}; choose one of {FORMATS}.")
     if format == "zarr" and importlib.util.find_spec("zarr") is None:
         raise ConfigError(
-            "Writing features as zarr needs the zarr package (pip install zarr); "
+            "Writing features as zarr needs the zarr package (pip install borderrisk[zarr]); "
             "or set outputs.features_format to nc."
         )
     ready = _with_grid_mapping(ds)
     with writing(path) as partial:
         if format == "zarr":
-            ready.to_zarr(partial, mode="w", consolidated=True)
+            # Version 2 is what every reader knows, and its index file is part of the standard.
+            ready.to_zarr(partial, mode="w", consolidated=True, zarr_format=2)
         else:
             write_netcdf(ready, partial)
     return path
