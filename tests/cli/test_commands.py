@@ -218,3 +218,26 @@ def test_the_output_folder_cannot_be_a_file(call, tmp_path):
     result = call("run", "--out", tmp_path / "out", "--no-evaluate")
     refused(result, 1, "is a file")
     assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_made_is_one_error(call, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = call("run", "--out", tmp_path / "file" / "run", "--no-evaluate")
+    refused(result, 1, "cannot be written", "--out")
+
+
+def test_elevation_in_feet_is_noticed(call, tmp_path):
+    path = elevation(tmp_path, lambda p, v: (p, np.where(v == p["nodata"], v, v * 3.28084)))
+    settings = {"data__elevation__path": path, "features__travel__enabled": "false"}
+    result = call("features", "--out", tmp_path / "f.nc", **settings)
+    assert result.exit_code == 0, result.output
+    assert "feet" in result.stderr
+
+
+def test_a_feature_without_any_value_is_refused(call, tmp_path):
+    """Elevation everywhere, but no number of one's own."""
+    rows = "\n".join(f"r{row:03d}c{col:03d}," for row in range(4) for col in range(4))
+    table = tmp_path / "more.csv"
+    table.write_text(f"cell_id,lights\n{rows}\n", encoding="utf-8")
+    settings = {"features__table": table, "features__columns": "[lights]"}
+    run_refused(call, tmp_path, 3, "lights has no value in any", **settings)

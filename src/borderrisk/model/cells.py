@@ -124,7 +124,10 @@ def _complete(name: str, values: np.ndarray, missing: Missing) -> np.ndarray:
     if count == 0:
         return values
     if count == len(values):
-        raise DataError(f"Feature {name} has no value in any of the {count:,} cells.")
+        raise DataError(
+            f"Feature {name} has no value in any of the {count:,} cells; "
+            "check its input, or leave it out with features.exclude."
+        )
     if missing == "error":
         raise DataError(
             f"Feature {name} has no value in {count:,} of {len(values):,} cells; "

@@ -72,8 +72,12 @@ def evaluate(stages: Stages) -> dict[str, Any]:
         found["spatial"] = spatial
     if section.ablation:
         found["ablation"] = {"rows": _ablation(stages, forecasts)}
-    if section.robustness_cell_km:
+    if section.robustness_cell_km and config.features.table is None:
         found["robustness"] = {"rows": _robustness(stages)}
+    elif section.robustness_cell_km:
+        found["notes"].append(
+            "Robustness to the grid was not tested: features.table is bound to the config's cells."
+        )
     return found
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from borderrisk.config import Config
@@ -15,6 +15,7 @@ from borderrisk.features.terrain import terrain_features
 from borderrisk.grid import Grid
 from borderrisk.pipeline.inputs import Inputs
 from borderrisk.pipeline.movement import movement_features
+from borderrisk.sources.feature_table import read_feature_table
 
 
 def compute_features(config: Config, inputs: Inputs) -> xr.Dataset:
@@ -32,8 +33,18 @@ def compute_features(config: Config, inputs: Inputs) -> xr.Dataset:
         ds = ds.assign(part.data_vars)
     ds = catalogue.annotate(ds)
     if config.features.table is not None:
-        ds = ds.assign(read_table(config.features.table, config.features.columns, inputs.grid))
+        ds = ds.assign(_brought(config.features.table, config.features.columns, inputs.grid))
     return ds
+
+
+def _brought(path: Path, columns: Sequence[str], grid: Grid) -> dict[str, xr.DataArray]:
+    """Return the user's own features, which the catalogue does not know."""
+    return {
+        name: xr.DataArray(
+            values, dims=("y", "x"), attrs={"units": "1", "long_name": name, "source": path.name}
+        )
+        for name, values in read_feature_table(path, columns, grid).items()
+    }
 
 
 # Says how well a cell is known, or is the same all over the study area: nothing to learn from.
@@ -58,24 +69,6 @@ def _settlements(config: Config, inputs: Inputs) -> xr.Dataset:
             "lower features.proximity.settlement_thresholds."
         )
     return ds
-
-
-def read_table(path: Path, columns: tuple[str, ...], grid: Grid) -> dict[str, xr.DataArray]:
-    """Read further features per cell from a CSV or Parquet file with a ``cell_id`` column."""
-    table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    absent = [name for name in ("cell_id", *columns) if name not in table]
-    if absent:
-        raise DataError(
-            f"{path}: no column {', '.join(absent)} (it has {', '.join(map(str, table.columns))})."
-        )
-    rows, cols = np.array([grid.parse_cell_id(str(i)) for i in table["cell_id"]]).T
-    arrays = {}
-    for name in columns:
-        values = np.full(grid.shape, np.nan)
-        values[rows, cols] = pd.to_numeric(table[name], errors="coerce")
-        attrs = {"units": "1", "long_name": name, "source": path.name}
-        arrays[name] = xr.DataArray(values, dims=("y", "x"), attrs=attrs)
-    return arrays
 
 
 def model_features(config: Config, ds: xr.Dataset) -> list[str]:
