@@ -223,11 +223,6 @@ class Grid:
         t = self.transform @ Affine.scale(1 / factor)
         return Grid(self.crs, t, (self.shape[0] * factor, self.shape[1] * factor))
 
-    def coarsen(self, factor: int) -> Grid:
-        """Return the grid of ``factor`` times larger cells; it may reach further south and east."""
-        rows, cols = (-(-n // factor) for n in self.shape)
-        return Grid(self.crs, self.transform @ Affine.scale(factor), (rows, cols))
-
     def shifted(self, dx_cells: float, dy_cells: float) -> Grid:
         """Return the grid moved by a fraction of a cell (columns east, rows south)."""
         return Grid(self.crs, self.transform @ Affine.translation(dx_cells, dy_cells), self.shape)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from borderrisk.errors import DataError
-from borderrisk.sources.incidents import check_incidents_header, read_incidents
+from borderrisk.sources.incidents import read_incidents
 from borderrisk.sources.ucdp import COLUMNS
 
 EVENT = dict.fromkeys(COLUMNS, "") | {
@@ -111,7 +111,6 @@ def test_dates_of_the_api_are_read(write):
 @pytest.mark.parametrize("bom", [True, False])
 def test_old_files_without_header_and_byte_order_marks(write, header, bom):
     path = write({}, {}, header=header, bom=bom)
-    check_incidents_header(path, "ucdp_ged")
     assert read_incidents(path, "ucdp_ged").incidents["incident_id"].tolist() == ["100", "101"]
 
 
@@ -126,4 +125,4 @@ def test_another_csv_is_no_ged(tmp_path):
     path = tmp_path / "ged.csv"
     path.write_text("id,date,latitude,longitude\n100,2020-01-01,1,2\n")
     with pytest.raises(DataError, match="lacks"):
-        check_incidents_header(path, "ucdp_ged")
+        read_incidents(path, "ucdp_ged")

@@ -130,18 +130,6 @@ def renamed(table: pd.DataFrame, mapping: Mapping[str, str]) -> pd.DataFrame:
     )
 
 
-def vector_header(path: str | Path) -> list[str]:
-    """Return the attribute names of a vector file without reading its features."""
-    import pyogrio
-
-    path = existing(path, _WHAT)
-    try:
-        fields = pyogrio.read_info(path)["fields"]
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
-        raise DataError(f"incidents: {path} cannot be read as a vector file ({error}).") from error
-    return [str(name) for name in fields]
-
-
 def _vector_cells(path: str | Path) -> pd.DataFrame:
     """Return attributes as text, with the positions of the points; row = feature number."""
     frame = read_vector(path, _WHAT)

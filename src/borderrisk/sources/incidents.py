@@ -14,20 +14,13 @@ from borderrisk.errors import ConfigError, DataError
 from borderrisk.grid import WGS84
 from borderrisk.sources import incident_checks as checks
 from borderrisk.sources import ucdp
-from borderrisk.sources.csvfile import read_header
 from borderrisk.sources.files import did_you_mean
 from borderrisk.sources.incident_checks import CONFIDENCE_WEIGHT, Rejections
 from borderrisk.sources.incident_filters import filtered
 from borderrisk.sources.incident_layouts import (
-    PUBLIC_RECORD,
-    PUBLIC_RECORD_REQUIRED,
     read_public_record,
     read_table,
-    require,
-    table_mapping,
-    vector_header,
 )
-from borderrisk.sources.vectors import VECTOR_SUFFIXES
 
 LAYOUTS = ("public_record", "table", "ucdp_ged")
 TEXT_FIELDS = ("place", "province", "country", "actor", "target", "summary", "source")
@@ -120,31 +113,6 @@ def read_incidents(
     ]
     incidents = kept.sort_values(["date", "incident_id"], kind="stable").reset_index(drop=True)
     return IncidentTable(incidents, rejections.frame(records["incident_id"]), notes)
-
-
-def check_incidents_header(
-    path: str | Path,
-    layout: str = "public_record",
-    columns: Mapping[str, str] | None = None,
-    default_radius_km: float | None = None,
-) -> None:
-    """Check that the file opens and has the columns its layout needs, without reading its rows.
-
-    Raises
-    ------
-    ConfigError, DataError
-        As :func:`read_incidents`.
-    """
-    _check_layout(layout)
-    if layout == "ucdp_ged":
-        ucdp.check_header(path)
-    elif layout == "public_record":
-        header = read_header(path, "incidents")
-        require(PUBLIC_RECORD, PUBLIC_RECORD_REQUIRED, header, path)
-    else:
-        located = Path(path).suffix.lower() in VECTOR_SUFFIXES
-        header = vector_header(path) if located else read_header(path, "incidents")
-        table_mapping(columns, header, path, default_radius_km, located=located)
 
 
 def _check_layout(layout: str) -> None:
