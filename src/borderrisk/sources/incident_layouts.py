@@ -13,7 +13,7 @@ import pandas as pd
 
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.sources.csvfile import read_header, read_text_table
-from borderrisk.sources.files import did_you_mean, existing
+from borderrisk.sources.files import did_you_mean
 from borderrisk.sources.vectors import VECTOR_SUFFIXES, read_vector
 
 FIELDS = (
