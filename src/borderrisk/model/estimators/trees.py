@@ -12,6 +12,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.validation import check_is_fitted
 
 from borderrisk.errors import ConfigError
+from borderrisk.model.estimators import treepaths
 from borderrisk.model.estimators.base import (
     IntensityEstimator,
     Training,
@@ -269,12 +270,18 @@ class RandomForest(IntensityEstimator):
         """
         check_is_fitted(self)
         matrix = self.columns_.matrix(read_table(self, X, reset=False))
-        share = _shap(self.forest_, matrix)[:, :, 1]
+        share = _share_effects(self.forest_, matrix)
         base = self.forest_.predict_proba(matrix)[:, 1] - share.sum(axis=1)
         log = np.log(self._odds(matrix)) - np.log(self._to_odds(base))
         total = share.sum(axis=1)
         slope = np.divide(log, total, out=np.zeros_like(log), where=np.abs(total) > _NO_EFFECT)
         return pd.DataFrame(share * slope[:, None], columns=self.columns_.names)
+
+
+def _share_effects(forest: RandomForestClassifier, matrix: np.ndarray) -> np.ndarray:
+    """Effect of each column on the forest's share of events, shape (rows, columns)."""
+    found = treepaths.effects(forest.estimators_, matrix)
+    return _shap(forest, matrix)[:, :, 1] if found is None else found
 
 
 def _shap(model: Any, matrix: np.ndarray) -> np.ndarray:
