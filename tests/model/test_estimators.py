@@ -5,7 +5,7 @@ from scipy.stats import norm, spearmanr
 from sklearn.metrics import roc_auc_score
 
 from borderrisk.errors import ConfigError, DataError
-from borderrisk.model.estimators import ESTIMATORS, make_estimator
+from borderrisk.model.estimators import ESTIMATORS, make_estimator, trees
 from borderrisk.model.estimators.base import folds, information
 from borderrisk.model.estimators.terms import Category, Polynomial, Spline, make_term
 
@@ -298,3 +298,26 @@ def test_information_of_a_uniform_intensity_is_zero():
     assert information(rate, weight, np.ones(2)) == pytest.approx(0)
     # All events in a quarter of the exposure, and known: log 4 nats each.
     assert information(rate, weight, np.array([1.0, 0.0])) == pytest.approx(np.log(4))
+
+
+def test_boosting_reads_columns_in_bins_that_keep_the_order():
+    rng = np.random.default_rng(0)
+    column = np.concatenate([rng.lognormal(size=1000), [np.nan]])
+    edges = [trees._edges(column), trees._edges(np.array([1.0, 3.0, 3.0, np.nan, np.nan]))]
+    matrix = np.column_stack([column, np.resize([1.0, 3.0], 1001)])
+    binned = trees._binned(matrix, edges)
+    order = np.argsort(column[:-1])
+    assert np.all(np.diff(binned[order, 0]) >= 0)
+    assert np.bincount(binned[:-1, 0].astype(int)).tolist() == pytest.approx([16] * 63, abs=1)
+    assert np.isnan(binned[-1, 0])
+    assert binned[:2, 1].tolist() == [0, 1]
+    assert trees._edges(np.array([np.nan, np.nan])).size == 0
+
+
+def test_a_forest_says_the_same_tree_by_tree_and_in_parallel(monkeypatch):
+    rng = np.random.default_rng(1)
+    x = pd.DataFrame(rng.normal(size=(300, 4)), columns=list("abcd"))
+    model = make_estimator("random_forest", {"n_estimators": 20}).fit(x, (x["a"] > 0.5) * 1.0)
+    one_by_one = model.predict(x)
+    monkeypatch.setattr(trees, "_FEW_ROWS", 0)
+    assert model.predict(x) == pytest.approx(one_by_one, rel=1e-12)

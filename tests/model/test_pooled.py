@@ -5,7 +5,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.model import pooled_parts as parts
-from borderrisk.model.pooled import PARTS, Pooled, decompose, fit_spatial
+from borderrisk.model.pooled import PARTS, Pooled, decompose, explained, fit_spatial
 from borderrisk.synthetic import make_world
 
 ALL = ("pooled", "kde", "persistence", "history", "border_distance", "uniform", "glm", "gam")
@@ -151,3 +151,20 @@ def test_learning_origins_stop_where_the_past_is_too_thin(panel):
     assert found[-1] == pd.Timestamp("2018-01-01")
     assert all(len(panel.before(origin)) >= 8 for origin in found)
     assert len(panel.before(found[0] - pd.DateOffset(years=1))) < 8
+
+
+def test_fitting_and_predicting_at_once_is_the_same(cells, panel):
+    given = dict(zip(PARTS, (0.3, 0.6, 0.1), strict=True))
+    model = Pooled(alpha=0.1, n_estimators=10, random_state=4)
+    at_once = model.fit_predict_cells(cells, panel, ORIGIN, weights=given)
+    assert at_once == pytest.approx(model.predict(cells.x), rel=1e-5)
+
+
+def test_what_features_explain_leaves_the_incidents_out(cells, panel, fitted):
+    d = decompose(fitted["pooled"].estimator, cells.x)
+    alone = explained(fitted["pooled"].estimator, cells.x)
+    assert alone == pytest.approx(d.susceptibility * d.reporting, rel=1e-9)
+    assert explained(fitted["glm"].estimator, cells.x) == pytest.approx(
+        fitted["glm"].intensity(cells)
+    )
+    assert np.ptp(explained(fitted["kde"].estimator, cells.x)) == 0

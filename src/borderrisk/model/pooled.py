@@ -155,20 +155,39 @@ class Pooled(IntensityEstimator):
         DataError
             If no incident lies before the origin.
         """
+        self._fit_at(cells, panel, origin, weights, {} if cache is None else cache)
+        return self
+
+    def fit_predict_cells(
+        self, cells: CellTable, panel: Panel, origin: Any, *, weights: Mapping[str, float]
+    ) -> np.ndarray:
+        """Fit as :meth:`fit_cells` does; return ``predict(cells.x)`` without computing it anew."""
+        densities = self._fit_at(cells, panel, origin, weights, {})
+        return self._pool(densities) * self.mean_rate_
+
+    def _fit_at(
+        self,
+        cells: CellTable,
+        panel: Panel,
+        origin: Any,
+        weights: Mapping[str, float] | None,
+        cache: Cache,
+    ) -> np.ndarray:
+        """Fit, and return the density of each part in every cell, shape (cells, parts)."""
         origin = pd.Timestamp(origin)
         past = require_past(panel, origin)
-        parts = self._parts_at(cells, past, origin, {} if cache is None else cache)
+        parts, densities = self._parts_at(cells, past, origin, cache)
         read_table(self, cells.x, reset=True)
         for name, value in vars(parts).items():
             if name.endswith("_"):
                 setattr(self, name, value)
         self.mean_rate_ = annual_rate(past, origin) / float(cells.area_100km2.sum())
         if weights is None:
-            found = self._learn(cells, past, origin, {} if cache is None else cache)
+            found = self._learn(cells, past, origin, cache)
         else:
             found = np.array([weights[name] for name in PARTS])
         self._set_weights(found)
-        return self
+        return densities
 
     def _learn(
         self, cells: CellTable, past: Panel, origin: pd.Timestamp, cache: Cache
@@ -180,8 +199,8 @@ class Pooled(IntensityEstimator):
             cell = np.flatnonzero(later)
             if not len(cell):
                 return np.zeros((0, len(PARTS))), np.zeros(0)
-            parts = self._parts_at(cells, past.before(earlier), earlier, cache)
-            return parts._densities(cells.x.iloc[cell]), later[cell]
+            _, densities = self._parts_at(cells, past.before(earlier), earlier, cache)
+            return densities[cell].astype(float), later[cell]
 
         origins = learning_origins(past, origin, self.learning_years, MIN_PAST)
         found = [(np.zeros((0, len(PARTS))), np.zeros(0)), *map_parallel(foreseen, origins)]
@@ -190,8 +209,11 @@ class Pooled(IntensityEstimator):
 
     def _parts_at(
         self, cells: CellTable, past: Panel, origin: pd.Timestamp, cache: Cache
-    ) -> Pooled:
-        """Return the parts fitted on the incidents before an origin (kept by origin)."""
+    ) -> tuple[Pooled, np.ndarray]:
+        """Return the parts fitted on the incidents before an origin (kept by origin).
+
+        With them comes the density of each in every cell, float32, shape (cells, parts).
+        """
         key = (origin, len(past))
         if key not in cache:
             parts = Pooled(**self.get_params())
@@ -199,17 +221,19 @@ class Pooled(IntensityEstimator):
             first = past.incidents["weight"].to_numpy(float)
             first = first * first_occurrence(past, self.reach_km)
             counts = np.asarray(past.mass.T @ first).ravel()
-            parts._fit_susceptibility(cells.x, counts, cells.area_100km2)
+            here = parts._fit_susceptibility(cells.x, counts, cells.area_100km2)
             parts.source_ = past.incidents[["x", "y"]].to_numpy() / 1000
             parts.mass_ = past.incidents["weight"].to_numpy(float)
             parts.sigma_ = own_sigma_km(past, self.bandwidth_km)
-            parts._scale_history(cells.x, cells.area_100km2)
-            cache[key] = parts
+            before = parts._scale_history(cells.x, cells.area_100km2)
+            densities = np.column_stack([before, here, np.ones(len(cells))])
+            cache[key] = parts, densities.astype(np.float32)
         return cache[key]
 
     def _fit_susceptibility(
         self, table: pd.DataFrame, counts: np.ndarray, area: np.ndarray
-    ) -> None:
+    ) -> np.ndarray:
+        """Fit both models; return the susceptibility of each row."""
         table = table.drop(columns=RADIUS_COLUMN, errors="ignore")
         self.columns_ = [str(name) for name in table.columns]
         seed = self.random_state
@@ -217,11 +241,13 @@ class Pooled(IntensityEstimator):
         forest = RandomForest(self.n_estimators, random_state=seed)
         self.forest_ = forest.fit(table, counts, area)
         self.susceptibility_scale_ = 1.0
-        self.susceptibility_scale_ = float(np.average(self._susceptibility(table), weights=area))
+        here = self._susceptibility(table)
+        self.susceptibility_scale_ = float(np.average(here, weights=area))
         self.reporting_median_ = {
             name: float(np.nanmedian(table[name].to_numpy(float)))
             for name in reporting_columns(covariates(table))
         }
+        return here / self.susceptibility_scale_
 
     def _susceptibility(self, table: pd.DataFrame) -> np.ndarray:
         table = table[self.columns_]
@@ -229,11 +255,13 @@ class Pooled(IntensityEstimator):
         log += np.log(np.maximum(self.forest_.predict(table), 1e-300))
         return np.exp(log / 2) / self.susceptibility_scale_
 
-    def _scale_history(self, table: pd.DataFrame, area: np.ndarray) -> None:
+    def _scale_history(self, table: pd.DataFrame, area: np.ndarray) -> np.ndarray:
+        """Give the history a mean of 1; return it for each row."""
         self.history_scale_ = 1.0
-        if len(self.source_):
-            mean = float(np.average(self._history(table), weights=area))
-            self.history_scale_ = mean if mean > 0 else 1.0
+        before = self._history(table)
+        mean = float(np.average(before, weights=area)) if len(self.source_) else 1.0
+        self.history_scale_ = mean if mean > 0 else 1.0
+        return before / self.history_scale_
 
     def _history(self, table: pd.DataFrame) -> np.ndarray:
         if not len(self.source_):
@@ -251,7 +279,10 @@ class Pooled(IntensityEstimator):
         self.weights_ = dict(zip(PARTS, (share / share.sum()).tolist(), strict=True))
 
     def _relative(self, table: pd.DataFrame) -> np.ndarray:
-        return self._densities(table) @ np.array([self.weights_[name] for name in PARTS])
+        return self._pool(self._densities(table))
+
+    def _pool(self, densities: np.ndarray) -> np.ndarray:
+        return densities @ np.array([self.weights_[name] for name in PARTS])
 
     def decompose(self, table: pd.DataFrame) -> Decomposition:
         """Return the intensity of each row and its factors."""
@@ -266,6 +297,13 @@ class Pooled(IntensityEstimator):
         return Decomposition(
             susceptibility * history * reporting, susceptibility, history, reporting
         )
+
+    def explained(self, table: pd.DataFrame) -> np.ndarray:
+        """Return the intensity of each row without what earlier incidents add."""
+        check_is_fitted(self)
+        here = self._susceptibility(read_table(self, table, reset=False))
+        w = self.weights_
+        return (w["susceptibility"] * here + w["even"]) * self.mean_rate_
 
     def contributions(self, X: Any) -> pd.DataFrame:
         """Effect of each feature on log-intensity, and of the earlier incidents (``history``).
@@ -329,6 +367,15 @@ def decompose(estimator: Any, table: pd.DataFrame) -> Decomposition:
     medians = {n: float(np.nanmedian(table[n].to_numpy(float))) for n in reporting_columns(table)}
     usual = np.maximum(np.asarray(estimator.predict(table.assign(**medians))), 1e-300)
     return Decomposition(intensity, usual, ones, intensity / usual)
+
+
+def explained(estimator: Any, table: pd.DataFrame) -> np.ndarray:
+    """Return the intensity that features and reporting explain: all but ``history``."""
+    if isinstance(estimator, Pooled):
+        return estimator.explained(table)
+    if hasattr(estimator, "source_"):
+        return np.full(len(table), float(estimator.mean_rate_))
+    return np.asarray(estimator.predict(_inputs(estimator, table)))
 
 
 def _inputs(estimator: Any, table: pd.DataFrame) -> pd.DataFrame:

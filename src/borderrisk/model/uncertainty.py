@@ -16,6 +16,7 @@ import pandas as pd
 from borderrisk.compute import map_parallel
 from borderrisk.errors import ConfigError
 from borderrisk.model.cells import CellTable
+from borderrisk.model.dependence import Probes
 from borderrisk.model.estimators.threads import one_thread
 from borderrisk.model.panel import Panel
 from borderrisk.model.pooled import Pooled, SpatialModel, fit_spatial, require_past
@@ -57,6 +58,9 @@ class Intervals:
         Possible intensities, incidents per 100 km² per year.
     level : float
         Probability that an interval aims to cover.
+    curves : ndarray of float32, shape (replicates, values of all features)
+        Partial dependence in each refit (:meth:`borderrisk.model.dependence.Probes.read`), as
+        resampling alone spreads it; no values without probes.
     """
 
     probability_low: np.ndarray
@@ -65,6 +69,7 @@ class Intervals:
     rank_high: np.ndarray
     replicates: np.ndarray
     level: float
+    curves: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
 
 def bootstrap_intervals(
@@ -82,6 +87,7 @@ def bootstrap_intervals(
     workers: int | None = None,
     progress: Progress | None = None,
     model: SpatialModel | None = None,
+    probes: Probes | None = None,
 ) -> Intervals:
     """Refit a model on resampled incidents at redrawn locations.
 
@@ -109,6 +115,8 @@ def bootstrap_intervals(
         Told ``(done, total)`` refits, rehearsals included.
     model : SpatialModel, optional
         The fit on all incidents, if there is one already: the same model, origin and seed.
+    probes : Probes, optional
+        Where each refit's partial dependence is read.
 
     Raises
     ------
@@ -143,11 +151,11 @@ def bootstrap_intervals(
     seeds = np.random.SeedSequence(seed).spawn(2 + ROUNDS)
     total = replicates + ROUNDS * SHORT + LONG
     crew = _Crew(scheduler, workers, replicates, _Counter(progress, total))
-    refits = _refits(model, refit, seeds, crew)
+    refits = _refits(model, refit, seeds, crew, probes)
     point = model.intensity(cells)[cells.study]
     area = cells.study_area_100km2[cells.study]
     drawn = calibrated(point, refits, area, level)
-    return summarise(point, drawn, area, level, horizon_days)
+    return replace(summarise(point, drawn, area, level, horizon_days), curves=refits.curves)
 
 
 def _check(replicates: int, level: float) -> None:
@@ -168,30 +176,42 @@ class Refit:
     origin: pd.Timestamp
     weights: Mapping[str, float] | None = None
 
-    def __call__(self, sample: Panel, seed: int) -> np.ndarray:
-        """Return the intensity of every cell of the domain."""
-        if self.name != "pooled":
+    def __call__(
+        self, sample: Panel, seed: int, probes: Probes | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the intensity of every cell of the domain, and what the probes read."""
+        if self.name == "pooled":
+            estimator: Any = Pooled(**{**self.parameters, "random_state": seed})
+            intensity = estimator.fit_predict_cells(
+                self.cells, sample, self.origin, weights=self.weights
+            )
+        else:
             model = fit_spatial(self.name, self.parameters, self.cells, sample, self.origin, seed)
-            return model.intensity(self.cells)
-        estimator = Pooled(**{**self.parameters, "random_state": seed})
-        estimator.fit_cells(self.cells, sample, self.origin, weights=self.weights)
-        return SpatialModel(self.name, estimator).intensity(self.cells)
+            estimator, intensity = model.estimator, model.intensity(self.cells)
+        return intensity, np.zeros(0) if probes is None else probes.read(estimator)
 
 
-def replicate(refit: Refit, seed: np.random.SeedSequence, number: int) -> np.ndarray:
-    """Return the intensity of the study cells from resampled incidents, float32."""
+def replicate(
+    refit: Refit, probes: Probes | None, seed: np.random.SeedSequence, number: int
+) -> np.ndarray:
+    """Return the intensity of the study cells from resampled incidents, then its curves, float32.
+
+    The curves are all that the probes read.
+    """
     # The seed that spawn() would give to this number, whoever asks first.
     own = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, number))
     rng = np.random.default_rng(own)
     sample = one_truth(refit.past, rng)
-    return _study(refit(sample, _whole(rng)), refit.cells)
+    intensity, curves = refit(sample, _whole(rng), probes)
+    return np.concatenate([_study(intensity, refit.cells), curves.astype(np.float32)])
 
 
 def rehearse(refit: Refit, pilot: np.ndarray, seed: np.random.SeedSequence) -> np.ndarray:
     """Return the intensity of the study cells from incidents simulated from a pilot, float32."""
     rng = np.random.default_rng(seed)
     sample = simulate(refit.past, pilot, refit.cells, rng)
-    return _study(refit(sample, _whole(rng)), refit.cells)
+    intensity, _ = refit(sample, _whole(rng))
+    return _study(intensity, refit.cells)
 
 
 def _whole(rng: np.random.Generator) -> int:
@@ -213,15 +233,22 @@ class Refits(NamedTuple):
         From simulated incidents.
     truth : ndarray, shape (rehearsals, study cells)
         What those were simulated from, in relative units.
+    curves : ndarray of float32, shape (replicates, values of all features)
+        Partial dependence under the resampled incidents.
     """
 
     drawn: np.ndarray
     found: np.ndarray
     truth: np.ndarray
+    curves: np.ndarray = np.zeros((0, 0), np.float32)
 
 
 def _refits(
-    model: SpatialModel, refit: Refit, seeds: Sequence[np.random.SeedSequence], crew: _Crew
+    model: SpatialModel,
+    refit: Refit,
+    seeds: Sequence[np.random.SeedSequence],
+    crew: _Crew,
+    probes: Probes | None,
 ) -> Refits:
     """Refit on everything; each round of rehearsals shares its workers with some replicates."""
     cells, exponent = refit.cells, 1.0
@@ -237,15 +264,16 @@ def _refits(
         jobs = [
             partial(rehearse, refit, worlds[i % len(worlds)], s) for i, s in enumerate(practice)
         ]
-        rows = crew.map(jobs + [partial(replicate, refit, seeds[0], int(i)) for i in share])
-        found = rows[:size]
-        drawn.append(rows[size:])
+        rows = crew.map(jobs + [partial(replicate, refit, probes, seeds[0], int(i)) for i in share])
+        found = np.stack(rows[:size])
+        drawn += rows[size:]
         if not last:
             contrasts = [contrast(log_relative(row, area), area) for row in found]
             exponent = sharpened(exponent, own, contrasts)
     log.info("Intervals: contrast of the pilots is the model's to the power %.2f.", exponent)
     truth = np.stack([worlds[i % len(worlds)][cells.study] for i in range(LONG)])
-    return Refits(np.concatenate(drawn), found, truth)
+    both = np.stack(drawn)
+    return Refits(both[:, : found.shape[1]], found, truth, both[:, found.shape[1] :])
 
 
 def calibrated(point: np.ndarray, refits: Refits, area: np.ndarray, level: float) -> np.ndarray:
@@ -349,7 +377,7 @@ class _Crew:
     replicates: int
     counter: _Counter
 
-    def map(self, jobs: Sequence[Job]) -> np.ndarray:
+    def map(self, jobs: Sequence[Job]) -> list[np.ndarray]:
         """Return one row for each job, in their order."""
         batches = [jobs[k : k + _BATCH] for k in range(0, len(jobs), _BATCH)]
         inside = self.scheduler == "threads"
@@ -360,7 +388,7 @@ class _Crew:
         if not inside:
             # Other processes cannot call back: they are heard of once a round.
             self.counter.add(len(jobs))
-        return np.stack([row for rows in found for row in rows])
+        return [row for rows in found for row in rows]
 
 
 def summarise(

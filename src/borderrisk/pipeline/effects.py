@@ -2,44 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from borderrisk.model.pooled import decompose
+from borderrisk.model.dependence import Probes
+from borderrisk.model.persistence import ModelFile
+from borderrisk.model.uncertainty import Intervals
 
 if TYPE_CHECKING:
     from borderrisk.pipeline.assembly import Scored
     from borderrisk.pipeline.stages import Stages
 
-POINTS = 15
 MOST = 12
-_SAMPLE = 400
+
+
+def probes(stages: Stages, model: ModelFile) -> Probes:
+    """Choose where curves are read: those of the features that matter most."""
+    weights = model.extra.get("importance", {})
+    names = sorted(weights, key=lambda name: -weights[name])
+    usable = [name for name in names if name in stages.cells.x][:MOST]
+    return Probes.choose(stages.cells, usable, seed=stages.config.seed)
 
 
 def partial_dependence(stages: Stages, scored: Scored) -> dict[str, dict[str, Any]]:
     """Mean log-intensity when one feature is set to a value and the others are left.
 
-    Friedman 2001, Annals of Statistics 29(5). Computed for the features that matter most, over an
-    evenly spaced sample of the study area's cells.
+    Returns
+    -------
+    dict
+        For each feature ``values`` and ``effect``; with replicates also ``low`` and ``high``, the
+        quantiles of the refits' curves (drawn out to the curve where it leaves them).
     """
-    model, cells = scored.model.model, stages.cells
-    weights = scored.model.extra.get("importance", {})
-    names = sorted(weights, key=lambda name: -weights[name])[:MOST]
-    study = np.flatnonzero(cells.study)
-    rows = study[:: max(1, len(study) // _SAMPLE)]
-    table = cells.x.iloc[rows]
-    curves: dict[str, dict[str, Any]] = {}
-    for name in (n for n in names if n in table):
-        values = np.unique(np.quantile(cells.x[name][cells.study], np.linspace(0.02, 0.98, POINTS)))
-        means = [_log(model, table.assign(**{name: v})).mean() for v in values]
-        effect = np.asarray(means) - np.mean(means)
-        curves[name] = {"values": values.tolist(), "effect": effect.tolist()}
-    return curves
+    with stages.cache.timed("partial dependence"):
+        at = probes(stages, scored.model)
+        curves = at.split(at.read(scored.model.model))
+    bands = _bands(at, curves, scored.intervals)
+    return {
+        name: {"values": values.tolist(), "effect": curve.tolist()} | band
+        for name, values, curve, band in zip(at.names, at.grids, curves, bands, strict=True)
+    }
 
 
-def _log(model: Any, table: pd.DataFrame) -> np.ndarray:
-    """Log of what terrain, border, access and reporting explain."""
-    parts = decompose(model, table)
-    return np.log(np.maximum(parts.susceptibility * parts.reporting, 1e-300))
+def _bands(
+    at: Probes, curves: Sequence[np.ndarray], intervals: Intervals | None
+) -> list[dict[str, list[float]]]:
+    """Bounds of each curve, or nothing where there were no replicates."""
+    if intervals is None or not intervals.curves.size:
+        return [{} for _ in curves]
+    tails = [(1 - intervals.level) / 2, (1 + intervals.level) / 2]
+    low, high = (at.split(row) for row in np.quantile(intervals.curves, tails, axis=0))
+    return [
+        {"low": np.minimum(a, curve).tolist(), "high": np.maximum(b, curve).tolist()}
+        for a, b, curve in zip(low, high, curves, strict=True)
+    ]

@@ -15,6 +15,7 @@ from borderrisk.model.panel import Panel
 from borderrisk.model.persistence import ModelFile, cell_stats
 from borderrisk.model.pooled import SpatialModel, fit_spatial
 from borderrisk.model.uncertainty import Intervals, bootstrap_intervals
+from borderrisk.pipeline import effects
 
 if TYPE_CHECKING:
     from borderrisk.pipeline.stages import Stages
@@ -102,6 +103,7 @@ def bootstrap(stages: Stages, replicates: int) -> Intervals:
         scheduler=_scheduler(config, replicates),
         workers=config.compute.workers,
         model=SpatialModel(config.model.estimator, stages.model.model),
+        probes=effects.probes(stages, stages.model),
         progress=None if progress is None else lambda done, n: progress("intervals", done, n),
     )
 

@@ -134,11 +134,19 @@ def read_table(estimator: BaseEstimator, X: Any, *, reset: bool) -> pd.DataFrame
         array = validate_data(estimator, X, dtype=None, ensure_all_finite=False, reset=reset)
         frame = pd.DataFrame(array)
     frame.columns = _names(frame.columns)
+    if _plain(frame):
+        return frame
     columns = {name: _column(frame[name]) for name in frame.columns}
     # The dtype is given because pandas 3 would turn labels into its own strings.
     return pd.DataFrame(
         {name: pd.Series(values, dtype=values.dtype) for name, values in columns.items()}
     )
+
+
+def _plain(frame: pd.DataFrame) -> bool:
+    """Whether all is numbers already, as in the cells of a run, which are read again and again."""
+    numbers = all(dtype == np.float64 for dtype in frame.dtypes)
+    return numbers and not np.any(np.isinf(frame.to_numpy()))
 
 
 def _names(columns: pd.Index) -> list[str]:
