@@ -118,16 +118,27 @@ def compare(run_a: Path, run_b: Path, out: Path | None, as_json: bool, verbose: 
 @click.command()
 @common.run_argument()
 @click.option("--top", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option(
+    "--against", metavar="EARLIER_RUN", type=common.PathArgument, help="Show what changed since."
+)
+@common.out_option("File for all segments: .geojson, .csv or .parquet.")
 @common.common_options
-def segments(run_path: Path, top: int, as_json: bool, verbose: bool) -> None:
-    """Rank the stretches of the border.
+def segments(
+    run_path: Path,
+    top: int,
+    against: Path | None,
+    out: Path | None,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Rank the stretches of the border, or show how they changed since an earlier run.
 
     Example: borderrisk segments data/processed/eastern-border --top 20
     """
     common.configure_logging(verbose, as_json)
     from borderrisk import pipeline
 
-    rows = pipeline.top_segments(run_path, top)
+    rows = pipeline.top_segments(run_path, top, against=against, out=out)
     common.emit({"segments": rows}, as_json, common.table_text(rows))
 
 

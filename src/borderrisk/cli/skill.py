@@ -101,6 +101,8 @@ def scenario(
 ) -> None:
     """Re-run with one of the config's scenarios and show the displaced risk by segment.
 
+    Writes a run of the scenario; `borderrisk compare RUN SCENARIO` maps what it changes.
+
     Example: borderrisk scenario configs/eastern-border.yaml closed-harirud
     """
     common.configure_logging(verbose, as_json)
@@ -108,7 +110,9 @@ def scenario(
     from borderrisk import pipeline
 
     facts, rows = pipeline.scenario(config, name, out=out, force=force)
-    common.emit(facts | {"segments": rows}, as_json, common.table_text(rows))
+    common.emit(
+        facts | {"segments": rows}, as_json, common.facts_text(facts), "", common.table_text(rows)
+    )
 
 
 COMMANDS = (evaluate, forecast, verify, scenario)

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from borderrisk.config.base import PathRole, absolute
 from borderrisk.config.inputs import DataConfig
 from borderrisk.config.modelling import FeaturesConfig
-from borderrisk.config.results import ComputeConfig, OutputsConfig
+from borderrisk.config.results import ComputeConfig, OutputsConfig, SegmentsConfig
 
 Key = tuple[str, ...]
 
@@ -34,6 +34,7 @@ def _roles(field: Any) -> list[PathRole]:
 _SECTIONS: dict[str, type[BaseModel]] = {
     "data": DataConfig,
     "features": FeaturesConfig,
+    "segments": SegmentsConfig,
     "outputs": OutputsConfig,
     "compute": ComputeConfig,
 }

@@ -6,7 +6,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from borderrisk.config.base import SCHEDULER, OutputPath, Positive, PositiveCount, Section, Slug
+from borderrisk.config.base import (
+    SCHEDULER,
+    InputPath,
+    OutputPath,
+    Positive,
+    PositiveCount,
+    Section,
+    Slug,
+)
 
 # Texts, as in a file: they become paths when the folder of the config is known.
 _PROCESSED: Any = "../data/processed"
@@ -33,6 +41,10 @@ class SegmentsConfig(Section):
     """Stretches of the border line that are ranked."""
 
     segment_km: Positive = Field(default=10, description="Length of a segment, km.")
+    against: InputPath | None = Field(
+        default=None,
+        description="Folder of an earlier run: segments show how they changed since.",
+    )
 
 
 class ScenarioConfig(Section):

@@ -9,13 +9,15 @@ import shapely
 import xarray as xr
 from scipy.sparse import csr_matrix
 
-from borderrisk.errors import DataError
+from borderrisk.errors import ConfigError, DataError
 from borderrisk.grid import Grid
 
 # Features are read along a segment at about this spacing.
 _SAMPLE_M = 1_000.0
 _TERRAIN = ("slope_mean", "ruggedness", "hidden_share")
 _DRIVERS = 3
+# Stretches of the same id are the same if their ends agree to this many kilometres.
+_SAME_KM = 0.5
 
 
 def segment_table(
@@ -74,7 +76,7 @@ def segment_table(
     if crossings is not None:
         out["crossing_density"] = crossings / length
     out = out.assign(**_along(segments, cells, grid), **_explained(flow, expected, cells, scored))
-    return out if previous is None else _changes(out, previous)
+    return out if previous is None else against_earlier(out, previous)
 
 
 def expected_incidents(cells: xr.Dataset, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
@@ -190,14 +192,55 @@ def _flags(variable: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
     return np.atleast_1d(variable.attrs["flag_values"]), names
 
 
-def _changes(table: gpd.GeoDataFrame, previous: pd.DataFrame) -> gpd.GeoDataFrame:
-    """Join an earlier table by segment id; segments it did not have change by nothing known."""
+def against_earlier(table: gpd.GeoDataFrame, previous: pd.DataFrame) -> gpd.GeoDataFrame:
+    """Say what changed since an earlier table of the same border.
+
+    Parameters
+    ----------
+    table, previous : DataFrame
+        From :func:`segment_table`.
+
+    Returns
+    -------
+    geopandas.GeoDataFrame
+        The table with ``expected_before``, ``change_per_year`` and ``rank_before`` (NaN for
+        segments the earlier one lacks), and ``change``: ``rose`` or ``fell`` where the intervals
+        of the ranks do not meet, ``within intervals`` where they do, ``no intervals`` without any.
+
+    Raises
+    ------
+    ConfigError
+        If the border was cut differently.
+    """
     before = previous.set_index("segment_id").reindex(table.segment_id)
+    _check_same_cut(table, before)
+    expected = before.expected_per_year.to_numpy(float)
     return table.assign(
-        expected_before=before.expected_per_year.to_numpy(),
-        change_per_year=table.expected_per_year.to_numpy() - before.expected_per_year.to_numpy(),
-        rank_before=before["rank"].to_numpy(),
+        expected_before=expected,
+        change_per_year=table.expected_per_year.to_numpy() - expected,
+        rank_before=before["rank"].astype("Int64").to_numpy(),
+        change=_beyond_intervals(table, before),
     )
+
+
+def _check_same_cut(table: pd.DataFrame, before: pd.DataFrame) -> None:
+    ends = ["from_km", "to_km"]
+    apart = np.abs(table[ends].to_numpy(float) - before[ends].to_numpy(float)).max(axis=1)
+    if np.isnan(apart).all() or np.nanmax(apart) > _SAME_KM:
+        raise ConfigError(
+            "The two runs cut the border differently, so their segments cannot be compared; give "
+            "both the same border lines, study_area.window and segments.segment_km."
+        )
+
+
+def _beyond_intervals(table: pd.DataFrame, before: pd.DataFrame) -> np.ndarray:
+    if any(name not in part for part in (table, before) for name in ("rank_low", "rank_high")):
+        return np.full(len(table), "no intervals", dtype=object)
+    best, worst = (table[name].to_numpy(float) for name in ("rank_low", "rank_high"))
+    best_before, worst_before = (before[name].to_numpy(float) for name in ("rank_low", "rank_high"))
+    cases = [np.isnan(best_before), worst < best_before, best > worst_before]
+    words = np.array(["no intervals", "rose", "fell", "within intervals"], dtype=object)
+    return np.asarray(words[np.select(cases, [0, 1, 2], 3)])
 
 
 def top(table: gpd.GeoDataFrame, n: int) -> gpd.GeoDataFrame:

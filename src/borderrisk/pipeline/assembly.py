@@ -13,6 +13,7 @@ import xarray as xr
 from rasterio.warp import transform_bounds
 
 from borderrisk.area import reproject
+from borderrisk.errors import DataError
 from borderrisk.grid import WGS84
 from borderrisk.model.drivers import effects
 from borderrisk.model.persistence import ModelFile
@@ -20,11 +21,13 @@ from borderrisk.model.pooled import decompose
 from borderrisk.model.segment_table import segment_table
 from borderrisk.model.uncertainty import Intervals
 from borderrisk.outputs.scene import Focus, Relief, Scene
+from borderrisk.outputs.store import load_scene
 from borderrisk.pipeline import scoring
 from borderrisk.pipeline.effects import partial_dependence
 from borderrisk.pipeline.inputs import Inputs
+from borderrisk.pipeline.result import SCENE_FOLDER
 from borderrisk.pipeline.stages import Stages
-from borderrisk.runs import shown_path
+from borderrisk.runs import find_run, shown_path
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +47,10 @@ class Scored:
     intervals: Intervals | None
 
 
-def score_cells(stages: Stages, replicates: int, carried: ModelFile | None = None) -> Scored:
-    """Apply the config's own model to its cells, or one carried here from elsewhere."""
+def score_cells(
+    stages: Stages, replicates: int, carried: ModelFile | None = None, *, elsewhere: bool = True
+) -> Scored:
+    """Apply the config's own model to its cells, or one carried here from ``elsewhere``."""
     model = carried or stages.model
     cells, ds = stages.cells, stages.features
     parts = decompose(model.model, cells.x)
@@ -58,15 +63,24 @@ def score_cells(stages: Stages, replicates: int, carried: ModelFile | None = Non
     if model.trust is not None:
         halo_km = stages.config.study_area.halo_km
         variables |= scoring.trust_variable(
-            cells, ds, stages.panel, model.trust, halo_km, trained_here=carried is None
+            cells,
+            ds,
+            stages.panel,
+            model.trust,
+            halo_km,
+            trained_here=carried is None or not elsewhere,
         )
     return Scored(ds.assign(variables).assign(stages.border.slack.data_vars), model, intervals)
 
 
 def make_scene(
-    stages: Stages, scored: Scored, run_id: str, scorecard: dict[str, Any] | None
+    stages: Stages,
+    scored: Scored,
+    run_id: str,
+    scorecard: dict[str, Any] | None,
+    previous: gpd.GeoDataFrame | None = None,
 ) -> Scene:
-    """Build the scene of a run."""
+    """Build the scene of a run; segments are compared with ``previous`` where given."""
     config, inputs = stages.config, stages.inputs
     mapped = config.mapped_focus.items()
     focuses = tuple(Focus(n, f.bounds, f.title or n, f.title_fa) for n, f in mapped)
@@ -79,13 +93,21 @@ def make_scene(
         relief=relief(inputs),
         focuses=focuses,
         meta=_meta(stages, scored, run_id, scorecard),
-        layers={"segments": ranked_segments(stages, scored), **stages.border.layers},
+        layers={"segments": ranked_segments(stages, scored, previous), **stages.border.layers},
     )
 
 
-def ranked_segments(stages: Stages, scored: Scored) -> gpd.GeoDataFrame:
-    """Return the border's segments, ranked by what reaches inland through them."""
-    border, intervals = stages.border, scored.intervals
+def ranked_segments(
+    stages: Stages, scored: Scored, previous: gpd.GeoDataFrame | None = None
+) -> gpd.GeoDataFrame:
+    """Return the border's segments, ranked by what reaches inland through them.
+
+    Where there is an earlier ranking, or the config names an earlier run, they show how they
+    changed since.
+    """
+    border, intervals, against = stages.border, scored.intervals, stages.config.segments.against
+    if previous is None and against is not None:
+        previous = earlier_segments(against)
     return segment_table(
         border.segments,
         border.attribution,
@@ -94,7 +116,27 @@ def ranked_segments(stages: Stages, scored: Scored) -> gpd.GeoDataFrame:
         replicates=None if intervals is None else intervals.replicates,
         level=stages.config.uncertainty.level,
         crossings=border.crossings,
+        previous=previous,
     )
+
+
+def earlier_segments(run: Path) -> gpd.GeoDataFrame:
+    """Read the ranked segments of a finished run."""
+    return segments_of(load_scene(find_run(run) / SCENE_FOLDER))
+
+
+def segments_of(scene: Scene) -> gpd.GeoDataFrame:
+    """Return the ranked segments of a scene.
+
+    Raises
+    ------
+    DataError
+        If it has none.
+    """
+    segments = scene.layers.get("segments")
+    if segments is None or segments.empty:
+        raise DataError("This run holds no border segments; make it again with `borderrisk run`.")
+    return segments
 
 
 def segment_replicates(stages: Stages, scored: Scored) -> np.ndarray | None:

@@ -144,7 +144,7 @@ def verify(
     }
     with RunFolder(final) as folder:
         curves = {"capture_curve": found.capture_curve, "calibration": found.calibration}
-        write_json(facts | curves, folder.path / "manifest.json")
+        write_json({"kind": "verification"} | facts | curves, folder.path / "manifest.json")
         found.table.to_csv(folder.path / "scores.csv", index=False, lineterminator="\n")
         found.missed.to_csv(folder.path / "missed.csv", index=False, lineterminator="\n")
     return facts, _text(found)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import geopandas as gpd
 
 from borderrisk.config import Config
 from borderrisk.errors import ConfigError
@@ -70,7 +72,7 @@ def run(
     wanted = config.evaluation.enabled if evaluate is None else evaluate
     if replicates is None:
         replicates = 0 if evaluate is False else config.uncertainty.replicates
-    return _write_run(stages, None, out, force=force, evaluate=wanted, replicates=replicates)
+    return write_run(stages, None, out, force=force, evaluate=wanted, replicates=replicates)
 
 
 def score(
@@ -101,26 +103,52 @@ def score(
             f"{path.name} needs the feature(s) {', '.join(absent)}, which {config.name} does not "
             "make; use the feature settings it was trained with."
         )
-    return _write_run(stages, saved, out, force=force, evaluate=False, replicates=0)
+    return write_run(stages, saved, out, force=force, evaluate=False, replicates=0)
 
 
-def _write_run(
+@dataclass(frozen=True)
+class Variant:
+    """What a run with a scenario differs in from one without.
+
+    Attributes
+    ----------
+    name : str
+        Of the scenario.
+    before : geopandas.GeoDataFrame
+        The ranked segments without it.
+    note : str
+        What a reader of the results has to know.
+    """
+
+    name: str
+    before: gpd.GeoDataFrame
+    note: str
+
+
+def write_run(
     stages: Stages,
     model: ModelFile | None,
     out: str | Path | None,
     *,
     force: bool,
-    evaluate: bool,
-    replicates: int,
+    evaluate: bool = False,
+    replicates: int = 0,
+    variant: Variant | None = None,
 ) -> Result:
+    """Score the cells and write everything a run leaves; ``model`` is one made elsewhere."""
     config = stages.config
     parent = config.outputs.folder / config.name
     run_id = new_run_id(parent, config.hash)
-    manifest = _manifest(stages, run_id)
-    with RunFolder(Path(out) if out else parent / run_id, force=force) as folder:
+    manifest = _manifest(stages, run_id, "scenario" if variant else "run")
+    default = parent / (f"{variant.name}-{run_id}" if variant else run_id)
+    with RunFolder(Path(out) if out else default, force=force) as folder:
         with run_log(folder.path / LOG, stages.project):
-            scored = score_cells(stages, replicates, model)
-            scene = make_scene(stages, scored, run_id, stages.scorecard if evaluate else None)
+            scored = score_cells(stages, replicates, model, elsewhere=variant is None)
+            card = stages.scorecard if evaluate else None
+            before = variant.before if variant else None
+            scene = make_scene(stages, scored, run_id, card, before)
+            if variant:
+                scene = _noted(scene, manifest, variant)
             save_model(folder.path / MODEL, scored.model)
             with stages.cache.timed("outputs"):
                 write_outputs(scene, config, folder.path)
@@ -134,14 +162,20 @@ def _write_run(
     return Result(folder.final, scene, facts)
 
 
-def _manifest(stages: Stages, run_id: str) -> Manifest:
+def _manifest(stages: Stages, run_id: str, kind: str = "run") -> Manifest:
     config = stages.config
     manifest = Manifest(
         run_id=run_id, config_name=config.name, config_hash=config.hash, seed=config.seed,
-        project=stages.project,
+        project=stages.project, kind=kind,
     )  # fmt: skip
     manifest.add_inputs(input_files(config), stages.cache.hashes)
     return manifest
+
+
+def _noted(scene: Scene, manifest: Manifest, variant: Variant) -> Scene:
+    manifest.notes.append(variant.note)
+    notes = [variant.note, *scene.meta["notes"]]
+    return replace(scene, meta={**scene.meta, "notes": notes, "scenario": variant.name})
 
 
 def _with_manifest(scene: Scene, manifest: Manifest, stages: Stages) -> Scene:
@@ -221,5 +255,5 @@ def evaluate(
         scored = score_cells(stages, 0)
         scene = make_scene(stages, scored, run_id, scorecard)
         write_figures(scene, folder.path / "figures", formats=("png", "svg"))
-        _manifest(stages, run_id).write(folder.path, stages.cache.records)
+        _manifest(stages, run_id, "evaluation").write(folder.path, stages.cache.records)
     return folder.final, scorecard, text

@@ -6,23 +6,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
+import pandas as pd
 
-from borderrisk.errors import DataError
+from borderrisk.errors import ConfigError
 from borderrisk.model.allocation import Allocation, allocate
-from borderrisk.model.segment_table import top
+from borderrisk.model.segment_table import against_earlier, top
 from borderrisk.outputs.cells import cells_table, find_focus
 from borderrisk.outputs.compare import compare, write_comparison
 from borderrisk.outputs.export import SUFFIXES, export
+from borderrisk.outputs.geojson import write_layer
+from borderrisk.outputs.report.ranking import nearest_places
 from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.webmap import write_map
+from borderrisk.pipeline.assembly import segments_of
 from borderrisk.pipeline.result import open_run
 from borderrisk.pipeline.writing import SEGMENT_REPLICATES, map_name, records
 
 _SHOWN = (
     "rank", "rank_low", "rank_high", "segment_id", "from_km", "length_km", "expected_per_year",
-    "rate_per_km", "trust",
+    "rate_per_km", "near", "hours_to_target", "nearest_target", "driver_1", "trust",
 )  # fmt: skip
+_CHANGES = (
+    "rank", "rank_before", "segment_id", "near", "expected_before", "expected_per_year",
+    "change_per_year", "change",
+)  # fmt: skip
+_FORMATS = {".geojson": "geojson", ".csv": "csv", ".parquet": "parquet"}
+# Rows of a plan that are printed; --json has all.
+_PLAN_ROWS = 20
 
 
 def write_maps(
@@ -73,26 +85,101 @@ def compare_runs(
     folder = Path(out) if out else b.folder.parent / f"compare-{a.folder.name}-{b.folder.name}"
     found = compare(a.scene, b.scene)
     write_comparison(found, folder)
-    return {"folder": str(folder), "cells": len(found.table), **found.counts}
+    return {
+        "folder": str(folder), "cells": len(found.table), **found.counts,
+        **_segment_changes(a.scene, b.scene, folder),
+    }  # fmt: skip
 
 
-def _segments(scene: Scene) -> Any:
-    segments = scene.layers.get("segments")
-    if segments is None or segments.empty:
-        raise DataError("This run holds no border segments; make it again with `borderrisk run`.")
-    return segments
+def _segment_changes(a: Scene, b: Scene, folder: Path) -> dict[str, Any]:
+    """Write how the segments changed, where both runs have them, and say how much moved."""
+    if any("segments" not in scene.layers for scene in (a, b)):
+        return {}
+    moved = against_earlier(segments_of(b), segments_of(a))
+    for suffix in (".csv", ".geojson"):
+        _write_table(moved, folder / f"segments{suffix}")
+    change = moved["change_per_year"].to_numpy(float)
+    return {
+        "segments": len(moved),
+        "expected reports a year": f"{moved['expected_before'].sum():.2f} -> "
+        f"{moved['expected_per_year'].sum():.2f}",
+        "moved between segments": float(np.nansum(np.abs(change)) / 2),
+    }
 
 
-def top_segments(run_path: str | Path, count: int) -> list[dict[str, Any]]:
-    """Rank the border's segments; return the first rows."""
-    table = top(_segments(open_run(run_path).scene), count)
-    shown = [name for name in _SHOWN if name in table]
-    return records(table[shown])
+def top_segments(
+    run_path: str | Path,
+    count: int,
+    *,
+    against: str | Path | None = None,
+    out: str | Path | None = None,
+) -> list[dict[str, Any]]:
+    """Rank the border's segments; return the first rows.
+
+    Parameters
+    ----------
+    run_path : path
+        A run.
+    count : int
+        Rows returned.
+    against : path, optional
+        An earlier run: the rows say what changed since, largest change first.
+    out : path, optional
+        File for all segments with all columns: ``.geojson``, ``.csv`` or ``.parquet``.
+
+    Raises
+    ------
+    ConfigError
+        If the earlier run cut the border differently, or the file's ending is none of these.
+    """
+    scene = open_run(run_path).scene
+    table = segments_of(scene)
+    if against is not None:
+        table = against_earlier(table, segments_of(open_run(against).scene))
+    if out is not None:
+        _write_table(table, Path(out))
+    table = table.assign(near=_near(scene, table))
+    if against is None:
+        return _rows(top(table, count), _SHOWN)
+    order = np.argsort(-np.abs(np.nan_to_num(table["change_per_year"])), kind="stable")
+    return _rows(table.iloc[order].head(count), _CHANGES)
+
+
+def _rows(table: pd.DataFrame, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    return records(table[[name for name in names if name in table]])
+
+
+def _near(scene: Scene, table: gpd.GeoDataFrame) -> list[str]:
+    """Where each segment is, like ``7 km N of Mirjaveh``."""
+    middle = table.geometry.to_crs(scene.grid.crs).interpolate(0.5, normalized=True)
+    return nearest_places(scene.settlements, middle)
+
+
+def _write_table(table: gpd.GeoDataFrame, path: Path) -> None:
+    if path.suffix not in _FORMATS:
+        raise ConfigError(f"{path.name}: write segments to one of {', '.join(_FORMATS)}.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".geojson":
+        write_layer(table, path, "segments")
+    elif path.suffix == ".parquet":
+        table.to_parquet(path)
+    else:
+        table.drop(columns="geometry").to_csv(path, index=False, lineterminator="\n")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Which segments to watch, and what that is expected to cover."""
+    """Which segments to watch, and what that is expected to cover.
+
+    Attributes
+    ----------
+    payload : dict
+        JSON-ready, with every segment.
+    rows : list of dict
+        The segments to print.
+    text : str
+        What to print below them.
+    """
 
     payload: dict[str, Any]
     rows: list[dict[str, Any]]
@@ -110,7 +197,7 @@ def allocate_segments(
 ) -> Plan:
     """Choose border segments within a length budget."""
     result = open_run(run_path)
-    segments = _segments(result.scene)
+    segments = segments_of(result.scene)
     replicates = result.folder / SEGMENT_REPLICATES
     found = allocate(
         segments,
@@ -131,7 +218,12 @@ def allocate_segments(
         "segments": rows,
         "schedule": None if found.schedule is None else records(found.schedule),
     }
-    return Plan(payload, rows, _plan_text(found))
+    shown = found.segments.assign(near=_near(result.scene, _placed(segments, found.segments)))
+    return Plan(payload, records(shown.head(_PLAN_ROWS)), _plan_text(found))
+
+
+def _placed(segments: gpd.GeoDataFrame, chosen: pd.DataFrame) -> gpd.GeoDataFrame:
+    return segments.set_index("segment_id").loc[chosen["segment_id"]]
 
 
 def _plan_text(found: Allocation) -> str:
@@ -142,6 +234,12 @@ def _plan_text(found: Allocation) -> str:
         f"{found.km:.0f} km watched at a time; expected share of the reported incidents behind "
         f"them: {found.capture:.0%}{bounds}"
     ]
+    left = len(found.segments) - _PLAN_ROWS
+    if left > 0:
+        part = found.segments.iloc[_PLAN_ROWS:]
+        km = float((part["coverage"] * part["length_km"]).sum())
+        lines.insert(0, f"... and {left} segments more, {km:.1f} km of the budget among them "
+                        "(--json lists all)")  # fmt: skip
     if found.schedule is not None:
         for day, part in found.schedule.groupby("day"):
             lines.append(f"day {day}: {', '.join(part['segment_id'])}")

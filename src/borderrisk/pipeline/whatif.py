@@ -9,11 +9,10 @@ import geopandas as gpd
 import numpy as np
 
 from borderrisk.config import Config
-from borderrisk.outputs.geojson import write_layer
 from borderrisk.pipeline.assembly import ranked_segments, score_cells
+from borderrisk.pipeline.jobs import Variant, write_run
 from borderrisk.pipeline.stages import Stages
-from borderrisk.pipeline.writing import records, write_json
-from borderrisk.runs import RunFolder, new_run_id
+from borderrisk.pipeline.writing import records
 
 _SHOWN = ("segment_id", "expected_before", "expected_after", "displaced", "rank_before", "rank")
 _TOP = 20
@@ -26,36 +25,64 @@ def scenario(
 
     The model of the config is kept: only where it is applied changes, so that what differs is due
     to the scenario and not to another fit. Stages that the scenario does not touch are not run
-    again.
+    again. What is written is a whole run of the scenario (its maps, segments with their change,
+    corridors), so every command on runs takes it, `borderrisk compare` among them. It has no
+    intervals: they are those of a fit, and nothing is fitted.
+
+    Parameters
+    ----------
+    config : Config
+        With the scenario.
+    name : str
+        Of the scenario.
+    out : path, optional
+        Folder; ``<scenario>-<run id>`` among the runs of the config by default.
+    force : bool
+        Replace an earlier run in ``out``.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such scenario.
     """
-    before, after = Stages.of(config), Stages.of(config.with_scenario(name))
+    changed = config.with_scenario(name)
+    before = Stages.of(config)
     base = ranked_segments(before, score_cells(before, 0))
-    moved = _displaced(base, ranked_segments(after, score_cells(after, 0, before.model)))
-    run_id = new_run_id(config.outputs.folder / config.name, config.hash)
-    final = Path(out) if out else config.outputs.folder / config.name / f"{name}-{run_id}"
+    called = config.scenarios[name].title or name
+    after = Stages.of(changed.with_changes(_titles(config, name)))
+    variant = Variant(name, base, _note(config, called))
+    result = write_run(after, before.model, out, force=force, variant=variant)
+    moved = result.scene.layers["segments"]
     facts = {
-        "scenario": config.scenarios[name].title or name,
-        "folder": str(final),
+        "scenario": called,
+        "folder": str(result.folder),
         "expected_before": float(moved["expected_before"].sum()),
-        "expected_after": float(moved["expected_after"].sum()),
-        "moved": float(np.abs(moved["displaced"]).sum() / 2),
+        "expected_after": float(moved["expected_per_year"].sum()),
+        "displaced": float(np.abs(moved["change_per_year"]).sum() / 2),
     }
-    with RunFolder(final, force=force) as folder:
-        write_layer(moved, folder.path / "segments.geojson")
-        moved.drop(columns="geometry").to_csv(
-            folder.path / "segments.csv", index=False, lineterminator="\n"
-        )
-        write_json(facts, folder.path / "manifest.json")
-    order = np.argsort(-np.abs(moved["displaced"].to_numpy()), kind="stable")[:_TOP]
-    return facts, records(moved.iloc[order][list(_SHOWN)])
+    return facts, _most_moved(moved)
 
 
-def _displaced(before: gpd.GeoDataFrame, after: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    old = before.set_index("segment_id").reindex(after["segment_id"])
-    expected = old["expected_per_year"].to_numpy()
-    return after.assign(
-        expected_before=expected,
-        expected_after=after["expected_per_year"],
-        displaced=after["expected_per_year"].to_numpy() - expected,
-        rank_before=old["rank"].to_numpy(),
+def _titles(config: Config, name: str) -> dict[str, str]:
+    """Name the scenario in the titles of its maps and report."""
+    own = config.scenarios[name]
+    titles = {"title": f"{config.title or config.name}: {own.title or name}"}
+    if config.title_fa:
+        titles["title_fa"] = f"{config.title_fa}: {own.title_fa or own.title or name}"
+    return titles
+
+
+def _note(config: Config, called: str) -> str:
+    return (
+        f"What-if: {called}. The model of {config.title or config.name} was kept and applied to "
+        "the changed conditions; nothing was fitted again, and there are no intervals. It shows "
+        "what the model would expect, not what people would do."
     )
+
+
+def _most_moved(moved: gpd.GeoDataFrame) -> list[dict[str, Any]]:
+    order = np.argsort(-np.abs(moved["change_per_year"].to_numpy()), kind="stable")[:_TOP]
+    table = moved.iloc[order].rename(
+        columns={"expected_per_year": "expected_after", "change_per_year": "displaced"}
+    )
+    return records(table[list(_SHOWN)])

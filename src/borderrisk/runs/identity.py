@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 from borderrisk.errors import DataError
 
 MANIFEST = "manifest.json"
+# Folders that hold scored cells; others (an evaluation) have a manifest too.
+SCORED = ("run", "scenario")
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?")
 
 
@@ -44,7 +47,7 @@ def find_run(path: str | Path) -> Path:
     Raises
     ------
     DataError
-        If there is no finished run.
+        If there is no finished run, or the folder holds something else, such as an evaluation.
     """
     path = Path(path)
     if not path.exists():
@@ -52,13 +55,32 @@ def find_run(path: str | Path) -> Path:
     if not path.is_dir():
         raise DataError(f"{path}: is a file; give the folder of a run.")
     if (path / MANIFEST).is_file():
-        return path
+        return _scored(path)
     runs = _runs_in(path)
     if runs:
         return max(runs, key=_age_key)
     configs = sorted(p.name for p in path.iterdir() if p.is_dir() and _runs_in(p))
     hint = f"; give one of {', '.join(configs)} in it" if configs else ""
     raise DataError(f"{path}: holds no finished run (no {MANIFEST}){hint}.")
+
+
+def _scored(path: Path) -> Path:
+    kind = _kind(path)
+    if kind not in SCORED:
+        raise DataError(
+            f"{path}: holds the {kind} of a config, no scored cells; give a folder written by "
+            "`borderrisk run` or `borderrisk scenario`."
+        )
+    return path
+
+
+def _kind(path: Path) -> str:
+    """Read from a manifest what a folder holds; damaged ones are noticed when opened."""
+    try:
+        facts = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return SCORED[0]
+    return str(facts.get("kind", SCORED[0])) if isinstance(facts, dict) else SCORED[0]
 
 
 def _runs_in(folder: Path) -> list[Path]:

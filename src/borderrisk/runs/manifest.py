@@ -35,6 +35,8 @@ class Manifest:
         Of all random numbers.
     project : Path
         Paths of inputs are kept relative to it (see :func:`project_folder`).
+    kind : str
+        What the folder holds: ``run``, ``scenario`` or ``evaluation``.
 
     Attributes
     ----------
@@ -45,11 +47,19 @@ class Manifest:
     """
 
     def __init__(
-        self, *, run_id: str, config_name: str, config_hash: str, seed: int, project: Path
+        self,
+        *,
+        run_id: str,
+        config_name: str,
+        config_hash: str,
+        seed: int,
+        project: Path,
+        kind: str = "run",
     ) -> None:
         self.counts: dict[str, int] = {}
         self.notes: list[str] = []
         self._facts = {
+            "kind": kind,
             "run_id": run_id,
             "config": {"name": config_name, "sha256": config_hash},
             "seed": seed,
