@@ -159,3 +159,13 @@ def test_entries_that_cannot_be_kept(tmp_path):
 def test_a_missing_ledger(tmp_path):
     with pytest.raises(DataError, match="cannot be read"):
         ledger.check(tmp_path / "none.jsonl")
+
+
+def test_a_forecast_is_found_by_its_hash(tmp_path):
+    path, (_, second) = written(tmp_path, [{"forecast": "aa"}, {"forecast": "bb"}])
+    assert ledger.entry_of(path, "bb") == second
+    with pytest.raises(DataError, match="cc is not recorded here"):
+        ledger.entry_of(path, "cc")
+    path.write_bytes(path.read_bytes().replace(b"aa", b"ab"))
+    with pytest.raises(DataError, match="line 1: was changed"):
+        ledger.entry_of(path, "bb")

@@ -120,6 +120,31 @@ def check(path: str | Path, holds: str | None = None) -> list[dict[str, Any]]:
     return entries
 
 
+def entry_of(path: str | Path, forecast: str) -> dict[str, Any]:
+    """Return the entry that records a forecast, from a ledger that holds together.
+
+    Parameters
+    ----------
+    path : str or Path
+        The ledger.
+    forecast : str
+        Hash of the forecast.
+
+    Raises
+    ------
+    DataError
+        If the ledger cannot be read or does not hold together, or does not know the forecast.
+    """
+    for entry in check(path):
+        if entry.get("forecast") == forecast:
+            return entry
+    raise DataError(
+        f"{path}: the forecast {forecast[:12]} is not recorded here; it was not made by "
+        "`borderrisk forecast`, was put together again later, or lines were removed from the "
+        "ledger. Give the ledger it was recorded in, or restore both from a copy."
+    )
+
+
 def _add(file: BinaryIO, content: dict[str, Any], path: str | Path) -> dict[str, Any]:
     file.seek(0)
     so_far = file.read()

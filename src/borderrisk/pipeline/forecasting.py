@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from datetime import date, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from borderrisk.config import Config
-from borderrisk.errors import ConfigError
+from borderrisk.errors import DataError
 from borderrisk.model import forecast as frozen
 from borderrisk.model import ledger, scores, verification
 from borderrisk.model.backtest import BASELINES
@@ -36,18 +37,22 @@ def forecast(
     Raises
     ------
     DataError
-        If too few incidents lie before the origin.
+        If too few incidents lie before the origin, or the ledger does not hold together; nothing
+        is written then.
     """
     day = pd.Timestamp(origin).date().isoformat()
     stages = Stages.of(config.with_changes({"train": {"origin": day}}))
     least = config.evaluation.min_past_incidents
     if len(stages.panel) < least:
-        raise ConfigError(
+        raise DataError(
             f"--origin {day}: {len(stages.panel)} incidents lie before it, at least {least} are "
             "needed (evaluation.min_past_incidents); choose a later origin."
         )
     parent = config.outputs.folder / config.name
     final = Path(out) if out else parent / f"forecast-{day}-{horizon_days}d"
+    record = parent / LEDGER
+    if record.exists():
+        ledger.check(record)
     with tempfile.TemporaryDirectory() as place:
         model = Path(place) / MODEL
         save_model(model, stages.model)
@@ -61,13 +66,21 @@ def forecast(
             past=stages.panel.incidents,
             line=border_line(stages.border),
             baselines=BASELINES,
-            meta=_meta(stages),
+            meta=_meta(stages) | {"ledger": _relative(record, final)},
         )
-    entry = ledger.append(parent / LEDGER, {"forecast": facts["hash"], "origin": day})
+    entry = ledger.append(record, {"forecast": facts["hash"], "origin": day})
     return {
         "folder": str(final), "origin": day, "horizon_days": horizon_days, "hash": facts["hash"],
-        "incidents": len(stages.panel), "ledger": str(parent / LEDGER), "entry": entry["index"],
+        "incidents": len(stages.panel), "ledger": str(record), "entry": entry["index"],
     }  # fmt: skip
+
+
+def _relative(path: Path, folder: Path) -> str | None:
+    """Path as seen from a folder, so that both can be moved together; None on another drive."""
+    try:
+        return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+    except ValueError:
+        return None
 
 
 def _cells(stages: Stages, horizon_days: int) -> pd.DataFrame:
@@ -109,17 +122,33 @@ def _meta(stages: Stages) -> dict[str, Any]:
 
 
 def verify(
-    forecast_path: str | Path, incidents_path: str | Path, *, out: str | Path | None = None
+    forecast_path: str | Path,
+    incidents_path: str | Path,
+    *,
+    out: str | Path | None = None,
+    ledger_path: str | Path | None = None,
 ) -> tuple[dict[str, Any], str]:
     """Score a frozen forecast against incidents reported since; return facts and a text.
+
+    Parameters
+    ----------
+    forecast_path, incidents_path : path
+        The forecast, and the incidents in the same layout.
+    out : path, optional
+        Folder of the verification; beside the forecast by default.
+    ledger_path : path, optional
+        The ledger in which the forecast was recorded; by default where it was when the forecast was
+        made, or beside it. Without any, the verification says so.
 
     Raises
     ------
     DataError
-        If the forecast was changed, the file is not in the forecast's incident layout, an incident
-        is dated before the origin, or none lies in the study area within the horizon.
+        If the forecast was changed, its ledger was or does not know it, the file is not in the
+        forecast's incident layout, an incident is dated before the origin, or none lies in the
+        study area within the horizon. Nothing is written then.
     """
     opened = frozen.open_forecast(forecast_path)
+    entry = _recorded(opened, Path(forecast_path), ledger_path)
     meta = opened.facts["meta"]
     table = read_incidents(
         incidents_path,
@@ -131,14 +160,16 @@ def verify(
     verification.check_dates(table.incidents, opened)
     panel = Panel.build(table.incidents, opened.grid, opened.domain)
     found = verification.verify(opened, panel)
+    notes = [_record_note(entry), *found.notes]
     source = Path(forecast_path)
     final = Path(out) if out else source.with_name(f"{source.name}-verified")
     facts: dict[str, Any] = {
         "folder": str(final),
         "forecast": opened.hash,
         "incidents": found.counts,
+        "recorded": entry,
         "gain": found.gain,
-        "notes": found.notes,
+        "notes": notes,
         "scores": records(found.table),
         "missed": records(found.missed.astype(str)),
     }
@@ -147,15 +178,35 @@ def verify(
         write_json({"kind": "verification"} | facts | curves, folder.path / "manifest.json")
         found.table.to_csv(folder.path / "scores.csv", index=False, lineterminator="\n")
         found.missed.to_csv(folder.path / "missed.csv", index=False, lineterminator="\n")
-    return facts, _text(found)
+    return facts, _text(found, notes)
 
 
-def _text(found: verification.Verification) -> str:
+def _recorded(
+    opened: frozen.Forecast, folder: Path, given: str | Path | None
+) -> dict[str, Any] | None:
+    """Return the ledger's entry for a forecast, None if there is no ledger to ask."""
+    noted = opened.facts["meta"].get("ledger")
+    places = [folder / noted] if noted else []
+    known = next((p for p in (*places, folder.parent / LEDGER) if p.is_file()), None)
+    path = Path(given) if given else known
+    return None if path is None else ledger.entry_of(path, opened.hash)
+
+
+def _record_note(entry: dict[str, Any] | None) -> str:
+    if entry is None:
+        return (
+            "No ledger was found for this forecast: its own hash matches, but nothing else vouches "
+            "for the day it was made."
+        )
+    return f"Recorded in the ledger as entry {entry['index']}, {entry['utc']}."
+
+
+def _text(found: verification.Verification, notes: list[str]) -> str:
     shown = ["model", "role", "subset", "incidents", "bits", "capture_10", "auc"]
     columns = [name for name in shown if name in found.table]
     gain = found.gain
     lines = [
-        *found.notes,
+        *notes,
         f"{gain['bits']:+.2f} bits per incident over the best baseline ({gain['baseline']}), "
         f"{gain['low']:+.2f} to {gain['high']:+.2f}",
         found.table[columns].round(3).to_string(index=False),
