@@ -5,7 +5,7 @@ from borderrisk.features import catalogue
 
 
 def test_templates_fill_their_names_in():
-    assert catalogue.feature("border_distance_afg_km").long_name.endswith("AFG")
+    assert catalogue.feature("border_distance_afg_km").long_name.endswith("Afghanistan")
     assert catalogue.feature("tpi_25km").long_name == "Topographic position within 25 km"
     assert catalogue.feature("hours_from_border").name == "hours_from_border"
     assert catalogue.feature("hours_to_home_settlement").long_name.startswith("Walking time to the")

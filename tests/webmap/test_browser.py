@@ -2,16 +2,18 @@
 
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from borderrisk.outputs.palette import RISK_COLOURS
 from borderrisk.outputs.webmap import write_map
 
 pytestmark = pytest.mark.browser
 BARE = "hide=top,places,incidents,borders,area,hatch,segments,odd-layer,relief"
-INFERNO = ["#f3f68a", "#fb9b06", "#d74b3f", "#8c2369", "#2b0b57"]
+INFERNO = list(RISK_COLOURS)
 
 
 def until(page, expression, argument=None):
@@ -303,6 +305,136 @@ def test_paper_shows_map_legend_and_heading_in_light_colours(open_map):
     page.emulate_media(media="screen")
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     until(page, "document.documentElement.dataset.theme === 'dark'")
+
+
+def test_paper_has_cells_lines_and_the_view_of_the_screen(open_map, scene):
+    """Cells are there at once, lines as pictures: Chromium prints a cleared canvas as white."""
+    page = open_map(f"#{BARE.replace('borders,', '')}", color_scheme="dark")
+    view = "[BR.app.map.getCenter().lat, BR.app.map.getCenter().lng, BR.app.map.getZoom()]"
+    before = page.evaluate(view)
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    hidden = """[...document.querySelectorAll('.leaflet-overlay-pane canvas, canvas.br-mini')]
+      .map((canvas) => getComputedStyle(canvas).display)"""
+    assert set(page.evaluate(hidden)) == {"none"}
+    image = pixels(page)
+    for k in (1, 3, 5):
+        row, col = cells_of_class(scene, k)[0]
+        assert colour(image, *spot(page, row, col)) == INFERNO[k - 1]
+    x, y = page.evaluate("""() => {
+      const point = BR.app.map.latLngToContainerPoint([30.8, 61.35]);
+      return [Math.round(point.x), Math.round(point.y)];
+    }""")
+    assert image[y - 3 : y + 4, x - 3 : x + 4].min() < 60
+    page.emulate_media(media="screen")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate(view) == pytest.approx(before)
+    assert page.locator(".br-still").count() == 0
+
+
+def test_the_legend_explains_lines_and_kinds_of_incident(open_map):
+    page = open_map()
+    legend = page.locator(".br-legend")
+    part = legend.locator("[data-layer=segments]")
+    assert "fewest a km" in part.inner_text()
+    assert "most a km" in part.inner_text()
+    strips = part.locator(".br-line").evaluate_all(
+        "all => all.map((piece) => piece.style.getPropertyValue('--swatch'))"
+    )
+    assert strips == INFERNO
+    kinds = page.evaluate("BR.app.config.kinds.map(({colour, ring}) => colour + ring)")
+    assert len(set(kinds)) == len(kinds) == 3
+    page.locator("#br-show-segments").uncheck()
+    until(page, "!document.querySelector('.br-legend [data-layer=segments]')")
+
+
+def test_popups_of_lines_speak_in_names(open_map):
+    page = open_map()
+    page.evaluate("BR.app.groups.segments.eachLayer((line) => line.getPopup() && line.openPopup())")
+    popup = page.locator(".leaflet-popup-content")
+    assert "Iran – Afghanistan" in popup.inner_text()
+    page.locator("[data-tool=language]").click()
+    page.evaluate("BR.app.groups.segments.eachLayer((line) => line.getPopup() && line.openPopup())")
+    assert "ایران – افغانستان" in popup.inner_text()
+
+
+def test_a_popup_keeps_clear_of_the_legend(open_map, scene):
+    page = open_map()
+    cells = [cells_of_class(scene, k)[0] for k in (1, 3, 5)]
+    for language in ("en", "fa"):
+        page.evaluate("lang => BR.app.update({lang})", language)
+        for cell in cells:
+            page.evaluate(
+                "id => BR.app.select(BR.app.cells.find(id), {move: true})", cell_id(*cell)
+            )
+            page.wait_for_timeout(400)
+            legend = page.locator(".br-legend").bounding_box()
+            popup = page.locator(".leaflet-popup-content-wrapper").bounding_box()
+            right = popup["x"] >= legend["x"] + legend["width"]
+            left = popup["x"] + popup["width"] <= legend["x"]
+            assert right or left, (language, cell)
+
+
+def test_names_of_countries_stand_in_view_and_clear_of_the_legend(open_map):
+    page = open_map("#hide=incidents")
+    named = page.locator(".br-country").all_inner_texts()
+    assert set(named) <= {"Iran", "Afghanistan"}
+    assert "Afghanistan" in named
+    legend = page.locator(".br-legend").bounding_box()
+    for label in page.locator(".br-country span").all():
+        box = label.bounding_box()
+        assert box["x"] + box["width"] <= legend["x"] or box["y"] + box["height"] <= legend["y"]
+
+
+def test_a_run_without_intervals_says_so(open_map, scene, tmp_path):
+    cells = scene.cells.drop_vars(["probability_low", "probability_high"])
+    write_map(replace(scene, cells=cells), tmp_path / "map.html")
+    page = open_map("#cell=r010c020", path=tmp_path / "map.html")
+    page.wait_for_selector(".leaflet-popup .br-id")
+    assert "No interval was computed" in page.locator("[data-br='no-interval']").inner_text()
+    assert "No interval was computed" in page.locator(".br-skill").inner_text()
+    assert page.locator(".br-bar").count() == 0
+    assert page.locator("#br-layer option[value=width]").count() == 0
+
+
+def test_scale_minimap_coordinates_and_full_screen(open_map):
+    page = open_map(f"#{BARE}")
+    assert re.fullmatch(r"\d+ km", page.locator(".leaflet-control-scale-line").inner_text())
+    page.mouse.move(*spot(page, 10, 20))
+    lat, lon, rest = re.match(
+        r"([\d.]+), ([\d.]+) · (.*)", page.locator(".br-coordinates").inner_text()
+    ).groups()
+    middle = page.evaluate("""() => {
+      const outline = BR.cellOutline(BR.app, BR.app.cells.find('r010c020'));
+      return [L.latLngBounds(outline).getCenter().lat, L.latLngBounds(outline).getCenter().lng];
+    }""")
+    assert [float(lat), float(lon)] == pytest.approx(middle, abs=0.02)
+    assert rest.startswith("r010c020 · ")
+    page.evaluate("BR.app.map.setView([31, 60], 9, {animate: false})")
+    box = page.locator(".br-mini").bounding_box()
+    page.mouse.click(box["x"] + 20, box["y"] + 64)
+    until(page, "BR.app.map.getCenter().lng < 59.5")
+    page.locator("[data-tool=full]").click()
+    until(page, "document.fullscreenElement !== null")
+
+
+def test_the_keyboard_reaches_every_control_in_order(open_map):
+    page = open_map(f"#{BARE}")
+    page.locator("#br-search").focus()
+    seen = []
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        name = page.evaluate("""(() => {
+          const e = document.activeElement;
+          const seen = getComputedStyle(e).outlineStyle !== 'none' || e === document.body;
+          return seen ? e.id || e.dataset.tool || e.tagName : `unseen ${e.outerHTML.slice(0, 60)}`;
+        })()""")
+        if name == "BODY":
+            break
+        seen.append(name)
+    assert [name for name in seen if name.startswith("unseen")] == []
+    wanted = ["br-layer", "br-opacity", "br-threshold", "br-from", "br-to", "panel", "measure"]
+    assert [name for name in seen if name in wanted] == wanted
 
 
 def test_the_panel_carries_scorecard_vintage_and_licences(open_map):

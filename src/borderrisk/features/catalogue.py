@@ -10,6 +10,13 @@ import xarray as xr
 HORN = "Horn 1981, Proc. IEEE 69(1)"
 RILEY = "Riley, DeGloria & Elliot 1999, Intermountain J. Sci. 5"
 TOBLER = "Tobler 1993, NCGIA Technical Report 93-1"
+# English short names by ISO 3166 code, for the borders of Iran and of its neighbours.
+COUNTRIES = {
+    "AFG": "Afghanistan", "ARE": "Emirates", "ARM": "Armenia", "AZE": "Azerbaijan",
+    "BHR": "Bahrain", "CHN": "China", "IND": "India", "IRN": "Iran", "IRQ": "Iraq",
+    "KWT": "Kuwait", "OMN": "Oman", "PAK": "Pakistan", "QAT": "Qatar", "SAU": "Saudi Arabia",
+    "TJK": "Tajikistan", "TKM": "Turkmenistan", "TUR": "Türkiye", "UZB": "Uzbekistan",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -151,15 +158,41 @@ def feature(name: str) -> Feature:
     Examples
     --------
     >>> feature("border_distance_afg_km").long_name
-    'Distance to the border with AFG'
+    'Distance to the border with Afghanistan'
+    >>> feature("settlement_distance_100k_km").long_name
+    'Distance to the nearest place of 100,000 people'
     """
     if name in _BY_NAME:
         return _BY_NAME[name]
     for pattern, template in _TEMPLATES:
         if match := pattern.fullmatch(name):
-            words = {k: v.upper() if k == "ccc" else v for k, v in match.groupdict().items()}
+            words = {kind: spoken(kind, text) for kind, text in match.groupdict().items()}
             return replace(template, name=name, long_name=template.long_name.format(**words))
     raise KeyError(f"{name!r} is not a declared feature")
+
+
+def spoken(kind: str, text: str) -> str:
+    """Put a part of a feature's name into words.
+
+    Parameters
+    ----------
+    kind : str
+        What the part is: ``ccc`` a country, ``size`` a number of people, ``target`` a place.
+    text : str
+        As it stands in the name.
+
+    Examples
+    --------
+    >>> spoken("ccc", "tkm"), spoken("target", "torbat-e_jam"), spoken("size", "10k")
+    ('Turkmenistan', 'Torbat-e Jam', '10,000')
+    """
+    if kind == "ccc":
+        return COUNTRIES.get(text.upper(), text.upper())
+    if kind == "target":
+        return re.sub(r"[^\W_]{3,}", lambda word: word[0].capitalize(), text.replace("_", " "))
+    if kind == "size" and re.fullmatch(r"\d+k?", text):
+        return f"{int(text.rstrip('k')) * (1000 if text.endswith('k') else 1):,}"
+    return text
 
 
 def is_feature(name: str) -> bool:

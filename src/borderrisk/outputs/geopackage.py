@@ -20,6 +20,8 @@ CREATE TABLE layer_styles (
   styleName TEXT, styleQML TEXT, styleSLD TEXT, useAsDefault BOOLEAN, description TEXT,
   owner TEXT, ui TEXT, update_time DATETIME
 )"""
+# Newer versions bring nothing needed here, and make older QGIS doubt the file.
+_VERSION = "1.2"
 # GeoPackage stores when a layer was last changed; a fixed time keeps equal content equal bytes.
 _TIME = "2000-01-01T00:00:00.000Z"
 
@@ -30,16 +32,18 @@ def write_geopackage(layers: Mapping[str, gpd.GeoDataFrame], path: Path) -> None
     Parameters
     ----------
     layers : mapping of str to geopandas.GeoDataFrame
-        In the order they are to appear. ``cells``, ``incidents`` and ``border`` are styled.
+        In the order they are to appear. ``cells``, ``incidents``, ``border`` and ``segments`` are
+        styled.
     path : Path
         File to make; it must not exist.
 
     References
     ----------
-    OGC 12-128r19, GeoPackage Encoding Standard 1.4.
+    OGC 12-128r15, GeoPackage Encoding Standard 1.2.1.
     """
     for name, table in layers.items():
-        write_vector(table, path, name, "GPKG", GEOMETRY_NAME="geom", append=path.exists())
+        fresh = {} if path.exists() else {"VERSION": _VERSION}
+        write_vector(table, path, name, "GPKG", GEOMETRY_NAME="geom", append=path.exists(), **fresh)
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(_STYLE_TABLE)
         database.execute(

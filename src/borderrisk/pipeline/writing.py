@@ -39,7 +39,8 @@ def write_outputs(scene: Scene, config: Config, folder: Path) -> None:
     write_cells(cells, folder / "cells.parquet", "geoparquet")
     write_cells(cells, folder / "cells.geojson", "geojson")
     write_risk_tif(scene, folder / "risk.tif")
-    write_qml(folder / "risk.qml")
+    for name in ("risk", "cells"):
+        write_qml(folder / f"{name}.qml")
     format_ = config.outputs.features_format
     write_features(scene.cells, folder / f"features.{format_}", format_)
     for name, layer in scene.layers.items():

@@ -1,5 +1,5 @@
 <!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>
-<qgis version="3.28" styleCategories="Symbology">
+<qgis version="3.22" styleCategories="Symbology">
   <renderer-v2 type="categorizedSymbol" attr="risk_class" symbollevels="0" forceraster="0" enableorderby="0">
     <categories>
       <category type="long" value="5" symbol="4" label="${label_5}" render="true"/>
@@ -14,7 +14,10 @@
           <Option type="Map">
             <Option type="QString" name="color" value="${risk_1}"/>
             <Option type="QString" name="style" value="solid"/>
-            <Option type="QString" name="outline_style" value="no"/>
+            <Option type="QString" name="outline_color" value="${risk_1}"/>
+            <Option type="QString" name="outline_style" value="solid"/>
+            <Option type="QString" name="outline_width" value="0.1"/>
+            <Option type="QString" name="outline_width_unit" value="MM"/>
             <Option type="QString" name="joinstyle" value="bevel"/>
           </Option>
         </layer>
@@ -24,7 +27,10 @@
           <Option type="Map">
             <Option type="QString" name="color" value="${risk_2}"/>
             <Option type="QString" name="style" value="solid"/>
-            <Option type="QString" name="outline_style" value="no"/>
+            <Option type="QString" name="outline_color" value="${risk_2}"/>
+            <Option type="QString" name="outline_style" value="solid"/>
+            <Option type="QString" name="outline_width" value="0.1"/>
+            <Option type="QString" name="outline_width_unit" value="MM"/>
             <Option type="QString" name="joinstyle" value="bevel"/>
           </Option>
         </layer>
@@ -34,7 +40,10 @@
           <Option type="Map">
             <Option type="QString" name="color" value="${risk_3}"/>
             <Option type="QString" name="style" value="solid"/>
-            <Option type="QString" name="outline_style" value="no"/>
+            <Option type="QString" name="outline_color" value="${risk_3}"/>
+            <Option type="QString" name="outline_style" value="solid"/>
+            <Option type="QString" name="outline_width" value="0.1"/>
+            <Option type="QString" name="outline_width_unit" value="MM"/>
             <Option type="QString" name="joinstyle" value="bevel"/>
           </Option>
         </layer>
@@ -44,7 +53,10 @@
           <Option type="Map">
             <Option type="QString" name="color" value="${risk_4}"/>
             <Option type="QString" name="style" value="solid"/>
-            <Option type="QString" name="outline_style" value="no"/>
+            <Option type="QString" name="outline_color" value="${risk_4}"/>
+            <Option type="QString" name="outline_style" value="solid"/>
+            <Option type="QString" name="outline_width" value="0.1"/>
+            <Option type="QString" name="outline_width_unit" value="MM"/>
             <Option type="QString" name="joinstyle" value="bevel"/>
           </Option>
         </layer>
@@ -54,13 +66,16 @@
           <Option type="Map">
             <Option type="QString" name="color" value="${risk_5}"/>
             <Option type="QString" name="style" value="solid"/>
-            <Option type="QString" name="outline_style" value="no"/>
+            <Option type="QString" name="outline_color" value="${risk_5}"/>
+            <Option type="QString" name="outline_style" value="solid"/>
+            <Option type="QString" name="outline_width" value="0.1"/>
+            <Option type="QString" name="outline_width_unit" value="MM"/>
             <Option type="QString" name="joinstyle" value="bevel"/>
           </Option>
         </layer>
       </symbol>
     </symbols>
   </renderer-v2>
-  <layerOpacity>0.85</layerOpacity>
+  <layerOpacity>1</layerOpacity>
   <blendMode>0</blendMode>
 </qgis>

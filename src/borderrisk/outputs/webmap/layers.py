@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,17 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from borderrisk.features.catalogue import spoken
 from borderrisk.outputs.webmap.metrics import RISK_SHARES
+from borderrisk.outputs.webmap.names import (
+    Label,
+    country_label,
+    is_named,
+    metric_label,
+    names,
+    pair_label,
+    slug,
+)
 from borderrisk.outputs.webmap.palette import RAMPS
 
 DIGITS = 4
@@ -49,6 +59,8 @@ class LayerStyle:
         Column whose quantiles choose a colour of the risk ramp; ``""`` for one colour.
     darkest_lowest : bool
         Whether low values of that column are the dark ones.
+    ends, ends_fa : tuple of str
+        What the light and the dark end of the ramp mean.
     shown : bool
         Whether it is drawn when the map opens.
     """
@@ -61,6 +73,8 @@ class LayerStyle:
     fields: tuple[FieldSpec, ...] = ()
     ranked_by: str = ""
     darkest_lowest: bool = False
+    ends: tuple[str, str] = ("low", "high")
+    ends_fa: tuple[str, str] = ("کم", "زیاد")
     shown: bool = True
 
 
@@ -76,6 +90,10 @@ _FIELDS = (
     FieldSpec("share", "Share of all", "سهم از کل", "probability"),
     FieldSpec("rate_per_km", "Reports a year per km", "گزارش در سال در هر کیلومتر"),
     FieldSpec("length_km", "Length", "طول", "km"),
+    FieldSpec("trust", "Reliance", "اتکاپذیری"),
+    FieldSpec("driver_1", "First driver", "عامل نخست"),
+    FieldSpec("driver_2", "Second driver", "عامل دوم"),
+    FieldSpec("driver_3", "Third driver", "عامل سوم"),
     FieldSpec("target", "Towards", "به سوی"),
     FieldSpec("neighbour", "From", "از"),
     FieldSpec("route", "Route", "مسیر"),
@@ -100,8 +118,11 @@ LAYERS: dict[str, LayerStyle] = {
         ranked_by="rate_per_km",
         fields=_fields(
             "segment_id", "pair", "rank", "rank_low", "rank_high", "expected_per_year",
-            "expected_low", "expected_high", "share", "rate_per_km", "length_km",
+            "expected_low", "expected_high", "share", "rate_per_km", "length_km", "trust",
+            "driver_1", "driver_2", "driver_3",
         ),
+        ends=("fewest a km", "most a km"),
+        ends_fa=("کمترین در کیلومتر", "بیشترین در کیلومتر"),
     ),
     "corridors": LayerStyle(
         "Corridors",
@@ -109,6 +130,8 @@ LAYERS: dict[str, LayerStyle] = {
         weight=1,
         ranked_by="slack_to_hours",
         darkest_lowest=True,
+        ends=("slower ways", "quickest ways"),
+        ends_fa=("راه‌های کندتر", "سریع‌ترین راه‌ها"),
         shown=False,
         fields=_fields("neighbour", "target", "slack_from_hours", "slack_to_hours", "best_hours"),
     ),
@@ -129,17 +152,25 @@ def style_of(name: str) -> LayerStyle:
     return LAYERS.get(name) or LayerStyle(words, words)
 
 
-def layer_json(name: str, frame: gpd.GeoDataFrame, window: shapely.Geometry) -> dict[str, Any]:
-    """JSON-ready layer: its style and the features that touch a window (WGS84)."""
+def layer_json(
+    name: str,
+    frame: gpd.GeoDataFrame,
+    window: shapely.Geometry,
+    places: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """JSON-ready layer: its style and the features that touch a window (WGS84).
+
+    ``places`` has the Persian names of places by :func:`borderrisk.outputs.webmap.names.slug`.
+    """
     style = style_of(name)
     near = frame[frame.geometry.notna() & frame.intersects(window)]
-    fields = style.fields or _plain_fields(near)
+    fields = [field for field in style.fields or _plain_fields(near) if field.column in near]
     colours = _colours(near, style)
     features = [
         {
             "g": geometry_json(geometry),
             **colour,
-            "p": [plain(row[field.column]) for field in fields if field.column in near],
+            "p": [in_words(field.column, row[field.column], places) for field in fields],
         }
         for (_, row), geometry, colour in zip(near.iterrows(), near.geometry, colours, strict=True)
     ]
@@ -149,12 +180,39 @@ def layer_json(name: str, frame: gpd.GeoDataFrame, window: shapely.Geometry) -> 
         "weight": style.weight,
         "dash": style.dash,
         "shown": style.shown,
+        "colour": style.colour,
         "ramp": list(RAMPS["inferno"]) if style.ranked_by in near else [],
-        "fields": [
-            {"en": f.label, "fa": f.label_fa, "units": f.units} for f in fields if f.column in near
-        ],
+        "ends": {"en": style.ends, "fa": style.ends_fa},
+        "fields": [{"en": f.label, "fa": f.label_fa, "units": f.units} for f in fields],
         "features": features,
     }
+
+
+def in_words(column: str, value: Any, places: Mapping[str, str] | None = None) -> Any:
+    """Value of a column for a popup; codes of countries, places and features become words.
+
+    Examples
+    --------
+    >>> in_words("neighbour", "AFG")["en"], in_words("length_km", 9.5)
+    ('Afghanistan', 9.5)
+    """
+    value = plain(value)
+    if not isinstance(value, str) or not value:
+        return value
+    words: Label | None = None
+    if column == "neighbour":
+        words = country_label(value)
+    elif column == "pair":
+        words = pair_label(value)
+    elif column == "target":
+        english = spoken("target", value)
+        words = {"en": english, "fa": (places or {}).get(slug(value), english)}
+    elif column == "trust":
+        words = names()["codes"].get(value)
+    elif column.startswith("driver_") and is_named(value):
+        label = metric_label(value, places)
+        words = {language: str(label[language]) for language in ("en", "fa")}
+    return words or value
 
 
 def _plain_fields(frame: gpd.GeoDataFrame) -> tuple[FieldSpec, ...]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
+
+import pandas as pd
 
 from borderrisk.features import catalogue
 
@@ -33,15 +37,26 @@ def strings() -> dict[str, Label]:
     return table
 
 
-def variable_label(attrs: dict[str, Any]) -> dict[str, Any]:
-    """Label of a variable known only by its own attributes."""
+def variable_label(
+    name: str, attrs: dict[str, Any], places: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Label of a variable that the tables do not know, by its own attributes."""
     label = str(attrs["long_name"])
     note = {"en": "", "fa": ""}
-    return {"en": label, "fa": label, "units": str(attrs.get("units", "")), "note": note}
+    persian = feature_fa(name, places) or label
+    return {"en": label, "fa": persian, "units": str(attrs.get("units", "")), "note": note}
 
 
-def metric_label(name: str) -> dict[str, Any]:
-    """Label, unit and explanation of a score or feature in both languages."""
+def metric_label(name: str, places: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Label, unit and explanation of a score or feature in both languages.
+
+    Parameters
+    ----------
+    name : str
+        A score of ``names.json`` or a feature of the catalogue.
+    places : mapping of str to str, optional
+        Persian names of places by :func:`slug`.
+    """
     entry = names()["metrics"].get(name)
     if entry:
         return {
@@ -54,29 +69,73 @@ def metric_label(name: str) -> dict[str, Any]:
     note = " · ".join(part for part in (feature.source, feature.citation) if part)
     return {
         "en": feature.long_name,
-        "fa": feature_fa(name) or feature.long_name,
+        "fa": feature_fa(name, places) or feature.long_name,
         "units": feature.units,
         "note": {"en": note, "fa": note},
     }
 
 
-def feature_fa(name: str) -> str:
+def is_named(name: str) -> bool:
+    """Whether :func:`metric_label` knows a variable."""
+    return name in names()["metrics"] or catalogue.is_feature(name)
+
+
+def feature_fa(name: str, places: Mapping[str, str] | None = None) -> str:
     """Persian name of a feature, ``""`` when it has none."""
     for template, label in names()["features"].items():
         pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(template))
         if match := re.fullmatch(pattern, name):
-            return str(label).format(**{k: _word(v) for k, v in match.groupdict().items()})
+            words = {kind: _word(kind, text, places) for kind, text in match.groupdict().items()}
+            return str(label).format(**words)
     return ""
 
 
-def _word(text: str) -> str:
-    return country_label(text.upper())["fa"] if text.upper() in names()["countries"] else text
+def _word(kind: str, text: str, places: Mapping[str, str] | None) -> str:
+    if kind == "ccc":
+        return country_label(text.upper())["fa"]
+    if kind == "target":
+        return (places or {}).get(slug(text)) or catalogue.spoken(kind, text)
+    return catalogue.spoken(kind, text).translate(_PERSIAN_DIGITS)
+
+
+_PERSIAN_DIGITS = str.maketrans("0123456789,", "۰۱۲۳۴۵۶۷۸۹٬")
+
+
+def slug(name: str) -> str:
+    """Spelling under which one place is found: lower case, no marks, no spaces.
+
+    Examples
+    --------
+    >>> slug("Chāh Bahār") == slug("chah-bahar")
+    True
+    """
+    plain = unicodedata.normalize("NFKD", name)
+    return "".join(c for c in plain.casefold() if c.isalnum())
+
+
+def persian_places(settlements: pd.DataFrame) -> dict[str, str]:
+    """Persian names of settlements by :func:`slug`; the largest place of a name wins."""
+    rows = settlements.sort_values("population", kind="stable")
+    pairs = zip(rows["name"].astype(str), rows["name_fa"].fillna("").astype(str), strict=True)
+    return {slug(name): persian for name, persian in pairs if persian}
 
 
 def country_label(code: str) -> Label:
     """Name of a country by its ISO 3166 code; the code itself when none is known."""
-    known: Label = names()["countries"].get(code, {"en": code, "fa": code})
-    return known
+    english = catalogue.COUNTRIES.get(code, code)
+    return {"en": english, "fa": names()["countries"].get(code, english)}
+
+
+def pair_label(pair: str) -> Label:
+    """Name of the border between two countries, like ``IRN-AFG``.
+
+    Examples
+    --------
+    >>> pair_label("IRN-AFG")["en"]
+    'Iran – Afghanistan'
+    """
+    sides = [country_label(code) for code in pair.split("-")]
+    return {language: " – ".join(side[language] for side in sides) for language in ("en", "fa")}
 
 
 def kind_label(kind: str) -> Label:

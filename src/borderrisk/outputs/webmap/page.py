@@ -24,7 +24,7 @@ from borderrisk.outputs.webmap.view import Bounds
 SCRIPTS = (
     "base.js", "codec.js", "mesh.js", "cells.js", "paint.js", "format.js", "search.js",
     "permalink.js", "risklayer.js", "vectors.js", "labels.js", "popup.js", "legend.js", "panel.js",
-    "about.js", "tools.js", "minimap.js", "app.js", "start.js",
+    "about.js", "tools.js", "minimap.js", "paper.js", "app.js", "start.js",
 )  # fmt: skip
 _HOST = re.compile(r"[A-Za-z0-9.*-]+(:\d+)?")
 
@@ -104,7 +104,7 @@ def _shell(bounds: Bounds) -> folium.Map:
     shell = folium.Map(
         location=[round((south + north) / 2, 5), round((west + east) / 2, 5)],
         zoom_start=6, tiles=None, prefer_canvas=True, zoom_control=False,
-        min_zoom=4, max_zoom=16, zoom_snap=0.5, world_copy_jump=False,
+        min_zoom=4, max_zoom=16, zoom_snap=0.5, world_copy_jump=False, fade_animation=False,
     )  # fmt: skip
     shell.default_js, shell.default_css = [], []
     return shell
@@ -115,7 +115,12 @@ def _add_relief(shell: folium.Map, relief: ReliefImage | None) -> Element | None
         return None
     west, south, east, north = relief.bounds
     return folium.raster_layers.ImageOverlay(
-        relief.uri, bounds=[[south, west], [north, east]], pane="tilePane", zindex=2, alt=""
+        relief.uri,
+        bounds=[[south, west], [north, east]],
+        pane="tilePane",
+        zindex=2,
+        alt="",
+        pixelated=False,
     ).add_to(shell)
 
 

@@ -1,13 +1,16 @@
 """Colours of the map: monotone in lightness, told apart by colour-blind readers.
 
 Five steps of matplotlib's ``inferno``, ``cividis``, ``viridis`` and ``YlGnBu``, seven of ``PRGn``,
-written out so that a map needs no plotting library and never changes with one.
+written out so that a map needs no plotting library and never changes with one. Risk has the
+colours it has in figures and GIS styles.
 """
 
 from __future__ import annotations
 
+from borderrisk.outputs.palette import RISK_COLOURS
+
 RAMPS: dict[str, tuple[str, ...]] = {
-    "inferno": ("#f3f68a", "#fb9b06", "#d74b3f", "#8c2369", "#2b0b57"),
+    "inferno": RISK_COLOURS,
     "cividis": ("#fce236", "#bbad6d", "#7c7b78", "#424e6c", "#002656"),
     "viridis": ("#f1e51d", "#5cc863", "#21908d", "#3b518b", "#46085c"),
     "teal": ("#f8fcca", "#b7e3b6", "#40b5c4", "#216aad", "#0d2161"),
@@ -17,8 +20,8 @@ RAMPS: dict[str, tuple[str, ...]] = {
 }
 
 # Okabe & Ito 2008, without the yellow and the reds that drown in the risk ramp.
-KINDS = ("#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#4d4d4d", "#b8860b")
-OTHER_KIND = "#7f7f7f"
+KINDS = ("#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#8a6d00", "#4d4d4d")
+OTHER_KIND = "#8c8c8c"
 
 
 def relative_luminance(colour: str) -> float:

@@ -7,10 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from borderrisk.features import catalogue
 from borderrisk.outputs.webmap.columns import DRIVERS, Packed
 from borderrisk.outputs.webmap.metrics import CODED, values_of
-from borderrisk.outputs.webmap.names import kind_label, metric_label, names, strings, variable_label
+from borderrisk.outputs.webmap.names import (
+    is_named,
+    kind_label,
+    metric_label,
+    names,
+    persian_places,
+    strings,
+    variable_label,
+)
 from borderrisk.outputs.webmap.projection import meshes
 from borderrisk.outputs.webmap.scorecard import headline
 from borderrisk.outputs.webmap.vectors import nearest_places, vectors_json
@@ -89,9 +96,10 @@ def _scored_in_all(view: View) -> int:
 
 
 def _label(view: View, legend: dict[str, Any]) -> dict[str, Any]:
-    name = legend["name"]
-    known = name in names()["metrics"] or catalogue.is_feature(name)
-    return metric_label(name) if known else variable_label(view.scene.cells[name].attrs)
+    name, places = legend["name"], persian_places(view.scene.settlements)
+    if is_named(name):
+        return metric_label(name, places)
+    return variable_label(name, view.scene.cells[name].attrs, places)
 
 
 def _meanings(view: View, name: str) -> list[str]:
@@ -107,9 +115,10 @@ def _meanings(view: View, name: str) -> list[str]:
 def _drivers(view: View) -> list[dict[str, Any]]:
     """Features the driver codes stand for, with label, unit and the column that holds them."""
     entries = []
+    places = persian_places(view.scene.settlements)
     for name in _meanings(view, "driver_1"):
-        if catalogue.is_feature(name):
-            entries.append({"name": name, "label": metric_label(name)})
+        if is_named(name):
+            entries.append({"name": name, "label": metric_label(name, places)})
         else:
             words = name.replace("_", " ")
             entries.append({"name": name, "label": {"en": words, "fa": words, "units": ""}})

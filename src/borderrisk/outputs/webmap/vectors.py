@@ -6,20 +6,22 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
-import pandas as pd
 import shapely
 from scipy.spatial import KDTree
 
 from borderrisk.area import reproject
 from borderrisk.grid import WGS84
 from borderrisk.outputs.webmap.layers import geometry_json, layer_json, plain
-from borderrisk.outputs.webmap.names import country_label
+from borderrisk.outputs.webmap.names import country_label, persian_places
 from borderrisk.outputs.webmap.palette import KINDS, OTHER_KIND
 from borderrisk.outputs.webmap.view import View
 
 AROUND_DEGREES = 1.0
 SIMPLIFY_DEGREES = 0.001
 MAX_PLACES = 600
+# Where the name of a country may stand: nodes across the box, how much nearer its own places must
+# be than foreign ones, how far from any of them, and how many spots a map carries.
+NODES, SURE, NEAR_DEGREES, MAX_SPOTS = 24, 0.75, 1.5, 120
 INCIDENT_TEXT = (
     "incident_id", "date_precision", "kind", "confidence", "place", "province", "country",
     "actor", "target", "summary", "source",
@@ -37,14 +39,18 @@ def vectors_json(view: View) -> dict[str, Any]:
     """Every vector layer of a view."""
     box = window(view)
     scene = view.scene
+    places = persian_places(scene.settlements)
     return {
         "area": _area(view),
         "borders": _borders(scene.borders, box),
         "places": _places(scene.settlements, box),
         "countries": _countries(scene.settlements, box),
+        "nodeDegrees": round(_node_step(box), 4),
         "incidents": _incidents(view, box),
         "kinds": _kinds(scene.incidents),
-        "layers": [layer_json(name, frame, box) for name, frame in sorted(scene.layers.items())],
+        "layers": [
+            layer_json(name, frame, box, places) for name, frame in sorted(scene.layers.items())
+        ],
     }
 
 
@@ -81,14 +87,44 @@ def _places(settlements: gpd.GeoDataFrame, box: shapely.Geometry) -> list[dict[s
 
 
 def _countries(settlements: gpd.GeoDataFrame, box: shapely.Geometry) -> list[dict[str, Any]]:
-    """Name of each country at the middle of its places in the box."""
-    near = settlements[settlements.intersects(box)]
-    middle = pd.DataFrame({"c": near["country"], "x": near.geometry.x, "y": near.geometry.y})
-    return [
-        {"label": country_label(str(code)), "x": round(float(x), 3), "y": round(float(y), 3)}
-        for code, x, y in middle.groupby("c")[["x", "y"]].median().itertuples()
-        if code
-    ]
+    """Name of each country in the box with spots where it may stand, the best first.
+
+    Spots are nodes well inside the country: every place near them is one of its own.
+    """
+    near = settlements[settlements.intersects(box) & (settlements["country"].astype(str) != "")]
+    if near.empty:
+        return []
+    xy = np.column_stack([near.geometry.x, near.geometry.y])
+    code = near["country"].astype(str).to_numpy()
+    nodes = _nodes(box)
+    found = []
+    for name in np.unique(code):
+        spots = _spots(xy[code == name], xy[code != name], nodes)
+        found.append({"label": country_label(str(name)), "at": spots.round(3).tolist()})
+    return found
+
+
+def _nodes(box: shapely.Geometry) -> np.ndarray:
+    west, south, east, north = shapely.bounds(box)
+    step = _node_step(box)
+    lon, lat = np.meshgrid(np.arange(west, east, step), np.arange(south, north, step))
+    return np.column_stack([lon.ravel(), lat.ravel()])
+
+
+def _node_step(box: shapely.Geometry) -> float:
+    west, south, east, north = shapely.bounds(box)
+    return float(max(east - west, north - south) / NODES)
+
+
+def _spots(own: np.ndarray, others: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+    """Middle of a country's own places, then nodes it is sure of, nearest to the middle first."""
+    middle = np.median(own, axis=0)
+    if not len(others):
+        return middle[None]
+    mine, foreign = KDTree(own).query(nodes)[0], KDTree(others).query(nodes)[0]
+    inside = nodes[(mine < SURE * foreign) & (mine < NEAR_DEGREES)]
+    order = np.argsort(np.hypot(*(inside - middle).T), kind="stable")
+    return np.vstack([middle, inside[order[:MAX_SPOTS]]])
 
 
 def _incidents(view: View, box: shapely.Geometry) -> list[dict[str, Any]]:
@@ -114,12 +150,21 @@ def _incidents(view: View, box: shapely.Geometry) -> list[dict[str, Any]]:
     ]
 
 
-def _kinds(incidents: gpd.GeoDataFrame) -> list[dict[str, str]]:
-    """Kinds of incident, most frequent first, each with its colour."""
+def _kinds(incidents: gpd.GeoDataFrame) -> list[dict[str, Any]]:
+    """Kinds of incident, most frequent first, each with its colour.
+
+    Once the colours are used up they come again as rings; "other" is grey and last.
+    """
     counts = incidents["kind"].astype(str).value_counts()
-    names = sorted(counts.index, key=lambda kind: (-int(counts[kind]), kind))
-    colours = [*KINDS, *[OTHER_KIND] * max(0, len(names) - len(KINDS))]
-    return [{"name": name, "colour": colours[i]} for i, name in enumerate(names)]
+    names = sorted(counts.index, key=lambda kind: (kind == "other", -int(counts[kind]), kind))
+    return [{"name": name, **_mark(name, i)} for i, name in enumerate(names)]
+
+
+def _mark(kind: str, number: int) -> dict[str, Any]:
+    """Colour of a kind and whether its dots are rings."""
+    if kind == "other" or number >= 2 * len(KINDS):
+        return {"colour": OTHER_KIND, "ring": False}
+    return {"colour": KINDS[number % len(KINDS)], "ring": number >= len(KINDS)}
 
 
 def nearest_places(view: View, x: np.ndarray, y: np.ndarray) -> list[str]:

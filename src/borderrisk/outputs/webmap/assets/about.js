@@ -49,7 +49,7 @@
   BR.about = function (app) {
     const dropped = app.config.dropped.length ? BR.el('p', { class: 'br-mute', text: app.t('dropped', { names: app.config.dropped.join(', ') }) }) : null;
     return [
-      BR.el('section', { class: 'br-skill' }, BR.el('h2', { text: app.t('skill') }), skill(app)),
+      BR.el('section', { class: 'br-skill' }, BR.el('h2', { text: app.t('skill') }), skill(app), BR.noInterval(app.config) && 'probability' in app.config.columns ? BR.el('p', { text: app.t('noInterval') }) : null),
       BR.el('details', {}, BR.el('summary', { text: app.t('about') }), meanings(app)),
       BR.el('details', {}, BR.el('summary', { text: app.t('data') }), vintage(app), BR.el('ul', { class: 'br-sources' }, app.config.facts.sources.map((item) => source(app, item))), dropped),
     ];

@@ -28,7 +28,12 @@
     kind(name) { return this.config.kinds.find((kind) => kind.name === name); }
     kindLabel(name) { return this.kind(name).label[this.state.lang]; }
     placeName(place) { return (this.state.lang === 'fa' && place.fa) || place.n; }
-    placeByName(name) { const place = this.config.places.find((p) => p.n === name); return place ? this.placeName(place) : name; }
+    placeByName(name) {
+      const wanted = BR.normalise(name);
+      const place = this.config.places.find((p) => BR.normalise(p.n) === wanted);
+      return place && place.fa && this.state.lang === 'fa' ? place.fa : name;
+    }
+
     /** Word for a code of a coded variable. */
     codeLabel(name, code) {
       const word = this.config.codes[name][code] || String(code);
@@ -138,6 +143,7 @@
       await Promise.all(BR.popupColumns(this.config).map((name) => this.cells.load(name)));
       await Promise.all(BR.driversOf(this, i).map(({ feature }) => this.cells.load(feature.name)));
       this.selection.setLatLngs(outline);
+      if (this.map.getSize().x > 700) Object.assign(this.popup.options, this.clear('autoPanPadding'));
       this.popup.setLatLng(point).setContent(BR.cellPopup(this, i)).openOn(this.map);
       this.state.cell = this.cells.id(i);
       this.writeHash();
@@ -145,8 +151,17 @@
 
     home() {
       const [west, south, east, north] = this.config.bounds;
-      const beside = this.map.getSize().x > 900 ? 270 : 16;
-      this.map.fitBounds([[south, west], [north, east]], { animate: false, ...(this.dir() === 'rtl' ? { paddingTopLeft: [beside, 16], paddingBottomRight: [16, 16] } : { paddingTopLeft: [16, 16], paddingBottomRight: [beside, 16] }) });
+      this.map.fitBounds([[south, west], [north, east]], { animate: false, ...this.clear('padding') });
+    }
+
+    /** Room kept free of the legend: beside it on a wide map, above it on a narrow one. Keys of Leaflet's options begin with `prefix`. */
+    clear(prefix) {
+      const { x: width, y: height } = this.map.getSize();
+      const legend = this.legendNode ? this.legendNode.getBoundingClientRect() : { width: 240, height: 200 };
+      const beside = width > 700 ? legend.width + 28 : 16;
+      const [top, bottom] = width > 700 ? [16, 16] : [64, Math.min(legend.height + 34, 0.5 * height)];
+      const left = this.dir() === 'rtl';
+      return { [`${prefix}TopLeft`]: [left ? beside : 16, top], [`${prefix}BottomRight`]: [left ? 16 : beside, bottom] };
     }
 
     writeHash() {

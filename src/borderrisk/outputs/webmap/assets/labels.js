@@ -32,29 +32,50 @@
     const near = app.config.places.filter((place) => place.pop >= least && bounds.contains([place.y, place.x]));
     const at = ([y, x]) => app.map.latLngToContainerPoint([y, x]);
     const dots = app.shown('incidents') ? app.incidents.filter((item) => app.map.hasLayer(item.marks[1])).map(({ incident }) => at([incident.y, incident.x])).map(({ x, y }) => ({ x: x - 4, y: y - 4, w: 8, h: 8 })) : [];
+    const room = app.map.getSize();
     const countries = app.config.countries.map((country) => {
-      const { x, y } = at([country.y, country.x]);
-      const w = 14 * country.label[app.state.lang].length;
-      return [{ x: x - w / 2, y: y - 10, w, h: 20 }];
+      const w = (app.state.lang === 'fa' ? 9 : 11.5) * country.label[app.state.lang].length;
+      const spots = country.at.map(([lon, lat]) => at([lat, lon]));
+      const boxes = country.at.map(([lon, lat], k) => ({ lon, lat, ...centred(spots[k], w) }));
+      const seen = boxes.filter(({ x, y, h }) => x > 4 && y > 4 && x + w < room.x - 4 && y + h < room.y - 4);
+      const near = 0.75 * BR.nodeStep(app);
+      return seen.filter((box) => BR.endsNear(box, spots, near)).concat(seen);
     });
     const places = near.map((place) => {
       const { x, y } = at([place.y, place.x]);
       const w = 8 + 7.5 * name(place, app.state.lang).length;
       return [{ x: x + 6, y: y - 9, w, h: 18 }, { x: x - 6 - w, y: y - 9, w, h: 18 }];
     });
-    BR.declutter([...places.slice(0, 4), ...countries, ...places.slice(4)], dots).forEach((side, k) => {
+    BR.declutter([...places.slice(0, 4), ...countries, ...places.slice(4)], [...dots, ...furniture(app)]).forEach((side, k) => {
       if (side < 0) return;
       const first = Math.min(4, places.length);
       const i = k - first;
       const isCountry = i >= 0 && i < countries.length;
-      app.places.addLayer(isCountry ? countryLabel(app, app.config.countries[i]) : label(app, near[k < first ? k : k - countries.length], side));
+      app.places.addLayer(isCountry ? countryLabel(app, app.config.countries[i], countries[i][side]) : label(app, near[k < first ? k : k - countries.length], side));
     });
     return app.places;
   };
 
-  function countryLabel(app, country) {
+  /** Pixels between the spots a country's name may stand at. */
+  BR.nodeStep = (app) => app.config.nodeDegrees * (app.map.latLngToContainerPoint([0, 1]).x - app.map.latLngToContainerPoint([0, 0]).x);
+
+  /** Whether both ends of a label lie by some spot of its own country, so that it does not run over the border. */
+  BR.endsNear = ({ x, y, w, h }, spots, near) => [x, x + w].every((end) => spots.some((spot) => Math.abs(spot.x - end) <= near && Math.abs(spot.y - y - h / 2) <= near));
+
+  const centred = ({ x, y }, w) => ({ x: x - w / 2, y: y - 10, w, h: 20 });
+
+  /** What lies over the map and hides whatever is written under it. */
+  function furniture(app) {
+    const map = app.map.getContainer().getBoundingClientRect();
+    return [...document.querySelectorAll('.br-tools .br-card, .br-legend, .br-mini')].map((node) => {
+      const box = node.getBoundingClientRect();
+      return { x: box.left - map.left, y: box.top - map.top, w: box.width, h: box.height };
+    });
+  }
+
+  function countryLabel(app, country, { lon, lat }) {
     const html = BR.el('span', { text: country.label[app.state.lang] });
-    return L.marker([country.y, country.x], { icon: L.divIcon({ className: 'br-country', html, iconSize: null }), interactive: false, keyboard: false, pane: 'places' });
+    return L.marker([lat, lon], { icon: L.divIcon({ className: 'br-country', html, iconSize: null }), interactive: false, keyboard: false, pane: 'places' });
   }
 
   function label(app, place, side) {

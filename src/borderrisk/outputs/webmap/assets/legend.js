@@ -59,10 +59,26 @@
     return BR.el('details', { class: 'br-legend-part', open: app.kindsOpen !== false, on: { toggle: (event) => { app.kindsOpen = event.target.open; } } },
       BR.el('summary', { text: app.t('incidents') }),
       BR.el('div', { class: 'br-kinds' }, kinds.map((kind) => {
-        const mark = BR.el('span', { class: 'br-dot' });
-        mark.style.setProperty('--swatch', kind.colour);
-        return BR.el('div', {}, mark, BR.bdi(kind.label[app.state.lang]), ' ', BR.el('small', { text: app.format.whole(shown.filter((name) => name === kind.name).length) }));
+        return BR.el('div', {}, BR.kindDot(kind), BR.bdi(kind.label[app.state.lang]), ' ', BR.el('small', { text: app.format.whole(shown.filter((name) => name === kind.name).length) }));
       })));
+  }
+
+  /** Colours of the further layers that are on: their ramp from end to end, or their one line. */
+  function lines(app) {
+    const shown = app.config.layers.filter((layer) => layer.features.length && app.shown(layer.name));
+    if (!shown.length) return null;
+    const strip = (colour) => {
+      const piece = BR.el('i', { class: 'br-line' });
+      piece.style.setProperty('--swatch', colour);
+      return piece;
+    };
+    return BR.el('div', { class: 'br-legend-part' }, shown.map((layer) => {
+      const label = layer.label[app.state.lang];
+      if (!layer.ramp.length) return BR.el('div', { 'data-layer': layer.name }, strip(layer.colour), ' ', label);
+      const [low, high] = layer.ends[app.state.lang];
+      return BR.el('div', { 'data-layer': layer.name }, BR.el('div', { text: label }),
+        BR.el('small', {}, low, ' ', BR.el('span', { class: 'br-strip' }, BR.layerRamp(app, layer).map(strip)), ' ', high));
+    }));
   }
 
   BR.legend = function (app) {
@@ -72,6 +88,6 @@
     const open = app.legendOpen !== false;
     return BR.el('section', { class: 'br-legend br-card', dir: app.dir(), lang: app.state.lang, 'aria-label': app.t('legend') },
       BR.el('details', { open, on: { toggle: (event) => { if (event.target === event.currentTarget) app.legendOpen = event.target.open; } } },
-        title, table(app, metric), hatching(app, metric), incidentKinds(app)));
+        title, table(app, metric), hatching(app, metric), lines(app), incidentKinds(app)));
   };
 })(globalThis.BR = globalThis.BR || {});

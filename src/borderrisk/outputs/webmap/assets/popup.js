@@ -8,6 +8,16 @@
     'susceptibility', 'history', 'reporting', 'trust', 'rank', 'rank_low', 'rank_high',
     ...[1, 2, 3].flatMap((k) => [`driver_${k}`, `driver_${k}_effect`])].filter((name) => name in config.columns);
 
+  /** Whether the run computed no interval (as against: left it out of this file). */
+  BR.noInterval = (config) => !('probability_low' in config.columns) && !config.dropped.includes('probability_low');
+
+  /** The dot of a kind of incident, as on the map. */
+  BR.kindDot = function (kind) {
+    const mark = BR.el('span', { class: kind.ring ? 'br-dot br-ring' : 'br-dot' });
+    mark.style.setProperty('--swatch', kind.colour);
+    return mark;
+  };
+
   /** Features a popup may name as drivers. */
   BR.driverColumns = (config) => config.drivers.map((feature) => feature.name).filter((name) => name in config.columns);
 
@@ -58,6 +68,7 @@
     const box = BR.el('div', { class: 'br-prob' },
       BR.el('strong', { 'data-br': 'probability', text: app.format.percent(value) }),
       BR.el('span', { text: days ? app.t('inHorizon', { days: app.format.whole(days) }) : app.t('chance') }));
+    if (BR.noInterval(app.config)) box.append(BR.el('span', { class: 'br-mute', 'data-br': 'no-interval', text: ` ${app.t('noInterval')}` }));
     if (low === null || high === null) return box;
     box.append(bar(value, low, high), BR.el('span', { 'data-br': 'interval', text: app.t('interval', { level: app.format.percent(app.config.facts.level), low: app.format.percent(low, app.cells.digits('probability_low')), high: app.format.percent(high, app.cells.digits('probability_high')) }) }));
     return box;
@@ -120,17 +131,13 @@
     if (!found.length) return BR.el('p', { class: 'br-mute', text: app.t('earlierNone') });
     const items = found.slice(0, MOST_INCIDENTS).map((incident) => BR.el('li', { 'data-br': 'incident' },
       dot(app, incident), BR.bdi(app.format.date(incident.date, incident.date_precision), 'ltr'), ' ',
-      BR.bdi(app.kindLabel(incident.kind)), incident.place ? [' · ', BR.bdi(incident.place)] : null,
+      BR.bdi(app.kindLabel(incident.kind)), incident.place ? [' · ', BR.bdi(app.placeByName(incident.place))] : null,
       BR.el('small', {}, ' ±', BR.el('bdi', { text: app.format.value(incident.radius, 'km') }))));
     const rest = found.length - items.length;
     return [heading(app.t('earlier')), BR.el('ul', {}, items, rest > 0 ? BR.el('li', { class: 'br-mute', text: app.t('more', { n: app.format.whole(rest) }) }) : null)];
   }
 
-  function dot(app, incident) {
-    const mark = BR.el('span', { class: 'br-dot' });
-    mark.style.setProperty('--swatch', app.kind(incident.kind).colour);
-    return mark;
-  }
+  const dot = (app, incident) => BR.kindDot(app.kind(incident.kind));
 
   const frame = (app, ...content) => BR.el('div', { class: 'br-pop', dir: app.dir(), lang: app.state.lang, tabindex: '-1' }, ...content);
 
@@ -144,7 +151,7 @@
     for (const name of ['actor', 'target']) if (incident[name]) table.append(row(app.t(name), BR.bdi(incident[name])));
     if (incident.deaths !== null && incident.deaths !== undefined) table.append(row(app.t('deaths'), app.format.whole(incident.deaths)));
     if (incident.source) table.append(row(app.t('source'), BR.bdi(incident.source)));
-    const where = [incident.place, incident.province].filter(Boolean).join(' · ');
+    const where = [incident.place && app.placeByName(incident.place), incident.province].filter(Boolean).join(' · ');
     return frame(app,
       BR.el('div', { class: 'br-pop-head' }, dot(app, incident), BR.el('strong', {}, BR.bdi(app.kindLabel(incident.kind))), where ? BR.bdi(where) : null),
       incident.summary ? BR.el('p', { dir: 'auto', text: incident.summary }) : null, table,
@@ -156,7 +163,7 @@
     layer.fields.forEach((field, k) => {
       const value = feature.p[k];
       if (value === null || value === '') return;
-      const text = typeof value === 'number' ? app.format.value(value, field.units) : `${value}`;
+      const text = typeof value === 'number' ? app.format.value(value, field.units) : value[app.state.lang] || `${value}`;
       table.append(row(field[app.state.lang], BR.bdi(text)));
     });
     return frame(app, BR.el('div', { class: 'br-pop-head' }, BR.el('strong', { text: layer.label[app.state.lang] })), table);

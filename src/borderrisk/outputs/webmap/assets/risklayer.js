@@ -15,7 +15,8 @@
     createTile(coords) {
       const tile = document.createElement('canvas');
       tile.width = tile.height = this.options.tileSize;
-      tile.className = 'br-tile';
+      // Nothing has to be waited for, and paper does not wait.
+      tile.className = 'br-tile leaflet-tile-loaded';
       this._draw(tile, coords);
       return tile;
     },

@@ -54,17 +54,10 @@
       this.printing();
     },
 
-    /** Paper is light, whatever the screen is, and the map takes all of it. */
     printing() {
-      let before;
-      const fit = (on) => {
-        const bounds = this.map.getBounds();
-        document.documentElement.classList.toggle('br-print', on);
-        this.map.invalidateSize({ animate: false });
-        this.map.fitBounds(bounds, { animate: false });
-      };
-      addEventListener('beforeprint', () => { before = this.state.theme; fit(true); if (this.theme() === 'dark') this.update({ theme: 'light' }); });
-      addEventListener('afterprint', () => { fit(false); if (this.state.theme !== before) this.update({ theme: before }); });
+      const paper = new BR.Paper(this);
+      addEventListener('beforeprint', () => paper.lay());
+      addEventListener('afterprint', () => paper.clear());
     },
 
     async open() {
@@ -87,6 +80,7 @@
       this.applyTheme();
       await Promise.all([this.paint(), this.cells.load('probability')]);
       this.buildInterface();
+      if (innerWidth < 700 && !this.state.view) this.home();
       this.showAll();
       this.listen();
       this.started = true;

@@ -41,9 +41,20 @@
     return L.layerGroup(app.config.top.map((top) => L.polygon(BR.cellOutline(app, top.i), style)));
   }
 
+  /** Colours of a ranked layer, turned round on a dark ground like those of the cells. */
+  BR.layerRamp = (app, layer) => (app.theme() === 'dark' ? [...layer.ramp].reverse() : layer.ramp);
+
+  /** A darker edge under coloured lines, which would drown in cells of the same colour. */
+  function casing(app, layer) {
+    const lines = layer.features.filter((feature) => feature.g.type.endsWith('LineString'));
+    const style = { color: INK[app.theme()], weight: layer.weight + 2.5, opacity: 0.9, interactive: false, lineCap: 'butt' };
+    return lines.flatMap((feature) => shapes(feature.g, style));
+  }
+
   function further(app, layer) {
     const group = L.layerGroup();
-    const ramp = app.theme() === 'dark' ? [...layer.ramp].reverse() : layer.ramp;
+    const ramp = BR.layerRamp(app, layer);
+    if (ramp.length) casing(app, layer).forEach((shape) => group.addLayer(shape));
     for (const feature of layer.features) {
       const style = { color: feature.c || ramp[feature.k], weight: layer.weight, dashArray: layer.dash || null, opacity: 0.95, fillOpacity: 0.2, bubblingMouseEvents: false };
       for (const shape of shapes(feature.g, style)) {
@@ -66,15 +77,15 @@
 
   /** An incident: its disc of uncertainty, never in the way of a click, and a dot that answers one. */
   BR.buildIncidents = function (app) {
-    const colours = Object.fromEntries(app.config.kinds.map((kind) => [kind.name, kind.colour]));
-    const ring = app.theme() === 'dark' ? '#10151a' : '#ffffff';
+    const paper = app.theme() === 'dark' ? '#10151a' : '#ffffff';
     if (app.incidents) app.incidents.forEach((item) => item.marks.forEach((mark) => mark.remove()));
     app.incidents = app.config.incidents.map((incident) => {
-      const color = colours[incident.kind];
+      const { colour: color, ring } = app.kind(incident.kind);
       const later = BR.isLater(app.config, incident);
       const at = [incident.y, incident.x];
-      const disc = L.circle(at, { radius: incident.radius * 1000, color, weight: 1.2, opacity: 0.85, fillColor: color, fillOpacity: incident.radius > 30 ? 0.03 : 0.08, dashArray: later ? '4 4' : null, interactive: false });
-      const dot = L.circleMarker(at, { radius: 4.5, color: ring, weight: 1.2, fillColor: color, fillOpacity: later ? 0.45 : 1, bubblingMouseEvents: false });
+      const disc = L.circle(at, { radius: incident.radius * 1000, color, weight: 1.4, opacity: 0.9, fill: false, dashArray: later ? '4 4' : null, interactive: false });
+      const look = ring ? { radius: 4, color, weight: 2.6, fillColor: paper } : { radius: 4.5, color: paper, weight: 1.2, fillColor: color };
+      const dot = L.circleMarker(at, { ...look, fillOpacity: later ? 0.45 : 1, bubblingMouseEvents: false });
       dot.bindPopup(() => BR.incidentPopup(app, incident), { maxWidth: 320 });
       return { incident, marks: [disc, dot], first: BR.dayOf(incident.date), last: BR.dayOf(incident.end) };
     });
