@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from runpy import run_path
 
 import geopandas as gpd
 import numpy as np
@@ -220,6 +221,20 @@ def chromium():
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def firefox(tmp_path_factory):
+    """An installed Firefox (see ``marionette.py``)."""
+    helper = run_path(str(Path(__file__).with_name("marionette.py")))
+    if helper["executable"]() is None:
+        pytest.skip("Firefox is not installed")
+    try:
+        browser = helper["Firefox"](tmp_path_factory.mktemp("profile"))
+    except OSError as error:
+        pytest.skip(f"Firefox does not start here: {error}")
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="session")
