@@ -27,12 +27,15 @@ from borderrisk.model.pooled_parts import (
     learning_origins,
     mixture_weights,
     own_sigma_km,
+    thinned,
 )
 
 PARTS = ("history", "susceptibility", "even")
 # Pseudo-incidents of each part: what the weights are before anything was learned.
 PRIOR = (3.0, 3.0, 0.5)
 MIN_PAST = 8
+# Cells that weights are learned on; where there are more, a part of them.
+MOST_LEARNING_CELLS = 20_000
 PERSISTENCE_YEARS = 2
 REPORTING_GROUP = "settlement"
 SPATIAL = ("kde", "history", "persistence")
@@ -193,6 +196,9 @@ class Pooled(IntensityEstimator):
         self, cells: CellTable, past: Panel, origin: pd.Timestamp, cache: Cache
     ) -> np.ndarray:
         """Weights under which earlier forecasts would have foreseen their next year best."""
+        if len(cells) > MOST_LEARNING_CELLS:
+            cells, past = thinned(cells, past, MOST_LEARNING_CELLS, self.random_state)
+            cache = {}
 
         def foreseen(earlier: pd.Timestamp) -> tuple[np.ndarray, np.ndarray]:
             later = past.between(earlier, earlier + pd.DateOffset(years=1)).counts()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_matrix, diags_array
 from scipy.special import xlogy
 
 from borderrisk.model.cells import CellTable
+from borderrisk.model.estimators.thinning import chances
 from borderrisk.model.panel import RADIUS_PER_SIGMA, Panel
 
 DAYS_PER_YEAR = 365.25
@@ -125,6 +130,34 @@ def best_bandwidth(cells: CellTable, panel: Panel) -> float:
         score = np.log((1 - KDE_FLOOR) * density + KDE_FLOOR * even)
         scores.append(float((weight[mass.row] * mass.data) @ score))
     return BANDWIDTHS_KM[int(np.argmax(scores))]
+
+
+def thinned(
+    cells: CellTable, panel: Panel, most: int, random_state: Any
+) -> tuple[CellTable, Panel]:
+    """Keep about ``most`` cells, most of them where incidents may have been.
+
+    What is kept counts for more by the inverse of its chance, so that areas and counts are unbiased
+    (as in :func:`borderrisk.model.estimators.thinning.thin`).
+
+    Returns
+    -------
+    CellTable, Panel
+        As given if there are few cells. Otherwise the table's mask still holds all of them, and
+        rows of the mass sum to 1 on average only.
+    """
+    if len(cells) <= most:
+        return cells, panel
+    keep = chances(cells.area_100km2, panel.counts(), most)
+    index = np.flatnonzero(np.random.default_rng(random_state).uniform(size=len(keep)) < keep)
+    part = replace(
+        cells,
+        x=cells.x.iloc[index].reset_index(drop=True),
+        area_100km2=cells.area_100km2[index] / keep[index],
+        exposure=cells.exposure[index],
+    )
+    mass = csr_matrix(panel.mass[:, index] @ diags_array(1 / keep[index]))
+    return part, replace(panel, mass=mass)
 
 
 def mixture_weights(

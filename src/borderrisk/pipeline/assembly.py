@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,10 @@ def score_cells(
     stages: Stages, replicates: int, carried: ModelFile | None = None, *, elsewhere: bool = True
 ) -> Scored:
     """Apply the config's own model to its cells, or one carried here from ``elsewhere``."""
+    # The border right after the features: both need the travel times, which are not kept for long.
+    ds, border = stages.features, stages.border
     model = carried or stages.model
-    cells, ds = stages.cells, stages.features
+    cells = stages.cells
     parts = decompose(model.model, cells.x)
     intervals = stages.intervals(replicates)
     variables = scoring.score_variables(cells, parts, stages.config.outputs.horizon_days)
@@ -70,7 +73,7 @@ def score_cells(
             halo_km,
             trained_here=carried is None or not elsewhere,
         )
-    return Scored(ds.assign(variables).assign(stages.border.slack.data_vars), model, intervals)
+    return Scored(ds.assign(variables).assign(border.slack.data_vars), model, intervals)
 
 
 def make_scene(
@@ -214,12 +217,26 @@ def relief(inputs: Inputs) -> Relief | None:
     if pixels <= 0:
         return None
     step = max(1, round(np.sqrt(pixels / RELIEF_PIXELS)))
+    tall = step * max(1, -(-getattr(source, "block_rows", 1) // step))
     strips = [
-        source.read(slice(row, min(row + step, rows.stop)), cols)[:1, ::step]
-        for row in range(rows.start, rows.stop, step)
+        _thinned(source.read(slice(row, min(row + tall, rows.stop)), cols), step)
+        for row in range(rows.start, rows.stop, tall)
     ]
     corner = t @ t.translation(cols.start, rows.start)
     return Relief(np.concatenate(strips), corner @ corner.scale(step), source.crs)
+
+
+def _thinned(values: np.ndarray, step: int) -> np.ndarray:
+    """Mean of each square of pixels, float32; those at the far edges may be cut off."""
+    if step == 1:
+        return values
+    rows, cols = (-(-n // step) for n in values.shape)
+    missing = ((0, rows * step - values.shape[0]), (0, cols * step - values.shape[1]))
+    whole = np.pad(values, missing, constant_values=np.nan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # squares without any elevation
+        mean = np.nanmean(whole.reshape(rows, step, cols, step), axis=(1, 3), dtype=np.float32)
+    return np.asarray(mean)
 
 
 def _span(first: float, last: float, size: int) -> slice:

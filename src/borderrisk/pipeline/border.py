@@ -23,8 +23,8 @@ from borderrisk.model.segments import (
     route_crossings,
 )
 from borderrisk.outputs.netcdf import read_netcdf, write_netcdf
-from borderrisk.pipeline import movement
 from borderrisk.pipeline.inputs import Inputs
+from borderrisk.pipeline.movement import Movement, places, walking
 
 _LAYERS = ("corridors", "routes")
 
@@ -54,14 +54,13 @@ class Border:
     layers: dict[str, gpd.GeoDataFrame] = field(default_factory=dict)
 
 
-def study_border(config: Config, inputs: Inputs) -> Border:
+def study_border(config: Config, inputs: Inputs, movement: Movement) -> Border:
     """Cut the border, attribute the cells to its segments, and find the corridors inland."""
     segments = cut_border(inputs.borders, inputs.grid.crs, config.segments.segment_km)
     if not config.features.travel.enabled:
         return Border(segments, _by_distance(inputs.grid, segments), None, inputs.grid.dataset())
-    fine = movement.fine_terrain(config, inputs)
-    solves = movement.solves(config, inputs, fine)
-    attribution = attribute_cells(inputs.grid, segments, solves.far, fine.grid)
+    solves = movement.solves
+    attribution = attribute_cells(inputs.grid, segments, solves.far, movement.fine.grid)
     if not (config.corridors.enabled and solves.targets):
         return Border(segments, attribution, None, inputs.grid.dataset())
     found = find_corridors(
@@ -92,9 +91,9 @@ def _randomised(
     routes = random_routes(
         inputs.grid,
         solves.fine,
-        movement.places(config, inputs),
+        places(config, inputs),
         inputs.home,
-        walking=movement.walking(config),
+        walking=walking(config),
         draws=config.corridors.routes,
         cost_spread=config.corridors.cost_spread,
         seed=config.seed,

@@ -14,19 +14,23 @@ from borderrisk.features import catalogue, proximity
 from borderrisk.features.terrain import terrain_features
 from borderrisk.grid import Grid
 from borderrisk.pipeline.inputs import Inputs
-from borderrisk.pipeline.movement import movement_features
+from borderrisk.pipeline.movement import Movement, movement_features
 from borderrisk.sources.feature_table import read_feature_table
 
 
-def compute_features(config: Config, inputs: Inputs) -> xr.Dataset:
+def compute_features(config: Config, inputs: Inputs, movement: Movement) -> xr.Dataset:
     """Return all features with ``exposure`` and ``domain``, on the grid."""
     parts = [
         terrain_features(
-            inputs.elevation, inputs.grid, tpi_radii_km=config.features.terrain.tpi_radii_km
+            inputs.elevation,
+            inputs.grid,
+            tpi_radii_km=config.features.terrain.tpi_radii_km,
+            scheduler=config.compute.scheduler,
+            threads=config.compute.workers,
         ),
         proximity.border_features(inputs.grid, inputs.lines, inputs.home),
         _settlements(config, inputs),
-        *movement_features(config, inputs),
+        *movement_features(movement),
     ]
     ds = inputs.base
     for part in parts:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import geopandas as gpd
@@ -29,20 +30,41 @@ from borderrisk.pipeline.inputs import Inputs
 from borderrisk.sources.vectors import read_vector
 
 
-def movement_features(config: Config, inputs: Inputs) -> list[xr.Dataset]:
+@dataclass(frozen=True)
+class Movement:
+    """The fine terrain and the travel times over it, each made when it is first asked for.
+
+    Features and border both need them. They are large, some 80 bytes per fine pixel.
+    """
+
+    config: Config
+    inputs: Inputs
+
+    @cached_property
+    def fine(self) -> FineTerrain:
+        """What people move over."""
+        return fine_terrain(self.config, self.inputs)
+
+    @cached_property
+    def solves(self) -> Solves:
+        """Travel between the far side, the border and the places of the config."""
+        config = self.config
+        to = places(config, self.inputs)
+        return solve_travel(self.fine, to, walking(config), config.compute.workers)
+
+
+def movement_features(movement: Movement) -> list[xr.Dataset]:
     """Return the travel and concealment features that the config asks for."""
+    config, inputs = movement.config, movement.inputs
     travel, concealment = config.features.travel, config.features.concealment
-    if not (travel.enabled or concealment.enabled):
-        return []
-    fine = fine_terrain(config, inputs)
     parts = []
     if travel.enabled:
-        parts.append(travel_features(inputs.grid, solves(config, inputs, fine)))
+        parts.append(travel_features(inputs.grid, movement.solves))
     if concealment.enabled:
         parts.append(
             concealment_features(
                 inputs.grid,
-                fine,
+                movement.fine,
                 inputs.settlements,
                 inputs.posts,
                 radius_km=concealment.radius_km,
@@ -50,11 +72,6 @@ def movement_features(config: Config, inputs: Inputs) -> list[xr.Dataset]:
             )
         )
     return parts
-
-
-def solves(config: Config, inputs: Inputs, fine: FineTerrain) -> Solves:
-    """Solve travel between the far side, the border and the places of the config."""
-    return solve_travel(fine, places(config, inputs), walking(config), config.compute.workers)
 
 
 def walking(config: Config) -> Walking:

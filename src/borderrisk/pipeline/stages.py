@@ -24,6 +24,7 @@ from borderrisk.pipeline import evaluating, training
 from borderrisk.pipeline.border import Border, load_border, save_border, study_border
 from borderrisk.pipeline.features import compute_features, model_features
 from borderrisk.pipeline.inputs import Inputs, input_files, read_inputs
+from borderrisk.pipeline.movement import Movement
 from borderrisk.runs import StageCache, StageKey, project_folder, shown_path
 
 log = logging.getLogger(__name__)
@@ -102,11 +103,15 @@ class Stages:
         return StageKey("features", _FEATURE_CODE, part, (), self._hashes(incidents=False))
 
     @cached_property
+    def _movement(self) -> Movement:
+        return Movement(self.config, self.inputs)
+
+    @cached_property
     def features(self) -> xr.Dataset:
         """Features of every cell, with ``exposure`` and ``domain``."""
         return self.cache.stage(
             self.features_key,
-            lambda: compute_features(self.config, self.inputs),
+            lambda: compute_features(self.config, self.inputs, self._movement),
             save=lambda ds, folder: write_netcdf(ds, folder / "features.nc"),
             load=lambda folder: read_netcdf(folder / "features.nc"),
         )
@@ -118,7 +123,7 @@ class Stages:
         code = (*_FEATURE_CODE, "borderrisk.model.segments", "borderrisk.pipeline.border")
         return self.cache.stage(
             StageKey("border", code, part, (self.features_key,)),
-            lambda: study_border(self.config, self.inputs),
+            lambda: study_border(self.config, self.inputs, self._movement),
             save=save_border,
             load=load_border,
         )
@@ -127,6 +132,8 @@ class Stages:
     def cells(self) -> CellTable:
         """The cells and features a model sees."""
         names = model_features(self.config, self.features)
+        # Too large to be kept while a model is fitted; made anew if the border asks for it later.
+        self.__dict__.pop("_movement", None)
         return CellTable.from_dataset(self.features, names, missing="median")
 
     @cached_property

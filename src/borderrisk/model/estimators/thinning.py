@@ -20,8 +20,7 @@ def thin(training: Training, max_rows: int, random_state: Any) -> Training:
     if n <= max_rows:
         return training
     rng = np.random.default_rng(random_state)
-    importance = training.weight / training.weight.sum() + training.presence / training.events
-    keep = np.minimum(1.0, _scale_to(importance, max_rows) * importance)
+    keep = chances(training.weight, training.presence, max_rows)
     index = np.flatnonzero(rng.uniform(size=n) < keep)
     part = training.rows(index)
     weight = part.weight / keep[index]
@@ -31,9 +30,10 @@ def thin(training: Training, max_rows: int, random_state: Any) -> Training:
     return Training(table, part.rate / mean, weight, part.mean_rate * float(mean))
 
 
-def _scale_to(importance: np.ndarray, rows: int) -> float:
-    """Factor with which ``sum(min(1, factor * importance))`` is about ``rows``."""
+def chances(exposure: np.ndarray, events: np.ndarray, rows: int) -> np.ndarray:
+    """Chance of each row to be kept so that about ``rows`` are; it grows with both arguments."""
+    importance = exposure / exposure.sum() + events / events.sum()
     factor = rows / importance.sum()
     for _ in range(20):
         factor *= rows / np.minimum(1.0, factor * importance).sum()
-    return float(factor)
+    return np.minimum(1.0, factor * importance)
