@@ -302,7 +302,7 @@ def test_every_input_path_is_known_as_one():
     assert inputs == {
         "data.package", "data.borders", "data.countries", "data.elevation.path",
         "data.settlements", "data.incidents.path", "data.posts", "data.roads", "data.land_cover",
-        "data.barriers", "features.table", "segments.against",
+        "data.barriers", "data.water", "features.table", "segments.against",
     }  # fmt: skip
 
 

@@ -116,6 +116,24 @@ def test_unreachable_cells_are_missing():
     assert np.isnan(cell(ds, "hours_from_border", -45_000, 45_000))
 
 
+@pytest.mark.parametrize("slope", [0.0, 0.3, 1.0, 2.5])
+@pytest.mark.parametrize("shift", range(5))
+def test_a_closed_line_stays_closed_on_coarser_terrain(slope, shift):
+    """A line one pixel thick, at any angle and place in the blocks, as rasterised."""
+    fine = GRID.refine(5)
+    west, south, east, north = fine.bounds
+    y = (south + north) / 2 + shift * fine.cell_size_m
+    half = (east - west) / 2 * slope
+    line = shapely.LineString([(west, y - half), (east, y + half)])
+    wall = FineTerrain(fine, np.zeros(fine.shape, "float32")).closed(line)
+    for terrain in (wall, wall.at_most(GRID.size, GRID)):
+        start = np.zeros(terrain.grid.shape, bool)
+        start[0, 0] = True
+        hours = terrain.ground().solve(start).hours
+        assert np.isinf(hours[-1, -1])
+        assert np.isfinite(hours).sum() > 0.1 * hours.size
+
+
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [

@@ -127,3 +127,7 @@ class DataConfig(Section):
         default=None,
         description="Lines or polygons that cannot be crossed on foot (rivers in flood, walls).",
     )
+    water: InputPath | None = Field(
+        default=None,
+        description="Rivers and lakes, lines or polygons: slow to cross on foot.",
+    )

@@ -75,6 +75,12 @@ class TravelConfig(Section):
         default_factory=dict,
         description="Walking speed factor by land-cover code (0 = cannot be crossed), share.",
     )
+    water_speed_factor: float = Field(
+        default=0.25,
+        ge=0,
+        le=1,
+        description="Walking speed where data.water lies (0 = roads only), share of that on land.",
+    )
     closed: tuple[Bounds, ...] = Field(
         default=(),
         description="Boxes [west, south, east, north], degrees, in which the border is closed.",
@@ -88,6 +94,11 @@ class ConcealmentConfig(Section):
     """Ground hidden from settlements, roads and posts."""
 
     enabled: bool = Field(default=True, description="Compute the concealment features.")
+    observers: tuple[Literal["settlements", "roads", "posts"], ...] = Field(
+        default=("settlements", "roads", "posts"),
+        min_length=1,
+        description="Who sees: people in settlements, on data.roads, at data.posts.",
+    )
     radius_km: Positive = Field(default=20, description="How far an observer sees, km.")
     observer_height_m: Positive = Field(
         default=2, description="Height of an observer's eyes above the ground, metres."
@@ -173,6 +184,9 @@ class EvaluationConfig(Section):
         default=15, description="An incident this near to an earlier one is a repeat place, km."
     )
     spatial: bool = Field(default=True, description="Also cross-validate in space.")
+    planted: bool = Field(
+        default=True, description="Also test on a synthetic world whose intensity is known."
+    )
     ablation: bool = Field(default=True, description="Also score without each feature group.")
     robustness_cell_km: tuple[Positive, ...] = Field(
         default=(5, 10, 20), description="Cell sizes of the robustness report, km; []: none."

@@ -1,4 +1,4 @@
-"""Concealment: what cannot be seen from places and posts, and how enclosed the terrain is."""
+"""Concealment: what is hidden from places, roads and posts, and how enclosed the terrain is."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import geopandas as gpd
 import numpy as np
+import shapely
 import xarray as xr
 
 from borderrisk.errors import ConfigError
@@ -21,6 +22,8 @@ OBSERVER_HEIGHT_M = 2.0
 # A person standing.
 TARGET_HEIGHT_M = 1.7
 ENCLOSURE_RADIUS_KM = 10.0
+# People on a road look around at this spacing.
+ROAD_SPACING_KM = 2.0
 _SAMPLES_PER_CELL = 5
 
 
@@ -30,10 +33,11 @@ def concealment_features(
     settlements: gpd.GeoDataFrame,
     posts: gpd.GeoDataFrame | None = None,
     *,
+    roads: gpd.GeoDataFrame | None = None,
     radius_km: float = RADIUS_KM,
     observer_height_m: float = OBSERVER_HEIGHT_M,
 ) -> xr.Dataset:
-    """Share of each cell hidden from settlements and posts, and its enclosure by the terrain.
+    """Share of each cell hidden from settlements, roads and posts, and its enclosure.
 
     Parameters
     ----------
@@ -43,6 +47,8 @@ def concealment_features(
         Elevation on a refinement of the grid.
     settlements, posts : geopandas.GeoDataFrame
         WGS84 points of the observers.
+    roads : geopandas.GeoDataFrame, optional
+        WGS84 lines; every two kilometres of them there is an observer.
     radius_km : float
         How far an observer sees.
     observer_height_m : float
@@ -60,7 +66,8 @@ def concealment_features(
         If the radius is not positive or the height negative.
     """
     _check(radius_km, observer_height_m)
-    rows, cols = _pixels(fine.grid, settlements, posts)
+    along = None if roads is None else points_along(roads, fine.grid)
+    rows, cols = _pixels(fine.grid, settlements, posts, along)
     seen = visible(fine.elevation, fine.grid.cell_size_m, rows, cols, radius_km, observer_height_m)
     hidden = np.where(np.isfinite(fine.elevation), ~seen, np.nan)
     arrays = {
@@ -165,11 +172,17 @@ def _spaced(reach: int) -> np.ndarray:
     return both[both <= reach].astype(np.int64)
 
 
-def _pixels(
-    grid: Grid, settlements: gpd.GeoDataFrame, posts: gpd.GeoDataFrame | None
-) -> tuple[np.ndarray, np.ndarray]:
+def points_along(roads: gpd.GeoDataFrame, grid: Grid) -> gpd.GeoDataFrame:
+    """WGS84 points along lines, at most two kilometres apart."""
+    lines = shapely.get_parts(roads.geometry.to_crs(grid.crs).to_numpy())
+    dense = shapely.segmentize(lines[shapely.length(lines) > 0], ROAD_SPACING_KM * 1000)
+    points = shapely.points(shapely.get_coordinates(dense))
+    return gpd.GeoDataFrame(geometry=gpd.GeoSeries(points, crs=grid.crs).to_crs(4326))
+
+
+def _pixels(grid: Grid, *observers: gpd.GeoDataFrame | None) -> tuple[np.ndarray, np.ndarray]:
     """Distinct pixels of the observers on the grid."""
-    layers = [layer for layer in (settlements, posts) if layer is not None and len(layer)]
+    layers = [layer for layer in observers if layer is not None and len(layer)]
     lon = np.concatenate([layer.geometry.x for layer in layers]) if layers else np.empty(0)
     lat = np.concatenate([layer.geometry.y for layer in layers]) if layers else np.empty(0)
     row, col = grid.rowcol(*grid.project(lon, lat))

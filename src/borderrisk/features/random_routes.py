@@ -24,7 +24,8 @@ COST_SPREAD = 0.3
 _CORRELATION_KM = 10.0
 # Routes count by the inverse square of their hours, as in gravity models of movement.
 _DECAY = 2.0
-_MAX_DRAW_PIXELS = 1_000_000
+# Draws differ more from each other than their means do from those on finer pixels.
+MAX_DRAW_PIXELS = 200_000
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ def random_routes(
     grid : Grid
         The analysis grid.
     fine : FineTerrain
-        What is walked over, on a refinement of ``grid``; coarsened to a million pixels at most.
+        What is walked over, on a refinement of ``grid``; coarsened to 200,000 pixels at most where
+        that can be done.
     places : Places
         Far-side settlements, and targets.
     home : shapely Polygon or MultiPolygon
@@ -90,7 +92,7 @@ def random_routes(
             f"Randomised routes need at least 1 draw and a spread of 0 or more (got {draws} and "
             f"{cost_spread:g})."
         )
-    fine = fine.at_most(_MAX_DRAW_PIXELS, grid)
+    fine = fine.at_most(MAX_DRAW_PIXELS, grid)
     draw = _drawer(grid, fine, places, home, walking, cost_spread)
     root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:

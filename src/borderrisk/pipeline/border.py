@@ -13,7 +13,6 @@ from scipy.sparse import csr_matrix, load_npz, save_npz
 from borderrisk.config import Config
 from borderrisk.features.corridors import find_corridors
 from borderrisk.features.random_routes import random_routes
-from borderrisk.features.travel import Solves
 from borderrisk.grid import Grid
 from borderrisk.model.backtest import BorderLine
 from borderrisk.model.segments import (
@@ -24,7 +23,7 @@ from borderrisk.model.segments import (
 )
 from borderrisk.outputs.netcdf import read_netcdf, write_netcdf
 from borderrisk.pipeline.inputs import Inputs
-from borderrisk.pipeline.movement import Movement, places, walking
+from borderrisk.pipeline.movement import Movement, draw_terrain, places, walking
 
 _LAYERS = ("corridors", "routes")
 
@@ -70,7 +69,7 @@ def study_border(config: Config, inputs: Inputs, movement: Movement) -> Border:
         slack_hours=config.corridors.slack_hours,
         workers=config.compute.workers,
     )
-    crossings, slack = _randomised(config, inputs, solves, segments)
+    crossings, slack = _randomised(config, inputs, segments)
     layers = {"corridors": found.corridors, "routes": found.routes}
     return Border(segments, attribution, crossings, found.cells.assign(slack), layers)
 
@@ -84,13 +83,13 @@ def _by_distance(grid: Grid, segments: gpd.GeoDataFrame) -> csr_matrix:
 
 
 def _randomised(
-    config: Config, inputs: Inputs, solves: Solves, segments: gpd.GeoDataFrame
+    config: Config, inputs: Inputs, segments: gpd.GeoDataFrame
 ) -> tuple[np.ndarray | None, dict[str, xr.DataArray]]:
     if config.corridors.routes == 0:
         return None, {}
     routes = random_routes(
         inputs.grid,
-        solves.fine,
+        draw_terrain(config, inputs),
         places(config, inputs),
         inputs.home,
         walking=walking(config),

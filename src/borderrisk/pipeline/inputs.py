@@ -16,6 +16,7 @@ from shapely.geometry.base import BaseGeometry
 
 from borderrisk.area import StudyArea, reproject
 from borderrisk.config import Config
+from borderrisk.errors import DataError
 from borderrisk.grid import WGS84, Grid
 from borderrisk.sources import borders, countries, datapackage, incidents, points, settlements
 from borderrisk.sources.elevation import Elevation, open_elevation
@@ -127,10 +128,22 @@ def read_inputs(config: Config) -> Inputs:
         settlements=settlements.read_settlements(data.settlements),
         incidents=read_incident_table(config, halo_bounds),
         elevation=elevation,
-        posts=None if data.posts is None else points.read_points(data.posts),
+        posts=None if data.posts is None else _read_posts(data.posts, study.grid),
         sources=sources,
         home_code=area.home,
     )
+
+
+def _read_posts(path: Path, grid: Grid) -> gpd.GeoDataFrame:
+    posts = points.read_points(path)
+    row, _ = grid.rowcol(*grid.project(posts.geometry.x, posts.geometry.y))
+    if not (row >= 0).any():
+        x, y = posts.geometry.x.iloc[0], posts.geometry.y.iloc[0]
+        raise DataError(
+            f"posts: {path}: none of the {len(posts)} lies on the grid (the first is at {x:g} E, "
+            f"{y:g} N); check the order of longitude and latitude, and the CRS."
+        )
+    return posts
 
 
 def read_incident_table(
@@ -167,7 +180,7 @@ def input_files(config: Config) -> list[Path]:
     data = config.data
     named: list[Any] = [
         data.borders, data.countries, *data.elevation.path, data.settlements, data.incidents.path,
-        data.posts, data.roads, data.land_cover, data.barriers, config.features.table,
+        data.posts, data.roads, data.land_cover, data.barriers, data.water, config.features.table,
     ]  # fmt: skip
     files: list[Path] = []
     for path in named:

@@ -17,11 +17,13 @@ from rasterio.warp import Resampling, reproject
 from borderrisk.config import Config
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.features.concealment import concealment_features
+from borderrisk.features.random_routes import MAX_DRAW_PIXELS
 from borderrisk.features.travel import (
     FineTerrain,
     Places,
     Solves,
     Walking,
+    pixels_per_cell,
     solve_travel,
     travel_features,
 )
@@ -56,22 +58,26 @@ class Movement:
 def movement_features(movement: Movement) -> list[xr.Dataset]:
     """Return the travel and concealment features that the config asks for."""
     config, inputs = movement.config, movement.inputs
-    travel, concealment = config.features.travel, config.features.concealment
     parts = []
-    if travel.enabled:
+    if config.features.travel.enabled:
         parts.append(travel_features(inputs.grid, movement.solves))
-    if concealment.enabled:
-        parts.append(
-            concealment_features(
-                inputs.grid,
-                movement.fine,
-                inputs.settlements,
-                inputs.posts,
-                radius_km=concealment.radius_km,
-                observer_height_m=concealment.observer_height_m,
-            )
-        )
+    if config.features.concealment.enabled:
+        parts.append(_concealment(config, inputs, movement.fine))
     return parts
+
+
+def _concealment(config: Config, inputs: Inputs, fine: FineTerrain) -> xr.Dataset:
+    section, roads = config.features.concealment, config.data.roads
+    towns = inputs.settlements
+    return concealment_features(
+        inputs.grid,
+        fine,
+        towns if "settlements" in section.observers else towns[:0],
+        inputs.posts if "posts" in section.observers else None,
+        roads=read_vector(roads, "roads") if roads and "roads" in section.observers else None,
+        radius_km=section.radius_km,
+        observer_height_m=section.observer_height_m,
+    )
 
 
 def walking(config: Config) -> Walking:
@@ -94,9 +100,42 @@ def places(config: Config, inputs: Inputs) -> Places:
     )
 
 
-def fine_terrain(config: Config, inputs: Inputs) -> FineTerrain:
-    """Return what people move over: elevation, water, roads, land cover and closures."""
-    fine = FineTerrain.read(inputs.elevation, inputs.grid, land=inputs.all_land)
+def fine_terrain(config: Config, inputs: Inputs, pixels: int | None = None) -> FineTerrain:
+    """Return what people move over: elevation, water, roads, land cover and closures.
+
+    Parameters
+    ----------
+    config : Config
+        Which of them there are.
+    inputs : Inputs
+        Elevation, land and border lines.
+    pixels : int, optional
+        At most so many, but at least one for each cell; by default as the elevation needs.
+    """
+    factor = pixels_per_cell(inputs.elevation, inputs.grid)
+    if pixels is not None:
+        factor = max(1, min(factor, int(np.sqrt(pixels / inputs.grid.size))))
+    fine = FineTerrain.read(inputs.elevation, inputs.grid, land=inputs.all_land, factor=factor)
+    travel, data = config.features.travel, config.data
+    fine = replace(fine, barrier=_barriers(config, inputs, fine))
+    if data.roads is not None:
+        fine = replace(fine, road_kmh=_road_speeds(config, data.roads, fine.grid))
+    if data.land_cover is not None:
+        factors = travel.land_cover_factors
+        fine = replace(fine, multiplier=_land_cover(data.land_cover, factors, fine.grid))
+    if data.water is not None:
+        water = inputs.local(shapely.union_all(read_vector(data.water, "water").geometry))
+        slow = travel.water_speed_factor
+        fine = fine.slowed(water, 1 / slow) if slow > 0 else fine.closed(water)
+    return fine
+
+
+def draw_terrain(config: Config, inputs: Inputs) -> FineTerrain:
+    """Return the coarser terrain that randomised routes are drawn on."""
+    return fine_terrain(config, inputs, MAX_DRAW_PIXELS)
+
+
+def _barriers(config: Config, inputs: Inputs, fine: FineTerrain) -> np.ndarray:
     travel, data = config.features.travel, config.data
     barrier = fine.barrier if fine.barrier is not None else np.zeros(fine.grid.shape, bool)
     if travel.blocked_above_m is not None:
@@ -105,13 +144,7 @@ def fine_terrain(config: Config, inputs: Inputs) -> FineTerrain:
         barrier = barrier | _burned(read_vector(data.barriers, "barriers"), fine.grid)
     if travel.closed:
         barrier = barrier | _closed_border(config, inputs, fine.grid)
-    fine = replace(fine, barrier=barrier)
-    if data.roads is not None:
-        fine = replace(fine, road_kmh=_road_speeds(config, data.roads, fine.grid))
-    if data.land_cover is not None:
-        factors = config.features.travel.land_cover_factors
-        fine = replace(fine, multiplier=_land_cover(data.land_cover, factors, fine.grid))
-    return fine
+    return barrier
 
 
 def _burned(shapes: gpd.GeoDataFrame, grid: Grid) -> np.ndarray:

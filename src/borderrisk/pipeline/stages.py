@@ -119,7 +119,7 @@ class Stages:
     @cached_property
     def border(self) -> Border:
         """Segments, attribution, corridors and routes."""
-        part = self._part("corridors", "segments", "seed")
+        part = self._part("corridors", "segments.segment_km", "seed")
         code = (*_FEATURE_CODE, "borderrisk.model.segments", "borderrisk.pipeline.border")
         return self.cache.stage(
             StageKey("border", code, part, (self.features_key,)),
@@ -201,7 +201,12 @@ class Stages:
             return None
         part = json.dumps([replicates, self._part("uncertainty.level", "outputs.horizon_days")])
         return self.cache.stage(
-            StageKey("intervals", ("borderrisk.compute",), part, (self.model_key,)),
+            StageKey(
+                "intervals",
+                ("borderrisk.compute", "borderrisk.pipeline.effects"),
+                part,
+                (self.model_key,),
+            ),
             lambda: training.bootstrap(self, replicates),
             save=save_intervals,
             load=load_intervals,
@@ -213,8 +218,8 @@ class Stages:
         return self.cache.stage(
             StageKey(
                 "scorecard",
-                ("borderrisk.pipeline.evaluating",),
-                self._part("evaluation"),
+                ("borderrisk.pipeline.evaluating", "borderrisk.synthetic"),
+                self._part("evaluation", "uncertainty.level"),
                 (self.model_key,),
             ),
             lambda: evaluating.evaluate(self),

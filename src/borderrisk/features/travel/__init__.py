@@ -1,6 +1,6 @@
 """Travel time: how long it takes to walk or drive over terrain."""
 
-from borderrisk.features.travel.ground import FineTerrain, resample
+from borderrisk.features.travel.ground import FineTerrain, pixels_per_cell, resample
 from borderrisk.features.travel.measures import (
     FarSide,
     Places,
@@ -19,6 +19,7 @@ __all__ = [
     "Solves",
     "Travel",
     "Walking",
+    "pixels_per_cell",
     "resample",
     "solve_travel",
     "tobler_kmh",

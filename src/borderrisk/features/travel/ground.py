@@ -8,6 +8,7 @@ import numpy as np
 from rasterio.enums import Resampling
 from rasterio.features import rasterize
 from rasterio.warp import reproject, transform_bounds
+from scipy.ndimage import binary_opening
 from shapely.geometry.base import BaseGeometry
 
 from borderrisk.errors import ConfigError, DataError
@@ -87,7 +88,8 @@ class FineTerrain:
     def at_most(self, pixels: int, grid: Grid) -> FineTerrain:
         """Return the terrain averaged to fewer pixels, still a refinement of ``grid``.
 
-        A pixel is a barrier if half of it is, and has the fastest of its roads.
+        A pixel has the fastest of its roads, and is a barrier if half of it is or if it holds a
+        part of a barrier narrower than itself, so that closed lines stay closed.
         """
         factor = self.grid.shape[0] // grid.shape[0]
         fits = [f for f in _divisors(factor) if self.grid.size / f**2 <= pixels]
@@ -99,7 +101,7 @@ class FineTerrain:
         def mean(values: np.ndarray | None) -> np.ndarray | None:
             return None if values is None else block_mean(values, fine).astype(np.float32)
 
-        barrier = None if self.barrier is None else block_mean(self.barrier, fine) >= 0.5
+        barrier = None if self.barrier is None else _coarser_barrier(self.barrier, fine, by)
         road = None if self.road_kmh is None else _block_max(self.road_kmh, fine)
         elevation = block_mean(self.elevation, fine).astype(np.float32)
         return FineTerrain(fine, elevation, barrier, mean(self.multiplier), road)
@@ -251,7 +253,7 @@ def target_cell(
     Raises
     ------
     ConfigError
-        If it lies outside the grid, or in water or missing elevation.
+        If it lies outside the grid or where nobody can walk.
     """
     x, y = fine.grid.project(*lonlat)
     lon, lat = lonlat
@@ -264,8 +266,9 @@ def target_cell(
     cell = int(cells_of_points(x, y, fine.grid, open_)[0])
     if cell < 0:
         raise ConfigError(
-            f"Target {name} ({lon:g} E, {lat:g} N) lies in water or where elevation is missing; "
-            "check its order (longitude first) and position."
+            f"Target {name} ({lon:g} E, {lat:g} N) lies in water, on ground that is closed "
+            "(barriers, features.travel.blocked_above_m) or where elevation is missing; check its "
+            "order (longitude first) and position."
         )
     return cell
 
@@ -287,6 +290,11 @@ def block_mean(values: np.ndarray, grid: Grid) -> np.ndarray:
     total = np.where(finite, blocks, 0).sum(axis=(1, 3), dtype=np.float64)
     count = finite.sum(axis=(1, 3))
     return np.divide(total, count, out=np.full(grid.shape, np.nan), where=count > 0)
+
+
+def _coarser_barrier(barrier: np.ndarray, grid: Grid, by: int) -> np.ndarray:
+    lines = barrier & ~binary_opening(barrier, np.ones((by, by)))
+    return (block_mean(barrier, grid) >= 0.5) | (_block_max(lines.astype(float), grid) > 0)
 
 
 def _block_max(values: np.ndarray, grid: Grid) -> np.ndarray:
