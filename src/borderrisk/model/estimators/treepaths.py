@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from borderrisk.compute import map_parallel
 
@@ -91,6 +90,9 @@ def effects(trees: Sequence[Any], matrix: np.ndarray) -> np.ndarray | None:
         Rows sum to the share minus its average over the training rows; None if the trees are too
         deep for tables.
     """
+    # Compiled code is only loaded where it is used: that takes a while.
+    from borderrisk.model.estimators._treepaths import add_effects, fill_tables
+
     paths = Paths.of(trees)
     if not 0 <= paths.entries <= _MOST_ENTRIES:
         return None
@@ -141,63 +143,3 @@ def _float32_below(bound: np.ndarray) -> np.ndarray:
     """Round down, so that a float32 is at most the result where it is at most the bound."""
     near = bound.astype(np.float32)
     return np.where(near > bound, np.nextafter(near, np.float32(-np.inf)), near)
-
-
-@njit("(i8[::1], f8[::1], f8[::1], f8[::1])", nogil=True, cache=True, error_model="numpy")
-def fill_tables(begin, share, value, tables):  # pragma: no cover - compiled
-    """Write what each leaf adds to each of its columns, for every set of conditions met.
-
-    The Shapley value of column ``k`` on a path of ``m`` columns is the leaf's value times
-    ``met[k] - share[k]`` times the sum over the sets of other columns, by their size ``s``, of
-    ``s! (m - 1 - s)! / m!`` times the product of ``met`` inside the set and ``share`` outside it.
-    """
-    at = 0
-    for leaf in range(value.size):
-        a, m = begin[leaf], begin[leaf + 1] - begin[leaf]
-        by_size = np.empty(m)
-        for k in range(m):
-            for pattern in range(1 << m):
-                by_size[0], size = 1.0, 0
-                for j in range(m):
-                    if j == k:
-                        continue
-                    met, z = (pattern >> j) & 1, share[a + j]
-                    size += 1
-                    by_size[size] = by_size[size - 1] if met else 0.0
-                    for s in range(size - 1, 0, -1):
-                        by_size[s] = z * by_size[s] + (by_size[s - 1] if met else 0.0)
-                    by_size[0] *= z
-                total, weight = 0.0, 1.0 / m
-                for s in range(m):
-                    total += weight * by_size[s]
-                    weight *= (s + 1) / max(m - 1 - s, 1)
-                own = ((pattern >> k) & 1) - share[a + k]
-                tables[at + (k << m) + pattern] = value[leaf] * own * total
-        at += m << m
-
-
-@njit(
-    "(f4[:, ::1], i8[::1], i8[::1], f4[::1], f4[::1], b1[::1], f8[::1], f8[:, ::1])",
-    nogil=True,
-    cache=True,
-    error_model="numpy",
-)
-def add_effects(x, begin, feature, low, high, missing, tables, out):  # pragma: no cover - compiled
-    """Add the effects of all leaves on some rows; ``x`` and ``out`` have a row per column."""
-    n = x.shape[1]
-    pattern = np.empty(n, np.int64)
-    at = 0
-    for leaf in range(begin.size - 1):
-        a, m = begin[leaf], begin[leaf + 1] - begin[leaf]
-        pattern[:] = at
-        for k in range(m):
-            values, bottom, top, gap = x[feature[a + k]], low[a + k], high[a + k], missing[a + k]
-            for i in range(n):
-                v = values[i]
-                met = ((v > bottom) & (v <= top)) | (gap & np.isnan(v))
-                pattern[i] += np.int64(met) << k
-        for k in range(m):
-            column, first = out[feature[a + k]], k << m
-            for i in range(n):
-                column[i] += tables[first + pattern[i]]
-        at += m << m
