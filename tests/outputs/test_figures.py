@@ -59,6 +59,13 @@ def test_what_is_absent_is_left_out(scene):
     assert [name for name, _ in draw(bare)] == ["risk"]
 
 
+def test_a_map_without_intervals_says_so(scene):
+    bare = replace(scene, cells=scene.cells.drop_vars(["probability_low", "probability_high"]))
+    for version, said in ((bare, True), (scene, False)):
+        (foot,) = risk_figure(version).axes[1].texts
+        assert ("No interval was computed" in " ".join(foot.get_text().split())) is said
+
+
 def test_pixels_have_the_hue_of_their_class(scene):
     grid, classes = scene.grid, scene.cells.risk_class.to_numpy()
     colours = np.array([(1, 1, 1), *map(to_rgb, RISK_COLOURS)])[classes]

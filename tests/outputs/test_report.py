@@ -10,7 +10,7 @@ import shapely
 from borderrisk.outputs.figures import write_figures
 from borderrisk.outputs.report import write_report
 from borderrisk.outputs.report.blocks import Bars, Table, percent, records, show
-from borderrisk.outputs.report.ranking import nearest_places
+from borderrisk.outputs.report.ranking import in_words, nearest_places
 from borderrisk.outputs.report.render import escape_markdown, fence, spark
 from borderrisk.outputs.report.scorecard import verdict
 from borderrisk.outputs.report.sections import build_sections
@@ -109,6 +109,23 @@ def test_what_is_absent_is_a_sentence(scene, tmp_path):
         assert sentence in markdown
     assert "{{" not in markdown
     assert "nan" not in markdown.lower().split()
+
+
+def test_a_run_without_intervals_says_so(scene):
+    cells = scene.cells.drop_vars(["probability_low", "probability_high"])
+    for version, said in ((replace(scene, cells=cells), 2), (scene, 0)):
+        sections = build_sections(version)
+        texts = [getattr(block, "text", "") for section in sections for block in section.blocks]
+        assert sum("No interval was computed" in text for text in texts) == said
+
+
+def test_drivers_keep_the_case_of_names(scene):
+    long_name = {"long_name": "Walking time from the border with Turkmenistan"}
+    cells = scene.cells.assign(hours_from_border_tkm=scene.cells["risk"].assign_attrs(long_name))
+    bare = replace(scene, cells=cells)
+    assert in_words(bare, "hours_from_border_tkm").endswith("walking time from the border with"
+                                                            " Turkmenistan")  # fmt: skip
+    assert in_words(bare, "history") == "history"
 
 
 def test_segments_are_listed_by_rank(scene):

@@ -56,6 +56,52 @@ def test_place_time_and_projection(item):
     assert any("raster/v1" in uri for uri in data["stac_extensions"])
 
 
+NUMBERS = {"type": "array", "items": {"type": "number"}}
+# What the two extensions ask of the fields used here (projection v2.0.0, raster v1.1.0).
+FIELDS = {
+    "properties": {
+        "properties": {
+            "required": ["proj:wkt2"],
+            "properties": {
+                "proj:code": {"type": ["string", "null"]},
+                "proj:wkt2": {"type": "string"},
+                "proj:bbox": {**NUMBERS, "minItems": 4, "maxItems": 4},
+                "proj:transform": {**NUMBERS, "minItems": 6, "maxItems": 9},
+                "proj:shape": {"items": {"type": "integer"}, "minItems": 2, "maxItems": 2},
+            },
+            "patternProperties": {"^(?!proj:)": {}},
+            "additionalProperties": False,
+        },
+        "assets": {
+            "additionalProperties": {
+                "properties": {
+                    "raster:bands": {
+                        "minItems": 1,
+                        "items": {
+                            "properties": {
+                                "data_type": {"enum": ["float32"]},
+                                "unit": {"type": "string"},
+                                "nodata": {"enum": ["nan", "inf", "-inf"]},
+                                "spatial_resolution": {"type": "number"},
+                            },
+                            "additionalProperties": False,
+                        },
+                    }
+                }
+            }
+        },
+    }
+}
+
+
+def test_the_extensions_fields_are_of_the_kinds_they_ask_for(item):
+    jsonschema = pytest.importorskip("jsonschema")
+    jsonschema.validate(item[0], FIELDS)
+    broken = item[0] | {"properties": item[0]["properties"] | {"proj:shape": [24.5, 30]}}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(broken, FIELDS)
+
+
 def test_bands_of_the_raster(item):
     bands = next(a for a in item[0]["assets"].values() if a["href"] == "./risk.tif")
     assert [band["name"] for band in bands["bands"]][:3] == ["intensity", "probability", "risk"]

@@ -73,3 +73,8 @@ class Scene:
     def grid(self) -> Grid:
         """The analysis grid."""
         return self.area.grid
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether the probability comes with bounds."""
+        return {"probability_low", "probability_high"} <= set(self.cells.data_vars)

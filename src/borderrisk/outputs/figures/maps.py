@@ -54,7 +54,7 @@ def uncertainty_figure(scene: Scene, focus: Focus | None = None) -> Figure | Non
 
     None if the scene has no ``probability_low`` and ``probability_high``.
     """
-    if not {"probability_low", "probability_high"} <= set(scene.cells.data_vars):
+    if not scene.has_intervals:
         return None
     low, high = (scene.cells[f"probability_{end}"].to_numpy() for end in ("low", "high"))
     with np.errstate(divide="ignore", invalid="ignore"):

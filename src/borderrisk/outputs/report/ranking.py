@@ -21,6 +21,12 @@ from borderrisk.outputs.report.blocks import (
 from borderrisk.outputs.scene import Scene
 
 MOST = 20
+NO_INTERVALS = (
+    "No interval was computed in this run: probabilities and ranks are bare estimates, and nothing "
+    "here says how far off they may be."
+)
+# Parts of the intensity that are drivers beside the features.
+FACTORS = ("history", "reporting", "susceptibility")
 _POINTS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 
 
@@ -37,14 +43,15 @@ def top_cell_blocks(scene: Scene) -> list[Block]:
         for row, place, point in zip(top.to_dict("records"), near, lonlat, strict=True)
     ]
     headings = ["rank", "cell", "centre", "near", "class", "probability", "trust", "drivers"]
-    return [Table(headings, rows, "Drivers: signed effect on log-intensity")]
+    table = Table(headings, rows, "Drivers: signed effect on log-intensity")
+    return [table] if scene.has_intervals else [Paragraph(NO_INTERVALS), table]
 
 
 def _cell_row(scene: Scene, row: dict[str, Any], near: str, point: Any) -> list[str]:
     ranks = [_plain(row.get(key)) for key in ("rank", "rank_low", "rank_high")]
     chances = [_plain(row.get(f"probability{end}")) for end in ("", "_low", "_high")]
     drivers = [
-        f"{_long_name(scene, row[f'driver_{k}'])} {row[f'driver_{k}_effect']:+.2f}"
+        f"{in_words(scene, row[f'driver_{k}'])} {row[f'driver_{k}_effect']:+.2f}"
         for k in (1, 2, 3)
         if row.get(f"driver_{k}") and pd.notna(row.get(f"driver_{k}_effect"))
     ]
@@ -72,9 +79,12 @@ def _plain(value: Any) -> Any:
     return int(number) if number.is_integer() and abs(number) >= 1 else number
 
 
-def _long_name(scene: Scene, feature: str) -> str:
-    attrs = scene.cells[feature].attrs if feature in scene.cells else {}
-    return str(attrs.get("long_name", feature.replace("_", " "))).lower()
+def in_words(scene: Scene, driver: str) -> str:
+    """Name a driver inside a sentence: a factor by its own name, a feature by what it measures."""
+    if driver in FACTORS or driver not in scene.cells:
+        return driver.replace("_", " ")
+    text = str(scene.cells[driver].attrs.get("long_name", driver.replace("_", " ")))
+    return text[:1].lower() + text[1:]
 
 
 def nearest_places(settlements: gpd.GeoDataFrame, points: gpd.GeoSeries) -> list[str]:
@@ -131,7 +141,7 @@ def _segment_row(scene: Scene, row: dict[Any, Any], near: str) -> dict[str, Any]
         "per year and 100 km": _times(known.get("rate_per_km"), 100),
         "share": percent(known.get("share")),
         "trust": known.get("trust"),
-        "drivers": "; ".join(_long_name(scene, str(name)) for name in drivers if name),
+        "drivers": "; ".join(in_words(scene, str(name)) for name in drivers if name),
     }
 
 

@@ -24,7 +24,7 @@ from borderrisk.outputs.report.blocks import (
     show,
 )
 from borderrisk.outputs.report.features import feature_blocks
-from borderrisk.outputs.report.ranking import segment_blocks, top_cell_blocks
+from borderrisk.outputs.report.ranking import NO_INTERVALS, segment_blocks, top_cell_blocks
 from borderrisk.outputs.report.scorecard import calibration_blocks, scorecard_blocks
 from borderrisk.outputs.report.trials import ablation_blocks, robustness_blocks, spatial_blocks
 from borderrisk.outputs.scene import Scene
@@ -66,10 +66,12 @@ def _maps(scene: Scene) -> list[Block]:
     blocks += [
         Picture(f"risk-{focus.name}", f"{focus.title}: risk class.") for focus in scene.focuses
     ]
-    if {"probability_low", "probability_high"} <= set(scene.cells.data_vars):
+    if scene.has_intervals:
         blocks.append(
             Picture("uncertainty", "Upper end of the probability's interval over its lower end.")
         )
+    else:
+        blocks.append(Paragraph(NO_INTERVALS))
     return blocks
 
 

@@ -122,7 +122,7 @@ LAYERS: dict[str, LayerStyle] = {
             "driver_1", "driver_2", "driver_3",
         ),
         ends=("fewest a km", "most a km"),
-        ends_fa=("کمترین در کیلومتر", "بیشترین در کیلومتر"),
+        ends_fa=("کمترین", "بیشترین"),
     ),
     "corridors": LayerStyle(
         "Corridors",
