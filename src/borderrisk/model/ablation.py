@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ from borderrisk.model.cells import CellTable
 from borderrisk.model.metrics import information_gain, paired_difference
 from borderrisk.model.panel import Panel
 from borderrisk.model.pooled import SPATIAL, Cache, SpatialModel, fit_spatial
-from borderrisk.model.spatial import QUICK
+from borderrisk.model.spatial import QUICK, Told
 
 # Models that read no features: nothing to leave out.
 FEATURELESS = (*SPATIAL, "border_distance", "uniform")
@@ -57,6 +57,7 @@ def ablation_rows(
     parameters: Mapping[str, Any] | None = None,
     level: float = 0.9,
     workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Score forecasts without one group of features at a time.
 
@@ -80,6 +81,8 @@ def ablation_rows(
         Level of the interval of ``change``, from a bootstrap of the origins.
     workers : int, optional
         Threads; all processors by default.
+    progress : callable, optional
+        Told ``(done, total)`` after each group.
 
     Returns
     -------
@@ -103,7 +106,8 @@ def ablation_rows(
     tests = _tests(cells, panel, origins, horizon_years)
     given = {**QUICK.get(name, {}), **(parameters or {})}
     score = partial(_bits, panel=panel, tests=tests, name=name, parameters=given, seed=seed)
-    found = map_parallel(score, variants.values(), workers=workers)
+    told = Told(progress, len(variants))
+    found = map_parallel(lambda part: told(score(part)), variants.values(), workers=workers)
     scores = dict(zip(variants, found, strict=True))
     block = np.repeat(np.arange(len(tests)), [len(bits) for bits in next(iter(found[0].values()))])
     return [

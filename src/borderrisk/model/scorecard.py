@@ -11,6 +11,7 @@ import pandas as pd
 from borderrisk.model import metrics, scores
 from borderrisk.model.backtest import BASELINES, MIN_LATER, SUBSETS, Forecasts
 from borderrisk.model.cells import CellTable
+from borderrisk.model.planted import TRUTH
 
 PER_INCIDENT = (
     "bits", "located_bits", "capture_5", "capture_10", "capture_20", "border_capture_10",
@@ -290,12 +291,34 @@ def render_text(scorecard: Mapping[str, Any]) -> str:
             ]
             if chosen:
                 lines += [f"{subset} incidents, {years} year(s) ahead", _table(chosen), ""]
+    if scorecard.get("planted"):
+        lines += [*planted_lines(scorecard["planted"]), ""]
     for row in scorecard.get("targets", []):
         met = "met" if row["met"] else "MISSED"
         lines.append(
             f"target {met}: {row['name']}: {row['value']:.2f} (at least {row['target']:.2f})"
         )
     return "\n".join([*lines, "", *scorecard.get("notes", [])]) + "\n"
+
+
+def planted_lines(found: Mapping[str, Any]) -> list[str]:
+    """Return the test on a world of known truth as lines of text."""
+    lines = [
+        f"a synthetic world with {found['incidents']} incidents: expected bits per incident, and "
+        "rank correlation with the truth",
+        f"{'model':24}{'role':10}{'bits':>12}{'spearman':>12}",
+        f"{TRUTH:34}{_number(found['ceiling_bits']):>12}{_number(1.0):>12}",
+    ]
+    for row in found["rows"]:
+        numbers = "".join(f"{_number(row[name]):>12}" for name in ("bits", "spearman"))
+        lines.append(f"{row['model']:24}{row['role']:10}{numbers}")
+    if found.get("coverage"):
+        each = ", ".join(f"{r['risk_class']}: {r['covered']:.0%}" for r in found["coverage"])
+        lines.append(
+            f"cells whose {found['level']:.0%} interval holds the truth "
+            f"({found['replicates']} replicates), by risk class: {each}"
+        )
+    return lines
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:

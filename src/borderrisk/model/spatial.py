@@ -129,7 +129,7 @@ def spatial_tests(
     plan = _plan(cells, past, folds, neighbour_distances, range_km, block_km, seed)
     given = {name: {**QUICK.get(name, {}), **(parameters or {}).get(name, {})} for name in models}
     fit = partial(_fit_fold, cells, past, origin, given, seed)
-    told = _Told(progress, len(plan.folds))
+    told = Told(progress, len(plan.folds))
     intensities = map_parallel(lambda fold: told(fit(fold)), plan.folds, workers=workers)
     scores = [
         _score_fold(fold, found, cells, plan)
@@ -199,8 +199,8 @@ def neighbour_columns(code: str) -> tuple[str, ...]:
     return (f"border_distance_{code.lower()}_km", f"hours_from_border_{code.lower()}")
 
 
-class _Told:
-    """Counts finished folds for the progress bar, from any thread."""
+class Told:
+    """Counts finished parts for the progress bar, from any thread."""
 
     def __init__(self, progress: Progress | None, total: int):
         self.progress, self.total, self.done = progress, total, 0

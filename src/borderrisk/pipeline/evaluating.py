@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
-from borderrisk.compute import map_parallel
+from borderrisk.compute import is_cluster, map_parallel
 from borderrisk.model import scorecard
 from borderrisk.model.ablation import ablation_rows
 from borderrisk.model.backtest import (
     BASELINES,
     ESTIMATORS,
+    MIN_LATER,
     Forecasts,
     backtest,
+    check_periods,
+    later_incidents,
     oracle_kde_bits,
     origin_rows,
     yearly_origins,
 )
 from borderrisk.model.panel import Panel
+from borderrisk.model.planted import planted_test
 from borderrisk.model.pooled import Pooled, SpatialModel, fit_spatial
 from borderrisk.model.robustness import Surface, rank_stability
 from borderrisk.model.spatial import spatial_tests
 from borderrisk.model.uncertainty import frozen
 from borderrisk.pipeline.border import border_line
+from borderrisk.pipeline.watching import Teller, watched
+from borderrisk.runs import StageRecord
+from borderrisk.synthetic import FIRST_DAY, make_world
 
 if TYPE_CHECKING:
     from borderrisk.pipeline.stages import Stages
 
+PROSPECTIVE, SPATIAL, PLANTED, ABLATION = "forward in time", "in space", "planted", "ablation"
+# Shares of the work, for the progress bar only.
+_WEIGHTS = {PROSPECTIVE: 18.0, SPATIAL: 10.0, PLANTED: 11.0, ABLATION: 5.0}
 _ABLATION_ORIGINS = 4
+# A small world that none of the methods was chosen on, about as rich in incidents as the real one.
+_WORLD_SEED, _PLANTED_REPLICATES = 11, 60
+_WORLD: dict[str, Any] = {"incidents": 200, "shape": (40, 46), "cell_size_m": 15_000.0}
+# Parameters about columns, which a synthetic world does not have.
+_NAMING_COLUMNS = ("monotone", "column")
 _NOTES = (
     "Everything that is fitted (effects of features, scaling, bandwidths, penalties, pooling "
     "weights, the level) was learned from incidents before each origin. The form of the pooled "
@@ -57,9 +74,17 @@ def evaluate(stages: Stages) -> dict[str, Any]:
     """
     config, section = stages.config, stages.config.evaluation
     name, level = config.model.estimator, config.uncertainty.level
-    forecasts, spatial = _unseen(stages)
-    rows = origin_rows(forecasts, stages.cells, border_line(stages.border))
-    part = scorecard.prospective(forecasts, rows, stages.cells, name, level=level, seed=config.seed)
+    check_periods(
+        evaluation_panel(stages), _origins(stages), section.horizons_years,
+        section.min_past_incidents,
+    )  # fmt: skip
+    tests = _unseen(stages)
+    forecasts, spatial = tests[PROSPECTIVE], tests.get(SPATIAL)
+    with stages.cache.timed("evaluation: scores"):
+        rows = origin_rows(forecasts, stages.cells, border_line(stages.border))
+        part = scorecard.prospective(
+            forecasts, rows, stages.cells, name, level=level, seed=config.seed
+        )
     found: dict[str, Any] = {
         "model": name,
         "headline": scorecard.headline(part, name),
@@ -70,14 +95,13 @@ def evaluate(stages: Stages) -> dict[str, Any]:
     }
     if spatial is not None:
         found["spatial"] = spatial
-    if section.ablation:
-        found["ablation"] = {"rows": _ablation(stages, forecasts)}
-    if section.robustness_cell_km and config.features.table is None:
-        found["robustness"] = {"rows": _robustness(stages)}
-    elif section.robustness_cell_km:
-        found["notes"].append(
-            "Robustness to the grid was not tested: features.table is bound to the config's cells."
-        )
+    if PLANTED in tests:
+        found["planted"] = tests[PLANTED]
+    if ABLATION in tests:
+        found["ablation"] = {"rows": tests[ABLATION]}
+    if section.robustness_cell_km:
+        with stages.cache.timed("evaluation: other grids"):
+            found["robustness"] = {"rows": _robustness(stages)}
     return found
 
 
@@ -93,33 +117,50 @@ def _parameters(stages: Stages) -> dict[str, dict[str, Any]]:
     return {n: dict(model.parameters) if n == model.estimator else {} for n in names}
 
 
-def _unseen(stages: Stages) -> tuple[list[Forecasts], dict[str, Any] | None]:
-    """Run the tests in time and in space, in two processes where there are cores for them."""
+def _unseen(stages: Stages) -> dict[str, Any]:
+    """Run the tests in processes of their own, the longest first."""
     config = stages.config
-    jobs: list[Callable[[], Any]] = [_backtest_job(stages)]
+    jobs: dict[str, Callable[..., Any]] = {PROSPECTIVE: _backtest_job(stages)}
     if config.evaluation.spatial:
-        jobs.append(_spatial_job(stages))
-    elsewhere = config.compute.scheduler.startswith(("tcp://", "tls://"))
-    found = map_parallel(
-        _call,
-        jobs,
-        scheduler=config.compute.scheduler if elsewhere else "processes",
-        workers=config.compute.workers,
-    )
-    return found[0], found[1] if len(found) > 1 else None
+        jobs[SPATIAL] = _spatial_job(stages)
+    if config.evaluation.planted:
+        jobs[PLANTED] = _planted_job(stages)
+    if config.evaluation.ablation:
+        jobs[ABLATION] = _ablation_job(stages)
+    elsewhere = is_cluster(config.compute.scheduler)
+    progress = None if elsewhere else stages.progress
+    with watched(progress, "evaluation", {name: _WEIGHTS[name] for name in jobs}) as board:
+        found = map_parallel(
+            _call,
+            [(job, board.teller(name)) for name, job in jobs.items()],
+            scheduler=config.compute.scheduler if elsewhere else "processes",
+            workers=config.compute.workers,
+        )
+    for name, (_, seconds) in zip(jobs, found, strict=True):
+        stages.cache.records.append(StageRecord(f"evaluation: {name}", seconds, cached=False))
+    return {name: value for name, (value, _) in zip(jobs, found, strict=True)}
 
 
-def _call(job: Callable[[], Any]) -> Any:
-    return job()
+def _call(task: tuple[Callable[..., Any], Teller | None]) -> tuple[Any, float]:
+    """Do a job; return what it found and the seconds it took."""
+    job, tell = task
+    start = time.perf_counter()
+    found = job(progress=tell)
+    return found, time.perf_counter() - start
 
 
-def _backtest_job(stages: Stages) -> Callable[[], list[Forecasts]]:
+def _origins(stages: Stages) -> list[pd.Timestamp]:
+    section = stages.config.evaluation
+    return yearly_origins(section.first_origin, section.last_origin)
+
+
+def _backtest_job(stages: Stages) -> Callable[..., Any]:
     section = stages.config.evaluation
     return partial(
         backtest,
         stages.cells,
         evaluation_panel(stages),
-        yearly_origins(section.first_origin, section.last_origin),
+        _origins(stages),
         section.horizons_years,
         _parameters(stages),
         near_km=section.near_km,
@@ -129,7 +170,7 @@ def _backtest_job(stages: Stages) -> Callable[[], list[Forecasts]]:
     )
 
 
-def _spatial_job(stages: Stages) -> Callable[[], dict[str, Any]]:
+def _spatial_job(stages: Stages) -> Callable[..., Any]:
     codes = [row.country_b.lower() for row in stages.inputs.borders.itertuples()]
     return partial(
         spatial_tests,
@@ -140,6 +181,54 @@ def _spatial_job(stages: Stages) -> Callable[[], dict[str, Any]]:
         _parameters(stages),
         seed=stages.config.seed,
         neighbour_distances=[f"border_distance_{code}_km" for code in codes],
+        workers=1,
+    )
+
+
+def _planted_job(stages: Stages) -> Callable[..., Any]:
+    """Return the test on a synthetic world, which is another one for every seed."""
+    config = stages.config
+    given = {
+        name: {key: value for key, value in chosen.items() if key not in _NAMING_COLUMNS}
+        for name, chosen in _parameters(stages).items()
+    }
+    return partial(_on_planted, given, config.seed, config.uncertainty.level)
+
+
+def _on_planted(
+    parameters: dict[str, dict[str, Any]],
+    seed: int,
+    level: float,
+    progress: Teller | None = None,
+) -> dict[str, Any]:
+    world = make_world(_WORLD_SEED + seed, **_WORLD)
+    cells = world.cells()
+    found = planted_test(
+        cells, world.panel(), world.intensity[cells.mask],
+        FIRST_DAY + pd.DateOffset(years=int(world.years)), parameters,
+        replicates=_PLANTED_REPLICATES, level=level, seed=seed, progress=progress,
+    )  # fmt: skip
+    return found | {"world_seed": _WORLD_SEED + seed}
+
+
+def _ablation_job(stages: Stages) -> Callable[..., Any]:
+    """Return the ablation at the last origins that enough incidents follow."""
+    section, panel = stages.config.evaluation, evaluation_panel(stages)
+    years = min(section.horizons_years)
+    followed = [
+        origin for origin in _origins(stages)
+        if len(later_incidents(stages.cells, panel, origin, years, section.near_km).new)
+        >= MIN_LATER
+    ]  # fmt: skip
+    return partial(
+        ablation_rows,
+        stages.cells,
+        panel,
+        followed[-_ABLATION_ORIGINS:],
+        years,
+        seed=stages.config.seed,
+        name=stages.config.model.estimator,
+        workers=1,
     )
 
 
@@ -148,19 +237,6 @@ def _ceiling(stages: Stages, forecasts: list[Forecasts]) -> dict[str, Any]:
     used = scorecard.used_origins(forecasts, years)
     bits = oracle_kde_bits(stages.cells, evaluation_panel(stages), used, years)
     return {"name": "kde with the bandwidth that suits each scored period best", "bits": bits}
-
-
-def _ablation(stages: Stages, forecasts: list[Forecasts]) -> list[dict[str, Any]]:
-    years = min(stages.config.evaluation.horizons_years)
-    origins = [f.origin for f in scorecard.used_origins(forecasts, years)][-_ABLATION_ORIGINS:]
-    return ablation_rows(
-        stages.cells,
-        evaluation_panel(stages),
-        origins,
-        years,
-        seed=stages.config.seed,
-        name=stages.config.model.estimator,
-    )
 
 
 def _robustness(stages: Stages) -> list[dict[str, Any]]:

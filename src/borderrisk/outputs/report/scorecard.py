@@ -123,8 +123,9 @@ def scorecard_blocks(scene: Scene) -> list[Block]:
             Paragraph(
                 "Each origin is scored by models that saw nothing dated after it. Bits: mean "
                 "log₂ of the predicted density at the test incidents over that of a uniform map; "
-                "capture: share of them in the highest-ranked 10 % of the area; PAI: capture over "
-                "area share."
+                "capture: share of them in the highest-ranked 10 % of the area; along border: "
+                "share behind the tenth of the border's length that ranks highest (length alone: "
+                "10 %); PAI: capture over area share."
             )
         )
     if part.get("capture_curve"):
@@ -200,7 +201,40 @@ def calibration_blocks(scene: Scene) -> list[Block]:
         blocks.append(records(part["calibration"], "Incidents per risk class"))
     if part.get("reliability"):
         blocks.append(records(part["reliability"], "Cells by predicted probability"))
+    blocks += planted_blocks(_scorecard(scene))
     return blocks or [Paragraph("Calibration was not measured in this run.")]
+
+
+def planted_blocks(card: dict[str, Any]) -> list[Block]:
+    """Show how the models do where the truth is known, and how often intervals hold it."""
+    found, own = card.get("planted") or {}, main_model(card)
+    if not found:
+        return []
+    blocks: list[Block] = [
+        Paragraph(
+            f"The same models on a synthetic world with {show(found['incidents'])} incidents, "
+            "whose intensity is known. Bits are those to expect per incident; no model can have "
+            f"more than the truth itself, {bits(found['ceiling_bits'])}. Its places differ from "
+            "the ones mapped here: what it tests is the method."
+        )
+    ]
+    rows = [
+        [named(row, own), bits(row["bits"]), show(row["spearman"])] for row in found.get("rows", [])
+    ]
+    blocks.append(
+        Table(["model", "bits", "rank correlation with the truth"], rows, "A known truth, planted")
+    )
+    if found.get("coverage"):
+        covered = [
+            [str(row["risk_class"]), show(row["cells"]), percent(row["covered"])]
+            for row in found["coverage"]
+        ]
+        title = (
+            f"Cells whose {percent(found['level'])} interval of the probability holds the truth, "
+            f"{_words(own)}, {show(found['replicates'])} replicates"
+        )
+        blocks.append(Table(["risk class", "cells", "covered"], covered, title))
+    return blocks
 
 
 def _words(name: object) -> str:
