@@ -1,6 +1,7 @@
-"""Size and speed of the map on synthetic scenes, in headless Chromium.
+"""Size and speed of the map on synthetic scenes, in headless Chromium and in Firefox.
 
-``python -m benchmarks.webmap`` prints one line per size: medians of repeats, beside the budget.
+``python -m benchmarks.webmap`` prints one line per size and browser: medians of repeats, beside the
+budget. Firefox is measured where it is installed.
 """
 
 from __future__ import annotations
@@ -9,14 +10,18 @@ import argparse
 import statistics
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
+from runpy import run_path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
 from affine import Affine
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import sync_playwright
 from scipy.ndimage import gaussian_filter, zoom
 
 from borderrisk.area import StudyArea
@@ -153,17 +158,55 @@ def _incidents(rng: np.random.Generator, count: int = 300) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(table, geometry=points, crs=4326)
 
 
-def measure(browser: Browser, path: Path, repeats: int) -> dict[str, float]:
+Run = Callable[[str], Any]
+MARIONETTE = Path(__file__).parents[1] / "tests" / "webmap" / "marionette.py"
+
+
+def _chromium(stack: ExitStack) -> Callable[[Path], Run]:
+    """Open pages in Chromium: a function of a file that returns one of scripts."""
+    playwright = stack.enter_context(sync_playwright())
+    launch = playwright.chromium.launch
+    browser = stack.enter_context(launch(executable_path="/usr/bin/chromium", args=FLAGS))
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+
+    def open_page(path: Path) -> Run:
+        page.goto("about:blank")
+        page.goto(path.as_uri())
+        page.wait_for_selector("html[data-warm]", state="attached", timeout=60_000)
+        return page.evaluate
+
+    return open_page
+
+
+def _firefox(stack: ExitStack) -> Callable[[Path], Run]:
+    """Open pages in Firefox, as the map's tests do."""
+    profile = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    browser = stack.enter_context(closing(run_path(str(MARIONETTE))["Firefox"](profile)))
+
+    def open_page(path: Path) -> Run:
+        browser.open(path.as_uri())
+        browser.until("return document.documentElement.dataset.warm !== undefined")
+        return lambda script: browser.run(
+            f"return ({script})()" if "=>" in script else f"return {script}"
+        )
+
+    return open_page
+
+
+def _browsers(stack: ExitStack) -> Iterator[tuple[str, Callable[[Path], Run]]]:
+    yield "chromium", _chromium(stack)
+    if run_path(str(MARIONETTE))["executable"]():
+        yield "firefox", _firefox(stack)
+
+
+def measure(open_page: Callable[[Path], Run], path: Path, repeats: int) -> dict[str, float]:
     """Open a map several times; medians in milliseconds."""
     ready, popup, switch = [], [], []
     for _ in range(repeats):
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.goto(path.as_uri())
-        page.wait_for_selector("html[data-warm]", state="attached", timeout=60_000)
-        ready.append(float(page.evaluate("document.documentElement.dataset.ready")))
-        popup.extend(float(page.evaluate(CLICK)) for _ in range(6))
-        switch.extend(float(page.evaluate(SWITCH)) for _ in range(3))
-        page.close()
+        run = open_page(path)
+        ready.append(float(run("document.documentElement.dataset.ready")))
+        popup.extend(float(run(CLICK)) for _ in range(6))
+        switch.extend(float(run(SWITCH)) for _ in range(3))
     return {
         "ready": statistics.median(ready),
         "popup": statistics.median(popup),
@@ -179,25 +222,31 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--keep", type=Path, help="folder to leave the maps in")
     args = parser.parse_args()
-    print("cells      build s   MB (budget)    ready ms (budget)   popup ms (worst)   recolour ms")
-    with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
-        folder = args.keep or Path(scratch)
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+    print(
+        "cells      build s   MB (budget)  browser   ready ms (budget)  "
+        "popup ms (worst)  recolour ms"
+    )
+    with ExitStack() as stack:
+        folder = args.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        browsers = list(_browsers(stack))
         for side in args.sides:
             scene = synthetic_scene(side)
             path = folder / f"map-{side * side}.html"
             start = time.perf_counter()
             write_map(scene, path)
             built = time.perf_counter() - start
-            size, limit = BUDGETS.get(side, (float("nan"), float("nan")))
-            t = measure(browser, path, args.repeats)
-            print(
-                f"{side * side:>9,}  {built:7.1f}  "
-                f"{path.stat().st_size / 1e6:5.2f} ({size / 1e6:.0f})"
-                f"     {t['ready']:6.0f} ({limit:.0f})      "
-                f"{t['popup']:6.1f} ({t['worst popup']:.0f})     {t['recolour']:6.1f}"
-            )
-        browser.close()
+            for name, open_page in browsers:
+                _print_row(side, built, path, name, measure(open_page, path, args.repeats))
+
+
+def _print_row(side: int, built: float, path: Path, browser: str, t: dict[str, float]) -> None:
+    size, limit = BUDGETS.get(side, (float("nan"), float("nan")))
+    print(
+        f"{side * side:>9,}  {built:7.1f}  {path.stat().st_size / 1e6:5.2f} ({size / 1e6:.0f})"
+        f"     {browser:<8}  {t['ready']:6.0f} ({limit:.0f})"
+        f"       {t['popup']:6.1f} ({t['worst popup']:.0f})     {t['recolour']:6.1f}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":
