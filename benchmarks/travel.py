@@ -18,6 +18,7 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 
+from benchmarks import grass
 from benchmarks.dem import SIZES, strips
 from borderrisk.features.travel import Ground, Walking, kernel
 
@@ -79,7 +80,7 @@ def contenders(z: np.ndarray) -> dict[str, Timed]:
     flat = Ground(np.zeros_like(z), CELL_M, walking)
     costs = np.full(z.shape, float(walking.pace(0)) * CELL_M / 1000)
     found["own, flat"] = lambda: flat.solve(start, dtype="float64").hours
-    # its eight moves make detours of up to 8 %, the sixteen of up to 3 %
+    # it takes eight moves only, with detours of up to 8 %; the sixteen make up to 3 %
     found["scikit-image MCP, flat, 8 moves"] = lambda: MCP_Geometric(costs).find_costs(ends)[0]
     return found
 
@@ -108,6 +109,51 @@ def compare_small(repeats: int) -> None:
         print(f"  {other:40s} {taken[other]:7.3f} s  x{ratio:.1f}, differs by at most {error:.1e}")
 
 
+def compare_grass(name: str, repeats: int) -> None:
+    """Compare with r.walk: speed at equal settings on relief, result on flat ground.
+
+    Both take 16 moves, keep the way back, work in memory and read and write 32-bit heights; only
+    the formulas differ (r.walk has Langmuir's), so hours are compared where both are the same, on
+    the flat. r.walk's time includes reading and writing its maps, the own that of the moves.
+    """
+    if not grass.installed():
+        print("\nGRASS is not installed: no r.walk to compare with")
+        return
+    z, walking = terrain(SIZES[name].shape), Walking(1.0)
+    start, mpx = border(z.shape), z.size / 1e6
+    options = f"memory={max(1000, round(200 * mpx))}"
+    Ground(z[:500, :500], CELL_M, walking).solve(border((500, 500)))
+    own_wall, own_cpu, solve_cpu, walked_wall, walked_cpu = [], [], [], [], []
+    for _ in range(repeats):
+        wall, cpu = time.perf_counter(), time.process_time()
+        ground = Ground(z, CELL_M, walking)
+        ready = time.process_time()
+        ground.solve(start)
+        own_wall.append(time.perf_counter() - wall)
+        own_cpu.append(time.process_time() - cpu)
+        solve_cpu.append(time.process_time() - ready)
+        found = grass.r_walk(z, CELL_M, start[0], options)
+        walked_wall += found.wall
+        walked_cpu += found.cpu
+    own, other = statistics.median(own_wall), statistics.median(walked_wall)
+    cpu, other_cpu = statistics.median(own_cpu), statistics.median(walked_cpu)
+    solve = statistics.median(solve_cpu)
+    print(f"\n{name}: r.walk -k of GRASS, {mpx:.1f} Mpx, target x5")
+    print(f"  {'own, moves and solve':40s} {own:7.3f} s  cpu {cpu:7.3f} s")
+    print(f"  {'r.walk':40s} {other:7.3f} s  cpu {other_cpu:7.3f} s")
+    print(f"  r.walk takes x{other / own:.1f} the time, x{other_cpu / cpu:.1f} the processor time;")
+    print(f"  x{other_cpu / solve:.1f} that of a further solve on the same terrain")
+    agree_on_the_flat(walking)
+
+
+def agree_on_the_flat(walking: Walking) -> None:
+    flat = np.zeros((SMALL, SMALL), np.float32)
+    start, pace = border(flat.shape), float(walking.pace(0)) * 3.6
+    own = Ground(flat, CELL_M, walking).solve(start, dtype="float64").hours
+    cost = grass.r_walk(flat, CELL_M, start[0], f"walk_coeff={pace:.12f},0,0,0").cost / 3600
+    print(f"  on flat ground their hours differ by at most {difference(own, cost):.1e}")
+
+
 def difference(own: object, other: object) -> float:
     """Largest relative difference of two results, flat or not."""
     a, b = np.ravel(np.asarray(own)), np.ravel(np.asarray(other))
@@ -124,6 +170,9 @@ def full_size(name: str, repeats: int) -> None:
     ready = time.perf_counter() - begin
     ground.solve(start)
     alone = peak_gb()
+    cpu = time.process_time()
+    ground.solve(start)
+    cpu = time.process_time() - cpu
 
     def one() -> None:
         ground.solve(start)
@@ -138,6 +187,7 @@ def full_size(name: str, repeats: int) -> None:
     print(f"  {'permitted moves, once per terrain':40s} {ready:7.3f} s")
     for (label, s), solves in zip(taken.items(), (1, 2), strict=True):
         print(f"  {label:40s} {s:7.3f} s  {solves * mpx / s:6.2f} Mpx/s")
+    print(f"  {'processor time of one solve':40s} {cpu:7.3f} s  {mpx / cpu:6.2f} Mpx/s per core")
     print(f"  target on 2 cores: {TARGET_MPX_S:g} Mpx/s")
     print(
         f"  peak memory of one solve {alone:.2f} GB (limit {LIMIT_GB:g}), terrain {before:.2f} GB"
@@ -157,6 +207,7 @@ def main() -> None:
     print(f"{os.cpu_count()} cores, load {load:.1f} before the run")
     full_size(args.size, args.repeats)
     compare_small(args.repeats)
+    compare_grass(args.size, args.repeats)
 
 
 if __name__ == "__main__":
