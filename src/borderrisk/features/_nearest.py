@@ -28,10 +28,19 @@ def _candidates(x, y, segments):
     """
     mx, my = (x[0] + x[-1]) / 2, (y[0] + y[-1]) / 2
     diagonal = np.hypot(x[-1] - x[0], y[-1] - y[0])
-    distance = np.empty(len(segments))
+    distance, nearest = np.empty(len(segments)), np.inf
     for i in range(len(segments)):
         distance[i] = np.sqrt(_squared(mx, my, segments, i))
-    return segments[distance <= (distance.min() + diagonal) * (1 + 1e-12)]
+        nearest = min(nearest, distance[i])
+    limit = (nearest + diagonal) * (1 + 1e-12)
+    # Written out: a boolean index takes longer to compile than all the rest.
+    kept, n = np.empty_like(segments), 0
+    for i in range(len(segments)):
+        if distance[i] <= limit:
+            for k in range(4):
+                kept[n, k] = segments[i, k]
+            n += 1
+    return kept[:n]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

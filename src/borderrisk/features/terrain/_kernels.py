@@ -189,7 +189,7 @@ def _label(u0, v0, du, dv, n, box, own, lab):
 @njit(nogil=True, cache=True, error_model="numpy")
 def _add_segment(buf, stride, lab, n, whole, scales, acc, ext, hist):
     """Add a labelled segment, run of equal labels by run."""
-    a = 0
+    a = np.int64(0)  # a bare 0 would have everything below compiled a second time
     while a < n:
         cell = lab[a]
         b = a + 1
@@ -250,8 +250,11 @@ def _reach(u, own):
     """First and one past the last segment that may lie in a range of grid columns."""
     begin, end = u.shape[1] - 1, 0
     for j in range(u.shape[1] - 1):
-        ends = u[:, j : j + 2]
-        if not (ends.max() < own[0] or ends.min() >= own[1]):
+        left = right = True
+        for i in range(u.shape[0]):
+            left &= (u[i, j] < own[0]) & (u[i, j + 1] < own[0])
+            right &= (u[i, j] >= own[1]) & (u[i, j + 1] >= own[1])
+        if not (left or right):
             begin, end = min(begin, j), j + 1
     return begin, end
 

@@ -115,7 +115,9 @@ def accumulate(  # noqa: C901 - one function, for the reason below
         if blocks[0, ENTRIES] == 0:
             current = first[waiting]
         slot = current % n_buckets
-        due = np.searchsorted(first, current, side="right")
+        due = waiting  # counted up: a library search takes longer to compile than all the rest
+        while due < len(first) and first[due] <= current:
+            due += 1
         blocks, waiting = _admit(starts[waiting:due], slot, heads, blocks), due
         while heads[slot] >= 0:
             cell = _pop(slot, heads, blocks)
@@ -229,7 +231,9 @@ def _pop(slot, heads, blocks):  # pragma: no cover - compiled
 def _grown(blocks):  # pragma: no cover - compiled
     """Return the queue's blocks with as many more; a fresh queue from none."""
     more = np.empty((max(1024, 2 * len(blocks)), BLOCK), np.int32)
-    more[: len(blocks)] = blocks
+    for i in range(len(blocks)):
+        for j in range(BLOCK):
+            more[i, j] = blocks[i, j]
     if len(blocks) == 0:
         more[0, FREE], more[0, USED], more[0, ENTRIES] = -1, 1, 0
     return more
