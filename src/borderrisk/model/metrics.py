@@ -271,7 +271,16 @@ def calibration(
 def coverage(
     truth: np.ndarray, low: np.ndarray, high: np.ndarray, weight: np.ndarray | None = None
 ) -> float:
-    """Share of cells (by weight) whose truth lies within the bounds."""
+    """Share of cells (by weight) whose truth lies within the bounds.
+
+    The empirical coverage of interval forecasts (Gneiting, Balabdaoui & Raftery 2007, JRSS B
+    69(2)); a bound itself counts as within.
+
+    Examples
+    --------
+    >>> coverage(np.array([1.0, 2.0, 5.0]), np.zeros(3), np.array([1.0, 1.5, 9.0])).round(3)
+    0.667
+    """
     return float(np.average((truth >= low) & (truth <= high), weights=weight))
 
 

@@ -291,6 +291,8 @@ def render_text(scorecard: Mapping[str, Any]) -> str:
             ]
             if chosen:
                 lines += [f"{subset} incidents, {years} year(s) ahead", _table(chosen), ""]
+    if any("border_capture_10" in row for row in part["summary"]):
+        lines += ["border_capture_10: of border length alone, 0.100", ""]
     if scorecard.get("planted"):
         lines += [*planted_lines(scorecard["planted"]), ""]
     for row in scorecard.get("targets", []):

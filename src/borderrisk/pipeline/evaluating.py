@@ -192,21 +192,25 @@ def _planted_job(stages: Stages) -> Callable[..., Any]:
         name: {key: value for key, value in chosen.items() if key not in _NAMING_COLUMNS}
         for name, chosen in _parameters(stages).items()
     }
-    return partial(_on_planted, given, config.seed, config.uncertainty.level)
+    return partial(
+        _on_planted, given, config.seed, config.uncertainty.level, _WORLD, _PLANTED_REPLICATES
+    )
 
 
 def _on_planted(
     parameters: dict[str, dict[str, Any]],
     seed: int,
     level: float,
+    sizes: dict[str, Any],
+    replicates: int,
     progress: Teller | None = None,
 ) -> dict[str, Any]:
-    world = make_world(_WORLD_SEED + seed, **_WORLD)
+    world = make_world(_WORLD_SEED + seed, **sizes)
     cells = world.cells()
     found = planted_test(
         cells, world.panel(), world.intensity[cells.mask],
         FIRST_DAY + pd.DateOffset(years=int(world.years)), parameters,
-        replicates=_PLANTED_REPLICATES, level=level, seed=seed, progress=progress,
+        replicates=replicates, level=level, seed=seed, progress=progress,
     )  # fmt: skip
     return found | {"world_seed": _WORLD_SEED + seed}
 

@@ -46,16 +46,30 @@ def effects_figure(scene: Scene) -> Figure | None:
         _draw_effect(ax, scene, name, curves[name])
     for ax in axes[len(names) :]:
         ax.set_visible(False)
-    figure.supxlabel("marks on the axes: deciles of the study area", fontsize=7.2, color=MUTED)
+    figure.supxlabel(_note(scene, curves), fontsize=7.2, color=MUTED)
     figure.supylabel("change of log-intensity", fontsize=8.5)
     figure.suptitle("What moves the intensity", x=0.01, ha="left", fontsize=11, fontweight="bold")
     return figure
 
 
+def _note(scene: Scene, curves: dict[str, dict[str, Any]]) -> str:
+    """Say what the bands are, or that there are none."""
+    marks = "marks on the axes: deciles of the study area"
+    if not any(_banded(curve) for curve in curves.values()):
+        return f"{marks}; no bands: this run has no bootstrap replicates"
+    level = scene.meta.get("level")
+    share = "" if level is None else f"{level:.0%} of "
+    return f"{marks}; bands: {share}refits on resampled incidents (bias of the model not included)"
+
+
+def _banded(curve: dict[str, Any]) -> bool:
+    return curve.get("low") is not None and curve.get("high") is not None
+
+
 def _draw_effect(ax: Axes, scene: Scene, name: str, curve: dict[str, Any]) -> None:
     values, effect = (np.asarray(curve[key], float) for key in ("values", "effect"))
     ax.axhline(0, color=INK, lw=0.7)
-    if curve.get("low") is not None and curve.get("high") is not None:
+    if _banded(curve):
         ax.fill_between(values, curve["low"], curve["high"], color=MODEL_COLOUR, alpha=0.2, lw=0)
     ax.plot(values, effect, color=MODEL_COLOUR, lw=1.8)
     _add_deciles(ax, scene, name, values)
