@@ -115,10 +115,7 @@ def accumulate(  # noqa: C901 - one function, for the reason below
         if blocks[0, ENTRIES] == 0:
             current = first[waiting]
         slot = current % n_buckets
-        due = waiting  # counted up: a library search takes longer to compile than all the rest
-        while due < len(first) and first[due] <= current:
-            due += 1
-        blocks, waiting = _admit(starts[waiting:due], slot, heads, blocks), due
+        blocks, waiting = _admit(starts, first, waiting, current, slot, heads, blocks)
         while heads[slot] >= 0:
             cell = _pop(slot, heads, blocks)
             here, mask, z = hours[cell], moves[cell], elevation[cell]
@@ -151,13 +148,17 @@ def accumulate(  # noqa: C901 - one function, for the reason below
 
 
 @njit(nogil=True, cache=True)
-def _admit(starts, slot, heads, blocks):  # pragma: no cover - compiled
-    """Queue some starts; returns the blocks, which may have grown."""
-    for cell in starts:
+def _admit(starts, first, waiting, current, slot, heads, blocks):  # pragma: no cover - compiled
+    """Queue the starts that are due; returns the blocks, which may have grown, and who waits on.
+
+    Counted up, because a library search takes longer to compile than all the rest.
+    """
+    while waiting < len(starts) and first[waiting] <= current:
         if blocks[0, USED] == len(blocks):
             blocks = _grown(blocks)
-        _push(slot, cell, heads, blocks)
-    return blocks
+        _push(slot, starts[waiting], heads, blocks)
+        waiting += 1
+    return blocks, waiting
 
 
 @njit(nogil=True, cache=True)
