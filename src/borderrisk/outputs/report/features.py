@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -11,31 +14,55 @@ from borderrisk.outputs.report.blocks import Bars, Block, Paragraph, Table, perc
 from borderrisk.outputs.scene import Scene
 
 _BINS = 18
+_HEADINGS = ["feature", "name", "unit", "minimum", "median", "maximum", "missing",
+             "in the study area"]  # fmt: skip
 
 
 def feature_blocks(scene: Scene) -> list[Block]:
-    """One row per feature, with its range and a histogram over the study area."""
+    """Build a table per group of features: ranges, histograms over the study area, methods."""
     names = feature_names(scene.cells)
     if not names:
         return [Paragraph("The scene keeps no features.")]
     summary = feature_summary(scene.cells)
     inside = scene.cells["exposure"].to_numpy() > 0
-    rows: list[list[str | Bars]] = []
-    for name in names:
-        variable, found = scene.cells[name], summary.loc[name].to_dict()
-        spread = [show(float(found[key])) for key in ("minimum", "median", "maximum")]
-        rows.append([
-            str(found["long_name"]) or name, name, str(found["unit"]), *spread,
-            percent(float(found["missing_share"])), _histogram(variable, inside), _origin(variable),
-        ])  # fmt: skip
-    headings = ["feature", "name", "unit", "minimum", "median", "maximum", "missing",
-                "in the study area", "from"]  # fmt: skip
-    return [
+    blocks: list[Block] = [
         Paragraph(
             "Ranges are over the land of study area and halo; histograms over the study area."
-        ),
-        Table(headings, rows),
+        )
     ]
+    for group, members in _groups(scene, names).items():
+        rows = [_row(scene.cells[name], summary.loc[name].to_dict(), inside) for name in members]
+        blocks += [Table(_HEADINGS, rows, group.capitalize()), _methods(scene, members)]
+    return blocks
+
+
+def _groups(scene: Scene, names: list[str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(str(scene.cells[name].attrs.get("group") or "other"), []).append(name)
+    return groups
+
+
+def _row(
+    variable: xr.DataArray, found: dict[Hashable, Any], inside: np.ndarray
+) -> list[str | Bars]:
+    name = str(variable.name)
+    spread = [show(float(found[key])) for key in ("minimum", "median", "maximum")]
+    return [
+        str(found["long_name"]) or name, name, str(found["unit"]), *spread,
+        percent(float(found["missing_share"])), _histogram(variable, inside),
+    ]  # fmt: skip
+
+
+def _methods(scene: Scene, names: list[str]) -> Paragraph:
+    """Say what a group is computed from, and after whom."""
+    attrs = [scene.cells[name].attrs for name in names]
+    sources = dict.fromkeys(
+        part for a in attrs for part in str(a.get("source", "")).split(", ") if part
+    )
+    after = dict.fromkeys(str(a["citation"]) for a in attrs if a.get("citation"))
+    text = f"Computed from {', '.join(sources) or 'files of the config'}."
+    return Paragraph(text + (f" After {'; '.join(after)}." if after else ""))
 
 
 def _histogram(variable: xr.DataArray, inside: np.ndarray) -> Bars:
@@ -46,8 +73,3 @@ def _histogram(variable: xr.DataArray, inside: np.ndarray) -> Bars:
     counts, edges = np.histogram(values, bins=_BINS)
     heights = (counts / counts.max()).round(3).tolist()
     return Bars(heights, f"from {show(float(edges[0]))} to {show(float(edges[-1]))}")
-
-
-def _origin(variable: xr.DataArray) -> str:
-    parts = [str(variable.attrs.get(key, "")) for key in ("source", "citation")]
-    return "; ".join(part for part in parts if part)
