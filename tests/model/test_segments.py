@@ -11,7 +11,14 @@ from scipy.sparse import csr_matrix
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.features.travel import Ground
 from borderrisk.grid import Grid, laea_crs
-from borderrisk.model.border_capture import border_capture, capture_curve, observed_by_segment
+from borderrisk.model.border_capture import (
+    Outlook,
+    border_capture,
+    capture_curve,
+    capture_lines,
+    observed_by_segment,
+    prospective_curves,
+)
 from borderrisk.model.segment_table import rank_of, segment_table, top
 from borderrisk.model.segments import attribute_cells, cut_border, route_crossings
 
@@ -231,3 +238,57 @@ def test_a_constant_rate_captures_by_length_alone():
 def test_observed_mass_flows_with_the_attribution():
     flow = csr_matrix([[1.0, 0.0], [0.25, 0.75]])
     np.testing.assert_allclose(observed_by_segment(flow, np.array([2.0, 4.0])), [3, 3])
+
+
+def year(pooled, happened):
+    """Forecasts and later incidents of four cells, one behind each of four segments."""
+    kde = np.array([1.0, 2.0, 3.0, 4.0])
+    return Outlook({"pooled": np.array(pooled, float), "kde": kde}, np.array(happened, float))
+
+
+def two_years():
+    """The model ranks 1 first, then 2; the KDE 4, then 3. Lengths 50, 50, 100, 200 km."""
+    length = np.array([50.0, 50.0, 100.0, 200.0])
+    outlooks = [year([8, 4, 1, 1], [3, 1, 0, 0]), year([8, 4, 1, 1], [0, 1, 0, 1])]
+    return prospective_curves(outlooks, csr_matrix(np.eye(4)), length, "pooled")
+
+
+def test_hand_computed_curve_of_watched_kilometres():
+    """Of 6 incidents 3 lie behind the first 50 km, 5 behind 100 km, 5 behind 200, 6 behind all."""
+    found = two_years()
+    at = dict(zip(found["km"], found["captured"]["pooled"], strict=True))
+    assert (at[0], at[50], at[100], at[200], at[400]) == (0, 0.5, 0.8333, 0.8333, 1)
+    # KDE per km: 0.02, 0.04, 0.03, 0.02: first 2, then 3, then 1 and 4 together (their 250 km).
+    at = dict(zip(found["km"], found["captured"]["kde"], strict=True))
+    assert (at[50], at[150]) == (0.3333, 0.3333)
+    assert at[280] == pytest.approx((2 + 4 * 130 / 250) / 6, abs=1e-4)
+    at = dict(zip(found["km"], found["captured"]["length"], strict=True))
+    assert (at[100], at[400]) == (0.25, 1)
+    assert (found["origins"], found["incidents"], found["border_km"]) == (2, 6, 400)
+
+
+def test_interval_of_the_curve_spans_the_origins():
+    """One origin has 3 of 4 behind the first 50 km, the other none of 2."""
+    found = two_years()
+    k = found["km"].index(50)
+    assert found["low"][k] == 0
+    assert found["high"][k] == 0.75
+    low, own, high = (
+        np.array(v) for v in (found["low"], found["captured"]["pooled"], found["high"])
+    )
+    assert ((low <= own + 1e-4) & (own <= high + 1e-4)).all()
+
+
+def test_the_curve_in_words():
+    lines = capture_lines(two_years())
+    assert len(lines) == 3
+    assert lines[1] == (
+        "Watching the 100 km of border ranked first (25% of it) would have covered 83% (50% to "
+        "100%) of the next year's incidents; 33% as a kde ranks them, 25% by length alone."
+    )
+    assert capture_lines({}) == []
+
+
+def test_without_later_incidents_there_is_no_curve():
+    outlooks = [year([1, 1, 1, 1], [0, 0, 0, 0])]
+    assert prospective_curves(outlooks, csr_matrix(np.eye(4)), np.ones(4), "pooled") == {}

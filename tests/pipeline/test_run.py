@@ -166,3 +166,22 @@ def test_two_runs_compare(finished, small, tmp_path):
     )
     facts = pipeline.compare_runs(finished.folder, other.folder, out=tmp_path / "change")
     assert facts["cells"] == len(finished.cells)
+
+
+def test_corridors_and_routes_are_in_one_file_and_in_the_raster(finished):
+    features = json.loads((finished.folder / "corridors.geojson").read_text(encoding="utf-8"))
+    by_kind = {}
+    for feature in features["features"]:
+        by_kind.setdefault(feature["properties"]["kind"], []).append(feature)
+    assert {f["geometry"]["type"] for f in by_kind["corridor"]} <= {"Polygon", "MultiPolygon"}
+    assert {f["geometry"]["type"] for f in by_kind["route"]} == {"LineString"}
+    assert all(f["properties"]["slack_to_hours"] > 0 for f in by_kind["corridor"])
+    for feature in by_kind["route"]:
+        assert feature["properties"]["hours"] > 0
+        assert feature["properties"]["length_km"] > 50
+    with rasterio.open(finished.folder / "risk.tif") as source:
+        bands = dict(zip(source.descriptions, source.units, strict=True))
+        slack = source.read(source.descriptions.index("slack_mashhad") + 1)
+    assert bands["slack_mashhad"] == bands["slack_zahedan"] == "h"
+    assert bands["route_density"] == "1"
+    assert np.nanmin(slack) >= -1e-3

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from scipy.sparse import csr_matrix
+
+LENGTH = "length"
+_STEP_KM = 10.0
+_SAID_KM = (50, 100, 250, 500)
+_RESAMPLES = 2000
 
 
 def capture_curve(
@@ -44,3 +53,133 @@ def border_capture(
 def observed_by_segment(attribution: csr_matrix, mass: np.ndarray) -> np.ndarray:
     """Incidents behind each segment from the incident mass of each grid cell (row-major)."""
     return np.asarray(attribution.T @ np.asarray(mass, float).ravel())
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """Forecasts made at one origin, and what came of them.
+
+    Attributes
+    ----------
+    expected : mapping of str to ndarray, shape (cells,)
+        Incidents expected in each cell by each model, from what was known at the origin.
+    happened : ndarray, shape (cells,)
+        Incidents reported later in each cell.
+    """
+
+    expected: Mapping[str, np.ndarray]
+    happened: np.ndarray
+
+
+def prospective_curves(
+    outlooks: Sequence[Outlook],
+    attribution: csr_matrix,
+    length_km: np.ndarray,
+    model: str,
+    *,
+    level: float = 0.9,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """How much of the next period's incidents lay behind the k kilometres ranked first.
+
+    At each origin every model ranks the segments by what it expects behind them; curves are means
+    over all later incidents. Watching by length alone, ``length``, is the straight line.
+
+    Parameters
+    ----------
+    outlooks : sequence of Outlook
+        One of each origin, all with the same models.
+    attribution : csr_matrix, shape (cells, segments)
+        Share of each cell that belongs to each segment.
+    length_km : ndarray, shape (segments,)
+        Length of the segments.
+    model : str
+        Model whose curve gets an interval, from a bootstrap over origins.
+    level : float
+        Coverage of the interval.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    dict
+        JSON-ready: ``border_km``, ``origins``, ``incidents``, ``km`` (every 10 km up to the whole
+        border), ``captured`` (a list for each model, and ``length``), ``model``, ``low`` and
+        ``high`` (of the model's); empty without incidents.
+    """
+    weight = np.array([outlook.happened.sum() for outlook in outlooks])
+    if not weight.sum() > 0:
+        return {}
+    total = float(np.sum(length_km))
+    km = np.append(np.arange(0, total, _STEP_KM), total)
+    curves = {
+        name: np.stack([_curve(o, name, attribution, length_km, km) for o in outlooks])
+        for name in outlooks[0].expected
+    }
+    means = {name: np.average(each, axis=0, weights=weight) for name, each in curves.items()}
+    low, high = _bounds(curves[model], weight, level, seed)
+    captured = {**means, LENGTH: km / total}
+    return {
+        "border_km": total,
+        "origins": len(outlooks),
+        "incidents": float(weight.sum()),
+        "km": km.round(3).tolist(),
+        "captured": {name: values.round(4).tolist() for name, values in captured.items()},
+        "model": model,
+        "low": low.round(4).tolist(),
+        "high": high.round(4).tolist(),
+    }
+
+
+def _curve(
+    outlook: Outlook, name: str, attribution: csr_matrix, length_km: np.ndarray, km: np.ndarray
+) -> np.ndarray:
+    """Share captured at each of ``km``; 0 where nothing happened, which then has no weight."""
+    rate = observed_by_segment(attribution, outlook.expected[name]) / length_km
+    observed = observed_by_segment(attribution, outlook.happened)
+    corners, captured = capture_curve(rate, length_km, observed)
+    return np.interp(km, corners, np.nan_to_num(captured))
+
+
+def _bounds(
+    curves: np.ndarray, weight: np.ndarray, level: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Interval of the mean curve over resampled origins."""
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(0, len(weight), (_RESAMPLES, len(weight)))
+    times = np.stack([np.bincount(row, minlength=len(weight)) for row in drawn]) * weight
+    times = times[times.sum(axis=1) > 0]
+    means = (times / times.sum(axis=1, keepdims=True)) @ curves
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return low, high
+
+
+def capture_lines(curves: Mapping[str, Any], against: str = "kde") -> list[str]:
+    """Say what watching some kilometres would have covered, next to a baseline.
+
+    Parameters
+    ----------
+    curves : mapping
+        From :func:`prospective_curves`; may be empty.
+    against : str
+        Baseline besides length alone.
+    """
+    if not curves:
+        return []
+    km, captured = np.asarray(curves["km"]), curves["captured"]
+    lines = []
+    for length in (k for k in _SAID_KM if k < curves["border_km"]):
+
+        def at(values: Sequence[float], length: float = length) -> str:
+            return f"{np.interp(length, km, values):.0%}"
+
+        own, low, high = (at(v) for v in (captured[curves["model"]], curves["low"], curves["high"]))
+        others = f"{at(captured[LENGTH])} by length alone"
+        if against in captured:
+            others = f"{at(captured[against])} as a {against} ranks them, {others}"
+        lines.append(
+            f"Watching the {length} km of border ranked first ({length / curves['border_km']:.0%} "
+            f"of it) would have covered {own} ({low} to {high}) of the next year's incidents; "
+            f"{others}."
+        )
+    return lines

@@ -10,6 +10,7 @@ import pandas as pd
 
 from borderrisk.model import metrics, scores
 from borderrisk.model.backtest import BASELINES, MIN_LATER, SUBSETS, Forecasts
+from borderrisk.model.border_capture import capture_lines
 from borderrisk.model.cells import CellTable
 from borderrisk.model.planted import TRUTH
 
@@ -293,6 +294,8 @@ def render_text(scorecard: Mapping[str, Any]) -> str:
                 lines += [f"{subset} incidents, {years} year(s) ahead", _table(chosen), ""]
     if any("border_capture_10" in row for row in part["summary"]):
         lines += ["border_capture_10: of border length alone, 0.100", ""]
+    if scorecard.get("border_capture"):
+        lines += [*capture_lines(scorecard["border_capture"]), ""]
     if scorecard.get("planted"):
         lines += [*planted_lines(scorecard["planted"]), ""]
     for row in scorecard.get("targets", []):

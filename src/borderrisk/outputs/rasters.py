@@ -21,8 +21,9 @@ def write_risk_tif(scene: Scene, path: Path) -> Path:
     """Write the scores as one COG in the CRS of the grid, one float32 band each.
 
     Bands are ``intensity``, ``probability`` and ``risk``, then the bounds of the probability,
-    susceptibility and history as far as the scene has them; each has a description and a unit,
-    and is NaN outside the study area.
+    susceptibility and history as far as the scene has them, NaN outside the study area; then the
+    corridors, also beyond it: ``slack_<target>`` (hours) and ``route_density``. Each has a
+    description and a unit.
 
     Raises
     ------
@@ -38,8 +39,13 @@ def write_risk_tif(scene: Scene, path: Path) -> Path:
     missing = [name for name in REQUIRED if name not in scene.cells]
     if missing:
         raise DataError(f"The run has no {', '.join(missing)}; score it before writing rasters.")
-    names = [*REQUIRED, *(name for name in OPTIONAL if name in scene.cells)]
+    names = [*REQUIRED, *(name for name in OPTIONAL if name in scene.cells), *_corridors(scene)]
     return write_bands(scene, names, path)
+
+
+def _corridors(scene: Scene) -> list[str]:
+    names = sorted(str(name) for name in scene.cells.data_vars)
+    return [name for name in names if name.startswith("slack_") or name == "route_density"]
 
 
 def write_bands(scene: Scene, names: list[str], path: Path) -> Path:

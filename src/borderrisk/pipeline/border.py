@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -14,7 +16,10 @@ from borderrisk.config import Config
 from borderrisk.features.corridors import find_corridors
 from borderrisk.features.random_routes import random_routes
 from borderrisk.grid import Grid
-from borderrisk.model.backtest import BorderLine
+from borderrisk.model.backtest import BASELINES, BorderLine, Forecasts
+from borderrisk.model.border_capture import Outlook, prospective_curves
+from borderrisk.model.cells import CellTable
+from borderrisk.model.scorecard import used_origins
 from borderrisk.model.segments import (
     attribute_cells,
     cut_border,
@@ -109,6 +114,33 @@ def _randomised(
 def border_line(border: Border) -> BorderLine:
     """Return what the capture by border length needs."""
     return BorderLine(border.attribution, border.segments["length_km"].to_numpy(float))
+
+
+def capture_curves(
+    border: Border,
+    cells: CellTable,
+    forecasts: Sequence[Forecasts],
+    model: str,
+    *,
+    level: float,
+    seed: int,
+) -> dict[str, Any]:
+    """Curve of what watching the first k kilometres of border would have covered.
+
+    Of the shortest horizon, over the forecasts followed by enough incidents.
+    """
+    years = min(forecasts[0].tests)
+    area = cells.study_area_100km2[cells.study]
+    outlooks = [
+        Outlook(
+            {name: f.intensity[name] * area for name in (model, *BASELINES) if name in f.intensity},
+            np.asarray(f.tests[years].mass.sum(axis=0)).ravel(),
+        )
+        for f in used_origins(forecasts, years)
+    ]
+    line, rows = border_line(border), np.flatnonzero(cells.mask.ravel())[cells.study]
+    attribution = csr_matrix(line.attribution[rows])
+    return prospective_curves(outlooks, attribution, line.length_km, model, level=level, seed=seed)
 
 
 def save_border(border: Border, folder: Path) -> None:

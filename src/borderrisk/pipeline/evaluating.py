@@ -31,7 +31,7 @@ from borderrisk.model.pooled import Pooled, SpatialModel, fit_spatial
 from borderrisk.model.robustness import Surface, rank_stability
 from borderrisk.model.spatial import spatial_tests
 from borderrisk.model.uncertainty import frozen
-from borderrisk.pipeline.border import border_line
+from borderrisk.pipeline.border import border_line, capture_curves
 from borderrisk.pipeline.watching import Teller, watched
 from borderrisk.runs import StageRecord
 from borderrisk.synthetic import FIRST_DAY, make_world
@@ -91,6 +91,9 @@ def evaluate(stages: Stages) -> dict[str, Any]:
         "prospective": part,
         "targets": scorecard.targets(part, name, spatial),
         "ceiling": _ceiling(stages, forecasts),
+        "border_capture": capture_curves(
+            stages.border, stages.cells, forecasts, name, level=level, seed=config.seed
+        ),
         "notes": list(_NOTES),
     }
     if spatial is not None:

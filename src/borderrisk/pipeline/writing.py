@@ -44,11 +44,20 @@ def write_outputs(scene: Scene, config: Config, folder: Path) -> None:
     format_ = config.outputs.features_format
     write_features(scene.cells, folder / f"features.{format_}", format_)
     for name, layer in scene.layers.items():
-        write_layer(layer, folder / f"{name}.geojson")
+        write_layer(_with_routes(scene) if name == "corridors" else layer,
+                    folder / f"{name}.geojson")  # fmt: skip
     _write_segments(scene, folder)
     for focus in (None, *(f.name for f in scene.focuses)):
         write_map(scene, folder / map_name(focus), focus=focus, language=config.outputs.language)
     save_scene(scene, folder / SCENE_FOLDER)
+
+
+def _with_routes(scene: Scene) -> gpd.GeoDataFrame:
+    """Corridors and the quickest routes in one layer, told apart by ``kind``."""
+    parts = {"corridor": scene.layers["corridors"], "route": scene.layers.get("routes")}
+    both = [part.assign(kind=kind) for kind, part in parts.items() if part is not None]
+    table = gpd.GeoDataFrame(pd.concat(both, ignore_index=True), crs=4326)
+    return table[["kind", *(name for name in table if name != "kind")]]
 
 
 def _write_segments(scene: Scene, folder: Path) -> None:

@@ -9,7 +9,12 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from borderrisk.errors import ConfigError
-from borderrisk.outputs.figures.charts import capture_figure, reliability_figure, skill_figure
+from borderrisk.outputs.figures.charts import (
+    border_capture_figure,
+    capture_figure,
+    reliability_figure,
+    skill_figure,
+)
 from borderrisk.outputs.figures.effects import effects_figure
 from borderrisk.outputs.figures.maps import risk_figure, uncertainty_figure
 from borderrisk.outputs.figures.style import FORMATS, render, style
@@ -18,6 +23,7 @@ from borderrisk.outputs.scene import Focus, Scene
 
 CHARTS: dict[str, Callable[[Scene], Figure | None]] = {
     "capture-curve": capture_figure,
+    "border-capture": border_capture_figure,
     "reliability": reliability_figure,
     "skill-per-origin": skill_figure,
     "driver-effects": effects_figure,
@@ -33,9 +39,9 @@ def write_figures(
 ) -> list[Path]:
     """Write every figure the scene has the numbers for.
 
-    Maps of risk and of its uncertainty (whole area and each focus), the capture curve,
-    reliability, skill per origin and the effects of the drivers. The same scene gives the same
-    bytes.
+    Maps of risk and of its uncertainty (whole area and each focus), the capture curves of
+    area and border, reliability, skill per origin and the effects of the drivers. The same scene
+    gives the same bytes.
 
     Parameters
     ----------

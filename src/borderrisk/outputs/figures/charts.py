@@ -73,6 +73,26 @@ def capture_figure(scene: Scene) -> Figure | None:
     return figure
 
 
+def border_capture_figure(scene: Scene) -> Figure | None:
+    """Share of later incidents behind the kilometres of border ranked first."""
+    found = (scene.meta.get("scorecard") or {}).get("border_capture") or {}
+    if not found:
+        return None
+    figure, (ax,) = _figure("Later incidents behind the stretches of border ranked first")
+    km, captured = found["km"], dict(found["captured"])
+    length = captured.pop("length")
+    ax.fill_between(km, found["low"], found["high"], color=MODEL_COLOUR, alpha=0.15, lw=0,
+                    label="interval over origins")  # fmt: skip
+    for name, line in model_styles(scene, captured).items():
+        ax.plot(km, captured[name], **{**line, "marker": ""})
+    ax.plot(km, length, color=MUTED, lw=0.9, ls=":", label="by length alone")
+    ax.set(xlim=(0, min(1000, km[-1])), ylim=(0, 1.02), xlabel="km of border watched",
+           ylabel="share of later incidents behind them")  # fmt: skip
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
+
+
 def reliability_figure(scene: Scene) -> Figure | None:
     """Predicted against observed, by class and by probability."""
     part = prospective(scene)

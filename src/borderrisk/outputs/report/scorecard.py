@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from borderrisk.model.border_capture import capture_lines
 from borderrisk.outputs.figures.subject import main_model
 from borderrisk.outputs.report.blocks import (
     Block,
@@ -130,6 +131,7 @@ def scorecard_blocks(scene: Scene) -> list[Block]:
         )
     if part.get("capture_curve"):
         blocks.append(Picture("capture-curve", "Later incidents captured by the ranking."))
+    blocks += _along_border(card.get("border_capture") or {})
     if part.get("rows"):
         blocks.append(Picture("skill-per-origin", "Bits per incident at each origin."))
     if card.get("targets"):
@@ -139,6 +141,14 @@ def scorecard_blocks(scene: Scene) -> list[Block]:
     if card.get("notes"):
         blocks.append(Bullets([str(note) for note in card["notes"]]))
     return blocks
+
+
+def _along_border(curves: dict[str, Any]) -> list[Block]:
+    """Say what watching some kilometres of border would have covered."""
+    if not curves:
+        return []
+    picture = Picture("border-capture", "Later incidents behind the border ranked first.")
+    return [Bullets(capture_lines(curves)), picture]
 
 
 def _summary(rows: list[dict[str, Any]], own: str | None) -> list[Block]:
