@@ -373,6 +373,10 @@ def test_a_popup_keeps_clear_of_the_legend(open_map, scene):
             right = popup["x"] >= legend["x"] + legend["width"]
             left = popup["x"] + popup["width"] <= legend["x"]
             assert right or left, (language, cell)
+    page.evaluate("BR.app.incidents[0].marks[1].openPopup()")
+    page.wait_for_timeout(400)
+    popup = page.locator(".leaflet-popup-content-wrapper").bounding_box()
+    assert popup["x"] >= legend["x"] + legend["width"]
 
 
 def test_names_of_countries_stand_in_view_and_clear_of_the_legend(open_map):

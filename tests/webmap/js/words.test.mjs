@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { load } from './load.mjs';
-const BR = load('base', 'codec', 'format', 'search', 'permalink', 'labels', 'about', 'legend', 'vectors');
+const BR = load('base', 'codec', 'format', 'search', 'permalink', 'labels', 'about', 'legend', 'vectors', 'popup');
 
 const PLACES = [
   { n: 'Mashhad', fa: 'مشهد', pop: 3000000 },
@@ -80,6 +80,18 @@ test('labels never overlap; a taken side sends a label to the other', () => {
   assert.deepEqual(BR.declutter([[box(0)], [box(5), box(-20)], [box(5)], [box(50)]]), [0, 1, -1, 0]);
   assert.deepEqual(BR.declutter([[box(0)]], [box(3)]), [-1]);
   assert.ok(BR.leastPeople(5) > BR.leastPeople(9));
+});
+
+test('a name stays in its country when both its ends lie by spots of it', () => {
+  const spots = [{ x: 0, y: 5 }, { x: 50, y: 5 }, { x: 100, y: 30 }];
+  assert.ok(BR.endsNear({ x: 2, y: 0, w: 50, h: 10 }, spots, 10));
+  assert.ok(!BR.endsNear({ x: 2, y: 0, w: 98, h: 10 }, spots, 10));
+});
+
+test('no interval was computed only where none was left out of the file either', () => {
+  assert.ok(BR.noInterval({ columns: {}, dropped: [] }));
+  assert.ok(!BR.noInterval({ columns: {}, dropped: ['probability_low'] }));
+  assert.ok(!BR.noInterval({ columns: { probability_low: {} }, dropped: [] }));
 });
 
 test('a gain is called better only when its whole interval is', () => {

@@ -143,7 +143,6 @@
       await Promise.all(BR.popupColumns(this.config).map((name) => this.cells.load(name)));
       await Promise.all(BR.driversOf(this, i).map(({ feature }) => this.cells.load(feature.name)));
       this.selection.setLatLngs(outline);
-      if (this.map.getSize().x > 700) Object.assign(this.popup.options, this.clear('autoPanPadding'));
       this.popup.setLatLng(point).setContent(BR.cellPopup(this, i)).openOn(this.map);
       this.state.cell = this.cells.id(i);
       this.writeHash();

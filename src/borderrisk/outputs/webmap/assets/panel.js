@@ -108,7 +108,7 @@
         top.near ? BR.el('span', {}, BR.fillNodes(app.t('near'), { place: BR.bdi(app.placeByName(top.near)) })) : null,
         value === null ? null : BR.el('span', { class: 'br-number', text: app.format.percent(value, 2) })));
     });
-    return BR.el('details', { class: 'br-top' }, BR.el('summary', { text: app.t('topTitle') }), BR.el('ol', {}, items));
+    return BR.el('details', { class: 'br-top' }, BR.el('summary', { text: app.t('topTitle') }), BR.el('ol', {}, items), BR.el('p', { class: 'br-mute', text: app.t('topNote') }));
   }
 
   BR.panel = function (app) {

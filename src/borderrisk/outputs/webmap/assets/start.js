@@ -24,6 +24,9 @@
       if (this.legendNode) this.legendNode.replaceWith(node);
       else document.body.append(node);
       this.legendNode = node;
+      // Every popup keeps clear of the legend; on a narrow map it covers it instead.
+      const margins = this.map.getSize().x > 700 ? this.clear('autoPanPadding') : { autoPanPaddingTopLeft: [12, 12], autoPanPaddingBottomRight: [12, 12] };
+      Object.assign(L.Popup.prototype.options, margins);
     },
 
     buildCorner() {
@@ -66,15 +69,13 @@
       map.getContainer().setAttribute('dir', 'ltr');
       for (const [pane, z] of [['risk', 250], ['places', 450]]) map.createPane(pane).style.zIndex = z;
       map.getPane('places').style.pointerEvents = 'none';
-      if (innerWidth < 700) {
-        document.documentElement.classList.add('br-no-panel');
-        this.kindsOpen = false;
-      }
+      document.documentElement.classList.toggle('br-no-panel', innerWidth < 900);
+      this.kindsOpen = innerWidth >= 700;
       map.invalidateSize({ animate: false });
       this.home();
       if (this.state.view) map.setView([this.state.view.lat, this.state.view.lon], this.state.view.zoom, { animate: false });
       this.riskLayer = new BR.RiskLayer({ opacity: this.state.opacity / 100 }).addTo(map);
-      this.popup = L.popup({ maxWidth: Math.min(340, innerWidth - 60), minWidth: 240, autoPanPadding: [24, 24] });
+      this.popup = L.popup({ maxWidth: Math.min(340, innerWidth - 60), minWidth: 240 });
       this.buildCorner();
       this.measure = new BR.Measure(this);
       this.applyTheme();
