@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.bootstrap`` times 200 replicates of ``configs/eastern-border.yaml`` in two
 processes (reading its inputs is not counted). ``--worlds 0 11 12`` reports instead how often the
-intervals of these synthetic worlds hold the truth, overall and by risk class.
+intervals of these synthetic worlds hold the truth: of cells, overall and by risk class, and of sums
+over the land behind segments of the border.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from borderrisk.config import load_config
+from borderrisk.model.planted import sum_coverage
 from borderrisk.model.pooled import fit_spatial
 from borderrisk.model.scores import probability, risk_class, risk_percentile
+from borderrisk.model.segments import cut_border, nearest_segment
 from borderrisk.model.uncertainty import Intervals, bootstrap_intervals
 from borderrisk.pipeline.stages import Stages
 from borderrisk.synthetic import make_world
@@ -25,6 +28,7 @@ CONFIG = Path(__file__).parents[1] / "configs" / "eastern-border.yaml"
 TARGET_S = 60.0
 LEVEL, HORIZON_DAYS, AFTER = 0.9, 365.0, "2020-01-01"
 CLASSES = range(1, 6)
+SEGMENTS_KM = (10.0, 25.0, 50.0)
 
 
 def timed(replicates: int, scheduler: str, workers: int) -> None:
@@ -44,7 +48,7 @@ def timed(replicates: int, scheduler: str, workers: int) -> None:
 
 
 def coverage(seed: int, incidents: int, replicates: int) -> np.ndarray:
-    """Share of cells whose interval holds the truth: overall, then classes 1-5."""
+    """Share of cells whose interval holds the truth: overall, classes 1-5; then of segments."""
     world = make_world(seed=seed, incidents=incidents)
     cells, panel = world.cells(), world.panel()
     model = fit_spatial("pooled", {}, cells, panel, AFTER)
@@ -53,9 +57,15 @@ def coverage(seed: int, incidents: int, replicates: int) -> np.ndarray:
         horizon_days=HORIZON_DAYS, seed=0, scheduler="processes",
     )  # fmt: skip
     area = cells.study_area_100km2[cells.study]
-    truth = probability(world.intensity[cells.mask][cells.study], area, HORIZON_DAYS)
-    classes = risk_class(risk_percentile(model.intensity(cells)[cells.study], area))
-    return held(found, truth, classes)
+    known, point = world.intensity[cells.mask][cells.study], model.intensity(cells)[cells.study]
+    classes = risk_class(risk_percentile(point, area))
+    sums = []
+    for length in SEGMENTS_KM:
+        segments = cut_border(world.borders, world.grid.crs, length)
+        xy = cells.x.loc[cells.study, ["x_km", "y_km"]].to_numpy() * 1000
+        parts = nearest_segment(segments, world.grid, *xy.T)
+        sums.append(sum_coverage(found, point, known, area, parts)["covered"])
+    return np.array([*held(found, probability(known, area, HORIZON_DAYS), classes), *sums])
 
 
 def held(found: Intervals, truth: np.ndarray, classes: np.ndarray) -> np.ndarray:
@@ -77,7 +87,8 @@ def main() -> None:
     if not args.worlds:
         timed(args.replicates, args.scheduler, args.workers)
         return
-    print("world      all " + " ".join(f"class {k}" for k in CLASSES))
+    heads = [*(f"class {k}" for k in CLASSES), *(f"{km:.0f} km" for km in SEGMENTS_KM)]
+    print("world     all " + " ".join(f"{head:>7}" for head in heads))
     rows = []
     for seed in args.worlds:
         rows.append(coverage(seed, args.incidents, args.replicates))

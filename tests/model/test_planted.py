@@ -3,7 +3,12 @@ import pytest
 
 from borderrisk.model import planted
 from borderrisk.model.metrics import information_gain
-from borderrisk.model.planted import expected_bits, interval_coverage, planted_test
+from borderrisk.model.planted import (
+    expected_bits,
+    interval_coverage,
+    planted_test,
+    sum_coverage,
+)
 from borderrisk.model.pooled import fit_spatial
 from borderrisk.model.scores import probability
 from borderrisk.model.uncertainty import Intervals
@@ -108,3 +113,18 @@ def test_coverage_by_hand(cells, truth, panel):
     assert every == {"risk_class": "all", "cells": n, "covered": pytest.approx(1 - 30 / n)}
     exact = Intervals(chance, chance, ranks, ranks, none, 0.9)
     assert interval_coverage(model, exact, cells, truth[study])[0]["covered"] == 1
+
+
+def test_coverage_of_sums_by_hand():
+    # Two parts of two cells; replicates of the first part sum to 3..7, of the second to 10.
+    drawn = np.array([[1, 2, 5, 5], [1, 4, 5, 5], [3, 4, 5, 5]], np.float32)
+    none = np.zeros(4)
+    bounds = Intervals(none, none, none, none, drawn, 0.999)
+    parts, area = np.array([7, 7, 9, 9]), np.ones(4)
+    point = np.array([2.0, 3.0, 5.0, 5.0])
+    for truth, covered in (([1, 5, 5, 5], 1.0), ([1, 7, 5, 5], 0.5), ([1, 7, 6, 5], 0.0)):
+        found = sum_coverage(bounds, point, np.array(truth, float), area, parts)
+        assert found == {"parts": 2, "covered": covered}
+    # The estimate is always within: an interval that misses it is widened.
+    wide = sum_coverage(bounds, point * 2, np.array([1, 8, 5, 5.0]), area, parts)
+    assert wide["covered"] == 1.0

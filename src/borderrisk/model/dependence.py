@@ -1,4 +1,11 @@
-"""Partial dependence: how the modelled intensity answers to one feature, the others left alone."""
+"""Partial dependence: how the modelled intensity answers to one feature, the others left alone.
+
+Curves of refits on resampled incidents say how far a fitted curve moves, not where the true effect
+lies: penalties draw effects to nought and related features share one. Where the truth is known
+(synthetic worlds 11-13, 200 incidents) nine tenths of the refits held it at 15 % of the values of
+the features that have an effect; the curves rise and fall by a quarter to a half of what they
+should.
+"""
 
 from __future__ import annotations
 

@@ -31,6 +31,7 @@ def planted_test(
     replicates: int,
     level: float = 0.9,
     seed: int = 0,
+    parts: np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Compare every model with the intensity that the incidents were drawn from.
@@ -51,6 +52,9 @@ def planted_test(
         Coverage that they aim for.
     seed : int
         Of the models and the bootstrap.
+    parts : ndarray of int, shape (study cells,), optional
+        Number of the part (such as a border segment) that each cell belongs to: sums over parts
+        have intervals, too.
     progress : callable, optional
         Told ``(done, total)`` models, the intervals counting as one.
 
@@ -62,7 +66,8 @@ def planted_test(
         study area's cells); ``ceiling_bits`` of the truth itself; ``incidents, cells``; and
         ``coverage``: of each risk class of the first model and of all cells ``risk_class, cells,
         covered``, the share of cells whose interval of the probability holds the truth, with
-        ``level`` and ``replicates``.
+        ``level`` and ``replicates``; ``sums``: ``parts, covered``, the share of parts whose
+        interval of the expected incidents does.
     """
     area, known = cells.study_area_100km2[cells.study], truth[cells.study]
     own, total = next(iter(parameters)), len(parameters) + 1
@@ -87,6 +92,9 @@ def planted_test(
         )  # fmt: skip
         covered = interval_coverage(kept, intervals, cells, known)
         found |= {"level": level, "replicates": replicates, "coverage": covered}
+        if parts is not None:
+            point = kept.intensity(cells)[cells.study]
+            found["sums"] = sum_coverage(intervals, point, known, area, parts)
     if progress is not None:
         progress(total, total)
     return found
@@ -139,3 +147,19 @@ def interval_coverage(
         for label, inside in parts
         if inside.any()
     ]
+
+
+def sum_coverage(
+    intervals: Intervals, point: np.ndarray, truth: np.ndarray, area: np.ndarray, parts: np.ndarray
+) -> dict[str, Any]:
+    """Return how often intervals of the incidents expected in each part hold the truth.
+
+    Intervals are the quantiles of the replicates' sums, widened to hold the estimate's.
+    """
+    _, part = np.unique(parts, return_inverse=True)
+    drawn = np.stack([np.bincount(part, row * area) for row in intervals.replicates])
+    own, known = (np.bincount(part, values * area) for values in (point, truth))
+    tails = [(1 - intervals.level) / 2, (1 + intervals.level) / 2]
+    low, high = np.quantile(drawn, tails, axis=0)
+    covered = metrics.coverage(known, np.minimum(low, own), np.maximum(high, own))
+    return {"parts": len(known), "covered": covered}

@@ -323,6 +323,11 @@ def planted_lines(found: Mapping[str, Any]) -> list[str]:
             f"cells whose {found['level']:.0%} interval holds the truth "
             f"({found['replicates']} replicates), by risk class: {each}"
         )
+    if found.get("sums"):
+        lines.append(
+            f"the same of the sums over {found['sums']['parts']} border segments: "
+            f"{found['sums']['covered']:.0%}"
+        )
     return lines
 
 

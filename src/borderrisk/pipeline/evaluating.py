@@ -25,10 +25,12 @@ from borderrisk.model.backtest import (
     origin_rows,
     yearly_origins,
 )
+from borderrisk.model.cells import COORDINATES
 from borderrisk.model.panel import Panel
 from borderrisk.model.planted import planted_test
 from borderrisk.model.pooled import Pooled, SpatialModel, fit_spatial
 from borderrisk.model.robustness import Surface, rank_stability
+from borderrisk.model.segments import cut_border, nearest_segment
 from borderrisk.model.spatial import spatial_tests
 from borderrisk.model.uncertainty import frozen
 from borderrisk.pipeline.border import border_line, capture_curves
@@ -46,6 +48,8 @@ _ABLATION_ORIGINS = 4
 # A small world that none of the methods was chosen on, about as rich in incidents as the real one.
 _WORLD_SEED, _PLANTED_REPLICATES = 11, 60
 _WORLD: dict[str, Any] = {"incidents": 200, "shape": (40, 46), "cell_size_m": 15_000.0}
+# Sums over the land behind so many kilometres of its border have intervals, too.
+_SUM_KM = 25.0
 # Parameters about columns, which a synthetic world does not have.
 _NAMING_COLUMNS = ("monotone", "column")
 _NOTES = (
@@ -210,12 +214,15 @@ def _on_planted(
 ) -> dict[str, Any]:
     world = make_world(_WORLD_SEED + seed, **sizes)
     cells = world.cells()
+    segments = cut_border(world.borders, world.grid.crs, _SUM_KM)
+    xy = cells.x.loc[cells.study, list(COORDINATES)].to_numpy() * 1000
     found = planted_test(
         cells, world.panel(), world.intensity[cells.mask],
         FIRST_DAY + pd.DateOffset(years=int(world.years)), parameters,
         replicates=replicates, level=level, seed=seed, progress=progress,
+        parts=nearest_segment(segments, world.grid, *xy.T),
     )  # fmt: skip
-    return found | {"world_seed": _WORLD_SEED + seed}
+    return found | {"world_seed": _WORLD_SEED + seed, "segment_km": _SUM_KM}
 
 
 def _ablation_job(stages: Stages) -> Callable[..., Any]:

@@ -59,7 +59,11 @@ def _note(scene: Scene, curves: dict[str, dict[str, Any]]) -> str:
         return f"{marks}; no bands: this run has no bootstrap replicates"
     level = scene.meta.get("level")
     share = "" if level is None else f"{level:.0%} of "
-    return f"{marks}; bands: {share}refits on resampled incidents (bias of the model not included)"
+    return (
+        f"{marks}; bands: {share}refits on resampled incidents\n"
+        "They show how far the fitted curve moves. The true effect is often steeper: the model "
+        "draws it to nought, and related features share it."
+    )
 
 
 def _banded(curve: dict[str, Any]) -> bool:

@@ -239,6 +239,10 @@ def planted_blocks(card: dict[str, Any]) -> list[Block]:
             [str(row["risk_class"]), show(row["cells"]), percent(row["covered"])]
             for row in found["coverage"]
         ]
+        if found.get("sums"):
+            sums = found["sums"]
+            label = f"land behind {show(found.get('segment_km'))} km of border"
+            covered.append([label, show(sums["parts"]), percent(sums["covered"])])
         title = (
             f"Cells whose {percent(found['level'])} interval of the probability holds the truth, "
             f"{_words(own)}, {show(found['replicates'])} replicates"
