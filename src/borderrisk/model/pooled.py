@@ -35,7 +35,7 @@ PARTS = ("history", "susceptibility", "even")
 PRIOR = (3.0, 3.0, 0.5)
 MIN_PAST = 8
 # Cells that weights are learned on; where there are more, a part of them.
-MOST_LEARNING_CELLS = 20_000
+MOST_LEARNING_CELLS = 10_000
 PERSISTENCE_YEARS = 2
 REPORTING_GROUP = "settlement"
 SPATIAL = ("kde", "history", "persistence")

@@ -18,7 +18,8 @@ def write_netcdf(ds: xr.Dataset, path: Path) -> None:
     OSError
         If the file cannot be written.
     """
-    encoding = {str(name): {"zlib": True, "complevel": 4} for name in ds.data_vars if ds[name].ndim}
+    packed = {"zlib": True, "complevel": 4, "shuffle": True}
+    encoding = {str(name): packed for name in ds.data_vars if ds[name].ndim}
     path.write_bytes(ds.to_netcdf(None, engine="h5netcdf", encoding=encoding))
 
 
