@@ -85,6 +85,7 @@ def test_files_of_a_comparison(scene, tmp_path):
         "changes.csv",
         "changes.geojson",
         "change.tif",
+        "map.html",
         "change.png",
     ]
     with rasterio.open(tmp_path / "change.tif") as tif:

@@ -244,6 +244,21 @@ def test_the_time_window_filters_incidents(open_map):
     assert page.evaluate(drawn) == []
 
 
+def test_kinds_of_incident_are_switched_on_their_own(open_map):
+    page = open_map()
+    drawn = """BR.app.incidents.filter((item) => BR.app.map.hasLayer(item.marks[0]))
+      .map((item) => item.incident.kind)"""
+    page.locator("[data-kind=ambush]").uncheck()
+    until(page, "location.hash.includes('kind-ambush')")
+    assert page.evaluate(drawn) == ["bombing", "armed_clash"]
+    assert page.evaluate("document.activeElement.dataset.kind") == "ambush"
+    assert "2 of 4" in page.locator(".br-panel").inner_text()
+    again = open_map(page.evaluate("location.hash"))
+    assert again.evaluate(drawn) == ["bombing", "armed_clash"]
+    again.locator("[data-kind=ambush]").check()
+    assert len(again.evaluate(drawn)) == 4
+
+
 def test_the_map_can_be_read_from_the_keyboard(open_map):
     page = open_map()
     page.evaluate("BR.app.map.setView([31, 60.2], 9, {animate: false})")

@@ -12,10 +12,18 @@ import shapely
 from borderrisk.errors import ConfigError, OutputError
 from borderrisk.features.catalogue import DECLARED, GROUPS
 from borderrisk.outputs.webmap import render_map, write_map
-from borderrisk.outputs.webmap.layers import layer_json, plain
-from borderrisk.outputs.webmap.names import feature_fa, kind_label, metric_label, strings
+from borderrisk.outputs.webmap.layers import in_words, layer_json, plain
+from borderrisk.outputs.webmap.names import (
+    feature_fa,
+    kind_label,
+    metric_label,
+    slug,
+    strings,
+    variable_label,
+)
 from borderrisk.outputs.webmap.payload import to_json
 from borderrisk.outputs.webmap.scorecard import headline
+from borderrisk.outputs.webmap.vectors import kind_mark, name_spots
 
 
 @pytest.fixture(scope="module")
@@ -193,3 +201,43 @@ def test_headline_takes_the_shortest_horizon_and_the_strongest_rival():
     line = headline({"prospective": {"summary": rows}})
     assert (line["model"], line["baseline"], line["baseline_capture"]) == ("gb", "kde", 0.6)
     assert (line["origins"], line["gain"]) == (2, None)
+
+
+def test_kinds_never_share_a_mark_but_for_other():
+    kinds = [f"kind {i}" for i in range(12)]
+    marks = [tuple(kind_mark(kind, i).items()) for i, kind in enumerate(kinds)]
+    assert len(set(marks)) == 12
+    assert kind_mark("other", 0) == kind_mark("one too many", 12)
+
+
+def test_names_of_countries_keep_to_their_own_side():
+    rng = np.random.default_rng(3)
+    west = np.column_stack([rng.uniform(0, 5, 80), rng.uniform(0, 6, 80)])
+    east = west + np.array([5, 0])
+    nodes = np.column_stack([a.ravel() for a in np.meshgrid(np.arange(0, 10, 0.5), range(6))])
+    spots = name_spots(west, east, nodes)
+    np.testing.assert_allclose(spots[0], np.median(west, axis=0))
+    assert len(spots) > 10
+    assert (spots[:, 0] < 5.5).all()
+    assert len(name_spots(west, east[:0], nodes)) == 1
+
+
+def test_codes_of_layers_become_words():
+    assert in_words("pair", "IRN-TKM")["fa"] == "ایران – ترکمنستان"
+    assert in_words("target", "zahedan", {"zahedan": "زاهدان"}) == {"en": "Zahedan", "fa": "زاهدان"}
+    assert in_words("driver_1", "history")["en"] == "History"
+    assert in_words("driver_1", "unheard_of") == "unheard_of"
+    assert in_words("trust", "sparse")["en"] == "few incidents near"
+    assert in_words("rank", 3) == 3
+    assert in_words("pair", None) is None
+
+
+def test_places_have_their_persian_names_inside_features():
+    places = {slug("Chāh Bahār"): "چابهار"}
+    assert "چابهار" in metric_label("hours_to_chah_bahar", places)["fa"]
+    assert metric_label("hours_to_chah_bahar")["en"] == "Walking time to Chah Bahar"
+    assert "ترکمنستان" in metric_label("border_distance_tkm_km")["fa"]
+    slack = variable_label(
+        "slack_kerman", {"long_name": "Slack", "units": "h"}, {"kerman": "کرمان"}
+    )
+    assert "کرمان" in slack["fa"]

@@ -18,6 +18,7 @@ from borderrisk.outputs.figures.style import render, style
 from borderrisk.outputs.files import writing
 from borderrisk.outputs.rasters import write_bands
 from borderrisk.outputs.scene import Scene
+from borderrisk.outputs.webmap import write_map
 
 UNKNOWN, WITHIN, ROSE, FELL = -1, 0, 1, 2
 CHANGES = {UNKNOWN: "no intervals", WITHIN: "within intervals", ROSE: "rose", FELL: "fell"}
@@ -83,12 +84,8 @@ def compare(scene_a: Scene, scene_b: Scene) -> Comparison:
         risk_change=(("y", "x"), risk_change.astype("float32"), _RISK_CHANGE),
         change=(("y", "x"), change, _CHANGE),
     )
-    title = f"{scene_a.meta.get('run_id', 'A')} → {scene_b.meta.get('run_id', 'B')}"
-    meta = scene_b.meta | {
-        "compared": title,
-        "title": f"{scene_b.meta.get('title', 'Border risk')} ({title})",
-    }
-    scene = replace(scene_b, cells=cells, meta=meta)
+    runs = f"{scene_a.meta.get('run_id', 'A')} → {scene_b.meta.get('run_id', 'B')}"
+    scene = replace(scene_b, cells=cells, meta=scene_b.meta | {"compared": runs})
     return Comparison(_table(scene_a, scene, both), scene)
 
 
@@ -177,7 +174,7 @@ def _table(scene_a: Scene, scene: Scene, both: np.ndarray) -> gpd.GeoDataFrame:
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
-    """Write ``changes.csv``, ``changes.geojson``, ``change.tif`` and ``change.png``.
+    """Write ``changes.csv``, ``changes.geojson``, ``change.tif``, ``map.html``, ``change.png``.
 
     Raises
     ------
@@ -190,7 +187,9 @@ def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
         write_cells(table, folder / "changes.csv", "csv"),
         write_cells(table, folder / "changes.geojson", "geojson"),
         write_bands(scene, ["risk_change"], folder / "change.tif"),
+        folder / "map.html",
     ]
+    write_map(scene, folder / "map.html")
     with style():
         figure = change_figure(scene)
     if figure is not None:

@@ -9,23 +9,10 @@ from __future__ import annotations
 
 RISK_COLOURS = ("#f5f992", "#fca50a", "#dd513a", "#932667", "#390963")
 RISK_LABELS = ("lowest half", "next quarter", "next 15 %", "next 7 %", "top 3 %")
-RISK_LABELS_FA = ("نیمهٔ پایین", "چارک بعدی", "۱۵٪ بعدی", "۷٪ بعدی", "۳٪ بالا")
-
-TRUST_COLOURS = {
-    "ok": "#ffffff",
-    "extrapolation": "#7b8794",
-    "sparse": "#b8c0c8",
-    "edge": "#d9dee3",
-}
-
-RISE_COLOUR = "#b2182b"
-FALL_COLOUR = "#2166ac"
-UNCHANGED_COLOUR = "#f0f0f0"
 
 BORDER_COLOUR = "#1b1b1b"
 INCIDENT_COLOUR = "#0b6e8f"
 MODEL_COLOUR = "#932667"
-BASELINE_COLOURS = ("#4c6a92", "#7a8f3c", "#b07d2b", "#8a8a8a", "#5f5f5f")
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

@@ -81,6 +81,8 @@ def frame(
 def _add_foot(side: Axes, scene: Scene, height: float) -> float:
     """Write statement and sources at the foot of a side panel; how high they reach, inches."""
     statement = scene.meta.get("statement") or "An area-level score, not a statement about people."
+    if scene.meta.get("compared"):
+        statement = f"Change between the runs {scene.meta['compared']}. {statement}"
     if not scene.has_intervals:
         statement = f"{statement} No interval was computed in this run."
     names = [str(s.get("attribution") or s.get("title")) for s in scene.meta.get("sources", [])]

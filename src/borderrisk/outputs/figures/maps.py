@@ -91,7 +91,7 @@ def change_figure(scene: Scene, focus: Focus | None = None) -> Figure | None:
     change = scene.cells["risk_change"].to_numpy()
     known = np.isfinite(change)
     top = max(float(np.quantile(np.abs(change[known]), 0.99)), 1.0) if known.any() else 1.0
-    scale = ScalarMappable(Normalize(-top, top), colormaps["RdBu_r"])
+    scale = ScalarMappable(Normalize(-top, top), colormaps["PRGn_r"])
     colours = scale.to_rgba(np.where(known, change, 0.0))[..., :3]
     if "change" in scene.cells:
         clear = scene.cells["change"].to_numpy() > 0

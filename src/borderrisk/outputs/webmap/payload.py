@@ -148,6 +148,7 @@ def _facts(view: View) -> dict[str, Any]:
     ]
     return {
         "run": str(meta.get("run_id") or ""),
+        "compared": str(meta.get("compared") or ""),
         "origin": str(meta.get("origin") or "")[:10],
         "horizonDays": meta.get("horizon_days"),
         "level": float(meta.get("level") or LEVEL),

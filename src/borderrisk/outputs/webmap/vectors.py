@@ -99,7 +99,7 @@ def _countries(settlements: gpd.GeoDataFrame, box: shapely.Geometry) -> list[dic
     nodes = _nodes(box)
     found = []
     for name in np.unique(code):
-        spots = _spots(xy[code == name], xy[code != name], nodes)
+        spots = name_spots(xy[code == name], xy[code != name], nodes)
         found.append({"label": country_label(str(name)), "at": spots.round(3).tolist()})
     return found
 
@@ -116,7 +116,7 @@ def _node_step(box: shapely.Geometry) -> float:
     return float(max(east - west, north - south) / NODES)
 
 
-def _spots(own: np.ndarray, others: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+def name_spots(own: np.ndarray, others: np.ndarray, nodes: np.ndarray) -> np.ndarray:
     """Middle of a country's own places, then nodes it is sure of, nearest to the middle first."""
     middle = np.median(own, axis=0)
     if not len(others):
@@ -157,10 +157,10 @@ def _kinds(incidents: gpd.GeoDataFrame) -> list[dict[str, Any]]:
     """
     counts = incidents["kind"].astype(str).value_counts()
     names = sorted(counts.index, key=lambda kind: (kind == "other", -int(counts[kind]), kind))
-    return [{"name": name, **_mark(name, i)} for i, name in enumerate(names)]
+    return [{"name": name, **kind_mark(name, i)} for i, name in enumerate(names)]
 
 
-def _mark(kind: str, number: int) -> dict[str, Any]:
+def kind_mark(kind: str, number: int) -> dict[str, Any]:
     """Colour of a kind and whether its dots are rings."""
     if kind == "other" or number >= 2 * len(KINDS):
         return {"colour": OTHER_KIND, "ring": False}

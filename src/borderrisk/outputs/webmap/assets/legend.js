@@ -51,6 +51,9 @@
     return BR.el('div', { class: 'br-legend-part' }, BR.el('strong', { text: app.t('hatched') }), lines);
   }
 
+  /** Name under which a kind of incident is switched on and off. */
+  BR.kindKey = (kind) => `kind-${kind}`;
+
   function incidentKinds(app) {
     const [from, to] = app.timeWindow();
     const shown = app.incidents.filter((item) => item.last >= from && item.first <= to).map((item) => item.incident.kind);
@@ -59,7 +62,9 @@
     return BR.el('details', { class: 'br-legend-part', open: app.kindsOpen !== false, on: { toggle: (event) => { app.kindsOpen = event.target.open; } } },
       BR.el('summary', { text: app.t('incidents') }),
       BR.el('div', { class: 'br-kinds' }, kinds.map((kind) => {
-        return BR.el('div', {}, BR.kindDot(kind), BR.bdi(kind.label[app.state.lang]), ' ', BR.el('small', { text: app.format.whole(shown.filter((name) => name === kind.name).length) }));
+        const box = BR.el('input', { type: 'checkbox', 'data-kind': kind.name, on: { change: () => app.toggle(BR.kindKey(kind.name), box.checked) } });
+        box.checked = app.shown(BR.kindKey(kind.name));
+        return BR.el('label', {}, box, BR.kindDot(kind), BR.bdi(kind.label[app.state.lang]), ' ', BR.el('small', { text: app.format.whole(shown.filter((name) => name === kind.name).length) }));
       })));
   }
 

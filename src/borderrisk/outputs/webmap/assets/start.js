@@ -20,10 +20,13 @@
 
     buildLegend() {
       const node = BR.legend(this);
+      const { kind } = document.activeElement ? document.activeElement.dataset : {};
       node.style.setProperty('--cell-opacity', this.state.opacity / 100);
       if (this.legendNode) this.legendNode.replaceWith(node);
       else document.body.append(node);
       this.legendNode = node;
+      const again = [...node.querySelectorAll('[data-kind]')].find((box) => box.dataset.kind === kind);
+      if (again) again.focus();
       // Every popup keeps clear of the legend; on a narrow map it covers it instead.
       const margins = this.map.getSize().x > 700 ? this.clear('autoPanPadding') : { autoPanPaddingTopLeft: [12, 12], autoPanPaddingBottomRight: [12, 12] };
       Object.assign(L.Popup.prototype.options, margins);

@@ -103,7 +103,7 @@
     const [from, to] = app.timeWindow();
     let count = 0;
     for (const item of app.incidents) {
-      const inside = item.last >= from && item.first <= to;
+      const inside = item.last >= from && item.first <= to && app.shown(BR.kindKey(item.incident.kind));
       count += inside;
       for (const mark of item.marks) {
         if (inside && app.shown('incidents')) mark.addTo(app.map);
