@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from borderrisk import pipeline
@@ -39,6 +40,8 @@ def test_every_test_is_in_the_scorecard(evaluated):
     assert card["ablation"]["rows"][0]["left_out"] == "nothing"
     assert "spatial" not in card
     assert (folder / "scorecard.txt").read_text() == text
+    for name in ("capture-curve", "reliability", "skill-per-origin"):
+        assert {path.suffix for path in (folder / "figures").glob(f"{name}.*")} == {".png", ".svg"}
     for words in (
         "a synthetic world with 80 incidents",
         "interval holds the truth",
@@ -53,6 +56,29 @@ def test_progress_and_times_are_told(evaluated):
     stages = (folder / "manifest.json").read_text()
     for name in ("forward in time", "planted", "ablation", "scores"):
         assert f"evaluation: {name}" in stages
+
+
+def test_a_run_has_the_same_scorecard_from_the_cache(evaluated, small, tmp_path):
+    _, card, text, _ = evaluated
+    result = pipeline.run(small(**QUICK), out=tmp_path / "run", replicates=0)
+    assert result.scorecard["planted"] == card["planted"]
+    assert (tmp_path / "run" / "scorecard.txt").read_text() == text
+    stages = {s["name"]: s["cached"] for s in result.manifest["stages"]}
+    assert stages["scorecard"] is True
+    curves = result.scene.meta["partial_dependence"]
+    assert curves
+    assert all("low" not in curve for curve in curves.values())
+
+
+def test_effects_have_bands_where_there_are_replicates(finished):
+    curves = finished.scene.meta["partial_dependence"]
+    assert 1 < len(curves) <= 12
+    for curve in curves.values():
+        low, effect, high = (np.array(curve[key]) for key in ("low", "effect", "high"))
+        assert np.all((low <= effect) & (effect <= high))
+        assert np.all(np.diff(curve["values"]) > 0)
+        assert effect.mean() == pytest.approx(0, abs=1e-9)
+    assert any(np.ptp(np.subtract(c["high"], c["low"])) > 0 for c in curves.values())
 
 
 def test_the_report_shows_the_planted_world(evaluated):

@@ -1,5 +1,6 @@
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,9 @@ from borderrisk.cli.app import app
 from borderrisk.errors import DataError
 from borderrisk.model.ledger import check
 
+CONFIG = Path(__file__).parents[2] / "configs" / "eastern-border.yaml"
 ORIGIN = "2024-01-01"
+SMALL = {"grid.cell_size_m": "40000", "features.concealment.enabled": "false"}
 
 
 @pytest.fixture(scope="module")
@@ -165,9 +168,16 @@ def test_a_bad_verification_file_is_one_clear_error(frozen, tmp_path, case):
 
 
 def test_an_origin_with_too_little_past_is_refused(small, tmp_path):
-    with pytest.raises(DataError, match="at least 10"):
-        pipeline.forecast(small(), origin="2003-01-01", horizon_days=365, out=tmp_path / "f")
-    assert not (tmp_path / "f").exists()
+    changes = {"compute.cache": tmp_path / "cache", "outputs.folder": tmp_path / "runs"}
+    given = [f"--set={key}={value}" for key, value in {**SMALL, **changes}.items()]
+    out = tmp_path / "f"
+    done = CliRunner().invoke(
+        app, ["forecast", str(CONFIG), "--origin", "2003-01-01", "--out", str(out), *given]
+    )
+    assert done.exit_code == 3
+    assert "at least 10 are needed" in done.stderr
+    assert not out.exists()
+    assert not (tmp_path / "runs").exists()
 
 
 BAD_PERIODS = {
