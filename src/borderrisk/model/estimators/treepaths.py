@@ -19,7 +19,7 @@ from borderrisk.compute import map_parallel
 # Features on one path, and numbers in all tables together, up to which tables are made.
 _MOST_FEATURES = 14
 _MOST_ENTRIES = 20_000_000
-_ROWS = 512
+_ROWS = 2048
 
 
 @dataclass(frozen=True)
