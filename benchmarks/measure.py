@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -63,25 +65,44 @@ atexit.register(_tell_peak)
 """
 
 
-def child(program: str, arguments: list[str]) -> tuple[float, float]:
-    """Run Python code with arguments to its end: seconds and peak resident megabytes.
+@dataclass(frozen=True)
+class Spent:
+    """What a process took: seconds by the clock, processor seconds, peak resident megabytes."""
+
+    seconds: float
+    processor: float
+    peak_mb: float
+
+
+def child(
+    program: str, arguments: list[str], environment: Mapping[str, str] | None = None
+) -> Spent:
+    """Run Python code with arguments to its end, in a process of its own.
 
     Raises
     ------
     RuntimeError
         If it fails; the end of its output is in the message.
     """
-    start = time.perf_counter()
+    start, before = time.perf_counter(), _processor_s()
     done = subprocess.run(
         [sys.executable, "-c", _PEAK + program, *arguments],
         capture_output=True,
         text=True,
         check=False,
+        env={**os.environ, **(environment or {})},
     )
     seconds = time.perf_counter() - start
     if done.returncode:
         raise RuntimeError(f"{' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
-    return seconds, int(done.stdout.rsplit("VmHWM:", 1)[1].split()[0]) / 1024
+    peak_mb = int(done.stdout.rsplit("VmHWM:", 1)[1].split()[0]) / 1024
+    return Spent(seconds, _processor_s() - before, peak_mb)
+
+
+def _processor_s() -> float:
+    """Processor seconds of all children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def table(rows: list[Row]) -> str:

@@ -16,6 +16,7 @@ from rasterio.enums import Resampling
 from rasterio.warp import reproject
 
 from benchmarks.dem import Size
+from benchmarks.names import RASTERSTATS, XRSPATIAL
 from borderrisk.grid import Grid
 
 PIXEL_M = 100.0
@@ -34,8 +35,8 @@ def measure(path: Path, size: Size) -> list[tuple[str, float, str]]:
     scaled = part_s * grid.size / SUBSET
     both = f"warp {warp_s:.1f} s, pixels {pixel_s:.1f} s, zonal {zonal_s:.1f} s"
     return [
-        ("xarray-spatial + exactextract", warp_s + pixel_s + zonal_s, both),
-        ("xarray-spatial + rasterstats", warp_s + pixel_s + scaled, f"{SUBSET} cells, scaled"),
+        (XRSPATIAL, warp_s + pixel_s + zonal_s, both),
+        (RASTERSTATS, warp_s + pixel_s + scaled, f"{SUBSET} cells, scaled"),
     ]
 
 

@@ -9,6 +9,7 @@ import rasterio
 
 from benchmarks import dem
 from benchmarks.measure import Row, child, interleaved, median_ratio
+from benchmarks.names import DECODE, OURS
 from borderrisk.features.terrain import terrain_features
 from borderrisk.sources.elevation import open_elevation
 
@@ -20,7 +21,6 @@ from pathlib import Path
 from benchmarks import dem, terrain
 terrain.ours(Path(sys.argv[1]), dem.SIZES[sys.argv[2]])
 """
-DECODE, OURS = "decode only, 2 threads", "terrain pass, 2 threads"
 
 
 def decode(path: Path) -> None:
@@ -40,7 +40,7 @@ def measure(size: dem.Size, folder: Path, repeats: int, dtype: str = "float32") 
     """Decode and terrain pass, interleaved; the ratio is to the decode of the same round."""
     path = dem.write(size, folder, dtype)
     seconds = interleaved({DECODE: lambda: decode(path), OURS: lambda: ours(path, size)}, repeats)
-    _, peak = child(_ONCE, [str(path), size.name])
+    peak = child(_ONCE, [str(path), size.name]).peak_mb
     median = {name: statistics.median(values) for name, values in seconds.items()}
     label = size.name if dtype == "float32" else f"{size.name}, {dtype}"
     per_pixel = f"{median[OURS] / size.pixels * 1e9:.1f} ns per pixel"
