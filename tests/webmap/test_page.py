@@ -189,17 +189,19 @@ def test_no_evaluation_no_headline(card):
     assert headline(card) is None
 
 
-def test_headline_takes_the_shortest_horizon_and_the_strongest_rival():
+@pytest.mark.parametrize(("own", "shown"), [("gam", "gam"), ("gb", "gb"), (None, "gam")])
+def test_headline_is_about_the_configs_model_at_the_shortest_horizon(own, shown):
+    """Never simply the model that scored best; the rival is the strongest baseline."""
     rows = [
         {"model": "gam", "role": "model", "horizon_years": 2, "bits": 9},
-        {"model": "gam", "role": "model", "horizon_years": 1, "bits": 2},
+        {"model": "gam", "role": "model", "horizon_years": 1, "bits": 2, "origins": ["a", "b"]},
         {"model": "gb", "role": "model", "horizon_years": 1, "bits": 2.5, "origins": ["a", "b"]},
         {"model": "gb", "role": "model", "horizon_years": 1, "bits": 5, "subset": "new"},
         {"model": "kde", "role": "baseline", "horizon_years": 1, "bits": 2.1, "capture_10": 0.6},
         {"model": "uniform", "role": "baseline", "horizon_years": 1, "bits": 0},
     ]
-    line = headline({"prospective": {"summary": rows}})
-    assert (line["model"], line["baseline"], line["baseline_capture"]) == ("gb", "kde", 0.6)
+    line = headline({"model": own, "prospective": {"summary": rows}})
+    assert (line["model"], line["baseline"], line["baseline_capture"]) == (shown, "kde", 0.6)
     assert (line["origins"], line["gain"]) == (2, None)
 
 

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from borderrisk.outputs.figures.style import INK, MUTED
-from borderrisk.outputs.figures.subject import main_model
 from borderrisk.outputs.palette import MODEL_COLOUR, RISK_COLOURS
 from borderrisk.outputs.scene import Scene
+from borderrisk.outputs.subject import main_model
 
 _MARKERS = "sD^vPX<>h"
 # Ten hues that stay apart in print and to most colour-blind readers, none near the model's.

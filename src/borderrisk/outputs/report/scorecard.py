@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from borderrisk.model.border_capture import capture_lines
-from borderrisk.outputs.figures.subject import main_model
 from borderrisk.outputs.report.blocks import (
     Block,
     Bullets,
@@ -21,6 +20,7 @@ from borderrisk.outputs.report.blocks import (
     show,
 )
 from borderrisk.outputs.scene import Scene
+from borderrisk.outputs.subject import main_model
 
 NOT_EVALUATED = "This run was not evaluated; nothing is known about its skill."
 _SUBSETS = {

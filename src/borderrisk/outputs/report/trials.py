@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from borderrisk.outputs.figures.subject import main_model
 from borderrisk.outputs.report.blocks import (
     Block,
     Paragraph,
@@ -17,6 +16,7 @@ from borderrisk.outputs.report.blocks import (
     show,
 )
 from borderrisk.outputs.scene import Scene
+from borderrisk.outputs.subject import main_model
 
 _SCHEMES = {
     "block": "blocks left out",

@@ -90,6 +90,13 @@ _FIELDS = (
     FieldSpec("share", "Share of all", "سهم از کل", "probability"),
     FieldSpec("rate_per_km", "Reports a year per km", "گزارش در سال در هر کیلومتر"),
     FieldSpec("length_km", "Length", "طول", "km"),
+    FieldSpec("rank_before", "Rank before", "رتبه پیشین"),
+    FieldSpec("change_per_year", "Change a year", "تغییر در سال"),
+    FieldSpec("nearest_target", "Nearest target", "نزدیک‌ترین مقصد"),
+    FieldSpec("hours_to_target", "Walking time to it", "زمان پیاده تا آن", "h"),
+    FieldSpec("crossing_density", "Share of routes per km", "سهم مسیرها در هر کیلومتر"),
+    FieldSpec("slope_mean", "Mean slope", "شیب میانگین", "degree"),
+    FieldSpec("hidden_share", "Out of sight", "دور از دید", "probability"),
     FieldSpec("trust", "Reliance", "اتکاپذیری"),
     FieldSpec("driver_1", "First driver", "عامل نخست"),
     FieldSpec("driver_2", "Second driver", "عامل دوم"),
@@ -118,8 +125,9 @@ LAYERS: dict[str, LayerStyle] = {
         ranked_by="rate_per_km",
         fields=_fields(
             "segment_id", "pair", "rank", "rank_low", "rank_high", "expected_per_year",
-            "expected_low", "expected_high", "share", "rate_per_km", "length_km", "trust",
-            "driver_1", "driver_2", "driver_3",
+            "expected_low", "expected_high", "share", "rate_per_km", "length_km", "rank_before",
+            "change_per_year", "nearest_target", "hours_to_target", "crossing_density",
+            "slope_mean", "hidden_share", "trust", "driver_1", "driver_2", "driver_3",
         ),
         ends=("fewest a km", "most a km"),
         ends_fa=("کمترین", "بیشترین"),
@@ -204,7 +212,7 @@ def in_words(column: str, value: Any, places: Mapping[str, str] | None = None) -
         words = country_label(value)
     elif column == "pair":
         words = pair_label(value)
-    elif column == "target":
+    elif column in ("target", "nearest_target"):
         english = spoken("target", value)
         words = {"en": english, "fa": (places or {}).get(slug(value), english)}
     elif column == "trust":

@@ -37,7 +37,7 @@ def payload(view: View, packed: Packed, language: str) -> dict[str, Any]:
     return {
         "language": language,
         "strings": strings(),
-        "names": {key: names()[key] for key in ("codes", "units")},
+        "names": {key: names()[key] for key in ("codes", "models", "units")},
         "title": {"en": view.title, "fa": view.title_fa},
         "bounds": list(view.bounds),
         "grid": _grid(view),

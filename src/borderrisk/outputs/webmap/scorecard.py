@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-HEADLINE_MODEL = "pooled"
+from borderrisk.outputs.subject import main_model
 
 
 def headline(scorecard: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -28,7 +28,8 @@ def headline(scorecard: dict[str, Any] | None) -> dict[str, Any] | None:
     if not models:
         return None
     shortest = min(row.get("horizon_years") or 0 for row in models)
-    model = _best([row for row in models if (row.get("horizon_years") or 0) == shortest])
+    own = main_model(scorecard or {})
+    model = _own([row for row in models if (row.get("horizon_years") or 0) == shortest], own)
     baselines = [
         row
         for row in rows
@@ -50,10 +51,9 @@ def headline(scorecard: dict[str, Any] | None) -> dict[str, Any] | None:
     }
 
 
-def _best(models: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the model the run is about, or the one with most bits when it goes by another name."""
-    named = [row for row in models if row.get("model") == HEADLINE_MODEL]
-    return named[0] if named else max(models, key=_bits)
+def _own(models: list[dict[str, Any]], own: str | None) -> dict[str, Any]:
+    """Return the model of the config; the first row where an old scorecard does not name it."""
+    return next((row for row in models if row.get("model") == own), models[0])
 
 
 def _rival(baselines: list[dict[str, Any]], name: str | None) -> dict[str, Any]:

@@ -14,7 +14,7 @@
     if (!card) return [BR.el('p', { text: app.t('skillNone') })];
     const number = (value) => app.format.number(value);
     const known = (value) => value !== null && value !== undefined;
-    const baseline = () => BR.bdi(card.baseline || '–');
+    const baseline = () => BR.bdi(app.modelLabel(card.baseline || '–'));
     const bits = (value) => BR.bdi(app.format.signed(value), 'ltr');
     const lines = [];
     if (known(card.capture)) {

@@ -34,6 +34,7 @@
       return place && place.fa && this.state.lang === 'fa' ? place.fa : name;
     }
 
+    modelLabel(name) { return (this.config.names.models[name] || {})[this.state.lang] || name.replace(/_/g, ' '); }
     /** Word for a code of a coded variable. */
     codeLabel(name, code) {
       const word = this.config.codes[name][code] || String(code);
