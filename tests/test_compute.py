@@ -3,16 +3,24 @@ import signal
 import sys
 import time
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 from affine import Affine
 from pyproj import CRS
 
+from borderrisk import pipeline
 from borderrisk.compute import map_parallel
-from borderrisk.errors import ConfigError
+from borderrisk.config import load_config
+from borderrisk.errors import ConfigError, OutputError
 from borderrisk.features.terrain import ElevationArray, terrain_features
 from borderrisk.grid import Grid, laea_crs
+from borderrisk.model import uncertainty
+from borderrisk.pipeline import regions
+from borderrisk.synthetic import make_world
+
+CONFIG = Path(__file__).parents[1] / "configs" / "eastern-border.yaml"
 
 
 def die_once(marker):
@@ -107,3 +115,91 @@ def test_terrain_on_a_cluster_that_loses_a_worker_equals_the_local_run(cluster, 
     assert (tmp_path / "died").exists()
     for name in local.data_vars:
         np.testing.assert_array_equal(local[name], remote[name], err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "workers"), [("threads", 1), ("threads", 3), ("processes", 2)]
+)
+def test_progress_is_told_in_order(scheduler, workers):
+    heard = []
+    found = map_parallel(
+        abs, [-1, 2, -3], scheduler=scheduler, workers=workers,
+        progress=lambda *told: heard.append(told),
+    )  # fmt: skip
+    assert found == [1, 2, 3]
+    assert heard == [(1, 3), (2, 3), (3, 3)]
+
+
+def after_death(marker, work, item):
+    """Do some work, unless no worker has died yet: then die."""
+    die_once(marker)
+    return work(item)
+
+
+@pytest.fixture
+def one_dies(monkeypatch, tmp_path):
+    """Let the first worker that a module gives something to do die over it."""
+    marker = tmp_path / "died"
+
+    def in_module(module):
+        def deadly(work, items, **options):
+            return map_parallel(partial(after_death, str(marker), work), items, **options)
+
+        monkeypatch.setattr(module, "map_parallel", deadly)
+        return marker
+
+    return in_module
+
+
+def test_bootstrap_on_a_cluster_that_loses_a_worker_equals_the_local_one(cluster, one_dies):
+    world = make_world(seed=0, incidents=120, shape=(16, 18), cell_size_m=20_000)
+    parts = ("kde", {"bandwidth_km": 40.0}, world.cells(), world.panel(), "2019-01-01")
+    common = {"replicates": 6, "level": 0.9, "horizon_days": 365.0, "seed": 4}
+    local = uncertainty.bootstrap_intervals(*parts, **common)
+    marker = one_dies(uncertainty)
+    remote = uncertainty.bootstrap_intervals(*parts, **common, scheduler=cluster)
+    assert marker.exists()
+    for name, values in vars(local).items():
+        np.testing.assert_array_equal(getattr(remote, name), values, err_msg=name)
+
+
+def region(name, place, **overrides):
+    small = {
+        "name": name, "grid.cell_size_m": "50000", "features.concealment.enabled": "false",
+        "corridors.enabled": "false", "compute.cache": str(place / "cache"),
+    }  # fmt: skip
+    return load_config(CONFIG, small | overrides)
+
+
+def test_regions_scored_on_a_cluster_that_loses_a_worker_equal_the_local_ones(
+    cluster, one_dies, tmp_path
+):
+    model = pipeline.train(region("whole", tmp_path), tmp_path / "model.skops")["model"]
+    places = [
+        region("north", tmp_path, **{"study_area.window": "[57, 32, 68, 40]"}),
+        region("south", tmp_path, **{"study_area.window": "[57, 24, 68, 32]"}),
+    ]
+    local = pipeline.score_regions(model, places, tmp_path / "local")
+    marker = one_dies(regions)
+    apart = [
+        place.model_copy(
+            update={"compute": place.compute.model_copy(update={"cache": tmp_path / "other"})}
+        )
+        for place in places
+    ]
+    remote = pipeline.score_regions(model, apart, tmp_path / "remote", scheduler=cluster)
+    assert marker.exists()
+    assert [path.name for path in remote] == [path.name for path in local] == ["north", "south"]
+    for one, other in zip(local, remote, strict=True):
+        a, b = (pipeline.open_run(folder).cells for folder in (one, other))
+        for name in a.data_vars:
+            np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+def test_regions_need_names_and_folders_of_their_own(tmp_path):
+    twice = [region("same", tmp_path)] * 2
+    with pytest.raises(ConfigError, match="same occurs twice"):
+        pipeline.score_regions("model", twice, tmp_path)
+    (tmp_path / "there").mkdir()
+    with pytest.raises(OutputError, match="exists already"):
+        pipeline.score_regions("model", [region("there", tmp_path)], tmp_path)

@@ -35,6 +35,7 @@ def map_parallel(
     *,
     scheduler: str = "threads",
     workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[R]:
     """Apply a function to items in parallel and return the results in the order of the items.
 
@@ -50,6 +51,9 @@ def map_parallel(
         which needs the ``distributed`` extra here and borderrisk on its workers.
     workers : int, optional
         Threads or processes; all processors by default. A cluster has its own number.
+    progress : callable, optional
+        Told ``(done, total)`` in this process, in the order of the items; by a cluster only at the
+        end.
 
     Raises
     ------
@@ -67,21 +71,38 @@ def map_parallel(
     """
     tasks = list(items)
     if is_cluster(scheduler):
-        return _on_cluster(function, tasks, scheduler)
+        return _counted(_on_cluster(function, tasks, scheduler), len(tasks), progress)
     if scheduler not in ("threads", "processes"):
         raise ConfigError(
             f"scheduler must be threads, processes or tcp://host:port (got {scheduler!r})."
         )
     count = max(1, min(workers or available_workers(), len(tasks)))
     if count == 1 and scheduler == "threads":
-        return [function(item) for item in tasks]
+        return _counted(map(function, tasks), len(tasks), progress)
     if scheduler == "processes":
-        return _in_processes(function, tasks, count)
+        return _in_processes(function, tasks, count, progress)
     with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(function, tasks))
+        return _counted(pool.map(function, tasks), len(tasks), progress)
 
 
-def _in_processes(function: Callable[[T], R], tasks: list[T], count: int) -> list[R]:
+def _counted(
+    results: Iterable[R], total: int, progress: Callable[[int, int], None] | None
+) -> list[R]:
+    """Collect results, telling of each."""
+    found = []
+    for result in results:
+        found.append(result)
+        if progress is not None:
+            progress(len(found), total)
+    return found
+
+
+def _in_processes(
+    function: Callable[[T], R],
+    tasks: list[T],
+    count: int,
+    progress: Callable[[int, int], None] | None,
+) -> list[R]:
     """Run in fresh processes: forking one that holds threads of GDAL or BLAS can hang.
 
     joblib's workers do not import the caller's main script, so a script needs no guard.
@@ -90,7 +111,8 @@ def _in_processes(function: Callable[[T], R], tasks: list[T], count: int) -> lis
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
     try:
-        return list(Parallel(count, backend="loky")(delayed(function)(task) for task in tasks))
+        crew = Parallel(count, backend="loky", return_as="generator")
+        return _counted(crew(delayed(function)(task) for task in tasks), len(tasks), progress)
     except BrokenProcessPool as error:
         raise BorderRiskError(
             "A worker process ended abruptly, most likely for lack of memory; use fewer workers, "

@@ -384,10 +384,11 @@ class _Crew:
         work = partial(_batch, self.counter if inside else None)
         # Held around all threads: each would otherwise set back the limit of the others.
         with one_thread():
-            found = map_parallel(work, batches, scheduler=self.scheduler, workers=self.workers)
-        if not inside:
-            # Other processes cannot call back: they are heard of once a round.
-            self.counter.add(len(jobs))
+            found = map_parallel(
+                work, batches, scheduler=self.scheduler, workers=self.workers,
+                # Other processes cannot count: they are heard of a batch at a time.
+                progress=None if inside else lambda n, _: self.counter.add(len(batches[n - 1])),
+            )  # fmt: skip
         return [row for rows in found for row in rows]
 
 
