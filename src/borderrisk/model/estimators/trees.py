@@ -67,7 +67,7 @@ def _ranks(column: pd.Series, training: Training) -> dict[str, float]:
 
 
 class HistGradientBoosting(IntensityEstimator):
-    """Gradient-boosted trees with the Poisson loss.
+    """Gradient-boosted trees with the Poisson loss, on columns cut into ``BINS`` bins.
 
     Parameters
     ----------
