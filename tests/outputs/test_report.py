@@ -139,7 +139,7 @@ def test_segments_are_listed_by_rank(scene):
         crs=4326,
     )  # fmt: skip
     sections = build_sections(replace(scene, layers={"segments": lines}))
-    (table,) = next(s for s in sections if s.anchor == "segments").blocks
+    _, table = next(s for s in sections if s.anchor == "segments").blocks
     assert [row[1] for row in table.rows] == ["b", "c", "a"]
     first = dict(zip(table.columns, table.rows[0], strict=True))
     assert first["rank"] == "1 (1 to 2)"

@@ -31,7 +31,7 @@ def segment_table(
     crossings: np.ndarray | None = None,
     previous: pd.DataFrame | None = None,
 ) -> gpd.GeoDataFrame:
-    """Rank the segments by the incidents expected to reach inland through them.
+    """Rank the segments by the incidents expected behind them.
 
     Parameters
     ----------

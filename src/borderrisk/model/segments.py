@@ -121,6 +121,12 @@ def attribute_cells(
 ) -> csr_matrix:
     """Share of each cell that is reached most quickly through each segment.
 
+    The quickest segment takes all of a fine cell, however close the next one comes: neighbouring
+    segments can differ much, a good crossing drains what lies behind it. Of ways that take the
+    same time the one found first counts (that of the neighbour named first, and of the source
+    nearest to it), so that the same inputs always give the same shares. A border cell between two
+    segments belongs to the nearer one.
+
     Parameters
     ----------
     grid : Grid
@@ -136,7 +142,8 @@ def attribute_cells(
     Returns
     -------
     scipy.sparse.csr_matrix, shape (rows * columns, segments)
-        Rows sum to 1; a cell that no path reaches belongs to the nearest segment.
+        Rows sum to 1, so whatever is summed over the cells is the same summed over the segments.
+        A cell that no path reaches belongs to the nearest segment.
     """
     label = _border_labels(segments, through_border, fine)
     factor = fine.shape[0] // grid.shape[0]

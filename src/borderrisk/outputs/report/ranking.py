@@ -21,6 +21,11 @@ from borderrisk.outputs.report.blocks import (
 from borderrisk.outputs.scene import Scene
 
 MOST = 20
+ATTRIBUTION = (
+    "What is expected in a cell counts for the segment through which it is reached soonest from "
+    "the far side, wholly, however close the next one comes; cells that cannot be reached on foot "
+    "count for the nearest one. All segments together add up to the study area."
+)
 NO_INTERVALS = (
     "No interval was computed in this run: probabilities and ranks are bare estimates, and nothing "
     "here says how far off they may be."
@@ -123,7 +128,7 @@ def segment_blocks(scene: Scene) -> list[Block]:
     near = nearest_places(scene.settlements, middle)
     plain = pd.DataFrame(segments.drop(columns=segments.geometry.name)).to_dict("records")
     rows = [_segment_row(scene, row, place) for row, place in zip(plain, near, strict=True)]
-    return [records(rows, "Incidents expected to reach inland through them")]
+    return [Paragraph(ATTRIBUTION), records(rows, "Incidents expected behind each segment")]
 
 
 def _segment_row(scene: Scene, row: dict[Any, Any], near: str) -> dict[str, Any]:
