@@ -67,7 +67,7 @@
   /** What lies over the map and hides whatever is written under it. */
   function furniture(app) {
     const map = app.map.getContainer().getBoundingClientRect();
-    return [...document.querySelectorAll('.br-tools .br-card, .br-legend, .br-mini')].map((node) => {
+    return [...document.querySelectorAll('.br-tools .br-card, .br-legend, .br-mini, .leaflet-control-scale')].map((node) => {
       const box = node.getBoundingClientRect();
       return { x: box.left - map.left, y: box.top - map.top, w: box.width, h: box.height };
     });
