@@ -125,3 +125,29 @@ def test_feet_are_noticed(caplog):
     with caplog.at_level(logging.WARNING):
         terrain_features(projected_dem(lambda x, y: 12_900 + 0 * x), square_grid(5, 1000.0))
     assert "feet" in caplog.text
+
+
+class Counted(ElevationArray):
+    """Elevation that notes how much of each row is read, and the largest window."""
+
+    block_rows = 8
+
+    def __init__(self, *place):
+        super().__init__(*place)
+        object.__setattr__(self, "times", np.zeros(self.shape[0], int))
+        object.__setattr__(self, "largest", [0])
+
+    def read(self, rows, cols):
+        self.times[rows] += 1
+        self.largest[0] = max(self.largest[0], rows.stop - rows.start)
+        return super().read(rows, cols)
+
+
+def test_each_row_is_read_once_and_few_at_a_time(monkeypatch):
+    monkeypatch.setattr("borderrisk.features.terrain._pass._STRIP_PIXELS", 5_000)
+    dem = geographic_dem(rough)
+    counted = Counted(dem.values, dem.transform, dem.crs)
+    terrain_features(counted, square_grid(30, 5000.0))
+    assert counted.times.max() == 1
+    assert counted.times.sum() > 150
+    assert counted.largest[0] <= 5_000 // 190

@@ -9,7 +9,7 @@ import rasterio
 from affine import Affine
 from pyproj import CRS, Geod, Transformer
 
-from borderrisk.features.terrain import ElevationArray, terrain_features
+from borderrisk.features.terrain import ElevationArray, _finish, terrain_features
 from borderrisk.features.terrain._finish import disc_shares
 from borderrisk.features.terrain._geometry import PixelMap
 from borderrisk.features.terrain._kernels import SEGMENT, pixel_metrics
@@ -200,3 +200,34 @@ def test_positions_are_interpolated_within_a_thousandth_of_a_cell():
         exact_u, exact_v = pixels.exact(rows, cols)
         assert u[i : i + 2, j : j + 2].mean() == pytest.approx(exact_u.item(), abs=1e-3)
         assert v[i : i + 2, j : j + 2].mean() == pytest.approx(exact_v.item(), abs=1e-3)
+
+
+@pytest.mark.skipif(not shutil.which("gdaldem"), reason="gdaldem is not installed")
+def test_position_agrees_with_gdaldem(tmp_path, monkeypatch):
+    """GDAL compares with the 8 neighbours, without the pixel itself: 9/8 of our difference."""
+    z = fractal((90, 110))
+    with rasterio.open(
+        *(tmp_path / "dem.tif", "w"),
+        **{"driver": "GTiff", "count": 1, "dtype": "float32", "height": 90, "width": 110},
+        **{"crs": "EPSG:32641", "transform": Affine(90, 0, 0, 0, -90, 0)},
+    ) as ds:
+        ds.write(z, 1)
+    command = ["gdaldem", "TPI", tmp_path / "dem.tif", tmp_path / "out.tif", "-q"]
+    subprocess.run(command, check=True)
+    with rasterio.open(tmp_path / "out.tif") as ds:
+        expected = ds.read(1)[1:-1, 1:-1]
+    monkeypatch.setattr(_finish, "disc_shares", lambda radius: np.ones((3, 3)))
+    grid = Grid(laea_crs(60, 31), Affine(90, 0, 0, 0, -90, 0), (90, 110))
+    found = _finish.topographic_position(grid, z.astype(float), np.ones(z.shape), (1,))
+    np.testing.assert_allclose(9 / 8 * found["tpi_1km"][1:-1, 1:-1], expected, atol=2e-3)
+
+
+def test_position_in_a_bowl_is_minus_half_the_rim():
+    """Of z = a r² the mean over a disc of radius R is a R² / 2 above its middle."""
+    grid = Grid(laea_crs(60, 31), Affine(500, 0, -20_000, 0, -500, 20_000), (80, 80))
+    x, y = grid.centres()
+    z = 1000 + 1e-6 * (x**2 + y**2)
+    found = _finish.topographic_position(grid, z, np.ones(z.shape), (4, 8))
+    for radius in (4, 8):
+        middle = found[f"tpi_{radius}km"][30:50, 30:50]
+        np.testing.assert_allclose(middle, -1e-6 * (radius * 1000) ** 2 / 2, rtol=0.01)

@@ -65,7 +65,9 @@ def test_feet_become_metres(tmp_path):
     ("void", "profile", "bad_values"),
     [
         (-32768, {"nodata": -32768}, ()),
+        (-32768, {}, ()),
         (-32767, {}, ()),
+        (-32767, {"nodata": -32768}, ()),
         (-9999, {"nodata": -9999}, ()),
         (-9999, {}, (-9999,)),
         (0, {"nodata": 0}, ()),
@@ -139,6 +141,29 @@ def test_a_list_and_a_virtual_raster_are_the_same_raster(tmp_path):
         "<SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>"
     )
     assert np.unique(everything(open_elevation(vrt))).tolist() == [1]
+
+
+def test_a_virtual_raster_of_copernicus_tiles_is_the_folder(tmp_path):
+    """Centres of pixels on whole degrees: tiles begin half a pixel outside theirs."""
+    folder = tiles(tmp_path / "dem")
+    source = (
+        "<ComplexSource><SourceFilename relativeToVRT='1'>dem/{0}.tif</SourceFilename>"
+        "<SourceBand>1</SourceBand><SrcRect xOff='0' yOff='0' xSize='100' ySize='100'/>"
+        "<DstRect xOff='{1}' yOff='{2}' xSize='100' ySize='100'/>{3}</ComplexSource>"
+    )
+    parts = [("n33e059", 0, 0, ""), ("n33e060", 100, 0, "<NODATA>-32768</NODATA>"),
+             ("n32e059", 0, 100, "<NODATA>-9999</NODATA>")]  # fmt: skip
+    vrt = tmp_path / "one.vrt"
+    vrt.write_text(
+        "<VRTDataset rasterXSize='200' rasterYSize='200'><SRS>EPSG:4326</SRS>"
+        "<GeoTransform>58.995, 0.01, 0, 33.005, 0, -0.01</GeoTransform>"
+        "<VRTRasterBand dataType='Float32' band='1'><NoDataValue>-32767</NoDataValue>"
+        + "".join(source.format(*part) for part in parts)
+        + "</VRTRasterBand></VRTDataset>"
+    )
+    joined, virtual = open_elevation(folder), open_elevation(vrt)
+    assert virtual.bounds == pytest.approx(joined.bounds) == (58.995, 31.005, 60.995, 33.005)
+    np.testing.assert_array_equal(everything(virtual), everything(joined))
 
 
 def test_where_tiles_overlap_the_first_in_order_with_a_value_wins(tmp_path):
