@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
@@ -20,7 +23,15 @@ def write_netcdf(ds: xr.Dataset, path: Path) -> None:
     """
     packed = {"zlib": True, "complevel": 4, "shuffle": True}
     encoding = {str(name): packed for name in ds.data_vars if ds[name].ndim}
-    path.write_bytes(ds.to_netcdf(None, engine="h5netcdf", encoding=encoding))
+    with _own_locks():
+        content = ds.to_netcdf(None, engine="h5netcdf", encoding=encoding)
+    path.write_bytes(content)
+
+
+def _own_locks() -> AbstractContextManager[Any]:
+    """Keep xarray from asking a Dask cluster for its lock, which cannot name a file in memory."""
+    dask = sys.modules.get("dask")
+    return nullcontext() if dask is None else dask.config.set(scheduler="threads")
 
 
 def read_netcdf(path: Path) -> xr.Dataset:
