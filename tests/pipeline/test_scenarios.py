@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from borderrisk import pipeline
 from borderrisk.cli.app import app
+from borderrisk.config.results import ScenarioConfig
 from borderrisk.errors import ConfigError, DataError
 
 # Dogharoun / Islam Qala and the line around it.
@@ -94,6 +95,28 @@ def test_an_unknown_scenario_is_a_usage_error_and_leaves_nothing(small, tmp_path
     with pytest.raises(ConfigError, match="no scenario 'flood'"):
         pipeline.scenario(small(), "flood", out=tmp_path / "s")
     assert not (tmp_path / "s").exists()
+
+
+def test_a_scenario_may_add_and_move_targets_but_not_remove_what_the_model_reads(small, tmp_path):
+    def run(name, changes):
+        targets = {"features": {"travel": {"targets": changes}}}
+        config = small().model_copy(update={"scenarios": {name: ScenarioConfig(changes=targets)}})
+        return pipeline.scenario(config, name, out=tmp_path / name)[0]
+
+    added = run("added", {"birjand": [59.2, 32.87]})
+    assert added["displaced"] == pytest.approx(0, abs=1e-9)
+    assert (tmp_path / "added" / "corridors.geojson").read_text("utf-8").count('"birjand"') > 3
+    assert run("moved", {"kerman": [58.36, 29.1]})["displaced"] > 0
+    with pytest.raises(ConfigError, match="hours_to_kerman, which scenario gone takes away"):
+        run("gone", {"kerman": None})
+    assert not (tmp_path / "gone").exists()
+
+
+def test_an_earlier_run_that_is_none_is_noticed_before_any_work(small, tmp_path):
+    config = small(**{"segments.against": str(tmp_path)})
+    with pytest.raises(DataError, match="no finished run"):
+        pipeline.run(config, evaluate=False, out=tmp_path / "r")
+    assert not (tmp_path / "r").exists()
 
 
 @pytest.mark.parametrize("name", ["winter", "closed-harirud"])

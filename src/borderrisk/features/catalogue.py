@@ -124,9 +124,9 @@ DECLARED: tuple[Feature, ...] = (
     Feature(
         "hidden_share",
         "1",
-        "Share of the cell hidden from places and posts",
+        "Share of the cell hidden from places, roads and posts",
         "concealment",
-        "elevation, settlements, posts",
+        "elevation, settlements, roads, posts",
     ),
     Feature(
         "enclosure",

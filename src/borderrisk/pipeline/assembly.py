@@ -55,7 +55,7 @@ def score_cells(
     # The border right after the features: both need the travel times, which are not kept for long.
     ds, border = stages.features, stages.border
     model = carried or stages.model
-    cells = stages.cells
+    cells = stages.cells if carried is None else stages.cells_with(carried.features)
     parts = decompose(model.model, cells.x)
     intervals = stages.intervals(replicates)
     variables = scoring.score_variables(cells, parts, stages.config.outputs.horizon_days)
@@ -105,12 +105,9 @@ def ranked_segments(
 ) -> gpd.GeoDataFrame:
     """Return the border's segments, ranked by what reaches inland through them.
 
-    Where there is an earlier ranking, or the config names an earlier run, they show how they
-    changed since.
+    With an earlier ranking they show how they changed since.
     """
-    border, intervals, against = stages.border, scored.intervals, stages.config.segments.against
-    if previous is None and against is not None:
-        previous = earlier_segments(against)
+    border, intervals = stages.border, scored.intervals
     return segment_table(
         border.segments,
         border.attribution,

@@ -22,8 +22,11 @@ def probes(stages: Stages, model: ModelFile) -> Probes:
     """Choose where curves are read: those of the features that matter most."""
     weights = model.extra.get("importance", {})
     names = sorted(weights, key=lambda name: -weights[name])
-    usable = [name for name in names if name in stages.cells.x][:MOST]
-    return Probes.choose(stages.cells, usable, seed=stages.config.seed)
+    # A scenario may have features that the model does not read.
+    own = list(stages.cells.x) == list(model.features)
+    cells = stages.cells if own else stages.cells_with(model.features)
+    usable = [name for name in names if name in cells.x][:MOST]
+    return Probes.choose(cells, usable, seed=stages.config.seed)
 
 
 def partial_dependence(stages: Stages, scored: Scored) -> dict[str, dict[str, Any]]:

@@ -18,7 +18,12 @@ from borderrisk.outputs.features import write_features as write_feature_file
 from borderrisk.outputs.figures import write_figures
 from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.stac import write_stac_item
-from borderrisk.pipeline.assembly import make_scene, score_cells, segment_replicates
+from borderrisk.pipeline.assembly import (
+    earlier_segments,
+    make_scene,
+    score_cells,
+    segment_replicates,
+)
 from borderrisk.pipeline.inputs import input_files
 from borderrisk.pipeline.result import Result
 from borderrisk.pipeline.stages import Progress, Stages
@@ -97,13 +102,18 @@ def score(
     path = Path(model_path)
     saved = load_model(find_run(path) / MODEL if path.is_dir() else path)
     stages = Stages.of(config, refresh=False)
-    absent = [name for name in saved.features if name not in stages.features]
-    if absent:
-        raise ConfigError(
-            f"{path.name} needs the feature(s) {', '.join(absent)}, which {config.name} does not "
-            "make; use the feature settings it was trained with."
-        )
+    check_features(
+        saved, stages, path.name, f"which {config.name} does not make; use the feature settings it "
+        "was trained with"
+    )  # fmt: skip
     return write_run(stages, saved, out, force=force, evaluate=False, replicates=0)
+
+
+def check_features(model: ModelFile, stages: Stages, called: str, advice: str) -> None:
+    """Raise ``ConfigError`` if a model reads a feature that a config does not make."""
+    absent = [name for name in model.features if name not in stages.features]
+    if absent:
+        raise ConfigError(f"{called} needs the feature(s) {', '.join(absent)}, {advice}.")
 
 
 @dataclass(frozen=True)
@@ -137,6 +147,7 @@ def write_run(
 ) -> Result:
     """Score the cells and write everything a run leaves; ``model`` is one made elsewhere."""
     config = stages.config
+    before = variant.before if variant else _earlier(config)
     parent = config.outputs.folder / config.name
     run_id = new_run_id(parent, config.hash)
     manifest = _manifest(stages, run_id, "scenario" if variant else "run")
@@ -145,7 +156,6 @@ def write_run(
         with run_log(folder.path / LOG, stages.project):
             scored = score_cells(stages, replicates, model, elsewhere=variant is None)
             card = stages.scorecard if evaluate else None
-            before = variant.before if variant else None
             scene = make_scene(stages, scored, run_id, card, before)
             if variant:
                 scene = _noted(scene, manifest, variant)
@@ -170,6 +180,12 @@ def _manifest(stages: Stages, run_id: str, kind: str = "run") -> Manifest:
     )  # fmt: skip
     manifest.add_inputs(input_files(config), stages.cache.hashes)
     return manifest
+
+
+def _earlier(config: Config) -> gpd.GeoDataFrame | None:
+    """Segments of the earlier run that the config names, read before any work is done."""
+    against = config.segments.against
+    return None if against is None else earlier_segments(against)
 
 
 def _noted(scene: Scene, manifest: Manifest, variant: Variant) -> Scene:

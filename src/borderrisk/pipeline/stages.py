@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -134,7 +134,11 @@ class Stages:
         names = model_features(self.config, self.features)
         # Too large to be kept while a model is fitted; made anew if the border asks for it later.
         self.__dict__.pop("_movement", None)
-        return CellTable.from_dataset(self.features, names, missing="median")
+        return self.cells_with(names)
+
+    def cells_with(self, names: Sequence[str]) -> CellTable:
+        """Return the cells with some of the features: those that a model reads."""
+        return CellTable.from_dataset(self.features, list(names), missing="median")
 
     @cached_property
     def all_incidents(self) -> Panel:

@@ -10,7 +10,7 @@ import numpy as np
 
 from borderrisk.config import Config
 from borderrisk.pipeline.assembly import ranked_segments, score_cells
-from borderrisk.pipeline.jobs import Variant, write_run
+from borderrisk.pipeline.jobs import Variant, check_features, write_run
 from borderrisk.pipeline.stages import Stages
 from borderrisk.pipeline.writing import records
 
@@ -43,13 +43,16 @@ def scenario(
     Raises
     ------
     ConfigError
-        If there is no such scenario.
+        If there is no such scenario, or it takes away a feature that the model reads.
     """
     changed = config.with_scenario(name)
-    before = Stages.of(config)
-    base = ranked_segments(before, score_cells(before, 0))
+    before, after = Stages.of(config), Stages.of(changed.with_changes(_titles(config, name)))
     called = config.scenarios[name].title or name
-    after = Stages.of(changed.with_changes(_titles(config, name)))
+    check_features(
+        before.model, after, f"The model of {config.name}",
+        f"which scenario {name} takes away; move a target or close ways instead of removing them",
+    )  # fmt: skip
+    base = ranked_segments(before, score_cells(before, 0))
     variant = Variant(name, base, _note(config, called))
     result = write_run(after, before.model, out, force=force, variant=variant)
     moved = result.scene.layers["segments"]
