@@ -80,6 +80,26 @@ PACKAGES = {
     ),
 }
 
+# Errors of GeoNames that would move people to where there are none, by its own number of the place.
+# Arif Wala lies in Punjab at 73.1 E; the record puts its people into the desert of Balochistan.
+MISPLACED = {11250625}
+# A village south of Mashhad that carries the population of the city of the same name in Azerbaijan.
+COPIED_POPULATION = {124878}
+# Persian names that GeoNames does not have, or has in another language first.
+NAMES_FA = {
+    "Isfahan": "اصفهان",
+    "Najafshahr": "نجف‌شهر",
+    "Eslam Qaleh": "اسلام‌قلعه",
+    "Qaşr-e Qand": "قصرقند",
+    "Jālq": "جالق",
+    "Tejen": "تجن",
+    "Taftan": "تفتان",
+    "Nok Kundi": "نوک‌کندی",
+    "Nushki": "نوشکی",
+    "Kharan": "خاران",
+    "Jiwani": "جیوانی",
+}
+
 
 def main() -> None:
     """Parse the arguments and build."""
@@ -199,6 +219,7 @@ def write_elevation(archive: Path, path: Path) -> None:
 
 def write_settlements(cities: dict[str, Any], codes: dict[str, Any], path: Path) -> None:
     """Write the places of the region and its margin, the largest first."""
+    cities = corrected(cities)
     inside = [c for c in cities.values() if _inside((c["longitude"], c["latitude"]) * 2)]
     inside.sort(key=lambda city: (-city["population"], city["geonameid"]))
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -206,9 +227,20 @@ def write_settlements(cities: dict[str, Any], codes: dict[str, Any], path: Path)
         table.writerow(["name", "name_fa", "latitude", "longitude", "population", "country"])
         for city in inside:
             country = codes[city["countrycode"]]["iso3"]
-            name_fa = persian_name(city["name"], city["alternatenames"], country)
+            name_fa = NAMES_FA.get(city["name"]) or persian_name(
+                city["name"], city["alternatenames"], country
+            )
             place = (f"{city['latitude']:.5f}", f"{city['longitude']:.5f}")
             table.writerow([city["name"], name_fa, *place, city["population"], country])
+
+
+def corrected(cities: dict[str, Any]) -> dict[str, Any]:
+    """Return the places without the known errors of the source."""
+    kept = {key: city for key, city in cities.items() if city["geonameid"] not in MISPLACED}
+    return {
+        key: {**city, "population": 0} if city["geonameid"] in COPIED_POPULATION else city
+        for key, city in kept.items()
+    }
 
 
 def write_description(out: Path) -> None:

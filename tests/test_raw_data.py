@@ -109,6 +109,15 @@ def test_settlements_are_plausible():
     assert places["country"].str.fullmatch("[A-Z]{3}").all()
 
 
+def test_known_errors_of_the_source_are_mended():
+    places = pd.read_csv(RAW / "settlements.csv", keep_default_na=False)
+    south = places[places["latitude"].between(35.6, 36.0) & places["longitude"].between(59, 60.4)]
+    assert south["population"].max() < 20_000
+    assert (places["name"] == "Marāgheh").any()
+    assert not (places["name"] == "Arif Wala").any()
+    assert places.set_index("name").loc["Isfahan", "name_fa"] == "اصفهان"
+
+
 def test_every_file_is_described_and_unchanged():
     files = {p.name for p in RAW.iterdir() if p.suffix in {".csv", ".geojson", ".tif"}}
     assert files == set(RESOURCES)
