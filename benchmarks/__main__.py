@@ -56,10 +56,14 @@ def _machine() -> str:
 
 
 def _told(name: str, step: Callable[[], list[Row]]) -> list[Row]:
-    """Run one step, saying so."""
+    """Run one step, saying so; one that fails is a row of the table, and the rest goes on."""
     start = time.perf_counter()
     print(name, "...", end=" ", file=sys.stderr, flush=True)
-    rows = step()
+    try:
+        rows = step()
+    except Exception as error:
+        print(f"failed: {error}", file=sys.stderr)
+        rows = [Row(name, "", float("nan"), note=f"failed: {type(error).__name__}")]
     print(f"{time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
     return rows
 

@@ -21,7 +21,6 @@ import numpy as np
 import pandas as pd
 import shapely
 from affine import Affine
-from playwright.sync_api import sync_playwright
 from scipy.ndimage import gaussian_filter, zoom
 
 from borderrisk.area import StudyArea
@@ -164,6 +163,8 @@ MARIONETTE = Path(__file__).parents[1] / "tests" / "webmap" / "marionette.py"
 
 def _chromium(stack: ExitStack) -> Callable[[Path], Run]:
     """Open pages in Chromium: a function of a file that returns one of scripts."""
+    from playwright.sync_api import sync_playwright
+
     playwright = stack.enter_context(sync_playwright())
     launch = playwright.chromium.launch
     browser = stack.enter_context(launch(executable_path="/usr/bin/chromium", args=FLAGS))
