@@ -19,6 +19,8 @@ from borderrisk.grid import Grid
 
 # A dozen solves are held at a time: some 80 bytes per pixel in all.
 MAX_PIXELS = 16_000_000
+# The source is warped in blocks of rows of about so many of its pixels, some 100 MB at a time.
+_WARP_PIXELS = 16_000_000
 # A cell is 5 to 10 pixels wide: enough for the shape of borders and valleys, no more than needed.
 _COARSEST, _FINEST = 5, 10
 
@@ -155,9 +157,24 @@ def resample(source: RasterWindow, grid: Grid) -> np.ndarray:
             f"The elevation raster covers {_box(source)} ({source.crs.name}) and does not touch "
             "the grid; check the elevation file and the study area."
         )
+    out = np.full(grid.shape, np.nan, np.float32)
+    pixels = (rows.stop - rows.start) * (cols.stop - cols.start)
+    blocks = max(1, -(-pixels // _WARP_PIXELS))
+    height = -(-grid.shape[0] // blocks)
+    for first in range(0, grid.shape[0], height):
+        part = out[first : first + height]
+        t = grid.transform @ grid.transform.translation(0, first)
+        _warp(source, Grid(grid.crs, t, (part.shape[0], part.shape[1])), part)
+    return out
+
+
+def _warp(source: RasterWindow, grid: Grid, out: np.ndarray) -> None:
+    """Fill ``out`` with the elevation on some rows of a grid; leave what the source lacks."""
+    rows, cols = _window(source, grid)
+    if rows.start >= rows.stop or cols.start >= cols.stop:
+        return
     t = source.transform
     finer = _pixel_size_m(source) < grid.cell_size_m / 1.5
-    out = np.full(grid.shape, np.nan, np.float32)
     reproject(
         source.read(rows, cols),
         out,
@@ -170,7 +187,6 @@ def resample(source: RasterWindow, grid: Grid) -> np.ndarray:
         resampling=Resampling.average if finer else Resampling.bilinear,
         num_threads=2,
     )
-    return out
 
 
 def _window(source: RasterWindow, grid: Grid) -> tuple[slice, slice]:
