@@ -19,7 +19,7 @@ from borderrisk.model.border_capture import (
     observed_by_segment,
     prospective_curves,
 )
-from borderrisk.model.segment_table import rank_of, segment_table, top
+from borderrisk.model.segment_table import against_earlier, rank_of, segment_table, top
 from borderrisk.model.segments import attribute_cells, cut_border, route_crossings
 
 CRS = laea_crs(60, 31)
@@ -292,3 +292,36 @@ def test_the_curve_in_words():
 def test_without_later_incidents_there_is_no_curve():
     outlooks = [year([1, 1, 1, 1], [0, 0, 0, 0])]
     assert prospective_curves(outlooks, csr_matrix(np.eye(4)), np.ones(4), "pooled") == {}
+
+
+def ranked(best, worst, from_km=0.0):
+    n = len(best)
+    start = from_km + 10.0 * np.arange(n)
+    return gpd.GeoDataFrame(
+        {
+            "segment_id": [f"IRN-AFG-{i:03d}" for i in range(1, n + 1)],
+            "from_km": start, "to_km": start + 10, "expected_per_year": 1.0, "rank": 1,
+            "rank_low": best, "rank_high": worst,
+        },
+        geometry=[shapely.Point(0, 0)] * n, crs=4326,
+    )  # fmt: skip
+
+
+def test_a_segment_rose_or_fell_where_the_intervals_of_its_rank_do_not_meet():
+    before = ranked([5, 5, 5, 5], [9, 9, 9, 9])
+    after = ranked([1, 10, 9, 2], [4, 12, 11, 5])
+    out = against_earlier(after, before)
+    assert out.change.tolist() == ["rose", "fell", "within intervals", "within intervals"]
+    out = against_earlier(after, before.iloc[:2])
+    assert out.change.tolist()[2:] == ["no intervals"] * 2
+    assert out.rank_before.isna().tolist() == [False, False, True, True]
+    out = against_earlier(after.drop(columns="rank_low"), before)
+    assert set(out.change) == {"no intervals"}
+
+
+@pytest.mark.parametrize(
+    "other", [ranked([1], [2], from_km=3), ranked([1], [2]).assign(segment_id="X")]
+)
+def test_another_cut_of_the_border_cannot_be_compared(other):
+    with pytest.raises(ConfigError, match="cut the border differently"):
+        against_earlier(ranked([1, 2], [2, 3]), other)
