@@ -12,7 +12,14 @@ import skops.io
 
 from borderrisk.errors import DataError, OutputError
 from borderrisk.model.estimators import ESTIMATORS, make_estimator
-from borderrisk.model.persistence import TRUSTED, ModelFile, cell_stats, load_model, save_model
+from borderrisk.model.persistence import (
+    FORMAT,
+    TRUSTED,
+    ModelFile,
+    cell_stats,
+    load_model,
+    save_model,
+)
 
 QUICK = {
     "gam": {"alpha": 0.1},
@@ -64,7 +71,7 @@ def test_statistics_of_the_cells():
 
 def test_a_foreign_type_is_refused_on_loading_and_named(table, tmp_path):
     path = tmp_path / "model.skops"
-    content = vars(saved_model(table)) | {"format": 1, "trust": Fraction(1, 2)}
+    content = vars(saved_model(table)) | {"format": FORMAT, "trust": Fraction(1, 2)}
     path.write_bytes(skops.io.dumps(content))
     with pytest.raises(DataError, match=r"not trusted: fractions\.Fraction"):
         load_model(path)
@@ -143,8 +150,8 @@ def test_another_skops_file_is_not_a_model(tmp_path):
 
 def test_a_newer_format_is_refused(table, tmp_path):
     path = tmp_path / "m.skops"
-    path.write_bytes(skops.io.dumps(vars(saved_model(table, "uniform")) | {"format": 2}))
-    with pytest.raises(DataError, match="format 2, this version reads format 1"):
+    path.write_bytes(skops.io.dumps(vars(saved_model(table, "uniform")) | {"format": 3}))
+    with pytest.raises(DataError, match="format 3, this version reads format 2"):
         load_model(path)
 
 

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import skops.io
-from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
+from sklearn.tree import DecisionTreeRegressor
 
 from borderrisk.errors import DataError, OutputError
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 RECORDED = ("borderrisk", "scikit-learn", "numpy", "scipy", "pandas", "skops")
 _ESTIMATORS = "borderrisk.model.estimators"
 # Types a model file may hold besides numbers, text, plain containers and scikit-learn's public
@@ -184,7 +184,7 @@ def _compare_versions(path: str | Path, versions: dict[str, str]) -> None:
 def _check_trees(path: str | Path, saved: ModelFile) -> None:
     """Refuse trees whose nodes point outside the tree: predicting would read foreign memory."""
     for part in _parts(vars(saved), set()):
-        if isinstance(part, RandomForestClassifier | DecisionTreeClassifier):
+        if isinstance(part, RandomForestRegressor | DecisionTreeRegressor):
             fitted = [e for e in getattr(part, "estimators_", [part]) if hasattr(e, "tree_")]
             trees = [e.tree_.__getstate__()["nodes"] for e in fitted]
             sound = all(_sound_tree(nodes, part.n_features_in_) for nodes in trees)

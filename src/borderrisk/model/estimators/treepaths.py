@@ -52,7 +52,7 @@ class Paths:
 
     @classmethod
     def of(cls, trees: Sequence[Any]) -> Paths:
-        """Read fitted scikit-learn trees of two classes; they predict the second one's share."""
+        """Read fitted scikit-learn trees: of 0 and 1, or of two classes (share of the second)."""
         leaves = [leaf for tree in trees for leaf in _leaves(tree.tree_)]
         conditions = [list(path.items()) for path, _ in leaves]
         flat = [(column, *rest) for path in conditions for column, rest in path]
@@ -75,12 +75,12 @@ class Paths:
 
 
 def effects(trees: Sequence[Any], matrix: np.ndarray) -> np.ndarray | None:
-    """Effect of each column on the forest's share of the second class.
+    """Effect of each column on the mean of the forest's trees.
 
     Parameters
     ----------
-    trees : sequence of fitted DecisionTreeClassifier
-        Of two classes.
+    trees : sequence of fitted DecisionTreeRegressor or DecisionTreeClassifier
+        Of one output, or two classes.
     matrix : ndarray, shape (rows, columns)
         NaN where missing.
 
@@ -112,6 +112,11 @@ def effects(trees: Sequence[Any], matrix: np.ndarray) -> np.ndarray | None:
     return out
 
 
+def _share_at(value: np.ndarray) -> float:
+    """Return the second class's share, or the mean of a tree that was grown on 0 and 1."""
+    return float(value[0] if len(value) == 1 else value[1] / value.sum())
+
+
 def _leaves(tree: Any) -> list[tuple[dict[int, tuple[float, float, bool, float]], float]]:
     """Conditions by column (low, high, whether a missing value meets it, share), and value."""
     found = []
@@ -121,7 +126,7 @@ def _leaves(tree: Any) -> list[tuple[dict[int, tuple[float, float, bool, float]]
         node, path = waiting.pop()
         left, right = int(tree.children_left[node]), int(tree.children_right[node])
         if left < 0:
-            found.append((path, float(tree.value[node, 0, 1] / tree.value[node, 0].sum())))
+            found.append((path, _share_at(tree.value[node, 0])))
             continue
         column, cut = int(tree.feature[node]), float(tree.threshold[node])
         low, high, missing, share = path.get(column, (-np.inf, np.inf, True, 1.0))

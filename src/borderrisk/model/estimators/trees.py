@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn import config_context
-from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
+from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.validation import check_is_fitted
 
 from borderrisk.errors import ConfigError
@@ -275,16 +275,17 @@ class RandomForest(IntensityEstimator):
         size: int,
         rng: np.random.Generator,
         check: bool,
-    ) -> DecisionTreeClassifier:
+    ) -> DecisionTreeRegressor:
         events = _draw(training.presence, size, rng)
         background = _draw(training.weight, size, rng)
-        tree = DecisionTreeClassifier(
+        tree = DecisionTreeRegressor(
             min_samples_leaf=self.min_samples_leaf,
             max_features=self.max_features,
             random_state=int(rng.integers(2**31)),
         )
         rows = matrix[np.concatenate([events, background])]
-        return tree.fit(rows, np.repeat([1, 0], [size, size]), check_input=check)
+        # Of 0 and 1 the squared error splits as the Gini index does, in half the time.
+        return tree.fit(rows, np.repeat([1.0, 0.0], [size, size]), check_input=check)
 
     def _odds(self, matrix: np.ndarray) -> np.ndarray:
         return self._to_odds(_share(self.forest_, matrix))
@@ -317,10 +318,10 @@ class RandomForest(IntensityEstimator):
         return pd.DataFrame(share * slope[:, None], columns=self.columns_.names)
 
 
-def _share_effects(forest: RandomForestClassifier, matrix: np.ndarray) -> np.ndarray:
+def _share_effects(forest: RandomForestRegressor, matrix: np.ndarray) -> np.ndarray:
     """Effect of each column on the forest's share of events, shape (rows, columns)."""
     found = treepaths.effects(forest.estimators_, matrix)
-    return _shap(forest, matrix)[:, :, 1] if found is None else found
+    return _shap(forest, matrix) if found is None else found
 
 
 def _shap(model: Any, matrix: np.ndarray) -> np.ndarray:
@@ -331,17 +332,17 @@ def _shap(model: Any, matrix: np.ndarray) -> np.ndarray:
     return np.asarray(explainer.shap_values(matrix, check_additivity=True))
 
 
-def _share(forest: RandomForestClassifier, matrix: np.ndarray) -> np.ndarray:
+def _share(forest: RandomForestRegressor, matrix: np.ndarray) -> np.ndarray:
     """Return the forest's share of events in each row.
 
     Small tables are read tree by tree: handing trees out to workers takes longer than predicting.
     """
     if len(matrix) > _FEW_ROWS:
-        return np.asarray(forest.predict_proba(matrix)[:, 1])
+        return np.asarray(forest.predict(matrix))
     rows = np.ascontiguousarray(matrix, dtype=np.float32)
     total = np.zeros(len(rows))
     for tree in forest.estimators_:
-        total += tree.tree_.predict(rows)[:, 1]
+        total += tree.tree_.predict(rows)[:, 0]
     return total / len(forest.estimators_)
 
 
@@ -351,10 +352,9 @@ def _draw(weight: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray
     return np.minimum(index, len(weight) - 1)
 
 
-def _forest(trees: list[DecisionTreeClassifier], n_jobs: int | None) -> RandomForestClassifier:
+def _forest(trees: list[DecisionTreeRegressor], n_jobs: int | None) -> RandomForestRegressor:
     """Bind fitted trees into a forest, which predicts in parallel and explains itself to SHAP."""
-    forest = RandomForestClassifier(n_estimators=len(trees), n_jobs=n_jobs)
-    forest.estimators_, forest.estimator_ = trees, DecisionTreeClassifier()
-    forest.classes_, forest.n_classes_, forest.n_outputs_ = np.array([0, 1]), 2, 1
-    forest.n_features_in_ = trees[0].n_features_in_
+    forest = RandomForestRegressor(n_estimators=len(trees), n_jobs=n_jobs)
+    forest.estimators_, forest.estimator_ = trees, DecisionTreeRegressor()
+    forest.n_outputs_, forest.n_features_in_ = 1, trees[0].n_features_in_
     return forest
