@@ -10,6 +10,7 @@ SMALL = {
     "grid.cell_size_m": "40000",
     "corridors.routes": "4",
     "features.concealment.enabled": "false",
+    "outputs.figures": "[png, svg]",
 }
 
 

@@ -23,6 +23,7 @@ def test_the_run_folder_holds_what_it_promises(finished):
         "corridors.geojson", "report.html", "report.md", "log.jsonl", "rejected.csv",
     }  # fmt: skip
     assert promised <= names
+    assert {path.suffix for path in (finished.folder / "figures").iterdir()} == {".png", ".svg"}
 
 
 def test_scores_follow_their_definitions(finished):

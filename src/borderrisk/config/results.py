@@ -71,6 +71,9 @@ class OutputsConfig(Section):
     features_format: Literal["nc", "zarr"] = Field(
         default="nc", description="Format of the feature dataset: NetCDF or Zarr."
     )
+    figures: tuple[Literal["png", "svg", "pdf"], ...] = Field(
+        default=("png", "svg", "pdf"), description="Formats of the figures; empty for none."
+    )
 
 
 class ComputeConfig(Section):

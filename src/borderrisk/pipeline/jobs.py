@@ -122,8 +122,8 @@ class Variant:
 
     Attributes
     ----------
-    name : str
-        Of the scenario.
+    name, called : str
+        Name and title of the scenario.
     before : geopandas.GeoDataFrame
         The ranked segments without it.
     note : str
@@ -131,6 +131,7 @@ class Variant:
     """
 
     name: str
+    called: str
     before: gpd.GeoDataFrame
     note: str
 
@@ -165,7 +166,7 @@ def write_run(
                 write_replicates(segment_replicates(stages, scored), folder.path)
             scene = _with_manifest(scene, manifest, stages)
             with stages.cache.timed("report"):
-                write_documents(scene, folder.path)
+                write_documents(scene, folder.path, stages.config.outputs.figures)
             _write_facts(scene, scored.model, manifest, stages, folder.path)
         facts = dict(manifest.write(folder.path, stages.cache.records))
     stages.cache.prune()
@@ -190,8 +191,13 @@ def _earlier(config: Config) -> gpd.GeoDataFrame | None:
 
 def _noted(scene: Scene, manifest: Manifest, variant: Variant) -> Scene:
     manifest.notes.append(variant.note)
-    notes = [variant.note, *scene.meta["notes"]]
-    return replace(scene, meta={**scene.meta, "notes": notes, "scenario": variant.name})
+    meta = scene.meta
+    said = {
+        "notes": [variant.note, *meta["notes"]],
+        "statement": f"What-if: {variant.called}. {meta['statement']}",
+        "scenario": variant.name,
+    }
+    return replace(scene, meta={**meta, **said})
 
 
 def _with_manifest(scene: Scene, manifest: Manifest, stages: Stages) -> Scene:
@@ -270,6 +276,6 @@ def evaluate(
         (folder.path / "scorecard.txt").write_text(text, encoding="utf-8")
         scored = score_cells(stages, 0)
         scene = make_scene(stages, scored, run_id, scorecard)
-        write_figures(scene, folder.path / "figures", formats=("png", "svg"))
+        write_figures(scene, folder.path / "figures", formats=config.outputs.figures)
         _manifest(stages, run_id, "evaluation").write(folder.path, stages.cache.records)
     return folder.final, scorecard, text

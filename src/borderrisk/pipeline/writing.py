@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +75,10 @@ def write_replicates(replicates: np.ndarray | None, folder: Path) -> None:
         np.save(folder / SEGMENT_REPLICATES, replicates.astype("float32"))
 
 
-def write_documents(scene: Scene, folder: Path) -> None:
-    """Write figures and report."""
-    write_figures(scene, folder / "figures", formats=("png", "svg"))
+def write_documents(scene: Scene, folder: Path, figures: Sequence[str]) -> None:
+    """Write the figures, in these formats, and the report."""
+    if figures:
+        write_figures(scene, folder / "figures", formats=figures)
     write_report(scene, folder)
 
 
