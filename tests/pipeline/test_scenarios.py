@@ -51,8 +51,12 @@ def test_a_scenario_is_a_run_that_says_what_it_is(closed):
     assert result.manifest["kind"] == "scenario"
     assert "closed" in result.scene.meta["title"]
     assert result.scene.meta["notes"][0].startswith("What-if")
-    assert "What-if" in (out / "report.md").read_text(encoding="utf-8")
-    assert (out / "map.html").exists()
+    report = (out / "report.md").read_text(encoding="utf-8")
+    assert "What-if" in report
+    assert "rank before" in report
+    assert result.scene.meta["statement"].startswith("What-if: closed. Relative intensity")
+    for name in ("map.html", "map-mashhad.html"):
+        assert "What-if: closed." in (out / name).read_text(encoding="utf-8")
 
 
 def test_compare_shows_the_shift_of_a_scenario(closed, finished, tmp_path):

@@ -218,7 +218,7 @@ def against_earlier(table: gpd.GeoDataFrame, previous: pd.DataFrame) -> gpd.GeoD
     return table.assign(
         expected_before=expected,
         change_per_year=table.expected_per_year.to_numpy() - expected,
-        rank_before=before["rank"].astype("Int64").to_numpy(),
+        rank_before=before["rank"].astype("Int64").array,
         change=_beyond_intervals(table, before),
     )
 

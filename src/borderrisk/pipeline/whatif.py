@@ -53,7 +53,7 @@ def scenario(
         f"which scenario {name} takes away; move a target or close ways instead of removing them",
     )  # fmt: skip
     base = ranked_segments(before, score_cells(before, 0))
-    variant = Variant(name, base, _note(config, called))
+    variant = Variant(name, called, base, _note(config, called))
     result = write_run(after, before.model, out, force=force, variant=variant)
     moved = result.scene.layers["segments"]
     facts = {

@@ -145,8 +145,20 @@ def _segment_row(scene: Scene, row: dict[Any, Any], near: str) -> dict[str, Any]
         ),
         "per year and 100 km": _times(known.get("rate_per_km"), 100),
         "share": percent(known.get("share")),
+        **_change(known),
         "trust": known.get("trust"),
         "drivers": "; ".join(in_words(scene, str(name)) for name in drivers if name),
+    }
+
+
+def _change(known: dict[str, Any]) -> dict[str, Any]:
+    """Return what an earlier run, or the run without a scenario, said."""
+    if "change_per_year" not in known:
+        return {}
+    return {
+        "rank before": known["rank_before"],
+        "per year before": known["expected_before"],
+        "change": known["change_per_year"],
     }
 
 
@@ -157,4 +169,4 @@ def _times(value: Any, factor: float) -> Any:
 def _clean(value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
-    return None if isinstance(value, float) and np.isnan(value) else value
+    return None if value is pd.NA or (isinstance(value, float) and np.isnan(value)) else value
