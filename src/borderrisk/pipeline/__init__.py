@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from borderrisk.pipeline.checking import validate
     from borderrisk.pipeline.forecasting import forecast, verify
     from borderrisk.pipeline.jobs import evaluate, run, score, train, write_features
+    from borderrisk.pipeline.regions import score_regions
     from borderrisk.pipeline.result import Result, open_run
     from borderrisk.pipeline.results import (
         Plan,
@@ -31,6 +32,7 @@ _HOME = {
     "run": "jobs",
     "scenario": "whatif",
     "score": "jobs",
+    "score_regions": "regions",
     "top_segments": "results",
     "train": "jobs",
     "validate": "checking",
@@ -51,6 +53,7 @@ __all__ = [
     "run",
     "scenario",
     "score",
+    "score_regions",
     "top_segments",
     "train",
     "validate",
