@@ -1,0 +1,62 @@
+"""The configs for a DEM of one's own, on a finer one than is shipped: 1 km pixels, 2 km cells."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from borderrisk import pipeline
+from borderrisk.config import load_config
+from borderrisk.pipeline.assembly import relief
+from borderrisk.pipeline.stages import Stages
+
+from .conftest import CONFIGS
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+FINE = next(iter(sorted(SHARED.glob("**/*elev*.tif")) + sorted(SHARED.glob("**/*dem*.tif"))), None)
+WINDOWS = {
+    "mashhad": ("[60.0, 34.5, 61.5, 36.0]", "{torbat: [60.62, 35.24]}"),
+    "sistan-baluchestan": ("[60.2, 28.8, 61.8, 30.2]", "{zahedan: [60.86, 29.5]}"),
+}
+pytestmark = pytest.mark.skipif(FINE is None, reason="no finer elevation beside the repository")
+
+
+def on_two_km(name, place):
+    window, targets = WINDOWS[name]
+    return load_config(
+        CONFIGS / f"{name}-1km.yaml",
+        {
+            "data.elevation.path": str(FINE),
+            "grid.cell_size_m": "2000",
+            "study_area.window": window,
+            "study_area.border_strip_km": "60",
+            "study_area.halo_km": "20",
+            "features.travel.targets": targets,
+            "corridors.routes": "4",
+            "model.parameters": "{n_estimators: 20}",
+            "compute.cache": str(place / "cache"),
+        },
+    )
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_features_and_hillshade_use_the_finer_elevation(name, tmp_path):
+    stages = Stages.of(on_two_km(name, tmp_path))
+    ds = stages.features
+    study = ds["exposure"].to_numpy() > 0
+    assert study.sum() > 1000
+    for feature in ("slope_p90", "ruggedness", "tpi_10km", "hours_from_border"):
+        assert np.isfinite(ds[feature].to_numpy()[study]).mean() > 0.99, feature
+    # 1 km pixels: several in a cell, and one of the hillshade for each.
+    assert (ds["elevation_range"].to_numpy()[study] > 0).mean() > 0.9
+    assert relief(stages.inputs).transform.a == pytest.approx(stages.inputs.elevation.transform.a)
+    assert stages.inputs.elevation.transform.a < 0.012
+
+
+def test_a_run_maps_its_focus(tmp_path):
+    result = pipeline.run(
+        on_two_km("sistan-baluchestan", tmp_path),
+        out=tmp_path / "run", evaluate=False, replicates=0,
+    )  # fmt: skip
+    assert (result.folder / "map-sistan-baluchestan.html").exists()
+    assert result.cells["risk"].max() > 99
