@@ -27,6 +27,7 @@ def compute_features(config: Config, inputs: Inputs, movement: Movement) -> xr.D
             tpi_radii_km=config.features.terrain.tpi_radii_km,
             scheduler=config.compute.scheduler,
             threads=config.compute.workers,
+            needed=inputs.base["exposure"].to_numpy() > 0,
         ),
         proximity.border_features(inputs.grid, inputs.lines, inputs.home),
         _settlements(config, inputs),
