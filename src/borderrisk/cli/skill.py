@@ -68,10 +68,21 @@ def forecast(
 @click.command()
 @click.argument("forecast_path", metavar="FORECAST", type=common.PathArgument)
 @click.argument("incidents_path", metavar="INCIDENTS", type=common.PathArgument)
+@click.option(
+    "--ledger",
+    "ledger_path",
+    type=common.PathArgument,
+    help="The forecasts.jsonl it was recorded in (default: where it was made, or beside it).",
+)
 @common.out_option("Folder for the verification (default: beside the forecast).")
 @common.common_options
 def verify(
-    forecast_path: Path, incidents_path: Path, out: Path | None, as_json: bool, verbose: bool
+    forecast_path: Path,
+    incidents_path: Path,
+    ledger_path: Path | None,
+    out: Path | None,
+    as_json: bool,
+    verbose: bool,
 ) -> None:
     """Score a frozen forecast against what was reported since.
 
@@ -80,7 +91,7 @@ def verify(
     common.configure_logging(verbose, as_json)
     from borderrisk import pipeline
 
-    facts, text = pipeline.verify(forecast_path, incidents_path, out=out)
+    facts, text = pipeline.verify(forecast_path, incidents_path, out=out, ledger_path=ledger_path)
     common.emit(facts, as_json, text)
 
 
