@@ -213,6 +213,7 @@ def test_pixels_per_cell_follow_the_source_within_limits():
     assert pixels_per_cell(geographic(1 / 12), GRID) == 5
     assert pixels_per_cell(geographic(0.0126), GRID) == 7
     assert pixels_per_cell(geographic(0.004), GRID) == 10
+    assert pixels_per_cell(geographic(0.0008), GRID.refine(10)) == 5  # 200 m, not 90 m
 
 
 def test_sea_is_a_barrier_and_a_town_on_its_shore_is_found():

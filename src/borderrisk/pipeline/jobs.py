@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from borderrisk.model.persistence import ModelFile, load_model, save_model
 from borderrisk.model.scorecard import render_text
 from borderrisk.outputs.features import feature_summary
 from borderrisk.outputs.features import write_features as write_feature_file
-from borderrisk.outputs.figures import write_figures
+from borderrisk.outputs.report import write_report
 from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.stac import write_stac_item
 from borderrisk.pipeline.assembly import (
@@ -28,8 +29,8 @@ from borderrisk.pipeline.inputs import input_files
 from borderrisk.pipeline.result import Result
 from borderrisk.pipeline.stages import Progress, Stages
 from borderrisk.pipeline.writing import (
+    draw_figures,
     records,
-    write_documents,
     write_json,
     write_outputs,
     write_replicates,
@@ -161,12 +162,14 @@ def write_run(
             if variant:
                 scene = _noted(scene, manifest, variant)
             save_model(folder.path / MODEL, scored.model)
-            with stages.cache.timed("outputs"):
+            with stages.cache.timed("outputs"), ThreadPoolExecutor(1) as beside:
+                figures = beside.submit(draw_figures, scene, config, folder.path)
                 write_outputs(scene, config, folder.path)
                 write_replicates(segment_replicates(stages, scored), folder.path)
+                figures.result()
             scene = _with_manifest(scene, manifest, stages)
             with stages.cache.timed("report"):
-                write_documents(scene, folder.path, stages.config.outputs.figures)
+                write_report(scene, folder.path)
             _write_facts(scene, scored.model, manifest, stages, folder.path)
         facts = dict(manifest.write(folder.path, stages.cache.records))
     stages.cache.prune()
@@ -276,6 +279,6 @@ def evaluate(
         (folder.path / "scorecard.txt").write_text(text, encoding="utf-8")
         scored = score_cells(stages, 0)
         scene = make_scene(stages, scored, run_id, scorecard)
-        write_figures(scene, folder.path / "figures", formats=config.outputs.figures)
+        draw_figures(scene, config, folder.path)
         _manifest(stages, run_id, "evaluation").write(folder.path, stages.cache.records)
     return folder.final, scorecard, text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from borderrisk.outputs.features import write_features
 from borderrisk.outputs.figures import write_figures
 from borderrisk.outputs.geojson import write_layer
 from borderrisk.outputs.rasters import write_risk_tif
-from borderrisk.outputs.report import write_report
 from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.store import save_scene
 from borderrisk.outputs.styles import write_qml
@@ -75,11 +73,10 @@ def write_replicates(replicates: np.ndarray | None, folder: Path) -> None:
         np.save(folder / SEGMENT_REPLICATES, replicates.astype("float32"))
 
 
-def write_documents(scene: Scene, folder: Path, figures: Sequence[str]) -> None:
-    """Write the figures, in these formats, and the report."""
-    if figures:
-        write_figures(scene, folder / "figures", formats=figures)
-    write_report(scene, folder)
+def draw_figures(scene: Scene, config: Config, folder: Path) -> None:
+    """Draw the figures in the formats of the config."""
+    if config.outputs.figures:
+        write_figures(scene, folder / "figures", formats=config.outputs.figures)
 
 
 def write_json(value: Any, path: Path) -> None:

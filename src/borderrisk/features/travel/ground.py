@@ -23,6 +23,8 @@ MAX_PIXELS = 16_000_000
 _WARP_PIXELS = 16_000_000
 # A cell is 5 to 10 pixels wide: enough for the shape of borders and valleys, no more than needed.
 _COARSEST, _FINEST = 5, 10
+# No finer than this, metres: from 100 to 200 m the hours of 1 km cells move by half a percent.
+_FINEST_M = 190.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,8 +123,8 @@ class FineTerrain:
 
 
 def pixels_per_cell(source: RasterWindow, grid: Grid) -> int:
-    """Pixels along the edge of a cell: near the source's resolution, between 5 and 10."""
-    pixel_m = _pixel_size_m(source)
+    """Pixels along the edge of a cell: 5 to 10, near the source's resolution or 190 m."""
+    pixel_m = max(_pixel_size_m(source), _FINEST_M)
     factor = int(np.clip(round(grid.cell_size_m / pixel_m), _COARSEST, _FINEST))
     fits = int(np.sqrt(MAX_PIXELS / grid.size))
     return max(1, min(factor, fits))
