@@ -8,6 +8,12 @@ from scipy.sparse import csr_matrix
 from borderrisk.model import backtest as bt
 from borderrisk.model import scorecard as sc
 from borderrisk.model.cells import CellTable
+from borderrisk.model.scorecard_text import (
+    ablation_lines,
+    render_text,
+    robustness_lines,
+    spatial_lines,
+)
 
 
 @pytest.fixture
@@ -108,10 +114,24 @@ def test_the_scorecard_is_json_and_text(part):
         "targets": sc.targets(part, "pooled", None), "notes": ["A note."],
     }  # fmt: skip
     json.dumps(card)
-    text = sc.render_text(card)
+    text = render_text(card)
     assert "beats the best baseline (kde)" in text
     assert "target MISSED: all incidents: captured in the top 10 % of area: 0.20" in text
     assert text.endswith("A note.\n")
+
+
+def test_tests_in_space_features_left_out_and_other_grids_have_their_lines():
+    row = {"model": "pooled", "bits": 1.25}
+    border = {**row, "scheme": "leave_one_border_out", "bits": 0.5, "transfer_loss": 2.0}
+    spatial = {"summary": [{**row, "scheme": "block"}, border], "scored": 9}
+    *_, line = spatial_lines({**spatial, "block_km": 150.0, "buffer_km": 50.0})
+    assert line.split() == ["pooled", "1.250", "–", "0.500", "2.000", "–"]
+    left = {"model": "pooled", "left_out": "travel", "bits": 1.0, "change": -0.2}
+    *_, line = ablation_lines({"rows": [{**left, "low": -0.3, "high": -0.1}]})
+    assert line.split() == ["pooled", "travel", "1.000", "-0.200", "(-0.300", "to", "-0.100)"]
+    grid = {"cell_km": 10.0, "shifted": True, "spearman": 0.99, "top_decile_overlap": 0.9}
+    *_, line = robustness_lines({"rows": [grid]})
+    assert line == f"{'10 km, shifted by half a cell':34}     0.990     0.900"
 
 
 def test_no_used_origin_gives_an_empty_part(forecasts, cells):

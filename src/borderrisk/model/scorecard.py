@@ -1,4 +1,4 @@
-"""The scorecard: every test of the model and its baselines, in one JSON-ready dict and as text."""
+"""The scorecard: every test of the model and its baselines, in one JSON-ready dict."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ import pandas as pd
 
 from borderrisk.model import metrics, scores
 from borderrisk.model.backtest import BASELINES, MIN_LATER, SUBSETS, Forecasts
-from borderrisk.model.border_capture import capture_lines
 from borderrisk.model.cells import CellTable
-from borderrisk.model.planted import TRUTH
 
 PER_INCIDENT = (
     "bits", "located_bits", "capture_5", "capture_10", "capture_20", "border_capture_10",
@@ -277,70 +275,3 @@ def headline(part: Mapping[str, Any], model: str) -> list[str]:
             )
         lines.append(text)
     return lines
-
-
-def render_text(scorecard: Mapping[str, Any]) -> str:
-    """Return the scorecard as plain text: headline, summary tables, targets and notes."""
-    part = scorecard["prospective"]
-    lines = [*scorecard.get("headline", []), ""]
-    for years in part["horizons_years"]:
-        for subset in SUBSETS:
-            chosen = [
-                row
-                for row in part["summary"]
-                if (row["horizon_years"], row["subset"]) == (years, subset)
-            ]
-            if chosen:
-                lines += [f"{subset} incidents, {years} year(s) ahead", _table(chosen), ""]
-    if any("border_capture_10" in row for row in part["summary"]):
-        lines += ["border_capture_10: of border length alone, 0.100", ""]
-    if scorecard.get("border_capture"):
-        lines += [*capture_lines(scorecard["border_capture"]), ""]
-    if scorecard.get("planted"):
-        lines += [*planted_lines(scorecard["planted"]), ""]
-    for row in scorecard.get("targets", []):
-        met = "met" if row["met"] else "MISSED"
-        lines.append(
-            f"target {met}: {row['name']}: {row['value']:.2f} (at least {row['target']:.2f})"
-        )
-    return "\n".join([*lines, "", *scorecard.get("notes", [])]) + "\n"
-
-
-def planted_lines(found: Mapping[str, Any]) -> list[str]:
-    """Return the test on a world of known truth as lines of text."""
-    lines = [
-        f"a synthetic world with {found['incidents']} incidents: expected bits per incident, and "
-        "rank correlation with the truth",
-        f"{'model':24}{'role':10}{'bits':>12}{'spearman':>12}",
-        f"{TRUTH:34}{_number(found['ceiling_bits']):>12}{_number(1.0):>12}",
-    ]
-    for row in found["rows"]:
-        numbers = "".join(f"{_number(row[name]):>12}" for name in ("bits", "spearman"))
-        lines.append(f"{row['model']:24}{row['role']:10}{numbers}")
-    if found.get("coverage"):
-        each = ", ".join(f"{r['risk_class']}: {r['covered']:.0%}" for r in found["coverage"])
-        lines.append(
-            f"cells whose {found['level']:.0%} interval holds the truth "
-            f"({found['replicates']} replicates), by risk class: {each}"
-        )
-    if found.get("sums"):
-        lines.append(
-            f"the same of the sums over {found['sums']['parts']} border segments: "
-            f"{found['sums']['covered']:.0%}"
-        )
-    return lines
-
-
-def _table(rows: Sequence[Mapping[str, Any]]) -> str:
-    names = ("bits", "capture_10", "border_capture_10", "auc", "boyce", "brier")
-    head = f"{'model':24}{'role':10}{'n':>4}" + "".join(f"{name:>19}" for name in names)
-    body = [
-        f"{row['model']:24}{row['role']:10}{row['incidents']:4d}"
-        + "".join(f"{_number(row.get(name)):>19}" for name in names)
-        for row in rows
-    ]
-    return "\n".join([head, *body])
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"

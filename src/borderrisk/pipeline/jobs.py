@@ -13,7 +13,7 @@ import geopandas as gpd
 from borderrisk.config import Config
 from borderrisk.errors import ConfigError
 from borderrisk.model.persistence import ModelFile, load_model, save_model
-from borderrisk.model.scorecard import render_text
+from borderrisk.model.scorecard_text import render_text
 from borderrisk.outputs.features import feature_summary
 from borderrisk.outputs.features import write_features as write_feature_file
 from borderrisk.outputs.report import write_report
