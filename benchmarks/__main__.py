@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks import dem, distances, model, runs, targets, terrain
 from benchmarks.measure import Row, table
 
-SECTIONS = ("terrain", "others", "distances", "model", "run")
+SECTIONS = ("terrain", "others", "distances", "model", "shipped", "run")
 HUGE = 1e9
 
 
@@ -78,6 +78,8 @@ def _steps(
         yield "distances", partial(distances.measure, repeats)
     if "model" in sections:
         yield "model and outputs, 450,000 cells", model.measure
+    if "shipped" in sections:
+        yield "shipped run", partial(runs.shipped, folder)
     for size in sizes:
         if "run" in sections and size.name in runs.AREAS:
             yield f"whole run, {size.name}", partial(runs.measure, size, folder)

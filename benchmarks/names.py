@@ -3,3 +3,4 @@
 DECODE, OURS = "decode only, 2 threads", "terrain pass, 2 threads"
 XRSPATIAL, RASTERSTATS = "xarray-spatial + exactextract", "xarray-spatial + rasterstats"
 FIRST, RUN = "whole run, first on a fresh clone", "whole run, warm"
+LOOK, SHIPPED = "shipped run, first look, nothing kept", "shipped run, nothing kept"

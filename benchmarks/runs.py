@@ -1,4 +1,4 @@
-"""A whole run on 1 km cells, evaluation off: stage times and peak memory."""
+"""Whole runs: on 1 km cells with evaluation off, and the shipped one with and without it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from pathlib import Path
 
 from benchmarks import dem
 from benchmarks.measure import Row, Spent, child
-from benchmarks.names import FIRST, RUN
+from benchmarks.names import FIRST, LOOK, RUN, SHIPPED
 
-CONFIG = Path(__file__).parents[1] / "configs" / "sistan-baluchestan-1km.yaml"
+CONFIGS = Path(__file__).parents[1] / "configs"
+CONFIG = CONFIGS / "sistan-baluchestan-1km.yaml"
+_PROGRAM = "from borderrisk.cli import main; main()"
 # Stretch of the border (west, south, east, north), depth of the study area and width of the halo
 # that fill the raster of each size.
 AREAS = {
@@ -41,6 +43,22 @@ def measure(size: dem.Size, folder: Path) -> list[Row]:
     return rows
 
 
+def shipped(folder: Path) -> list[Row]:
+    """Run the shipped config as on a fresh clone: no compiled code, no kept stage."""
+    rows = []
+    for name, options in ((LOOK, ["--no-evaluate"]), (SHIPPED, [])):
+        out = folder / "shipped"
+        with tempfile.TemporaryDirectory() as empty:
+            given = ["--set", f"compute.cache={empty}/cache", "--out", str(out), "--force"]
+            arguments = ["run", str(CONFIGS / "eastern-border.yaml"), *given, *options]
+            spent = child(_PROGRAM, arguments, {"NUMBA_CACHE_DIR": empty})
+        manifest = json.loads((out / "manifest.json").read_text())
+        # The workers of the bootstrap are processes of their own: the larger peak counts.
+        peak_mb = max(spent.peak_mb, manifest["peak_memory_mb"])
+        rows.append(Row(name, "", spent.seconds, peak_mb=peak_mb, note=_note(spent)))
+    return rows
+
+
 def _note(spent: Spent) -> str:
     return f"{spent.processor:.1f} s of processor"
 
@@ -61,7 +79,6 @@ def _run(
         "compute.cache": (folder / "cache").resolve(),
     }
     settings = [word for key, value in changes.items() for word in ("--set", f"{key}={value}")]
-    program = "from borderrisk.cli import main; main()"
     options = ["--out", str(out), "--force", "--no-evaluate", "--replicates", "0", *settings]
-    spent = child(program, ["run", str(CONFIG), *options], environment)
+    spent = child(_PROGRAM, ["run", str(CONFIG), *options], environment)
     return spent, json.loads((out / "manifest.json").read_text())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks import dem
 from benchmarks.measure import Row
-from benchmarks.names import DECODE, OURS, RUN, XRSPATIAL
+from benchmarks.names import DECODE, LOOK, OURS, RUN, SHIPPED, XRSPATIAL
 
 GB = 1e9 / 2**20  # in the megabytes of the rows
 
@@ -57,6 +57,10 @@ def _terrain(rows: Sequence[Row]) -> Iterator[Target]:
 
 
 def _runs(rows: Sequence[Row]) -> Iterator[Target]:
+    for step, seconds in ((LOOK, 30), (SHIPPED, 120)):
+        row = _row(rows, step, "")
+        yield _at_most(f"{step}, s", seconds, None if row is None else row.seconds)
+        yield _at_most(f"peak of it, GB ({step})", 1.5, _peak_gb(rows, step, ""))
     for size, seconds in (("S", 15), ("M", 60)):
         row = _row(rows, RUN, size)
         yield _at_most(f"whole run, warm, {size}, s", seconds, None if row is None else row.seconds)
