@@ -42,6 +42,10 @@ def test_a_forecast_is_verified_on_what_came_after(frozen, tmp_path):
     assert everything["forecast"]["bits"] > 1
     assert "best baseline" in text
     assert (tmp_path / "v" / "missed.csv").exists()
+    curve = pd.read_csv(tmp_path / "v" / "capture.csv").set_index("area_share")
+    assert curve.loc[[0, 1], "forecast"].tolist() == [0, pytest.approx(1)]
+    ten = next(row for row in found["scores"] if row["model"] == "forecast")["capture_10"]
+    assert curve.loc[0.1, "forecast"] == pytest.approx(ten)
     assert [entry["forecast"] for entry in check(facts["ledger"])] == [facts["hash"]]
 
 

@@ -178,7 +178,15 @@ def verify(
         write_json({"kind": "verification"} | facts | curves, folder.path / "manifest.json")
         found.table.to_csv(folder.path / "scores.csv", index=False, lineterminator="\n")
         found.missed.to_csv(folder.path / "missed.csv", index=False, lineterminator="\n")
+        _curves(found).to_csv(folder.path / "capture.csv", index=False, lineterminator="\n")
     return facts, _text(found, notes)
+
+
+def _curves(found: verification.Verification) -> pd.DataFrame:
+    """Share of the incidents captured in the highest-ranked share of the area, by model."""
+    shares = next(iter(found.capture_curve.values()))["area_share"]
+    models = {name: curve["captured"] for name, curve in found.capture_curve.items()}
+    return pd.DataFrame({"area_share": shares, **models})
 
 
 def _recorded(
