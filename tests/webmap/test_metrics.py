@@ -15,7 +15,7 @@ from borderrisk.outputs.webmap.metrics import (
     share_breaks,
     values_of,
 )
-from borderrisk.outputs.webmap.palette import RAMPS, ramp, relative_luminance
+from borderrisk.outputs.webmap.palette import RAMPS, ramp
 from borderrisk.outputs.webmap.view import make_view
 
 RISK = next(metric for metric in SCORES if metric.name == "risk")
@@ -95,6 +95,13 @@ def test_precision_goes_before_columns_and_features_before_scores(scene, monkeyp
     assert tight.dropped
     assert not set(tight.dropped) & (set(tight.blobs) | {m["name"] for m in tight.legends})
     assert tight.legends[0]["name"] == "risk"
+
+
+def relative_luminance(colour: str) -> float:
+    """Luminance of ``#rrggbb`` between 0 (black) and 1 (white), as WCAG 2 defines it."""
+    channels = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 @pytest.mark.parametrize("name", ["inferno", "cividis", "viridis", "teal"])

@@ -88,12 +88,6 @@ def own_sigma_km(panel: Panel, bandwidth_km: float) -> np.ndarray:
     return np.hypot(own, floor)
 
 
-def normalised(values: np.ndarray, area: np.ndarray) -> np.ndarray:
-    """Values over their area-weighted mean."""
-    mean = float(np.average(values, weights=area))
-    return values / mean if mean > 0 else np.ones(len(values))
-
-
 def best_bandwidth(cells: CellTable, panel: Panel) -> float:
     """Bandwidth of a one-bandwidth KDE under which each incident is best foreseen by the others.
 

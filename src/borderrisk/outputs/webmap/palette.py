@@ -24,13 +24,6 @@ KINDS = ("#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#8a6d00", "#4d4d4d")
 OTHER_KIND = "#8c8c8c"
 
 
-def relative_luminance(colour: str) -> float:
-    """Luminance of ``#rrggbb`` between 0 (black) and 1 (white), as WCAG 2 defines it."""
-    channels = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
 def ramp(name: str, classes: int) -> list[str]:
     """Colours for ``classes`` classes, light (low) to dark (high), spread over a ramp."""
     colours = RAMPS[name]
