@@ -12,6 +12,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_matrix, csr_matrix
 
 from borderrisk.errors import ConfigError
+from borderrisk.model.scores import tails
 
 _EPS = 1e-9
 
@@ -272,7 +273,7 @@ def _interval(
         return float("nan"), float("nan")
     total = replicates.sum(axis=1)
     share = (replicates @ coverage)[total > 0] / total[total > 0]
-    low, high = np.quantile(share, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(share, tails(level))
     return float(low), float(high)
 
 

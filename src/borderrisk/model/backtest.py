@@ -35,6 +35,11 @@ MIN_IN_STUDY = 0.5
 NEAR_KM = 15.0
 
 
+def role(name: str) -> str:
+    """Whether a name of a table's row is a ``baseline`` or a ``model``."""
+    return "baseline" if name in BASELINES else "model"
+
+
 @dataclass(frozen=True)
 class BorderLine:
     """What the capture by border length needs.
@@ -254,7 +259,7 @@ def origin_rows(
                 for name, intensity in forecast.intensity.items():
                     row: dict[str, Any] = {
                         "model": name,
-                        "role": "baseline" if name in BASELINES else "model",
+                        "role": role(name),
                         "origin": f"{forecast.origin:%Y-%m-%d}",
                         "horizon_years": years,
                         "subset": subset,

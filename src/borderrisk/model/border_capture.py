@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from borderrisk.model.scores import tails
+
 LENGTH = "length"
 _STEP_KM = 10.0
 _SAID_KM = (50, 100, 250, 500)
@@ -150,7 +152,7 @@ def _bounds(
     times = np.stack([np.bincount(row, minlength=len(weight)) for row in drawn]) * weight
     times = times[times.sum(axis=1) > 0]
     means = (times / times.sum(axis=1, keepdims=True)) @ curves
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    low, high = np.quantile(means, tails(level), axis=0)
     return low, high
 
 

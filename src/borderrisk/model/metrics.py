@@ -13,6 +13,8 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.stats import gamma, spearmanr
 
+from borderrisk.model.scores import tails
+
 SHARES = (0.05, 0.10, 0.20)
 _TINY = 1e-12
 
@@ -309,5 +311,5 @@ def paired_difference(
     rng = np.random.default_rng(seed)
     drawn = rng.integers(0, len(size), (draws, len(size)))
     means = total[drawn].sum(axis=1) / size[drawn].sum(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(means, tails(level))
     return Interval(float(difference.mean()), float(low), float(high))

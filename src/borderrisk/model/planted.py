@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from scipy.stats import spearmanr
 
 from borderrisk.model import metrics, scores
-from borderrisk.model.backtest import BASELINES
+from borderrisk.model.backtest import role
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
 from borderrisk.model.pooled import Cache, SpatialModel, fit_spatial
@@ -104,7 +104,7 @@ def _row(name: str, intensity: np.ndarray, area: np.ndarray, truth: np.ndarray) 
     flat = np.ptp(intensity) <= 1e-9 * intensity.max()
     return {
         "model": name,
-        "role": "baseline" if name in BASELINES else "model",
+        "role": role(name),
         "bits": expected_bits(intensity, area, truth),
         "spearman": None if flat else float(spearmanr(intensity, truth).statistic),
     }
@@ -159,7 +159,6 @@ def sum_coverage(
     _, part = np.unique(parts, return_inverse=True)
     drawn = np.stack([np.bincount(part, row * area) for row in intervals.replicates])
     own, known = (np.bincount(part, values * area) for values in (point, truth))
-    tails = [(1 - intervals.level) / 2, (1 + intervals.level) / 2]
-    low, high = np.quantile(drawn, tails, axis=0)
+    low, high = np.quantile(drawn, scores.tails(intervals.level), axis=0)
     covered = metrics.coverage(known, np.minimum(low, own), np.maximum(high, own))
     return {"parts": len(known), "covered": covered}

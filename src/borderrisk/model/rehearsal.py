@@ -25,7 +25,7 @@ from scipy.special import ndtri
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
 from borderrisk.model.pooled import Pooled, SpatialModel
-from borderrisk.model.scores import risk_percentile
+from borderrisk.model.scores import risk_percentile, tails
 
 # Lowest relative intensity: below it logarithms mean nothing.
 TINY = 1e-9
@@ -161,7 +161,7 @@ class Errors:
         inside = [(rank >= low) & (rank <= high) for low, high in pairwise(STRATA)]
         used = [part for part in inside if part.any()]
         middle = np.array([rank[part].mean() for part in used])
-        quantiles = np.array([np.quantile(error[part], tails(level)) for part in used]).T
+        quantiles = np.array([np.quantile(error[part], with_middle(level)) for part in used]).T
         return cls(middle, quantiles)
 
     def at(self, percentile: np.ndarray) -> np.ndarray:
@@ -169,9 +169,10 @@ class Errors:
         return np.stack([np.interp(percentile, self.percentile, row) for row in self.quantiles])
 
 
-def tails(level: float) -> tuple[float, float, float]:
+def with_middle(level: float) -> tuple[float, float, float]:
     """Lower, middle and upper quantile of a level."""
-    return (1 - level) / 2, 0.5, (1 + level) / 2
+    low, high = tails(level)
+    return low, 0.5, high
 
 
 def coupled(deviation: np.ndarray, quantiles: np.ndarray, level: float) -> np.ndarray:

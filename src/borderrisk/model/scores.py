@@ -9,6 +9,11 @@ DAYS_PER_YEAR = 365.25
 CLASS_EDGES = (50.0, 75.0, 90.0, 97.0)
 
 
+def tails(level: float) -> tuple[float, float]:
+    """Lower and upper quantile of a central interval, such as 0.05 and 0.95 of a level of 0.9."""
+    return (1 - level) / 2, (1 + level) / 2
+
+
 def probability(intensity: np.ndarray, area_100km2: np.ndarray, horizon_days: float) -> np.ndarray:
     """Chance of at least one reported incident in a cell within the horizon.
 

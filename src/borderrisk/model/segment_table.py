@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix
 
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.grid import Grid
+from borderrisk.model.scores import tails
 
 # Features are read along a segment at about this spacing.
 _SAMPLE_M = 1_000.0
@@ -104,14 +105,14 @@ def _intervals(
     flow: csr_matrix, replicates: np.ndarray, length: np.ndarray, level: float
 ) -> dict[str, np.ndarray]:
     per_year = replicates @ flow
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    expected = np.quantile(per_year, tails, axis=0)
+    lowest, highest = tails(level)
+    expected = np.quantile(per_year, (lowest, highest), axis=0)
     rank = rank_of(per_year / length)
     return {
         "expected_low": expected[0],
         "expected_high": expected[1],
-        "rank_low": np.quantile(rank, tails[0], axis=0, method="lower").astype(int),
-        "rank_high": np.quantile(rank, tails[1], axis=0, method="higher").astype(int),
+        "rank_low": np.quantile(rank, lowest, axis=0, method="lower").astype(int),
+        "rank_high": np.quantile(rank, highest, axis=0, method="higher").astype(int),
     }
 
 

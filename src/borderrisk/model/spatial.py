@@ -14,7 +14,7 @@ import pandas as pd
 from borderrisk.compute import map_parallel
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.model.autocorrelation import autocorrelation_range_km
-from borderrisk.model.backtest import BASELINES
+from borderrisk.model.backtest import role
 from borderrisk.model.cells import CellTable
 from borderrisk.model.folds import (
     Fold,
@@ -304,7 +304,7 @@ def _row(part: pd.DataFrame, seen: pd.DataFrame) -> dict[str, Any]:
     """Average the scores of one model's incidents."""
     scheme, fold, model = (str(part[key].iloc[0]) for key in ("scheme", "fold", "model"))
     row: dict[str, Any] = {"scheme": scheme, "fold": fold, "model": model}
-    row |= {"role": "baseline" if model in BASELINES else "model", "incidents": len(part)}
+    row |= {"role": role(model), "incidents": len(part)}
     row |= {name: float(part[name].mean()) for name in SCORES}
     if scheme in (BORDER, UNNAMED):
         known = seen[(seen["model"] == model) & seen["incident"].isin(part["incident"])]

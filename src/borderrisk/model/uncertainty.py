@@ -29,9 +29,9 @@ from borderrisk.model.rehearsal import (
     sharp,
     sharpened,
     simulate,
-    tails,
+    with_middle,
 )
-from borderrisk.model.scores import probability, risk_percentile
+from borderrisk.model.scores import probability, risk_percentile, tails
 
 log = logging.getLogger(__name__)
 
@@ -304,7 +304,7 @@ def calibrated(point: np.ndarray, refits: Refits, area: np.ndarray, level: float
     out = np.empty_like(refits.drawn)
     for start in range(0, out.shape[1], _CHUNK):
         part = slice(start, start + _CHUNK)
-        plain = np.quantile(shapes[:, part], tails(level), axis=0)
+        plain = np.quantile(shapes[:, part], with_middle(level), axis=0)
         low, middle, high = rehearsed[:, part]
         wide = np.stack([np.minimum(low, plain[0]), middle, np.maximum(high, plain[2])])
         moved = log_point[part] + coupled(shapes[:, part], wide, level)
@@ -396,7 +396,7 @@ def summarise(
     point: np.ndarray, drawn: np.ndarray, area: np.ndarray, level: float, horizon_days: float
 ) -> Intervals:
     """Turn replicates into bounds that hold the estimate."""
-    lowest, _, highest = tails(level)
+    lowest, highest = tails(level)
     low, high = np.quantile(drawn, [lowest, highest], axis=0).astype(float)
     ranks = np.stack([rank(row) for row in drawn])
     best = np.quantile(ranks, lowest, axis=0, method="lower")

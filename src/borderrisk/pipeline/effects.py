@@ -9,6 +9,7 @@ import numpy as np
 
 from borderrisk.model.dependence import Probes
 from borderrisk.model.persistence import ModelFile
+from borderrisk.model.scores import tails
 from borderrisk.model.uncertainty import Intervals
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ def _bands(
     """Bounds of each curve, or nothing where there were no replicates."""
     if intervals is None or not intervals.curves.size:
         return [{} for _ in curves]
-    tails = [(1 - intervals.level) / 2, (1 + intervals.level) / 2]
-    low, high = (at.split(row) for row in np.quantile(intervals.curves, tails, axis=0))
+    bounds = np.quantile(intervals.curves, tails(intervals.level), axis=0)
+    low, high = (at.split(row) for row in bounds)
     return [
         {"low": np.minimum(a, curve).tolist(), "high": np.maximum(b, curve).tolist()}
         for a, b, curve in zip(low, high, curves, strict=True)
