@@ -5,6 +5,7 @@ from borderrisk import pipeline
 from borderrisk.model.scorecard_text import render_text
 from borderrisk.outputs.report.scorecard import planted_blocks
 from borderrisk.pipeline import evaluating
+from borderrisk.pipeline.stages import Stages
 
 QUICK = {
     "model.estimator": "glm",
@@ -48,6 +49,18 @@ def test_every_test_is_in_the_scorecard(evaluated):
         "length alone",
     ):
         assert words in text
+
+
+def test_features_of_ones_own_keep_the_grid(small, tmp_path):
+    ids = Stages.of(small()).inputs.grid.cell_ids()
+    table = tmp_path / "more.csv"
+    table.write_text("cell_id,lights\n" + "".join(f"{cell},{k}\n" for k, cell in enumerate(ids)))
+    off = {"evaluation.planted": "false", "evaluation.ablation": "false"}
+    own = {"features.table": str(table), "features.columns": "[lights]"}
+    config = small(**QUICK | off | own | {"evaluation.robustness_cell_km": "[80]"})
+    _, card, _ = pipeline.evaluate(config, out=tmp_path / "s")
+    assert "robustness" not in card
+    assert any("bound to the config's cells" in note for note in card["notes"])
 
 
 def test_progress_and_times_are_told(evaluated):

@@ -66,6 +66,9 @@ _NOTES = (
     "The level is not calibrated where reporting grows: more incidents were reported than the "
     "years before an origin would suggest. Ranks do not depend on the level.",
 )
+_BOUND_TO_CELLS = (
+    "Robustness to the grid was not tested: features.table is bound to the config's cells."
+)
 
 
 def evaluate(stages: Stages) -> dict[str, Any]:
@@ -106,9 +109,11 @@ def evaluate(stages: Stages) -> dict[str, Any]:
         found["planted"] = tests[PLANTED]
     if ABLATION in tests:
         found["ablation"] = {"rows": tests[ABLATION]}
-    if section.robustness_cell_km:
+    if section.robustness_cell_km and config.features.table is None:
         with stages.cache.timed("evaluation: other grids"):
             found["robustness"] = {"rows": _robustness(stages)}
+    elif section.robustness_cell_km:
+        found["notes"].append(_BOUND_TO_CELLS)
     return found
 
 
