@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from pyproj import Transformer
-
 from borderrisk.config import Config
-from borderrisk.errors import DataError
+from borderrisk.features.terrain import check_coverage
 from borderrisk.model.panel import Panel
 from borderrisk.pipeline.inputs import Inputs, read_inputs
 from borderrisk.runs import project_folder, shown_path
@@ -28,7 +25,8 @@ def validate(config: Config) -> list[dict[str, Any]]:
         At the first input that fails a check.
     """
     inputs = read_inputs(config)
-    _check_elevation(inputs)
+    scored = inputs.base["exposure"].to_numpy() > 0
+    check_coverage(inputs.elevation, inputs.grid, needed=scored)
     placed = Panel.build(inputs.incidents.incidents, inputs.grid, inputs.base["domain"].to_numpy())
     project = project_folder(config.folder)
     paths = {
@@ -45,22 +43,6 @@ def validate(config: Config) -> list[dict[str, Any]]:
         for name, path in paths.items()
         if path is not None
     ]
-
-
-def _check_elevation(inputs: Inputs) -> None:
-    """Raise unless the box of the elevation holds the study area."""
-    source, grid = inputs.elevation, inputs.grid
-    scored = inputs.base["exposure"].to_numpy() > 0
-    to_source = Transformer.from_crs(grid.crs, source.crs, always_xy=True)
-    easting, northing = grid.centres()
-    x, y = to_source.transform(easting[scored], northing[scored])
-    west, south, east, north = source.bounds
-    outside = 1 - np.mean((x >= west) & (x <= east) & (y >= south) & (y <= north))
-    if outside > 0:
-        raise DataError(
-            f"{source.name} does not cover {100 * outside:.3g} % of the study area: it spans "
-            f"{west:g} to {east:g} and {south:g} to {north:g}. Add tiles, or reduce the area."
-        )
 
 
 def _holds(inputs: Inputs, placed: Panel) -> dict[str, str]:

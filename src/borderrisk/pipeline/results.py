@@ -10,19 +10,17 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from borderrisk.errors import ConfigError
 from borderrisk.model.allocation import Allocation, allocate
 from borderrisk.model.segment_table import against_earlier, top
 from borderrisk.outputs.cells import cells_table, find_focus
 from borderrisk.outputs.compare import compare, write_comparison
 from borderrisk.outputs.export import SUFFIXES, export
-from borderrisk.outputs.geojson import write_layer
 from borderrisk.outputs.report.ranking import nearest_places
 from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.webmap import write_map
 from borderrisk.pipeline.assembly import segments_of
 from borderrisk.pipeline.result import open_run
-from borderrisk.pipeline.writing import SEGMENT_REPLICATES, map_name, records
+from borderrisk.pipeline.writing import SEGMENT_REPLICATES, map_name, records, write_table
 
 _SHOWN = (
     "rank", "rank_low", "rank_high", "segment_id", "from_km", "length_km", "expected_per_year",
@@ -32,7 +30,6 @@ _CHANGES = (
     "rank", "rank_before", "segment_id", "near", "expected_before", "expected_per_year",
     "change_per_year", "change",
 )  # fmt: skip
-_FORMATS = {".geojson": "geojson", ".csv": "csv", ".parquet": "parquet"}
 # Rows of a plan that are printed; --json has all.
 _PLAN_ROWS = 20
 
@@ -97,7 +94,7 @@ def _segment_changes(a: Scene, b: Scene, folder: Path) -> dict[str, Any]:
         return {}
     moved = against_earlier(segments_of(b), segments_of(a))
     for suffix in (".csv", ".geojson"):
-        _write_table(moved, folder / f"segments{suffix}")
+        write_table(moved, folder / f"segments{suffix}")
     change = moved["change_per_year"].to_numpy(float)
     return {
         "segments": len(moved),
@@ -137,7 +134,7 @@ def top_segments(
     if against is not None:
         table = against_earlier(table, segments_of(open_run(against).scene))
     if out is not None:
-        _write_table(table, Path(out))
+        write_table(table, Path(out))
     table = table.assign(near=_near(scene, table))
     if against is None:
         return _rows(top(table, count), _SHOWN)
@@ -153,18 +150,6 @@ def _near(scene: Scene, table: gpd.GeoDataFrame) -> list[str]:
     """Where each segment is, like ``7 km N of Mirjaveh``."""
     middle = table.geometry.to_crs(scene.grid.crs).interpolate(0.5, normalized=True)
     return nearest_places(scene.settlements, middle)
-
-
-def _write_table(table: gpd.GeoDataFrame, path: Path) -> None:
-    if path.suffix not in _FORMATS:
-        raise ConfigError(f"{path.name}: write segments to one of {', '.join(_FORMATS)}.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".geojson":
-        write_layer(table, path, "segments")
-    elif path.suffix == ".parquet":
-        table.to_parquet(path)
-    else:
-        table.drop(columns="geometry").to_csv(path, index=False, lineterminator="\n")
 
 
 @dataclass(frozen=True)

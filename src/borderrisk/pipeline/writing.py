@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from borderrisk.config import Config
+from borderrisk.errors import ConfigError
 from borderrisk.outputs.cells import cells_table, write_cells
 from borderrisk.outputs.features import write_features
 from borderrisk.outputs.figures import write_figures
@@ -23,6 +24,7 @@ from borderrisk.outputs.webmap import write_map
 from borderrisk.pipeline.result import SCENE_FOLDER
 
 WHOLE = "map.html"
+_FORMATS = (".geojson", ".csv", ".parquet")
 SEGMENT_REPLICATES = f"{SCENE_FOLDER}/segment_replicates.npy"
 
 
@@ -60,11 +62,31 @@ def _with_routes(scene: Scene) -> gpd.GeoDataFrame:
 
 
 def _write_segments(scene: Scene, folder: Path) -> None:
+    """Write the segments as tables, too."""
     segments = scene.layers.get("segments")
     if segments is not None:
-        segments.to_parquet(folder / "segments.parquet")
-        plain = segments.drop(columns=gpd.GeoDataFrame(segments).geometry.name)
-        plain.to_csv(folder / "segments.csv", index=False, lineterminator="\n")
+        for suffix in (".parquet", ".csv"):
+            write_table(segments, folder / f"segments{suffix}")
+
+
+def write_table(table: gpd.GeoDataFrame, path: Path) -> None:
+    """Write segments with all columns, in the format of the file's ending.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such format.
+    """
+    if path.suffix not in _FORMATS:
+        raise ConfigError(f"{path.name}: write segments to one of {', '.join(_FORMATS)}.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".geojson":
+        write_layer(table, path, "segments")
+    elif path.suffix == ".parquet":
+        table.to_parquet(path)
+    else:
+        plain = table.drop(columns=table.geometry.name)
+        plain.to_csv(path, index=False, lineterminator="\n")
 
 
 def write_replicates(replicates: np.ndarray | None, folder: Path) -> None:

@@ -15,7 +15,7 @@ from borderrisk.features.terrain._raster import ElevationArray, RasterWindow
 from borderrisk.features.terrain._sums import Sums
 from borderrisk.grid import Grid
 
-__all__ = ["ElevationArray", "RasterWindow", "terrain_features"]
+__all__ = ["ElevationArray", "RasterWindow", "check_coverage", "terrain_features"]
 
 
 def terrain_features(

@@ -46,7 +46,10 @@ def refuse_empty(source: RasterWindow, counts: np.ndarray) -> None:
 
 
 def check_coverage(
-    source: RasterWindow, grid: Grid, elevation: np.ndarray, needed: np.ndarray | None
+    source: RasterWindow,
+    grid: Grid,
+    elevation: np.ndarray | None = None,
+    needed: np.ndarray | None = None,
 ) -> None:
     """Refuse a raster that ends short of cells that are needed, warn if it does of others.
 
@@ -54,13 +57,14 @@ def check_coverage(
     ----------
     source, grid
         Raster and cells.
-    elevation : ndarray, shape (rows, columns)
-        Mean elevation of the cells, NaN where missing.
+    elevation : ndarray, shape (rows, columns), optional
+        Mean elevation of the cells, NaN where missing; where it is not known yet every cell counts.
     needed : ndarray of bool, shape (rows, columns), optional
         Cells that must lie within the raster's bounds; voids inside it are allowed.
     """
     wanted = np.ones(grid.shape, bool) if needed is None else needed
-    outside = _outside(source, grid, np.isnan(elevation) & wanted)
+    missing = wanted if elevation is None else np.isnan(elevation) & wanted
+    outside = _outside(source, grid, missing)
     if not outside:
         return
     share = 100 * outside / wanted.sum()
