@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import shapely
 from affine import Affine
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from borderrisk.errors import GridError
@@ -64,6 +64,7 @@ def test_projection_round_trip(grid):
     st.tuples(st.floats(-60_000, 60_000), st.floats(-60_000, 60_000)),
     st.floats(2_000, 50_000),
 )
+@example((0.0, 0.0), 10_001.0)
 def test_coverage_sums_to_the_area_inside_the_grid(centre, radius):
     grid = Grid(laea_crs(60, 31), Affine(10_000, 0, -40_000, 0, -10_000, 30_000), (6, 8))
     disc = shapely.Point(centre).buffer(radius)
