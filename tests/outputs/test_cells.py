@@ -1,5 +1,6 @@
 import json
 import sqlite3
+from dataclasses import replace
 
 import geopandas as gpd
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import shapely
 
 from borderrisk.errors import ConfigError, OutputError
-from borderrisk.outputs.cells import cells_table, write_cells
+from borderrisk.outputs.cells import cells_table, scored_squares, write_cells
 from borderrisk.outputs.export import SUFFIXES, export
 from borderrisk.outputs.geojson import write_layer
 
@@ -20,8 +21,13 @@ def scene(make_scene):
 
 
 @pytest.fixture(scope="module")
-def table(scene):
-    return cells_table(scene)
+def squares(scene):
+    return scored_squares(scene)
+
+
+@pytest.fixture(scope="module")
+def table(squares):
+    return squares.frame()
 
 
 def test_first_columns_are_the_contract(table):
@@ -85,8 +91,8 @@ def test_optional_scores_may_be_absent(make_scene):
     assert "rank_high" in table
 
 
-def test_geojson_keeps_rfc_7946(table, tmp_path):
-    data = json.loads(write_cells(table, tmp_path / "c.geojson", "geojson").read_text())
+def test_geojson_keeps_rfc_7946(squares, table, tmp_path):
+    data = json.loads(write_cells(squares, tmp_path / "c.geojson", "geojson").read_text())
     assert "crs" not in data
     first = data["features"][0]
     assert first["id"] == table.cell_id[0] == first["properties"]["cell_id"]
@@ -101,13 +107,15 @@ def test_geojson_keeps_rfc_7946(table, tmp_path):
     assert first["bbox"] == [*ring.min(axis=0), *ring.max(axis=0)]
 
 
-def test_geojson_lies_where_the_cells_lie(table, tmp_path):
-    back = gpd.read_file(write_cells(table, tmp_path / "c.geojson", "geojson")).to_crs(table.crs)
+def test_geojson_lies_where_the_cells_lie(squares, table, tmp_path):
+    back = gpd.read_file(write_cells(squares, tmp_path / "c.geojson", "geojson")).to_crs(table.crs)
     assert back.geometry.hausdorff_distance(table.geometry).max() < 0.2  # metres; six decimals
 
 
-def test_geojson_says_null_and_escapes_text(table, tmp_path):
-    odd = table.head(2).assign(intensity=[np.nan, np.inf], driver_1=['"<script>\u202e', None])
+def test_geojson_says_null_and_escapes_text(squares, tmp_path):
+    two = squares.take(np.arange(2))
+    text = two.values.assign(intensity=[np.nan, np.inf], driver_1=['"<script>\u202e', None])
+    odd = replace(two, values=text)
     first, second = json.loads(
         write_cells(odd, tmp_path / "c.geojson", "geojson").read_text(encoding="utf-8")
     )["features"]
@@ -126,14 +134,47 @@ def test_the_same_scene_gives_the_same_bytes(make_scene, tmp_path, format):
     assert [p.name for p in files[0].parent.iterdir()] == [files[0].name]
 
 
-def test_geoparquet_is_1_1_with_boxes(table, tmp_path):
-    path = write_cells(table, tmp_path / "c.parquet", "geoparquet")
+def test_geoparquet_is_1_1_with_boxes(squares, table, tmp_path):
+    path = write_cells(squares, tmp_path / "c.parquet", "geoparquet")
     geo = json.loads(pq.read_schema(path).metadata[b"geo"])
     assert geo["version"] == "1.1.0"
     assert "covering" in geo["columns"]["geometry"]
     back = gpd.read_parquet(path)
     assert back.crs == table.crs
     pd.testing.assert_series_equal(back.risk, table.risk)
+
+
+def test_geoparquet_is_what_geopandas_writes(squares, table, tmp_path):
+    ours = write_cells(squares, tmp_path / "ours.parquet", "geoparquet")
+    table.to_parquet(
+        tmp_path / "theirs.parquet", index=False, schema_version="1.1.0", write_covering_bbox=True
+    )
+    assert pq.read_table(ours).equals(pq.read_table(tmp_path / "theirs.parquet"))
+    schemas = [pq.read_schema(p) for p in (ours, tmp_path / "theirs.parquet")]
+    assert schemas[0].equals(schemas[1])
+    assert len({json.dumps(json.loads(s.metadata[b"geo"]), sort_keys=True) for s in schemas}) == 1
+
+
+def test_corners_are_those_of_the_polygons(squares, table):
+    rings = shapely.get_coordinates(table.geometry).reshape(-1, 5, 2)
+    np.testing.assert_array_equal(squares.corners(), rings)
+    boxes = shapely.box(*table.bounds.to_numpy().T)
+    assert shapely.equals_exact(table.geometry.to_numpy(), boxes).all()
+    lonlat = shapely.get_coordinates(table.geometry.to_crs(4326)).reshape(-1, 5, 2)
+    np.testing.assert_allclose(squares.lonlat_corners(), lonlat, atol=1e-12)
+
+
+def test_squares_without_objects(squares, tmp_path, monkeypatch):
+    one = squares.take(np.arange(1)).frame()
+
+    def refuse(self):
+        if len(self) == 1:
+            return one
+        raise AssertionError(f"{len(self)} polygons were built")
+
+    monkeypatch.setattr(type(squares), "frame", refuse)
+    for format in ("geojson", "geoparquet", "csv"):
+        write_cells(squares, tmp_path / f"c.{format}", format)
 
 
 def test_geopackage_opens_classified_with_its_surroundings(scene, tmp_path):
@@ -154,8 +195,8 @@ def test_geopackage_opens_classified_with_its_surroundings(scene, tmp_path):
     assert "252,165,10,255" in styles["cells"]
 
 
-def test_csv_has_centres_and_no_polygons(table, tmp_path):
-    back = pd.read_csv(write_cells(table, tmp_path / "c.csv", "csv"))
+def test_csv_has_centres_and_no_polygons(squares, table, tmp_path):
+    back = pd.read_csv(write_cells(squares, tmp_path / "c.csv", "csv"))
     centre = table.centroid.to_crs(4326)
     np.testing.assert_allclose(back.lon, centre.x, atol=1e-6)
     np.testing.assert_allclose(back.lat, centre.y, atol=1e-6)
@@ -163,8 +204,8 @@ def test_csv_has_centres_and_no_polygons(table, tmp_path):
     assert "geometry" not in back
 
 
-def test_flatgeobuf_comes_back(table, tmp_path):
-    back = gpd.read_file(write_cells(table, tmp_path / "c.fgb", "flatgeobuf"))
+def test_flatgeobuf_comes_back(squares, table, tmp_path):
+    back = gpd.read_file(write_cells(squares, tmp_path / "c.fgb", "flatgeobuf"))
     assert set(back.cell_id) == set(table.cell_id)
 
 

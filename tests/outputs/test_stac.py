@@ -6,7 +6,7 @@ import pytest
 import shapely
 
 from borderrisk.errors import ConfigError
-from borderrisk.outputs.cells import cells_table, write_cells
+from borderrisk.outputs.cells import scored_squares, write_cells
 from borderrisk.outputs.rasters import write_risk_tif
 from borderrisk.outputs.stac import write_stac_item
 from borderrisk.outputs.styles import write_qml
@@ -18,7 +18,7 @@ pystac = pytest.importorskip("pystac")
 def item(make_scene, tmp_path):
     scene = make_scene()
     write_risk_tif(scene, tmp_path / "risk.tif")
-    write_cells(cells_table(scene), tmp_path / "cells.parquet", "geoparquet")
+    write_cells(scored_squares(scene), tmp_path / "cells.parquet", "geoparquet")
     write_qml(tmp_path / "risk.qml")
     (tmp_path / "map-mashhad.html").write_text("")
     (tmp_path / "notes.txt").write_text("not an asset")

@@ -1,4 +1,4 @@
-"""The scored cells as a table of polygons, and the formats it is written in."""
+"""The scored cells, and the formats they are written in."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import shapely
 import xarray as xr
 
 from borderrisk.errors import ConfigError
-from borderrisk.grid import WGS84, Grid
+from borderrisk.grid import Grid
 from borderrisk.outputs.codes import decode
 from borderrisk.outputs.files import writing
 from borderrisk.outputs.geojson import write_geojson
 from borderrisk.outputs.geopackage import write_geopackage
+from borderrisk.outputs.geoparquet import write_geoparquet
 from borderrisk.outputs.rounding import round_significant
 from borderrisk.outputs.scene import Focus, Scene
+from borderrisk.outputs.squares import Squares
 from borderrisk.outputs.vectors import write_vector
 
 SCORES = ("risk", "risk_class", "intensity", "probability", "susceptibility", "history", "exposure")
@@ -36,6 +37,19 @@ def cells_table(
 ) -> gpd.GeoDataFrame:
     """Scored cells as square polygons in the CRS of the grid.
 
+    Parameters and errors are those of :func:`scored_squares`, whose table it gives a geometry.
+    """
+    return scored_squares(scene, focus, top, min_risk).frame()
+
+
+def scored_squares(
+    scene: Scene,
+    focus: str | None = None,
+    top: int | None = None,
+    min_risk: float | None = None,
+) -> Squares:
+    """Scored cells and their values.
+
     Parameters
     ----------
     scene : Scene
@@ -49,8 +63,8 @@ def cells_table(
 
     Returns
     -------
-    geopandas.GeoDataFrame
-        ``cell_id``, the scores, the three drivers by feature name with their signed effect on
+    Squares
+        With ``cell_id``, the scores, the three drivers by feature name with their signed effect on
         log-intensity, then ranks, bounds and trust as far as the scene has them. Row-major order
         unless ``top`` is given.
 
@@ -64,20 +78,11 @@ def cells_table(
     for name in (*SCORES, *DRIVERS, *FURTHER):
         if name in scene.cells:
             table[name] = _column(scene.cells[name], keep)
-    polygons = cell_polygons(scene.grid, keep)
-    cells = gpd.GeoDataFrame(table, geometry=polygons, crs=scene.grid.crs)
+    squares = Squares.of(scene.grid, keep, table)
     if top is None:
-        return cells
+        return squares
     order = np.argsort(-scene.cells["intensity"].to_numpy()[keep], kind="stable")
-    return cells.iloc[order[:top]].reset_index(drop=True)
-
-
-def cell_polygons(grid: Grid, mask: np.ndarray) -> np.ndarray:
-    """Squares of the cells where ``mask`` is true, counter-clockwise, row-major order."""
-    rows, cols = np.nonzero(mask)
-    t, size = grid.transform, grid.cell_size_m
-    west, north = t.c + cols * size, t.f - rows * size
-    return shapely.box(west, t.f - (rows + 1) * size, t.c + (cols + 1) * size, north)
+    return squares.take(order[:top])
 
 
 def find_focus(scene: Scene, name: str) -> Focus:
@@ -129,13 +134,13 @@ def _column(variable: xr.DataArray, keep: np.ndarray) -> np.ndarray:
     return values.astype("float32")
 
 
-def write_cells(table: gpd.GeoDataFrame, path: Path, format: str) -> Path:
-    """Write a table of cells.
+def write_cells(squares: Squares, path: Path, format: str) -> Path:
+    """Write cells with their values.
 
     Parameters
     ----------
-    table : geopandas.GeoDataFrame
-        From :func:`cells_table`.
+    squares : Squares
+        Such as :func:`scored_squares` gives.
     path : Path
         File to make; replaced if it exists.
     format : {"geoparquet", "geojson", "gpkg", "flatgeobuf", "csv"}
@@ -153,37 +158,32 @@ def write_cells(table: gpd.GeoDataFrame, path: Path, format: str) -> Path:
         raise ConfigError(f"Unknown format {format!r}; choose one of {', '.join(WRITERS)}.")
     path = Path(path)
     with writing(path) as partial:
-        WRITERS[format](table, partial)
+        WRITERS[format](squares, partial)
     return path
 
 
-def _write_geoparquet(table: gpd.GeoDataFrame, path: Path) -> None:
-    table.to_parquet(
-        path, index=False, schema_version="1.1.0", write_covering_bbox=True, compression="zstd"
-    )
+def _write_gpkg(squares: Squares, path: Path) -> None:
+    write_geopackage({"cells": squares.frame()}, path)
 
 
-def _write_gpkg(table: gpd.GeoDataFrame, path: Path) -> None:
-    write_geopackage({"cells": table}, path)
+def _write_flatgeobuf(squares: Squares, path: Path) -> None:
+    write_vector(squares.frame(), path, "cells", "FlatGeobuf")
 
 
-def _write_flatgeobuf(table: gpd.GeoDataFrame, path: Path) -> None:
-    write_vector(table, path, "cells", "FlatGeobuf")
-
-
-def _write_csv(table: gpd.GeoDataFrame, path: Path) -> None:
-    centres = table.geometry.centroid.to_crs(WGS84)
-    plain = pd.DataFrame(table.drop(columns="geometry"))
+def _write_csv(squares: Squares, path: Path) -> None:
+    plain = squares.values.copy()
     for name in plain.select_dtypes("float32"):
         plain[name] = round_significant(plain[name].to_numpy())
-    plain.insert(1, "lon", centres.x.round(6))
-    plain.insert(2, "lat", centres.y.round(6))
+    for place, (name, values) in enumerate(
+        zip(("lon", "lat"), squares.lonlat_centres(), strict=True)
+    ):
+        plain.insert(1 + place, name, values.round(6))
     plain.to_csv(path, index=False, lineterminator="\n")
 
 
-WRITERS: dict[str, Callable[[gpd.GeoDataFrame, Path], None]] = {
+WRITERS: dict[str, Callable[[Squares, Path], None]] = {
     "geojson": write_geojson,
-    "geoparquet": _write_geoparquet,
+    "geoparquet": write_geoparquet,
     "gpkg": _write_gpkg,
     "flatgeobuf": _write_flatgeobuf,
     "csv": _write_csv,

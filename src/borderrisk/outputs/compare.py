@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.grid import Grid
-from borderrisk.outputs.cells import cell_polygons, write_cells
+from borderrisk.outputs.cells import write_cells
 from borderrisk.outputs.figures.maps import change_figure
 from borderrisk.outputs.figures.style import render, style
 from borderrisk.outputs.files import writing
 from borderrisk.outputs.rasters import write_bands
 from borderrisk.outputs.scene import Scene
+from borderrisk.outputs.squares import Squares
 from borderrisk.outputs.webmap import write_map
 
 UNKNOWN, WITHIN, ROSE, FELL = -1, 0, 1, 2
@@ -34,17 +34,22 @@ class Comparison:
 
     Attributes
     ----------
-    table : geopandas.GeoDataFrame
-        One row per cell scored in both: ``cell_id, change`` (``rose``, ``fell``,
-        ``within intervals`` or ``no intervals``), ``risk_change``, ``intensity_ratio`` and the
-        scores of both with endings ``_a`` and ``_b``. Largest changes of risk first.
+    squares : Squares
+        The cells scored in both, largest changes of risk first: ``cell_id, change`` (``rose``,
+        ``fell``, ``within intervals`` or ``no intervals``), ``risk_change``, ``intensity_ratio``
+        and the scores of both with endings ``_a`` and ``_b``.
     scene_for_map : Scene
         Run B with the variables ``risk_change`` (percentile points) and ``change`` (codes), for
         maps and rasters.
     """
 
-    table: gpd.GeoDataFrame
+    squares: Squares
     scene_for_map: Scene
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """What is known of each cell, without its square."""
+        return self.squares.values
 
     @property
     def counts(self) -> dict[str, int]:
@@ -86,7 +91,7 @@ def compare(scene_a: Scene, scene_b: Scene) -> Comparison:
     )
     runs = f"{scene_a.meta.get('run_id', 'A')} → {scene_b.meta.get('run_id', 'B')}"
     scene = replace(scene_b, cells=cells, meta=scene_b.meta | {"compared": runs})
-    return Comparison(_table(scene_a, scene, both), scene)
+    return Comparison(_squares(scene_a, scene, both), scene)
 
 
 _RISK_CHANGE = {"units": "percent", "long_name": "Change of the risk percentile"}
@@ -152,7 +157,7 @@ def _rank_shares(cells: xr.Dataset) -> list[np.ndarray]:
     return [cells[name].to_numpy() / count for name in _RANKS]
 
 
-def _table(scene_a: Scene, scene: Scene, both: np.ndarray) -> gpd.GeoDataFrame:
+def _squares(scene_a: Scene, scene: Scene, both: np.ndarray) -> Squares:
     a, b = scene_a.cells, scene.cells
     codes = b["change"].to_numpy()[both]
     columns: dict[str, np.ndarray] = {
@@ -167,10 +172,8 @@ def _table(scene_a: Scene, scene: Scene, both: np.ndarray) -> gpd.GeoDataFrame:
     for name in (n for n in _BOTH if n in a and n in b):
         columns[f"{name}_a"] = a[name].to_numpy()[both]
         columns[f"{name}_b"] = b[name].to_numpy()[both]
-    polygons = cell_polygons(scene.grid, both)
-    table = gpd.GeoDataFrame(pd.DataFrame(columns), geometry=polygons, crs=scene.grid.crs)
     order = np.argsort(-np.abs(columns["risk_change"]), kind="stable")
-    return table.iloc[order].reset_index(drop=True)
+    return Squares.of(scene.grid, both, pd.DataFrame(columns)).take(order)
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
@@ -182,10 +185,10 @@ def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
         If a file cannot be written.
     """
     folder = Path(folder)
-    table, scene = comparison.table, comparison.scene_for_map
+    squares, scene = comparison.squares, comparison.scene_for_map
     written = [
-        write_cells(table, folder / "changes.csv", "csv"),
-        write_cells(table, folder / "changes.geojson", "geojson"),
+        write_cells(squares, folder / "changes.csv", "csv"),
+        write_cells(squares, folder / "changes.geojson", "geojson"),
         write_bands(scene, ["risk_change"], folder / "change.tif"),
         folder / "map.html",
     ]

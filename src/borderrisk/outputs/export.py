@@ -7,7 +7,7 @@ from pathlib import Path
 import geopandas as gpd
 
 from borderrisk.errors import ConfigError
-from borderrisk.outputs.cells import WRITERS, cells_table, find_focus, write_cells
+from borderrisk.outputs.cells import WRITERS, find_focus, scored_squares, write_cells
 from borderrisk.outputs.files import writing
 from borderrisk.outputs.geopackage import write_geopackage
 from borderrisk.outputs.scene import Scene
@@ -42,7 +42,7 @@ def export(
         One of :data:`FORMATS`. A GeoPackage also holds incidents, border lines, further layers
         and the styles QGIS opens them with.
     focus, top, min_risk
-        As in :func:`borderrisk.outputs.cells.cells_table`.
+        As in :func:`borderrisk.outputs.cells.scored_squares`.
 
     Raises
     ------
@@ -51,17 +51,17 @@ def export(
     OutputError
         If the file cannot be written.
     """
-    table = cells_table(scene, focus, top, min_risk)
-    if table.empty:
+    squares = scored_squares(scene, focus, top, min_risk)
+    if not len(squares):
         raise ConfigError(
             f"No cell is left to export (focus {focus or 'none'}, min_risk {min_risk}); "
             "lower --min-risk or choose another focus."
         )
     if format != "gpkg":
-        return write_cells(table, path, format)
+        return write_cells(squares, path, format)
     path = Path(path)
     with writing(path) as partial:
-        write_geopackage({"cells": table, **_surroundings(scene, focus)}, partial)
+        write_geopackage({"cells": squares.frame(), **_surroundings(scene, focus)}, partial)
     return path
 
 

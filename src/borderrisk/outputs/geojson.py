@@ -12,19 +12,19 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import shapely
 
-from borderrisk.grid import WGS84
 from borderrisk.outputs.files import writing
 from borderrisk.outputs.rounding import round_significant
+from borderrisk.outputs.squares import CORNERS, Squares
 from borderrisk.outputs.vectors import write_vector
 
 DESCRIPTION = "Relative intensity of reported incidents; no statement about any person."
 _CHUNK = 50_000
-_CORNERS = 5  # of a closed square
+# What JSON text cannot hold as it is, or what it is kept in ASCII for.
+_ESCAPED = r'["\\\x00-\x1f]|[^\x00-\x7f]'
 
 
-def write_geojson(table: gpd.GeoDataFrame, path: Path) -> None:
+def write_geojson(squares: Squares, path: Path) -> None:
     """Write cells in WGS84 with six decimals, counter-clockwise, with ids and boxes.
 
     There is no ``crs`` member; the collection and each feature have a ``bbox``; the id of a
@@ -33,8 +33,8 @@ def write_geojson(table: gpd.GeoDataFrame, path: Path) -> None:
 
     Parameters
     ----------
-    table : geopandas.GeoDataFrame
-        Squares of any CRS, with a ``cell_id`` column.
+    squares : Squares
+        Cells with their values.
     path : Path
         File to make.
 
@@ -42,8 +42,9 @@ def write_geojson(table: gpd.GeoDataFrame, path: Path) -> None:
     ----------
     Butler et al. 2016, RFC 7946.
     """
-    corners = _lonlat_corners(table)
-    plain = pd.DataFrame(table.drop(columns=table.geometry.name))
+    # Adding zero turns -0.0 into 0.0.
+    corners = squares.lonlat_corners().round(6) + 0.0
+    plain = squares.values
     with path.open("wb") as stream:
         stream.write(_head(corners))
         for start in range(0, len(plain), _CHUNK):
@@ -69,13 +70,6 @@ def write_layer(table: gpd.GeoDataFrame, path: Path, layer: str = "layer") -> Pa
     return Path(path)
 
 
-def _lonlat_corners(table: gpd.GeoDataFrame) -> np.ndarray:
-    """Corners in WGS84, shape (cells, 5, 2), rounded to six decimals."""
-    lonlat = shapely.get_coordinates(table.geometry.to_crs(WGS84).to_numpy())
-    # Adding zero turns -0.0 into 0.0.
-    return lonlat.round(6).reshape(-1, _CORNERS, 2) + 0.0
-
-
 def _head(corners: np.ndarray) -> bytes:
     members: dict[str, Any] = {
         "type": "FeatureCollection",
@@ -96,7 +90,7 @@ def _features(plain: pd.DataFrame, corners: np.ndarray) -> Iterator[str]:
         pieces += ["," * (index > 0) + json.dumps(name) + ":", _json_column(plain[name])]
     pieces += ['},"bbox":[', *_comma_separated([*_bounds(corners)])]
     pieces += ['],"geometry":{"type":"Polygon","coordinates":[[']
-    for index in range(_CORNERS):
+    for index in range(CORNERS):
         pieces += ["],[" if index else "[", *_comma_separated([*corners[:, index].T])]
     pieces += ["]]]}}"]
     joined = pc.binary_join_element_wise(*pieces, "")
@@ -122,9 +116,11 @@ def _json_column(column: pd.Series) -> pa.Array:
         return pa.array(column.to_numpy()).cast(pa.string())
     if pd.api.types.is_float_dtype(column.dtype):
         return _numbers(round_significant(column.to_numpy()))
-    codes, words = pd.factorize(column)
-    texts = pa.array([*(json.dumps(str(word)) for word in words), "null"])
-    return texts.take(pa.array(np.where(codes < 0, len(words), codes)))
+    texts = pa.array(column, pa.string(), from_pandas=True)
+    if pc.any(pc.match_substring_regex(texts, _ESCAPED)).as_py():
+        texts = pa.array([None if t is None else json.dumps(t)[1:-1] for t in texts.to_pylist()])
+    quoted = pc.binary_join_element_wise('"', texts, '"', "")
+    return pc.fill_null(quoted, "null")
 
 
 def _numbers(values: np.ndarray) -> pa.Array:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from borderrisk.model.allocation import Allocation, allocate
 from borderrisk.model.segment_table import against_earlier, top
-from borderrisk.outputs.cells import cells_table, find_focus
+from borderrisk.outputs.cells import find_focus, scored_squares
 from borderrisk.outputs.compare import compare, write_comparison
 from borderrisk.outputs.export import SUFFIXES, export
 from borderrisk.outputs.report.ranking import nearest_places
@@ -71,7 +71,7 @@ def export_cells(
     name = "-".join(["export", *([focus] if focus else [])]) + SUFFIXES[format_]
     path = Path(out) if out else result.folder / name
     export(result.scene, path, format_, focus=focus, top=top, min_risk=min_risk)
-    return path, len(cells_table(result.scene, focus, top, min_risk))
+    return path, len(scored_squares(result.scene, focus, top, min_risk))
 
 
 def compare_runs(

@@ -12,7 +12,7 @@ import pandas as pd
 
 from borderrisk.config import Config
 from borderrisk.errors import ConfigError
-from borderrisk.outputs.cells import cells_table, write_cells
+from borderrisk.outputs.cells import scored_squares, write_cells
 from borderrisk.outputs.features import write_features
 from borderrisk.outputs.figures import write_figures
 from borderrisk.outputs.geojson import write_layer
@@ -36,7 +36,7 @@ def map_name(focus: str | None) -> str:
 def write_outputs(scene: Scene, config: Config, folder: Path) -> None:
     """Write tables, rasters, maps, layers and the scene into a run's folder."""
     (folder / "config.yaml").write_text(config.dump_yaml(folder), encoding="utf-8")
-    cells = cells_table(scene)
+    cells = scored_squares(scene)
     write_cells(cells, folder / "cells.parquet", "geoparquet")
     write_cells(cells, folder / "cells.geojson", "geojson")
     write_risk_tif(scene, folder / "risk.tif")
