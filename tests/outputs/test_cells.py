@@ -114,8 +114,8 @@ def test_geojson_lies_where_the_cells_lie(squares, table, tmp_path):
 
 def test_geojson_says_null_and_escapes_text(squares, tmp_path):
     two = squares.take(np.arange(2))
-    text = two.values.assign(intensity=[np.nan, np.inf], driver_1=['"<script>\u202e', None])
-    odd = replace(two, values=text)
+    text = two.table.assign(intensity=[np.nan, np.inf], driver_1=['"<script>\u202e', None])
+    odd = replace(two, table=text)
     first, second = json.loads(
         write_cells(odd, tmp_path / "c.geojson", "geojson").read_text(encoding="utf-8")
     )["features"]

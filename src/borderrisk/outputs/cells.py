@@ -171,7 +171,7 @@ def _write_flatgeobuf(squares: Squares, path: Path) -> None:
 
 
 def _write_csv(squares: Squares, path: Path) -> None:
-    plain = squares.values.copy()
+    plain = squares.table.copy()
     for name in plain.select_dtypes("float32"):
         plain[name] = round_significant(plain[name].to_numpy())
     for place, (name, values) in enumerate(

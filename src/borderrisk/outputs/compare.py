@@ -49,7 +49,7 @@ class Comparison:
     @property
     def table(self) -> pd.DataFrame:
         """What is known of each cell, without its square."""
-        return self.squares.values
+        return self.squares.table
 
     @property
     def counts(self) -> dict[str, int]:

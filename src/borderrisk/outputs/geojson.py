@@ -44,7 +44,7 @@ def write_geojson(squares: Squares, path: Path) -> None:
     """
     # Adding zero turns -0.0 into 0.0.
     corners = squares.lonlat_corners().round(6) + 0.0
-    plain = squares.values
+    plain = squares.table
     with path.open("wb") as stream:
         stream.write(_head(corners))
         for start in range(0, len(plain), _CHUNK):

@@ -40,7 +40,7 @@ def write_geoparquet(squares: Squares, path: Path) -> None:
         [pa.array(v) for v in (*lowest.T, *highest.T)], ["xmin", "ymin", "xmax", "ymax"]
     )
     schema = _schema(squares, [*lowest.min(axis=0), *highest.max(axis=0)])
-    plain = pa.Table.from_pandas(squares.values, preserve_index=False).columns
+    plain = pa.Table.from_pandas(squares.table, preserve_index=False).columns
     table = pa.table([*plain, _binary(corners), box], names=schema.names).cast(schema)
     pq.write_table(table, path, compression="zstd")
 

@@ -27,28 +27,28 @@ class Squares:
         Whose cells they are.
     row, col : ndarray of int, shape (cells,)
         Where each lies.
-    values : pandas.DataFrame
+    table : pandas.DataFrame
         One row per cell, ``cell_id`` among the columns.
     """
 
     grid: Grid
     row: np.ndarray
     col: np.ndarray
-    values: pd.DataFrame
+    table: pd.DataFrame
 
     @classmethod
-    def of(cls, grid: Grid, mask: np.ndarray, values: pd.DataFrame) -> Squares:
-        """Return the cells where ``mask`` is true, in row-major order as ``values`` are."""
+    def of(cls, grid: Grid, mask: np.ndarray, table: pd.DataFrame) -> Squares:
+        """Return the cells where ``mask`` is true; ``table`` has them in row-major order."""
         row, col = np.nonzero(mask)
-        return cls(grid, row, col, values)
+        return cls(grid, row, col, table)
 
     def __len__(self) -> int:
         return len(self.row)
 
     def take(self, order: np.ndarray) -> Squares:
         """Return some of the cells, by position."""
-        values = self.values.iloc[order].reset_index(drop=True)
-        return replace(self, row=self.row[order], col=self.col[order], values=values)
+        table = self.table.iloc[order].reset_index(drop=True)
+        return replace(self, row=self.row[order], col=self.col[order], table=table)
 
     def corners(self) -> np.ndarray:
         """Corners in metres of the grid, shape (cells, 5, 2): closed and counter-clockwise."""
@@ -73,9 +73,9 @@ class Squares:
         return self.grid.unproject(self.grid.x[self.col], self.grid.y[self.row])
 
     def frame(self) -> gpd.GeoDataFrame:
-        """Return the values with one polygon per cell, in the CRS of the grid."""
+        """Return the table with one polygon per cell, in the CRS of the grid."""
         polygons = shapely.polygons(self.corners())
-        return gpd.GeoDataFrame(self.values, geometry=polygons, crs=self.grid.crs)
+        return gpd.GeoDataFrame(self.table, geometry=polygons, crs=self.grid.crs)
 
     def _lattice(self) -> tuple[np.ndarray, np.ndarray]:
         return self.col[:, None] + _EAST, self.row[:, None] + _SOUTH
