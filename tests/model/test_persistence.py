@@ -62,6 +62,15 @@ def test_a_model_comes_back_as_it_was(name, table, tmp_path):
     assert back.versions["scikit-learn"]
 
 
+def test_a_model_that_was_read_is_written_byte_for_byte(table, tmp_path):
+    save_model(tmp_path / "a.skops", saved_model(table, "uniform"))
+    back = load_model(tmp_path / "a.skops")
+    save_model(tmp_path / "b.skops", back)
+    assert (tmp_path / "a.skops").read_bytes() == (tmp_path / "b.skops").read_bytes()
+    save_model(tmp_path / "c.skops", replace(back, origin="2025-01-01"))
+    assert load_model(tmp_path / "c.skops").origin == "2025-01-01"
+
+
 def test_statistics_of_the_cells():
     stats = cell_stats(pd.DataFrame({"a": [1.0, 2.0, 6.0], "label": ["u", "v", "w"]}))
     assert stats == {

@@ -2,11 +2,13 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
+import xarray as xr
 from affine import Affine
 from pyproj import CRS
 
 from borderrisk.area import StudyArea
 from borderrisk.errors import DataError
+from borderrisk.outputs.features import write_features
 from borderrisk.outputs.scene import Focus, Relief, Scene
 from borderrisk.outputs.store import load_scene, save_scene
 
@@ -38,6 +40,28 @@ def test_a_scene_comes_back_as_it_was(scene, tmp_path):
     assert back.focuses == scene.focuses
     assert list(back.layers) == ["segments"]
     np.testing.assert_array_equal(back.relief.elevation, [[1, np.nan]])
+
+
+def test_cells_that_lie_in_a_file_already_are_linked(scene, tmp_path):
+    file = write_features(scene.cells, tmp_path / "features.nc")
+    for folder, cells in (("linked", file), ("written", None)):
+        save_scene(scene, tmp_path / folder, cells)
+        back = load_scene(tmp_path / folder).cells
+        xr.testing.assert_identical(back.load(), scene.cells)
+    assert (tmp_path / "linked/cells.nc").samefile(file)
+    save_scene(scene, tmp_path / "linked", file)
+    assert (tmp_path / "written/cells.nc").read_bytes() == file.read_bytes()
+
+
+def test_cells_are_copied_where_links_do_not_exist(scene, tmp_path, monkeypatch):
+    def refuse(self, target):
+        raise OSError("no links here")
+
+    monkeypatch.setattr(type(tmp_path), "hardlink_to", refuse)
+    file = write_features(scene.cells, tmp_path / "features.nc")
+    save_scene(scene, tmp_path / "scene", file)
+    assert not (tmp_path / "scene/cells.nc").samefile(file)
+    xr.testing.assert_identical(load_scene(tmp_path / "scene").cells, scene.cells)
 
 
 def test_a_folder_without_a_scene_is_refused(tmp_path):

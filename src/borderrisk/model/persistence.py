@@ -67,6 +67,8 @@ class ModelFile:
         Anything JSON-ready: the config's name, bandwidths, horizon, counts.
     versions : dict
         Package versions, recorded at saving.
+    stored : bytes, optional
+        The file it was read from, byte for byte; a changed copy has none.
     """
 
     model: Any
@@ -76,6 +78,10 @@ class ModelFile:
     trust: Any = None
     extra: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    stored: bytes | None = field(default=None, init=False, repr=False, compare=False)
+
+
+_CONTENT = tuple(f.name for f in fields(ModelFile) if f.init)
 
 
 def package_versions() -> dict[str, str]:
@@ -99,7 +105,7 @@ def cell_stats(x: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 
 def save_model(path: str | Path, saved: ModelFile) -> None:
-    """Write a model file.
+    """Write a model file; one that was read from a file is written as it was there.
 
     Raises
     ------
@@ -108,13 +114,17 @@ def save_model(path: str | Path, saved: ModelFile) -> None:
     OutputError
         If the file cannot be written.
     """
-    content = vars(saved) | {"format": FORMAT, "versions": package_versions()}
-    data = skops.io.dumps(content)
-    _refuse_strangers(data, "This model")
     try:
-        Path(path).write_bytes(data)
+        Path(path).write_bytes(saved.stored or _packed(saved))
     except OSError as error:
         raise OutputError(f"Cannot write the model to {path}: {error}.") from error
+
+
+def _packed(saved: ModelFile) -> bytes:
+    content = {name: getattr(saved, name) for name in _CONTENT}
+    data = skops.io.dumps(content | {"format": FORMAT, "versions": package_versions()})
+    _refuse_strangers(data, "This model")
+    return data
 
 
 def load_model(path: str | Path) -> ModelFile:
@@ -137,6 +147,7 @@ def load_model(path: str | Path) -> ModelFile:
     except Exception as error:
         raise _damaged(f"The model file {path}", error) from error
     saved = _opened(path, content)
+    object.__setattr__(saved, "stored", data)
     _check_trees(path, saved)
     _compare_versions(path, saved.versions)
     return saved
@@ -163,14 +174,13 @@ def _damaged(what: str, error: Exception) -> DataError:
 
 
 def _opened(path: str | Path, content: Any) -> ModelFile:
-    names = {f.name for f in fields(ModelFile)}
-    if not isinstance(content, dict) or set(content) != names | {"format"}:
+    if not isinstance(content, dict) or set(content) != {*_CONTENT, "format"}:
         raise DataError(f"{path} is a skops file but not a borderrisk model.")
     if content["format"] != FORMAT:
         raise DataError(
             f"{path} has format {content['format']}, this version reads format {FORMAT}."
         )
-    return ModelFile(**{name: content[name] for name in names})
+    return ModelFile(**{name: content[name] for name in _CONTENT})
 
 
 def _compare_versions(path: str | Path, versions: dict[str, str]) -> None:

@@ -12,9 +12,10 @@ import xarray as xr
 from borderrisk.errors import ConfigError
 from borderrisk.features.catalogue import feature_names
 from borderrisk.outputs.files import writing
-from borderrisk.outputs.netcdf import write_netcdf
+from borderrisk.outputs.netcdf import read_netcdf, write_netcdf
 
 FORMATS = ("nc", "zarr")
+_TITLE = "Features"  # of a dataset without one
 
 
 def write_features(ds: xr.Dataset, path: Path, format: str = "nc") -> Path:
@@ -54,6 +55,17 @@ def write_features(ds: xr.Dataset, path: Path, format: str = "nc") -> Path:
     return path
 
 
+def read_features(path: Path) -> xr.Dataset:
+    """Read a NetCDF file of :func:`write_features` as it was before its conventions were added."""
+    ds = read_netcdf(path)
+    for variable in ds.variables.values():
+        variable.attrs.pop("grid_mapping", None)
+    ds.attrs.pop("Conventions", None)
+    if ds.attrs.get("title") == _TITLE:
+        del ds.attrs["title"]
+    return ds
+
+
 def feature_summary(ds: xr.Dataset) -> pd.DataFrame:
     """Ranges of the features over the land of study area and halo.
 
@@ -90,4 +102,4 @@ def _with_grid_mapping(ds: xr.Dataset) -> xr.Dataset:
     ready = ds.copy()
     for name in [str(key) for key in ready.data_vars if ready[key].ndim]:
         ready[name] = ready[name].assign_attrs(grid_mapping="spatial_ref")
-    return ready.assign_attrs(Conventions="CF-1.11", title=ds.attrs.get("title", "Features"))
+    return ready.assign_attrs(Conventions="CF-1.11", title=ds.attrs.get("title", _TITLE))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import geopandas as gpd
@@ -12,17 +13,31 @@ import rasterio
 from borderrisk.area import StudyArea
 from borderrisk.errors import DataError
 from borderrisk.grid import Grid
-from borderrisk.outputs.netcdf import read_netcdf, write_netcdf
+from borderrisk.outputs.features import read_features, write_features
 from borderrisk.outputs.scene import Focus, Relief, Scene
 
 _VECTORS = ("borders", "settlements", "incidents")
 _LAYER_PREFIX = "layer-"
+_CELLS = "cells.nc"
 
 
-def save_scene(scene: Scene, folder: Path) -> None:
-    """Write a scene: ``cells.nc``, ``area.parquet``, one GeoParquet per layer, ``scene.json``."""
+def save_scene(scene: Scene, folder: Path, cells: Path | None = None) -> None:
+    """Write a scene: ``cells.nc``, ``area.parquet``, one GeoParquet per layer, ``scene.json``.
+
+    Parameters
+    ----------
+    scene : Scene
+        A finished scoring.
+    folder : Path
+        Made if it is missing.
+    cells : Path, optional
+        NetCDF file that holds its cells already; it is linked (or copied), not written again.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    write_netcdf(scene.cells, folder / "cells.nc")
+    if cells is None:
+        write_features(scene.cells, folder / _CELLS)
+    else:
+        _link(cells, folder / _CELLS)
     area = gpd.GeoDataFrame(
         {"part": ["study_area", "halo"]},
         geometry=[scene.area.polygon, scene.area.halo],
@@ -57,7 +72,7 @@ def load_scene(folder: Path) -> Scene:
 
 
 def _load(folder: Path) -> Scene:
-    cells = read_netcdf(folder / "cells.nc")
+    cells = read_features(folder / _CELLS)
     parts = gpd.read_parquet(folder / "area.parquet").set_index("part").geometry
     facts = json.loads((folder / "scene.json").read_text(encoding="utf-8"))
     layers = {
@@ -73,6 +88,14 @@ def _load(folder: Path) -> Scene:
         layers=layers,
         **{name: gpd.read_parquet(folder / f"{name}.parquet") for name in _VECTORS},
     )
+
+
+def _link(source: Path, target: Path) -> None:
+    target.unlink(missing_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError:  # a file system without links
+        shutil.copyfile(source, target)
 
 
 def _write_relief(relief: Relief, path: Path) -> None:

@@ -43,14 +43,14 @@ def write_outputs(scene: Scene, config: Config, folder: Path) -> None:
     for name in ("risk", "cells"):
         write_qml(folder / f"{name}.qml")
     format_ = config.outputs.features_format
-    write_features(scene.cells, folder / f"features.{format_}", format_)
+    features = write_features(scene.cells, folder / f"features.{format_}", format_)
     for name, layer in scene.layers.items():
         write_layer(_with_routes(scene) if name == "corridors" else layer,
                     folder / f"{name}.geojson")  # fmt: skip
     _write_segments(scene, folder)
     for focus in (None, *(f.name for f in scene.focuses)):
         write_map(scene, folder / map_name(focus), focus=focus, language=config.outputs.language)
-    save_scene(scene, folder / SCENE_FOLDER)
+    save_scene(scene, folder / SCENE_FOLDER, features if format_ == "nc" else None)
 
 
 def _with_routes(scene: Scene) -> gpd.GeoDataFrame:

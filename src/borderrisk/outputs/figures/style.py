@@ -45,6 +45,13 @@ _NO_DATES: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None, "ModDate": None},
 }
 
+# A twentieth more bytes than the usual level 6 in two thirds of the time.
+_FASTER: dict[str, dict[str, Any]] = {
+    "png": {"pil_kwargs": {"compress_level": 4}},
+    "svg": {},
+    "pdf": {},
+}
+
 
 @contextmanager
 def style() -> Iterator[None]:
@@ -59,5 +66,7 @@ def render(figure: Figure, format: str, dpi: int = DPI) -> bytes:
     """Bytes of a figure as ``png``, ``svg`` or ``pdf``; the same figure gives the same bytes."""
     buffer = BytesIO()
     with style():
-        figure.savefig(buffer, format=format, dpi=dpi, metadata=_NO_DATES[format])
+        figure.savefig(
+            buffer, format=format, dpi=dpi, metadata=_NO_DATES[format], **_FASTER[format]
+        )
     return buffer.getvalue()
