@@ -5,7 +5,6 @@ from scipy.sparse import csr_matrix
 
 from borderrisk.errors import DataError
 from borderrisk.model import backtest as bt
-from borderrisk.model import metrics
 from borderrisk.synthetic import make_world
 
 MODELS = {"uniform": {}, "kde": {"bandwidth_km": 30.0}, "glm": {"alpha": 0.1}}
@@ -95,9 +94,3 @@ def test_an_origin_with_too_little_past_is_an_error(cells, panel):
 def test_a_horizon_past_the_data_is_an_error(cells, panel):
     with pytest.raises(DataError, match=r"horizon of 2 year.*ends on 2021-01-01.*last_origin"):
         bt.backtest(cells, panel, [pd.Timestamp("2019-01-01")], (1, 2), MODELS)
-
-
-def test_the_ceiling_is_at_least_any_fixed_bandwidth(cells, panel, forecasts):
-    area = cells.study_area_100km2[cells.study]
-    bits = [metrics.information_gain(f.intensity["kde"], area, f.tests[1].mass) for f in forecasts]
-    assert bt.oracle_kde_bits(cells, panel, forecasts, 1) >= np.concatenate(bits).mean()

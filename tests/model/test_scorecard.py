@@ -92,6 +92,22 @@ def test_targets_say_what_was_met(part):
     assert (left["value"], left["met"]) == (0.2, False)
 
 
+def test_targets_stand_next_to_what_hindsight_would_reach(part):
+    pools = [
+        {"subset": "all", "bits": 1.5, "gain": 0.9, "capture_10": 0.8, "worst_origin": -0.2},
+        {"subset": "new", "bits": 0.7, "gain": 0.1, "capture_10": 0.5, "worst_origin": 0.0},
+    ]
+    found = {row["name"]: row["ceiling"] for row in sc.targets(part, "pooled", None, pools)}
+    new = sc.pick(part, "pooled", "new")
+    assert list(found.values()) == [
+        0.9, None, 0.8, -0.2, pytest.approx(0.7 - new["bits"] + new["gain"]["bits"]), 0.5,
+    ]  # fmt: skip
+    card = {"prospective": part, "targets": sc.targets(part, "pooled", None, pools),
+            "ceiling": {"pool": "a pool", "pools": pools}}  # fmt: skip
+    assert "0.20 (at least 0.75; with hindsight 0.80)" in render_text(card)
+    assert "with hindsight: a pool" in render_text(card)
+
+
 def test_capture_curve_ends_at_one(part):
     curve = part["capture_curve"]["pooled"]
     assert (curve["captured"][0], curve["captured"][-1]) == (0, pytest.approx(1))

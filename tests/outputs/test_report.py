@@ -200,7 +200,8 @@ def test_the_verdict_is_about_the_model_of_the_config(scene):
 def test_headline_ceiling_and_trials_are_told(scene):
     card = _card(
         "gam", [("gam", "model", 2.0, 0.3)], headline=["sixteen words"],
-        ceiling={"name": "kde with hindsight", "bits": 2.25},
+        ceiling={"name": "kde with hindsight", "bits": 2.25, "pool": "a pool of all",
+                 "pools": [{"subset": "all", "bits": 3.5}]},
         spatial={
             "summary": [{"scheme": "block", "fold": "all", "model": "gam", "bits": 1e-17}],
             "optimism": [{"model": "kde", "bits": 9.0}, {"model": "gam", "bits": 0.75}],
@@ -215,6 +216,7 @@ def test_headline_ceiling_and_trials_are_told(scene):
     sections = {s.anchor: s for s in build_sections(replace(scene, meta={"scorecard": card}))}
     assert "sixteen words" in sections["scorecard"].blocks[1].texts
     assert "2.25 bits" in sections["scorecard"].blocks[2].text
+    assert "a pool of all: 3.50" in sections["scorecard"].blocks[2].text
     method, optimism, border, table = sections["spatial"].blocks
     assert "50 km wide and 25 km around" in method.text
     assert "gam by +0.75 bits" in optimism.text

@@ -18,7 +18,6 @@ from borderrisk.model.border_capture import border_capture, observed_by_segment
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
 from borderrisk.model.pooled import fit_spatial, require_past
-from borderrisk.model.pooled_parts import BANDWIDTHS_KM
 from borderrisk.model.uncertainty import frozen
 
 BASELINES = ("uniform", "border_distance", "kde", "persistence")
@@ -311,24 +310,3 @@ def _border_capture(
     rate = np.asarray(attribution.T @ expected).ravel() / line.length_km
     observed = observed_by_segment(attribution, np.asarray(mass.sum(axis=0)).ravel())
     return border_capture(rate, line.length_km, observed, 0.1)
-
-
-def oracle_kde_bits(
-    cells: CellTable, panel: Panel, forecasts: Sequence[Forecasts], years: int
-) -> float:
-    """Bits of a KDE that is given the bandwidth which suits each scored period best.
-
-    No forecast could have it: a ceiling for what smoothing earlier incidents can reach.
-    """
-    area = cells.study_area_100km2[cells.study]
-    total, count = 0.0, 0
-    for forecast in forecasts:
-        mass = forecast.tests[years].mass
-        gains = []
-        for bandwidth in BANDWIDTHS_KM:
-            given = {"bandwidth_km": bandwidth}
-            model = fit_spatial("kde", given, cells, panel, forecast.origin)
-            intensity = model.intensity(cells)[cells.study]
-            gains.append(metrics.information_gain(intensity, area, mass).sum())
-        total, count = total + max(gains), count + mass.shape[0]
-    return float(total / count) if count else float("nan")

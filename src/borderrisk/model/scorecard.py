@@ -220,25 +220,61 @@ def worst_origin(part: Mapping[str, Any], model: str, years: int = 1) -> tuple[s
     return str(difference.idxmin()), float(difference.min())
 
 
-def targets(part: Mapping[str, Any], model: str, spatial: Mapping[str, Any] | None) -> list[Any]:
-    """Compare the scorecard with what the model is meant to reach."""
+def targets(
+    part: Mapping[str, Any],
+    model: str,
+    spatial: Mapping[str, Any] | None,
+    pools: Sequence[Mapping[str, Any]] = (),
+) -> list[dict[str, Any]]:
+    """Compare the scorecard with what the model is meant to reach, and with hindsight.
+
+    Parameters
+    ----------
+    part : mapping
+        From :func:`prospective`.
+    model : str
+        The config's model.
+    spatial : mapping, optional
+        From :func:`borderrisk.model.spatial.spatial_tests`.
+    pools : sequence of mapping
+        From :func:`borderrisk.model.ceiling.oracle_pools`, on the baseline of all incidents.
+
+    Returns
+    -------
+    list of dict
+        ``name, target, value, met`` and ``ceiling``, where one is known.
+    """
     everything, new = (pick(part, model, subset) for subset in ("all", "new"))
     worst = worst_origin(part, model)
-    rows: list[tuple[str, float, float | None]] = []
+    best = {pool["subset"]: pool for pool in pools}
+    rows: list[tuple[str, float, float | None, float | None]] = []
     if everything and everything["gain"]:
         gain = everything["gain"]
         rows += [
-            ("all incidents: bits over the best baseline", 0.30, gain["bits"]),
-            ("all incidents: lower bound of that gain above 0", 0.0, gain["low"]),
-            ("all incidents: captured in the top 10 % of area", 0.75, everything["capture_10"]),
-        ]
+            (
+                "all incidents: bits over the best baseline",
+                0.30, gain["bits"], _known(best, "all", "gain"),
+            ),
+            ("all incidents: lower bound of that gain above 0", 0.0, gain["low"], None),
+            (
+                "all incidents: captured in the top 10 % of area",
+                0.75, everything["capture_10"], _known(best, "all", "capture_10"),
+            ),
+        ]  # fmt: skip
     if worst:
-        rows.append((f"worst origin ({worst[0]}): bits over that baseline", -0.15, worst[1]))
+        label = f"worst origin ({worst[0]}): bits over that baseline"
+        rows.append((label, -0.15, worst[1], _known(best, "all", "worst_origin")))
     if new and new["gain"]:
         rows += [
-            ("new places: bits over the best baseline", 0.25, new["gain"]["bits"]),
-            ("new places: captured in the top 10 % of area", 0.45, new["capture_10"]),
-        ]
+            (
+                "new places: bits over the best baseline",
+                0.25, new["gain"]["bits"], _over(best, new, "new"),
+            ),
+            (
+                "new places: captured in the top 10 % of area",
+                0.45, new["capture_10"], _known(best, "new", "capture_10"),
+            ),
+        ]  # fmt: skip
     variants = {
         "leave_one_border_out_gain": "border left out: bits over distance to border",
         "leave_one_border_out_unnamed_gain": "the same without the columns that name that border",
@@ -246,12 +282,28 @@ def targets(part: Mapping[str, Any], model: str, spatial: Mapping[str, Any] | No
     for key, label in variants.items():
         left_out = (spatial or {}).get(key)
         if left_out is not None:
-            rows.append((label, 0.50, left_out))
+            rows.append((label, 0.50, left_out, None))
     return [
-        {"name": name, "target": target, "value": value, "met": bool(value >= target)}
-        for name, target, value in rows
+        {
+            "name": name,
+            "target": target,
+            "value": value,
+            "met": bool(value >= target),
+            "ceiling": ceiling,
+        }
+        for name, target, value, ceiling in rows
         if value is not None
     ]
+
+
+def _known(best: Mapping[str, Any], subset: str, key: str) -> float | None:
+    return float(best[subset][key]) if subset in best else None
+
+
+def _over(best: Mapping[str, Any], row: Mapping[str, Any], subset: str) -> float | None:
+    """Gain of the pool over the baseline that a row is compared with."""
+    bits = _known(best, subset, "bits")
+    return None if bits is None else bits - (row["bits"] - row["gain"]["bits"])
 
 
 def headline(part: Mapping[str, Any], model: str) -> list[str]:

@@ -38,12 +38,21 @@ def render_text(scorecard: Mapping[str, Any]) -> str:
     for name, write in _PARTS.items():
         if scorecard.get(name):
             lines += [*write(scorecard[name]), ""]
+    lines += [*_target_lines(scorecard), "", *scorecard.get("notes", [])]
+    return "\n".join(lines) + "\n"
+
+
+def _target_lines(scorecard: Mapping[str, Any]) -> list[str]:
+    lines = []
     for row in scorecard.get("targets", []):
         met = "met" if row["met"] else "MISSED"
-        lines.append(
-            f"target {met}: {row['name']}: {row['value']:.2f} (at least {row['target']:.2f})"
-        )
-    return "\n".join([*lines, "", *scorecard.get("notes", [])]) + "\n"
+        wanted = f"at least {row['target']:.2f}"
+        if row.get("ceiling") is not None:
+            wanted += f"; with hindsight {row['ceiling']:.2f}"
+        lines.append(f"target {met}: {row['name']}: {row['value']:.2f} ({wanted})")
+    if (scorecard.get("ceiling") or {}).get("pools"):
+        lines.append(f"with hindsight: {scorecard['ceiling']['pool']}; no forecast can know them")
+    return lines
 
 
 def spatial_lines(found: Mapping[str, Any]) -> list[str]:

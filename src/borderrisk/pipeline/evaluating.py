@@ -21,10 +21,10 @@ from borderrisk.model.backtest import (
     backtest,
     check_periods,
     later_incidents,
-    oracle_kde_bits,
     origin_rows,
     yearly_origins,
 )
+from borderrisk.model.ceiling import POOL, oracle_kde_bits, oracle_pools
 from borderrisk.model.cells import COORDINATES
 from borderrisk.model.panel import Panel
 from borderrisk.model.planted import planted_test
@@ -92,12 +92,13 @@ def evaluate(stages: Stages) -> dict[str, Any]:
         part = scorecard.prospective(
             forecasts, rows, stages.cells, name, level=level, seed=config.seed
         )
+    ceiling = _ceiling(stages, forecasts, part)
     found: dict[str, Any] = {
         "model": name,
         "headline": scorecard.headline(part, name),
         "prospective": part,
-        "targets": scorecard.targets(part, name, spatial),
-        "ceiling": _ceiling(stages, forecasts),
+        "targets": scorecard.targets(part, name, spatial, ceiling["pools"]),
+        "ceiling": ceiling,
         "border_capture": capture_curves(
             stages.border, stages.cells, forecasts, name, level=level, seed=config.seed
         ),
@@ -251,11 +252,17 @@ def _ablation_job(stages: Stages) -> Callable[..., Any]:
     )
 
 
-def _ceiling(stages: Stages, forecasts: list[Forecasts]) -> dict[str, Any]:
-    years = min(stages.config.evaluation.horizons_years)
+def _ceiling(stages: Stages, forecasts: list[Forecasts], part: dict[str, Any]) -> dict[str, Any]:
+    config = stages.config
+    years = min(config.evaluation.horizons_years)
     used = scorecard.used_origins(forecasts, years)
     bits = oracle_kde_bits(stages.cells, evaluation_panel(stages), used, years)
-    return {"name": "kde with the bandwidth that suits each scored period best", "bits": bits}
+    own = scorecard.pick(part, config.model.estimator, "all", years)
+    pools = []
+    if own is not None and own["gain"]:
+        pools = oracle_pools(stages.cells, used, years, own["gain"]["baseline"])
+    name = "kde with the bandwidth that suits each scored period best"
+    return {"name": name, "bits": bits, "pool": POOL, "pools": pools}
 
 
 def _robustness(stages: Stages) -> list[dict[str, Any]]:

@@ -94,12 +94,14 @@ def _ceiling(card: dict[str, Any]) -> list[Block]:
     ceiling = card.get("ceiling") or {}
     if ceiling.get("bits") is None:
         return []
-    return [
-        Paragraph(
-            f"For orientation, {_words(ceiling.get('name', 'a smoother with hindsight'))}, which "
-            f"no forecast can know: {bits(ceiling['bits'])} bits per incident."
-        )
-    ]
+    text = (
+        f"For orientation, {_words(ceiling.get('name', 'a smoother with hindsight'))}, which "
+        f"no forecast can know: {bits(ceiling['bits'])} bits per incident."
+    )
+    pools = {pool["subset"]: pool for pool in ceiling.get("pools", [])}
+    if "all" in pools:
+        text += f" With hindsight, too, {ceiling['pool']}: {bits(pools['all']['bits'])}."
+    return [Paragraph(text)]
 
 
 def _bounds(gain: dict[str, Any]) -> str:
@@ -187,10 +189,13 @@ def _summary_row(row: dict[str, Any], own: str | None) -> list[str]:
 
 def _targets(targets: list[dict[str, Any]]) -> Table:
     rows = [
-        [str(t.get("name", "")), show(t.get("target")), show(t.get("value")), _met(t.get("met"))]
+        [
+            str(t.get("name", "")), show(t.get("target")), show(t.get("value")),
+            _met(t.get("met")), show(t.get("ceiling")),
+        ]
         for t in targets
-    ]
-    return Table(["target", "wanted", "reached", ""], rows, "Targets")
+    ]  # fmt: skip
+    return Table(["target", "wanted", "reached", "", "with hindsight"], rows, "Targets")
 
 
 def _met(met: bool | None) -> str:
