@@ -1,0 +1,162 @@
+"""Compare the shipped model with forms that differ from it in one thing."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from benchmarks.variants import ceilings, observed, report, worlds
+from benchmarks.variants.moments import Record
+from benchmarks.variants.pooling import Recipe, forecast, learn
+from benchmarks.variants.recipes import HALF_LIVES, SHIPPED, recipes
+from borderrisk.model.backtest import SUBSETS
+from borderrisk.model.planted import expected_bits
+from borderrisk.model.pooled import fit_spatial
+
+SEEDS = tuple(range(21, 29))
+SECTIONS = ("worlds", "observed", "ceilings")
+REFERENCES = ("kde", "history", "gam")
+KINDS: dict[str, Callable[[int], worlds.Planted]] = {
+    "no clusters": worlds.plain,
+    "clusters, 8 months": partial(worlds.clustered, memory=worlds.SHORT),
+    "clusters, 4 years": partial(worlds.clustered, memory=worlds.LONG),
+}
+_SAME = 1e-6
+
+
+def main() -> None:
+    """Run the study and print its tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.variants", description=__doc__)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}")
+    parser.add_argument("--quick", action="store_true", help="one world of each kind")
+    options = parser.parse_args()
+    if unknown := set(options.sections) - set(SECTIONS):
+        parser.error(f"unknown section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+    start, wanted = time.perf_counter(), options.sections or SECTIONS
+    with threadpool_limits(1):
+        if {"observed", "ceilings"} & set(wanted):
+            _on_data(wanted)
+        if "worlds" in wanted:
+            _on_worlds(SEEDS[:1] if options.quick else SEEDS)
+    print(f"\n{(time.perf_counter() - start) / 60:.1f} minutes.")
+
+
+def _told(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _on_data(wanted: tuple[str, ...] | list[str]) -> None:
+    record, tests = observed.read()
+    forms = recipes(incidents_differ=True)
+    check(forms[0], record, tests[-1])
+    alone = ceilings.singles(record, tests)
+    single = {name: observed.scored(record.cells, tests, one) for name, one in alone.items()}
+    years = ", ".join(f"{test.origin:%Y} ({len(test.later.new)})" for test in tests)
+    print(f"Origins and incidents of the year after: {years}.")
+    if "ceilings" in wanted:
+        _ceilings(record, tests, alone, single)
+    if "observed" in wanted:
+        found = {form.name: _scored(form, record, tests) for form in forms}
+        found |= {f"({name} by itself)": single[name] for name in REFERENCES}
+        print("\nShipped data: bits per incident, difference to the shipped form\n")
+        print(report.observed_table(found, single["kde"]))
+        _learned(record, tests, {form.name: form for form in forms})
+
+
+def check(form: Recipe, record: Record, test: observed.Test) -> None:
+    """Raise if the first form is not the product's own model."""
+    own = fit_spatial("pooled", {}, record.cells, record.panel, test.origin, record.seed)
+    intensity, area = own.intensity(record.cells), record.cells.area_100km2
+    intensity /= np.average(intensity, weights=area)
+    difference = np.abs(forecast(form, record, test.origin) / intensity - 1).max()
+    if difference > _SAME:
+        raise RuntimeError(f"The form {form.name!r} differs from the product by {difference:.1e}.")
+
+
+def _scored(form: Recipe, record: Record, tests: list[observed.Test]) -> observed.Score:
+    start = time.perf_counter()
+    intensities = [forecast(form, record, test.origin) for test in tests]
+    _told(f"{form.name}: {time.perf_counter() - start:.1f} s")
+    return observed.scored(record.cells, tests, intensities)
+
+
+def _ceilings(
+    record: Record,
+    tests: list[observed.Test],
+    alone: dict[str, list[np.ndarray]],
+    single: dict[str, observed.Score],
+) -> None:
+    three = [ceilings.three(record, test) for test in tests]
+    four = [np.column_stack([x, y]) for x, y in zip(three, alone["kde"], strict=True)]
+    shipped = _scored(recipes(incidents_differ=True)[0], record, tests)
+    found = {SHIPPED: dict.fromkeys(SUBSETS, shipped)}
+    found |= {f"{n} by itself": dict.fromkeys(SUBSETS, score) for n, score in single.items()}
+    found |= {
+        f"hindsight: {name}": {s: ceilings.best_single(single, s, aim) for s in SUBSETS}
+        for name, aim in (("single, by bits", "bits"), ("single, by capture", "captured"))
+    }
+    mixes = {
+        "linear, by bits": (three, ceilings.best_bits),
+        "linear, by capture": (three, ceilings.best_capture),
+        "linear with KDE, by bits": (four, ceilings.best_bits),
+        "log-linear, by bits": (three, ceilings.best_product),
+    }
+    found |= {
+        f"hindsight: {name}": {
+            s: ceilings.hindsight(record, tests, parts, s, best) for s in SUBSETS
+        }
+        for name, (parts, best) in mixes.items()
+    }
+    print("\nCeilings with hindsight, shipped data\n")
+    print(report.ceiling_table(found, single["kde"]))
+
+
+def _learned(record: Record, tests: list[observed.Test], forms: dict[str, Recipe]) -> None:
+    lives = ("none", *(f"{years:g} y" for years in HALF_LIVES))
+    print("\nLearned at each origin:")
+    for name in (n for n in forms if n.startswith("half-life learned")):
+        chosen = [learn(forms[name], record, test.origin).choice for test in tests]
+        print(f"{name}: {', '.join(lives[k] for k in chosen)}")
+    for name in (SHIPPED, "log-linear pool", *(n for n in forms if n.startswith("near-repeat"))):
+        weights = [learn(forms[name], record, test.origin).weights for test in tests]
+        print(f"{name}: {'; '.join(' '.join(f'{w:.2f}' for w in each) for each in weights)}")
+
+
+def _on_worlds(seeds: tuple[int, ...]) -> None:
+    bits, truths = [], []
+    for kind, make in KINDS.items():
+        rows = []
+        for seed in seeds:
+            start = time.perf_counter()
+            rows.append(planted_bits(make(seed)))
+            _told(f"{kind}, seed {seed}: {time.perf_counter() - start:.0f} s")
+        whole = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+        truths.append(whole.pop("truth"))
+        bits.append(whole)
+    print(f"\nSynthetic worlds, seeds {', '.join(map(str, seeds))}: expected bits per incident\n")
+    print(report.planted_table(list(KINDS), bits, truths))
+
+
+def planted_bits(planted: worlds.Planted) -> dict[str, float]:
+    """Bits to expect of every form on the year after the record, given the truth."""
+    record, inside = planted.record, planted.record.cells.study
+    area, truth = record.cells.study_area_100km2[inside], planted.truth[inside]
+    found = {
+        form.name: forecast(form, record, planted.origin)
+        for form in recipes(incidents_differ=False)
+    }
+    for name in REFERENCES:
+        model = fit_spatial(name, {}, record.cells, record.panel, planted.origin, record.seed)
+        found[f"({name} by itself)"] = model.intensity(record.cells)
+    bits = {name: expected_bits(values[inside], area, truth) for name, values in found.items()}
+    return bits | {"truth": expected_bits(truth, area, truth)}
+
+
+if __name__ == "__main__":
+    main()
