@@ -327,7 +327,8 @@ class Pooled(IntensityEstimator):
         inputs = table[self.columns_]
         both = [self.glm_.contributions(inputs), self.forest_.contributions(inputs)]
         parts = both[0].add(both[1], fill_value=0.0) / 2
-        pooled = np.log(self._relative(table)) - np.log(self._susceptibility(table))
+        densities = self._densities(table)
+        pooled = np.log(self._pool(densities)) - np.log(densities[:, 1])
         return parts.reindex(columns=[c for c in self.columns_ if c in parts]).assign(
             history=pooled
         )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from borderrisk.pipeline.stages import Stages
 
 _WORTH_PROCESSES = 50
-_MOST_CELLS = 50_000
+_MOST_CELLS = 10_000
 
 
 def training_panel(config: Config, panel: Panel, origin: pd.Timestamp) -> Panel:
