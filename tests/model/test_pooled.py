@@ -72,7 +72,7 @@ def test_drivers_add_up(fitted, cells):
 
 
 def test_given_weights_are_used(cells, panel):
-    only = dict(zip(PARTS, (0.0, 0.0, 1.0), strict=True))
+    only = dict(zip(PARTS, (0.0, 0.0, 0.0, 1.0), strict=True))
     model = Pooled().fit_cells(cells, panel, ORIGIN, weights=only)
     assert np.ptp(model.predict(cells.x)) == pytest.approx(0)
 
@@ -154,7 +154,7 @@ def test_learning_origins_stop_where_the_past_is_too_thin(panel):
 
 
 def test_fitting_and_predicting_at_once_is_the_same(cells, panel):
-    given = dict(zip(PARTS, (0.3, 0.6, 0.1), strict=True))
+    given = dict(zip(PARTS, (0.2, 0.1, 0.6, 0.1), strict=True))
     model = Pooled(alpha=0.1, n_estimators=10, random_state=4)
     at_once = model.fit_predict_cells(cells, panel, ORIGIN, weights=given)
     assert at_once == pytest.approx(model.predict(cells.x), rel=1e-5)

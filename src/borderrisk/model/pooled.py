@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -14,32 +15,39 @@ from borderrisk.compute import map_parallel
 from borderrisk.errors import DataError
 from borderrisk.features.catalogue import feature, is_feature
 from borderrisk.model.cells import COORDINATES, CellTable
-from borderrisk.model.estimators import Glm, RandomForest, make_estimator
+from borderrisk.model.estimators import make_estimator
 from borderrisk.model.estimators.base import IntensityEstimator, Training, covariates, read_table
 from borderrisk.model.estimators.kernel import kernel_sum
 from borderrisk.model.estimators.spatial import RADIUS_COLUMN
 from borderrisk.model.panel import RADIUS_PER_SIGMA, Panel
+from borderrisk.model.point_models import SPATIAL, Cache, fit_points
+from borderrisk.model.pooled_fit import (
+    HISTORY_KM,
+    MODELS,
+    PARTS,
+    PRIOR,
+    Choice,
+    Lesson,
+    Moment,
+    Settings,
+    choose,
+    fit_models,
+    geometric_mean,
+    given_choice,
+    models_called,
+    relative,
+)
 from borderrisk.model.pooled_parts import (
-    KDE_FLOOR,
     annual_rate,
-    best_bandwidth,
-    first_occurrence,
     learning_origins,
-    mixture_weights,
     own_sigma_km,
     thinned,
 )
 
-PARTS = ("history", "susceptibility", "even")
-# Pseudo-incidents of each part: what the weights are before anything was learned.
-PRIOR = (3.0, 3.0, 0.5)
 MIN_PAST = 8
-# Cells that weights are learned on; where there are more, a part of them.
+# Cells that choices are made on; where there are more, a part of them.
 MOST_LEARNING_CELLS = 10_000
-PERSISTENCE_YEARS = 2
 REPORTING_GROUP = "settlement"
-SPATIAL = ("kde", "history", "persistence")
-Cache = MutableMapping[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -65,18 +73,23 @@ class Decomposition:
 
 
 class Pooled(IntensityEstimator):
-    """History, susceptibility and an even share, pooled with weights learned on the past.
+    """History, recent history, susceptibility and an even share, pooled as the past would have it.
 
-    *History* is the kernel density of earlier incidents, each smoothed by its own location radius.
-    *Susceptibility* is the geometric mean of a log-linear Poisson model and a down-sampled random
-    forest, fitted on first occurrences: incidents count less the more there were around them
-    before, so that it learns about places rather than about recurrence. The linear pool keeps the
-    weights that would have foreseen the years before the origin best, each from its own past.
+    *History* is the kernel density of earlier incidents, each smoothed by its own location radius;
+    *recent* history that of the last year's, as incidents tend to be followed by others near by
+    (near repeats: Johnson et al. 2007, Journal of Quantitative Criminology 23).
+    *Susceptibility* is a log-linear Poisson model, a down-sampled random forest, or their geometric
+    mean, fitted on first occurrences: incidents count less the more there were around them before,
+    so that it learns about places rather than about recurrence. Bandwidth, models and the weights
+    of the linear pool are those that would have foreseen the years before the origin best, each
+    from its own past.
 
     Parameters
     ----------
-    bandwidth_km : float
-        Smoothing of the history besides the location radius.
+    bandwidth_km : float, optional
+        Smoothing of the history besides the location radius; chosen on the past when None.
+    models : {"both", "glm", "forest"}, optional
+        What makes the susceptibility; chosen on the past when None.
     reach_km : float
         Distance within which an incident counts as a recurrence.
     alpha : float, optional
@@ -84,7 +97,7 @@ class Pooled(IntensityEstimator):
     n_estimators : int
         Trees of the forest.
     learning_years : int
-        Most earlier years that weights are learned on.
+        Most earlier years that choices are made on.
     random_state : int, optional
         Seed.
 
@@ -92,12 +105,13 @@ class Pooled(IntensityEstimator):
     -----
     ``fit(X, y)`` takes a plain table like the other estimators (``x_km, y_km`` for the history,
     ``radius_km`` of rows with events if known); it has no dates, so nothing is learned about
-    weights and first occurrences. :meth:`fit_cells` uses the dates.
+    weights, recent history and first occurrences. :meth:`fit_cells` uses the dates.
     """
 
     def __init__(
         self,
-        bandwidth_km: float = 5.0,
+        bandwidth_km: float | None = None,
+        models: str | None = None,
         reach_km: float = 15.0,
         alpha: float | None = None,
         n_estimators: int = 100,
@@ -105,27 +119,46 @@ class Pooled(IntensityEstimator):
         random_state: int | None = 0,
     ):
         self.bandwidth_km = bandwidth_km
+        self.models = models
         self.reach_km = reach_km
         self.alpha = alpha
         self.n_estimators = n_estimators
         self.learning_years = learning_years
         self.random_state = random_state
 
+    @property
+    def _bandwidths(self) -> tuple[float, ...]:
+        return HISTORY_KM if self.bandwidth_km is None else (float(self.bandwidth_km),)
+
+    @property
+    def _choices(self) -> tuple[str, ...]:
+        return tuple(MODELS) if self.models is None else (self.models,)
+
+    @property
+    def _settings(self) -> Settings:
+        needed = {name for choice in self._choices for name in models_called(choice)}
+        fitted = tuple(name for name in MODELS["both"] if name in needed)
+        return Settings(self.reach_km, self.alpha, self.n_estimators, self.random_state, fitted)
+
     def _fit(self, training: Training) -> None:
         self.mean_rate_ = training.mean_rate
-        table = training.table
-        self._fit_susceptibility(table, training.presence, training.weight)
+        table, area = training.table, training.weight
+        inputs = table.drop(columns=RADIUS_COLUMN, errors="ignore")
+        fitted = fit_models(self._settings, inputs, training.presence, area)
+        self._set_models(inputs, fitted, self._choices[0])
         used = training.presence > 0
-        self.source_ = np.zeros((0, 2))
+        source = np.zeros((0, 2))
         if set(COORDINATES) <= set(table.columns):
-            self.source_ = table.loc[used, list(COORDINATES)].to_numpy(float)
-            if not np.all(np.isfinite(self.source_)):
+            source = table.loc[used, list(COORDINATES)].to_numpy(float)
+            if not np.all(np.isfinite(source)):
                 raise DataError("Coordinates x_km and y_km cannot be missing in rows with events.")
-        self.mass_ = training.presence[used][: len(self.source_)]
+        mass = training.presence[used][: len(source)]
         radius = table[RADIUS_COLUMN] if RADIUS_COLUMN in table else pd.Series(0.0, table.index)
-        own = np.nan_to_num(radius.to_numpy(float))[used][: len(self.source_)] / RADIUS_PER_SIGMA
-        self.sigma_ = np.hypot(own, self.bandwidth_km)
-        self._scale_history(table, training.weight)
+        own = np.nan_to_num(radius.to_numpy(float))[used][: len(source)] / RADIUS_PER_SIGMA
+        self.bandwidth_km_ = self._bandwidths[0]
+        self._set_sources(source, mass, np.zeros(len(mass)), np.hypot(own, self.bandwidth_km_))
+        self.susceptibility_scale_ = relative(self._susceptibility(table), area)[1]
+        self.history_scale_ = relative(self._history(table), area)[1] if len(source) else 1.0
         self._set_weights(np.array(PRIOR))
 
     def fit_cells(
@@ -148,13 +181,16 @@ class Pooled(IntensityEstimator):
         origin : date
             Date of the forecast.
         weights : mapping, optional
-            Weight of each of ``PARTS``; learned on earlier origins when None.
+            Weight of each of ``PARTS``; learned on earlier origins when None. With weights given
+            nothing is chosen: bandwidth and models are the parameters', or the usual ones.
         cache : dict, optional
             Keeps fits at earlier origins, to be shared between calls with the same cells, panel
             and parameters.
 
         Raises
         ------
+        ConfigError
+            If ``models`` is unknown.
         DataError
             If no incident lies before the origin.
         """
@@ -179,108 +215,90 @@ class Pooled(IntensityEstimator):
         """Fit, and return the density of each part in every cell, shape (cells, parts)."""
         origin = pd.Timestamp(origin)
         past = require_past(panel, origin)
-        parts, densities = self._parts_at(cells, past, origin, cache)
         read_table(self, cells.x, reset=True)
-        for name, value in vars(parts).items():
-            if name.endswith("_"):
-                setattr(self, name, value)
-        self.mean_rate_ = annual_rate(past, origin) / float(cells.area_100km2.sum())
         if weights is None:
-            found = self._learn(cells, past, origin, cache)
+            choice = self._choose(cells, past, origin, cache)
         else:
-            found = np.array([weights[name] for name in PARTS])
-        self._set_weights(found)
-        return densities
+            choice = given_choice(self._bandwidths[0], self._choices[0], weights)
+        moment = self._at(cells, past, origin, cache)
+        self.mean_rate_ = annual_rate(past, origin) / float(cells.area_100km2.sum())
+        self.bandwidth_km_ = choice.bandwidth_km
+        self._set_models(cells.x, moment.fitted, choice.models)
+        sigma = own_sigma_km(past, choice.bandwidth_km)
+        self._set_sources(moment.source, moment.weight, moment.recent, sigma)
+        self.susceptibility_scale_ = moment.susceptibility(choice.models)[1]
+        self.history_scale_ = moment.history(choice.bandwidth_km)[1]
+        self.recent_scale_ = moment.history(choice.bandwidth_km, recent=True)[1]
+        self._set_weights(choice.weights)
+        return moment.densities(choice.bandwidth_km, choice.models)
 
-    def _learn(
-        self, cells: CellTable, past: Panel, origin: pd.Timestamp, cache: Cache
-    ) -> np.ndarray:
-        """Weights under which earlier forecasts would have foreseen their next year best."""
+    def _choose(self, cells: CellTable, past: Panel, origin: pd.Timestamp, cache: Cache) -> Choice:
+        """Bandwidth, models and weights under which earlier forecasts would have been best."""
         if len(cells) > MOST_LEARNING_CELLS:
             cells, past = thinned(cells, past, MOST_LEARNING_CELLS, self.random_state)
             cache = {}
 
-        def foreseen(earlier: pd.Timestamp) -> tuple[np.ndarray, np.ndarray]:
+        def lesson(earlier: pd.Timestamp) -> Lesson | None:
             later = past.between(earlier, earlier + pd.DateOffset(years=1)).counts()
-            cell = np.flatnonzero(later)
-            if not len(cell):
-                return np.zeros((0, len(PARTS))), np.zeros(0)
-            _, densities = self._parts_at(cells, past.before(earlier), earlier, cache)
-            return densities[cell].astype(float), later[cell]
+            if not later.any():
+                return None
+            return Lesson(self._at(cells, past.before(earlier), earlier, cache), later)
 
         origins = learning_origins(past, origin, self.learning_years, MIN_PAST)
-        found = [(np.zeros((0, len(PARTS))), np.zeros(0)), *map_parallel(foreseen, origins)]
-        densities, counts = (np.concatenate(part) for part in zip(*found, strict=True))
-        return mixture_weights(densities, counts, np.array(PRIOR))
+        lessons = [found for found in map_parallel(lesson, origins) if found is not None]
+        return choose(lessons, self._bandwidths, self._choices)
 
-    def _parts_at(
-        self, cells: CellTable, past: Panel, origin: pd.Timestamp, cache: Cache
-    ) -> tuple[Pooled, np.ndarray]:
-        """Return the parts fitted on the incidents before an origin (kept by origin).
-
-        With them comes the density of each in every cell, float32, shape (cells, parts).
-        """
+    def _at(self, cells: CellTable, past: Panel, origin: pd.Timestamp, cache: Cache) -> Moment:
+        """Return what is fitted on the incidents before an origin (kept by origin)."""
         key = (origin, len(past))
         if key not in cache:
-            parts = Pooled(**self.get_params())
-            read_table(parts, cells.x, reset=True)
-            first = past.incidents["weight"].to_numpy(float)
-            first = first * first_occurrence(past, self.reach_km)
-            counts = np.asarray(past.mass.T @ first).ravel()
-            here = parts._fit_susceptibility(cells.x, counts, cells.area_100km2)
-            parts.source_ = past.incidents[["x", "y"]].to_numpy() / 1000
-            parts.mass_ = past.incidents["weight"].to_numpy(float)
-            parts.sigma_ = own_sigma_km(past, self.bandwidth_km)
-            before = parts._scale_history(cells.x, cells.area_100km2)
-            densities = np.column_stack([before, here, np.ones(len(cells))])
-            cache[key] = parts, densities.astype(np.float32)
+            cache[key] = Moment(cells, past, origin, self._settings)
         return cache[key]
 
-    def _fit_susceptibility(
-        self, table: pd.DataFrame, counts: np.ndarray, area: np.ndarray
-    ) -> np.ndarray:
-        """Fit both models; return the susceptibility of each row."""
-        table = table.drop(columns=RADIUS_COLUMN, errors="ignore")
+    def _set_models(self, table: pd.DataFrame, fitted: Mapping[str, Any], models: str) -> None:
         self.columns_ = [str(name) for name in table.columns]
-        seed = self.random_state
-        self.glm_ = Glm(self.alpha, random_state=seed).fit(table, counts, area)
-        forest = RandomForest(self.n_estimators, random_state=seed)
-        self.forest_ = forest.fit(table, counts, area)
+        self.models_ = models
+        self.glm_, self.forest_ = fitted.get("glm"), fitted.get("forest")
         self.susceptibility_scale_ = 1.0
-        here = self._susceptibility(table)
-        self.susceptibility_scale_ = float(np.average(here, weights=area))
         self.reporting_median_ = {
             name: float(np.nanmedian(table[name].to_numpy(float)))
             for name in reporting_columns(covariates(table))
         }
-        return here / self.susceptibility_scale_
+
+    def _set_sources(
+        self, source: np.ndarray, mass: np.ndarray, recent: np.ndarray, sigma: np.ndarray
+    ) -> None:
+        self.source_, self.mass_, self.recent_mass_, self.sigma_ = source, mass, recent, sigma
+        self.history_scale_ = self.recent_scale_ = 1.0
+
+    @property
+    def used_models(self) -> list[Any]:
+        """The fitted models whose geometric mean is the susceptibility."""
+        fitted = {"glm": self.glm_, "forest": self.forest_}
+        return [fitted[name] for name in MODELS[self.models_]]
 
     def _susceptibility(self, table: pd.DataFrame) -> np.ndarray:
-        table = table[self.columns_]
-        log = np.log(np.maximum(self.glm_.predict(table), 1e-300))
-        log += np.log(np.maximum(self.forest_.predict(table), 1e-300))
-        return np.exp(log / 2) / self.susceptibility_scale_
-
-    def _scale_history(self, table: pd.DataFrame, area: np.ndarray) -> np.ndarray:
-        """Give the history a mean of 1; return it for each row."""
-        self.history_scale_ = 1.0
-        before = self._history(table)
-        mean = float(np.average(before, weights=area)) if len(self.source_) else 1.0
-        self.history_scale_ = mean if mean > 0 else 1.0
-        return before / self.history_scale_
+        return geometric_mean(self.used_models, table[self.columns_]) / self.susceptibility_scale_
 
     def _history(self, table: pd.DataFrame) -> np.ndarray:
-        if not len(self.source_):
+        return self._kernel(table, self.mass_) / self.history_scale_
+
+    def _recent(self, table: pd.DataFrame) -> np.ndarray:
+        return self._kernel(table, self.recent_mass_) / self.recent_scale_
+
+    def _kernel(self, table: pd.DataFrame, mass: np.ndarray) -> np.ndarray:
+        used = mass > 0
+        if not used.any():
             return np.zeros(len(table))
         xy = table[list(COORDINATES)].to_numpy(float)
-        return kernel_sum(self.source_, self.mass_, self.sigma_, xy) / self.history_scale_
+        return kernel_sum(self.source_[used], mass[used], self.sigma_[used], xy)
 
     def _densities(self, table: pd.DataFrame) -> np.ndarray:
-        parts = [self._history(table), self._susceptibility(table), np.ones(len(table))]
-        return np.column_stack(parts)
+        parts = [self._history(table), self._recent(table), self._susceptibility(table)]
+        return np.column_stack([*parts, np.ones(len(table))])
 
     def _set_weights(self, found: np.ndarray) -> None:
-        used = np.array([len(self.source_) > 0, True, True])
+        used = np.array([self.mass_.any(), self.recent_mass_.any(), True, True])
         share = np.where(used, found, 0.0)
         self.weights_ = dict(zip(PARTS, (share / share.sum()).tolist(), strict=True))
 
@@ -298,7 +316,8 @@ class Pooled(IntensityEstimator):
         here = w["susceptibility"] * self._susceptibility(table) + w["even"]
         median = table.assign(**self.reporting_median_)
         usual = w["susceptibility"] * self._susceptibility(median) + w["even"]
-        history = 1 + w["history"] * self._history(table) / here
+        before = w["history"] * self._history(table) + w["recent"] * self._recent(table)
+        history = 1 + before / here
         susceptibility, reporting = usual * self.mean_rate_, here / usual
         return Decomposition(
             susceptibility * history * reporting, susceptibility, history, reporting
@@ -314,7 +333,7 @@ class Pooled(IntensityEstimator):
     def contributions(self, X: Any) -> pd.DataFrame:
         """Effect of each feature on log-intensity, and of the earlier incidents (``history``).
 
-        Features have their effect on log-susceptibility, the mean of both models' exact effects;
+        Features have their effect on log-susceptibility, the mean of its models' exact effects;
         ``history`` is all that pooling adds to it.
 
         Returns
@@ -325,10 +344,10 @@ class Pooled(IntensityEstimator):
         check_is_fitted(self)
         table = read_table(self, X, reset=False)
         inputs = table[self.columns_]
-        both = [self.glm_.contributions(inputs), self.forest_.contributions(inputs)]
-        parts = both[0].add(both[1], fill_value=0.0) / 2
+        each = [model.contributions(inputs) for model in self.used_models]
+        parts = reduce(lambda a, b: a.add(b, fill_value=0.0), each) / len(each)
         densities = self._densities(table)
-        pooled = np.log(self._pool(densities)) - np.log(densities[:, 1])
+        pooled = np.log(self._pool(densities)) - np.log(densities[:, PARTS.index("susceptibility")])
         return parts.reindex(columns=[c for c in self.columns_ if c in parts]).assign(
             history=pooled
         )
@@ -456,42 +475,10 @@ def fit_spatial(
     past = require_past(panel, origin)
     rate = annual_rate(past, origin)
     if name in SPATIAL:
-        return SpatialModel(name, _fit_points(name, given, cells, past, origin, rate, cache))
+        return SpatialModel(name, fit_points(name, given, cells, past, origin, rate, cache))
     counts = past.counts()
     estimator = make_estimator(name, given, seed)
     # Counts over the years that give the expected annual rate: the level is the same for all.
     return SpatialModel(
         name, estimator.fit(cells.x, counts, cells.area_100km2 * (counts.sum() / rate))
     )
-
-
-def _fit_points(
-    name: str,
-    given: dict[str, Any],
-    cells: CellTable,
-    past: Panel,
-    origin: pd.Timestamp,
-    rate: float,
-    cache: Cache | None,
-) -> IntensityEstimator:
-    """Fit an estimator of earlier incidents on their points, cells being the exposure."""
-    if name != "history":
-        key = ("bandwidth", origin, len(past))
-        kept = {} if cache is None else cache
-        if "bandwidth_km" not in given and key not in kept:
-            kept[key] = best_bandwidth(cells, past)
-        given = {"bandwidth_km": kept.get(key), "floor": KDE_FLOOR} | given
-    if name == "persistence":
-        recent = past.between(origin - pd.DateOffset(years=PERSISTENCE_YEARS), origin)
-        past = recent if len(recent) else past
-    kind = "history" if name == "history" else "kde"
-    points = pd.DataFrame(past.incidents[["x", "y"]].to_numpy() / 1000, columns=list(COORDINATES))
-    points[RADIUS_COLUMN] = past.incidents["radius_km"].to_numpy(float)
-    table = pd.concat([points, cells.x[list(COORDINATES)]], ignore_index=True)
-    weight = past.incidents["weight"].to_numpy(float)
-    counts = np.concatenate([weight, np.zeros(len(cells))])
-    years = weight.sum() / rate
-    exposure = np.concatenate([np.full(len(points), 1e-9), cells.area_100km2 * years])
-    if kind == "kde":
-        table = table.drop(columns=RADIUS_COLUMN)
-    return make_estimator(kind, given).fit(table, counts, exposure)

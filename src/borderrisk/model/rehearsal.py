@@ -75,23 +75,23 @@ def sharpened(exponent: float, own: float, refitted: list[float]) -> float:
 def pilots(model: SpatialModel, cells: CellTable, exponent: float) -> list[np.ndarray]:
     """Possible truths, as relative intensities of the domain's cells.
 
-    One for most models: the intensity to a power. The pooled model's susceptibility is the mean of
-    two models that disagree, and nothing says which is right: each is taken for the truth in turn.
+    One for most models: the intensity to a power. Two models of susceptibility that the pooled one
+    has fitted disagree, and nothing says which is right: each is taken for the truth in turn.
     """
     log = log_relative(model.intensity(cells), cells.area_100km2)
     shifts = [np.zeros(len(cells))]
     if isinstance(model.estimator, Pooled):
-        half = _disagreement(model.estimator, cells) / 2
-        shifts = [half, -half]
+        shifts = _disagreement(model.estimator, cells)
     return [_mean_one(np.exp(exponent * (log + shift)), cells.area_100km2) for shift in shifts]
 
 
-def _disagreement(estimator: Pooled, cells: CellTable) -> np.ndarray:
-    """Log-ratio of the two models of susceptibility."""
-    table = cells.x[estimator.columns_]
-    both = [estimator.glm_.predict(table), estimator.forest_.predict(table)]
-    logs = [log_relative(values, cells.area_100km2) for values in both]
-    return logs[0] - logs[1]
+def _disagreement(estimator: Pooled, cells: CellTable) -> list[np.ndarray]:
+    """Log-ratio of each fitted model of susceptibility to what is made of them."""
+    fitted = [model for model in (estimator.glm_, estimator.forest_) if model is not None]
+    table, area = cells.x[estimator.columns_], cells.area_100km2
+    logs = {id(model): log_relative(model.predict(table), area) for model in fitted}
+    pooled = np.mean([logs[id(model)] for model in estimator.used_models], axis=0)
+    return [log - pooled for log in logs.values()]
 
 
 def sharp(model: SpatialModel, cells: CellTable, exponent: float) -> np.ndarray:

@@ -39,7 +39,13 @@ SEEN = "seen"
 # Fixed beforehand, so that no fold is tuned on what it is scored on and each fit takes a fraction
 # of a second. Parameters that are given go first.
 QUICK: dict[str, dict[str, Any]] = {
-    "pooled": {"alpha": 0.1, "n_estimators": 50, "learning_years": 3},
+    "pooled": {
+        "alpha": 0.1,
+        "bandwidth_km": 5.0,
+        "models": "both",
+        "n_estimators": 50,
+        "learning_years": 3,
+    },
     "gam": {"alpha": 0.1, "max_rows": 4000},
     "glm": {"alpha": 0.1},
     "hist_gradient_boosting": {"n_folds": 0, "max_iter": 40, "max_rows": 4000},

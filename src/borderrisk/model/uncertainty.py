@@ -328,7 +328,9 @@ def frozen(model: SpatialModel, parameters: Mapping[str, Any] | None) -> dict[st
     """Return the parameters with what the full fit chose, so that a refit need not choose again."""
     given, estimator = dict(parameters or {}), model.estimator
     if isinstance(estimator, Pooled):
-        return given | {"alpha": estimator.glm_.alpha_}
+        alpha = {} if estimator.glm_ is None else {"alpha": estimator.glm_.alpha_}
+        chosen = {"bandwidth_km": estimator.bandwidth_km_, "models": estimator.models_}
+        return given | chosen | alpha
     if hasattr(estimator, "alpha_"):
         return given | {"alpha": estimator.alpha_}
     if hasattr(estimator, "n_iter_") and hasattr(estimator, "n_folds"):

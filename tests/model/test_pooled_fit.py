@@ -1,0 +1,119 @@
+from dataclasses import dataclass
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+
+from borderrisk.errors import ConfigError
+from borderrisk.model import pooled_fit as fit
+from borderrisk.model.panel import Panel
+from borderrisk.model.pooled import Pooled, fit_spatial
+from borderrisk.synthetic import make_world
+
+ORIGIN = pd.Timestamp("2019-01-01")
+
+
+@pytest.fixture(scope="module")
+def world():
+    return make_world(seed=3, incidents=150, shape=(24, 28), cell_size_m=20_000)
+
+
+@dataclass(frozen=True)
+class Year:
+    """A lesson in which the susceptibility of each pair of choices foresaw so much."""
+
+    counts: np.ndarray
+    foresaw: dict
+
+    def densities(self, bandwidth_km, models):
+        rows = np.ones((int((self.counts > 0).sum()), len(fit.PARTS)))
+        rows[:, fit.PARTS.index("susceptibility")] = self.foresaw[bandwidth_km, models]
+        return rows
+
+
+def chosen(incidents, other):
+    """Choose between (5, both), which is level with the even share, and (20, glm)."""
+    foresaw = {(5.0, "both"): 1.0, (5.0, "glm"): 1.0, (20.0, "both"): 1.0, (20.0, "glm"): other}
+    year = Year(np.array([incidents, 0.0]), foresaw)
+    return fit.choose([year], (5.0, 20.0), ("both", "glm"))
+
+
+def test_what_foresaw_the_past_is_taken_if_the_evidence_is_strong():
+    # With weights that learn, 20 incidents at 4 times the density are worth far more than 3 nats,
+    # 2 incidents less.
+    assert (chosen(20, 4.0).bandwidth_km, chosen(20, 4.0).models) == (20.0, "glm")
+    assert (chosen(2, 4.0).bandwidth_km, chosen(2, 4.0).models) == (5.0, "both")
+    assert chosen(20, 4.0).weights[fit.PARTS.index("susceptibility")] > 0.8
+
+
+def test_without_earlier_years_the_usual_is_kept():
+    choice = fit.choose([], fit.HISTORY_KM, tuple(fit.MODELS))
+    assert (choice.bandwidth_km, choice.models) == (5.0, "both")
+    assert choice.weights == pytest.approx(np.array(fit.PRIOR) / 7)
+
+
+def test_recent_incidents_are_those_of_the_last_year(cells, panel):
+    past = panel.before(ORIGIN)
+    settings = fit.Settings(15.0, 0.1, 5, 0, ("glm",))
+    moment = fit.Moment(cells, past, ORIGIN, settings)
+    last = past.incidents["date"] >= "2018-01-01"
+    assert np.array_equal(moment.recent, np.where(last, past.incidents["weight"], 0.0))
+    densities = moment.densities(5.0, "glm")
+    mean = np.average(densities, axis=0, weights=cells.area_100km2)
+    assert mean == pytest.approx(np.ones(4), rel=1e-4)
+    alone = fit.Moment(cells, past.subset(last), ORIGIN, settings)
+    assert densities[:, 1] == pytest.approx(alone.densities(5.0, "glm")[:, 0], rel=1e-5)
+
+
+def test_a_year_that_repeats_the_last_one_gives_the_recent_part_weight(cells, panel, world):
+    """Every year has its own place, and each incident is followed by one there the year after."""
+    rng = np.random.default_rng(0)
+    centre = rng.uniform(-150_000, 150_000, (11, 2))
+    rows = [
+        (2008 + k, *xy) for k in range(11) for xy in np.repeat(centre[max(k - 1, 0) : k + 1], 8, 0)
+    ]
+    table = panel.incidents.iloc[np.zeros(len(rows), int)].reset_index(drop=True)
+    day = pd.to_datetime([f"{year}-06-01" for year, *_ in rows])
+    table = table.assign(
+        incident_id=[f"R{k}" for k in range(len(rows))], radius_km=2.0, weight=1.0,
+        x=[x for _, x, _ in rows], y=[y for *_, y in rows], date=day, date_end=day,
+    )  # fmt: skip
+    repeats = fit_spatial("pooled", {"n_estimators": 10, "alpha": 1.0}, cells,
+                          spread(panel, table, world), ORIGIN).estimator.weights_  # fmt: skip
+    usual = fit_spatial("pooled", {"n_estimators": 10, "alpha": 1.0}, cells, panel, ORIGIN)
+    assert repeats["recent"] > 0.4
+    assert usual.estimator.weights_["recent"] < 0.1
+
+
+def spread(panel, table, world):
+    """Return a panel of incidents at given places in grid metres."""
+    points = gpd.points_from_xy(table["x"], table["y"], crs=world.grid.crs).to_crs(4326)
+    columns = world.incidents.columns.drop("geometry")
+    given = world.incidents.iloc[np.zeros(len(table), int)][columns].reset_index(drop=True)
+    same = [c for c in ("incident_id", "date", "date_end", "radius_km", "weight") if c in given]
+    given = given.assign(**{name: table[name].to_numpy() for name in same})
+    return Panel.build(
+        gpd.GeoDataFrame(given, geometry=points, crs=4326), world.grid,
+        world.dataset["domain"].to_numpy(),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("models", ["glm", "forest", "both"])
+def test_drivers_add_up_and_factors_multiply_whatever_was_chosen(models, cells, panel):
+    model = Pooled(models=models, n_estimators=10, alpha=0.1).fit_cells(cells, panel, ORIGIN)
+    assert (model.glm_ is None) == (models == "forest")
+    assert (model.forest_ is None) == (models == "glm")
+    gap = model.contributions(cells.x).sum(axis=1) - np.log(model.predict(cells.x))
+    assert np.ptp(gap) < 1e-6
+    d = model.decompose(cells.x)
+    assert d.susceptibility * d.history * d.reporting == pytest.approx(model.predict(cells.x))
+    weights = model.weights_
+    again = Pooled(**{**model.get_params(), "bandwidth_km": model.bandwidth_km_})
+    found = again.fit_predict_cells(cells, panel, ORIGIN, weights=weights)
+    assert found == pytest.approx(model.predict(cells.x), rel=1e-5)
+
+
+def test_an_unknown_choice_of_models_is_an_error(cells, panel):
+    with pytest.raises(ConfigError, match=r"one of both, glm, forest \(got 'gam'\)"):
+        Pooled(models="gam").fit_cells(cells, panel, ORIGIN)
