@@ -6,6 +6,7 @@ from borderrisk.model.metrics import information_gain
 from borderrisk.model.planted import (
     expected_bits,
     interval_coverage,
+    over_worlds,
     planted_test,
     sum_coverage,
 )
@@ -113,6 +114,20 @@ def test_coverage_by_hand(cells, truth, panel):
     assert every == {"risk_class": "all", "cells": n, "covered": pytest.approx(1 - 30 / n)}
     exact = Intervals(chance, chance, ranks, ranks, none, 0.9)
     assert interval_coverage(model, exact, cells, truth[study])[0]["covered"] == 1
+
+
+def test_worlds_are_pooled_by_cells_with_their_range():
+    def one(covered, cells, sums):
+        rows = [{"risk_class": "all", "cells": cells, "covered": covered}]
+        return {"rows": ["own"], "coverage": rows, "sums": {"parts": 4, "covered": sums}}
+
+    found = over_worlds([one(0.8, 100, 1.0), one(1.0, 300, 0.5)])
+    assert found["coverage"] == [
+        {"risk_class": "all", "cells": 400, "covered": pytest.approx(0.95), "low": 0.8, "high": 1.0}
+    ]
+    assert found["sums"] == {"parts": 8, "covered": pytest.approx(0.75), "low": 0.5, "high": 1.0}
+    assert (found["worlds"], found["rows"]) == (2, ["own"])
+    assert over_worlds([one(0.8, 100, 1.0)]) == one(0.8, 100, 1.0)
 
 
 def test_coverage_of_sums_by_hand():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -98,6 +98,43 @@ def planted_test(
     if progress is not None:
         progress(total, total)
     return found
+
+
+def over_worlds(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Pool the coverage of several worlds; everything else is the first one's.
+
+    The errors of one world lie in patches, so whether its cells are held is hardly more than a few
+    draws, and a class of one says little.
+
+    Parameters
+    ----------
+    found : sequence of dict
+        From :func:`planted_test`.
+
+    Returns
+    -------
+    dict
+        As the first; rows of ``coverage`` and ``sums`` are over all cells and parts, with ``low,
+        high``, the least and greatest share in any one world, and ``worlds`` is their number.
+    """
+    first = dict(found[0])
+    if len(found) < 2 or "coverage" not in first:
+        return first
+    labels = dict.fromkeys(row["risk_class"] for one in found for row in one["coverage"])
+    rows = [row for one in found for row in one["coverage"]]
+    first["coverage"] = [
+        {"risk_class": label, **_pooled([r for r in rows if r["risk_class"] == label], "cells")}
+        for label in labels
+    ]
+    if all("sums" in one for one in found):
+        first["sums"] = _pooled([one["sums"] for one in found], "parts")
+    return first | {"worlds": len(found)}
+
+
+def _pooled(rows: Sequence[Mapping[str, Any]], counted: str) -> dict[str, Any]:
+    counts, covered = ([row[key] for row in rows] for key in (counted, "covered"))
+    share = float(np.average(covered, weights=counts))
+    return {counted: sum(counts), "covered": share, "low": min(covered), "high": max(covered)}
 
 
 def _row(name: str, intensity: np.ndarray, area: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
