@@ -1,15 +1,17 @@
 """Time of the intervals of a shipped config, and their coverage on worlds of known truth.
 
 ``python -m benchmarks.bootstrap`` times 200 replicates of ``configs/eastern-border.yaml`` in two
-processes (reading its inputs is not counted). ``--worlds 0 11 12`` reports instead how often the
-intervals of these synthetic worlds hold the truth: of cells, overall and by risk class, and of sums
-over the land behind segments of the border.
+processes (reading its inputs is not counted). With ``--side 671 --replicates 20`` it times those of
+a synthetic world of 671 by 671 cells of 1 km instead, and tells the peak of memory. ``--worlds 0 11
+12`` reports how often the intervals of these synthetic worlds hold the truth: of cells, overall and
+by risk class, and of sums over the land behind segments of the border.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import resource
 import time
 from pathlib import Path
 
@@ -47,6 +49,23 @@ def timed(replicates: int, scheduler: str, workers: int) -> None:
     print(f"  {seconds:.1f} s, fit included (target {TARGET_S:g})")
 
 
+def large(side: int, replicates: int, scheduler: str, workers: int) -> None:
+    """Print seconds and peak memory of the bootstrap of a large world."""
+    world = make_world(seed=1, incidents=400, shape=(side, side), cell_size_m=1000.0)
+    cells, panel = world.cells(), world.panel()
+    model = fit_spatial("pooled", {}, cells, panel, AFTER)
+    begin = time.perf_counter()
+    bootstrap_intervals(
+        "pooled", {}, cells, panel, AFTER, model=model, replicates=replicates, level=LEVEL,
+        horizon_days=HORIZON_DAYS, seed=0, scheduler=scheduler, workers=workers,
+    )  # fmt: skip
+    seconds = time.perf_counter() - begin
+    peaks = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    own, child = (resource.getrusage(who).ru_maxrss / 1e6 for who in peaks)
+    print(f"{replicates} replicates, {len(cells):,} cells, {scheduler}, fit not included")
+    print(f"  {seconds:.1f} s, peak {own:.2f} GB, of the largest worker {child:.2f} GB")
+
+
 def coverage(seed: int, incidents: int, replicates: int) -> np.ndarray:
     """Share of cells whose interval holds the truth: overall, classes 1-5; then of segments."""
     world = make_world(seed=seed, incidents=incidents)
@@ -80,10 +99,14 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=200)
     parser.add_argument("--scheduler", default="processes")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--side", type=int, help="cells along a large synthetic world")
     parser.add_argument("--worlds", type=int, nargs="+", metavar="SEED")
     parser.add_argument("--incidents", type=int, default=400)
     args = parser.parse_args()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before the run")
+    if args.side:
+        large(args.side, args.replicates, args.scheduler, args.workers)
+        return
     if not args.worlds:
         timed(args.replicates, args.scheduler, args.workers)
         return
