@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.variants import ceilings, observed, report, worlds
 from benchmarks.variants.moments import Record
 from benchmarks.variants.pooling import Recipe, forecast, learn
-from benchmarks.variants.recipes import HALF_LIVES, SHIPPED, recipes
+from benchmarks.variants.recipes import SHIPPED, USUAL, recipes
 from borderrisk.model.backtest import SUBSETS
 from borderrisk.model.planted import expected_bits
 from borderrisk.model.pooled import fit_spatial
@@ -54,7 +54,7 @@ def _told(text: str) -> None:
 def _on_data(wanted: tuple[str, ...] | list[str]) -> None:
     record, tests = observed.read()
     forms = recipes(incidents_differ=True)
-    check(forms[0], record, tests[-1])
+    check(record, tests[-1])
     alone = ceilings.singles(record, tests)
     single = {name: observed.scored(record.cells, tests, one) for name, one in alone.items()}
     years = ", ".join(f"{test.origin:%Y} ({len(test.later.new)})" for test in tests)
@@ -66,22 +66,22 @@ def _on_data(wanted: tuple[str, ...] | list[str]) -> None:
         found |= {f"({name} by itself)": single[name] for name in REFERENCES}
         print("\nShipped data: bits per incident, difference to the shipped form\n")
         print(report.observed_table(found, single["kde"]))
-        _learned(record, tests, {form.name: form for form in forms})
+        _learned(record, tests)
 
 
-def check(form: Recipe, record: Record, test: observed.Test) -> None:
+def check(record: Record, test: observed.Test) -> None:
     """Raise if the first form is not the product's own model."""
     own = fit_spatial("pooled", {}, record.cells, record.panel, test.origin, record.seed)
     intensity, area = own.intensity(record.cells), record.cells.area_100km2
     intensity /= np.average(intensity, weights=area)
-    difference = np.abs(forecast(form, record, test.origin) / intensity - 1).max()
+    difference = np.abs(forecast(USUAL, record, test.origin, USUAL) / intensity - 1).max()
     if difference > _SAME:
-        raise RuntimeError(f"The form {form.name!r} differs from the product by {difference:.1e}.")
+        raise RuntimeError(f"The form {SHIPPED!r} differs from the product by {difference:.1e}.")
 
 
 def _scored(form: Recipe, record: Record, tests: list[observed.Test]) -> observed.Score:
     start = time.perf_counter()
-    intensities = [forecast(form, record, test.origin) for test in tests]
+    intensities = [forecast(form, record, test.origin, USUAL) for test in tests]
     _told(f"{form.name}: {time.perf_counter() - start:.1f} s")
     return observed.scored(record.cells, tests, intensities)
 
@@ -92,9 +92,9 @@ def _ceilings(
     alone: dict[str, list[np.ndarray]],
     single: dict[str, observed.Score],
 ) -> None:
-    three = [ceilings.three(record, test) for test in tests]
-    four = [np.column_stack([x, y]) for x, y in zip(three, alone["kde"], strict=True)]
-    shipped = _scored(recipes(incidents_differ=True)[0], record, tests)
+    own = [ceilings.own_parts(record, test) for test in tests]
+    more = [np.column_stack([x, y]) for x, y in zip(own, alone["kde"], strict=True)]
+    shipped = _scored(USUAL, record, tests)
     found = {SHIPPED: dict.fromkeys(SUBSETS, shipped)}
     found |= {f"{n} by itself": dict.fromkeys(SUBSETS, score) for n, score in single.items()}
     found |= {
@@ -102,10 +102,10 @@ def _ceilings(
         for name, aim in (("single, by bits", "bits"), ("single, by capture", "captured"))
     }
     mixes = {
-        "linear, by bits": (three, ceilings.best_bits),
-        "linear, by capture": (three, ceilings.best_capture),
-        "linear with KDE, by bits": (four, ceilings.best_bits),
-        "log-linear, by bits": (three, ceilings.best_product),
+        "linear, by bits": (own, ceilings.best_bits),
+        "linear, by capture": (own, ceilings.best_capture),
+        "linear with KDE, by bits": (more, ceilings.best_bits),
+        "log-linear, by bits": (own, ceilings.best_product),
     }
     found |= {
         f"hindsight: {name}": {
@@ -117,15 +117,13 @@ def _ceilings(
     print(report.ceiling_table(found, single["kde"]))
 
 
-def _learned(record: Record, tests: list[observed.Test], forms: dict[str, Recipe]) -> None:
-    lives = ("none", *(f"{years:g} y" for years in HALF_LIVES))
-    print("\nLearned at each origin:")
-    for name in (n for n in forms if n.startswith("half-life learned")):
-        chosen = [learn(forms[name], record, test.origin).choice for test in tests]
-        print(f"{name}: {', '.join(lives[k] for k in chosen)}")
-    for name in (SHIPPED, "log-linear pool", *(n for n in forms if n.startswith("near-repeat"))):
-        weights = [learn(forms[name], record, test.origin).weights for test in tests]
-        print(f"{name}: {'; '.join(' '.join(f'{w:.2f}' for w in each) for each in weights)}")
+def _learned(record: Record, tests: list[observed.Test]) -> None:
+    print("\nWhat the shipped form learned:")
+    for test in tests:
+        found = learn(USUAL, record, test.origin, USUAL)
+        shares = " ".join(f"{weight:.2f}" for weight in found.weights)
+        print(f"{test.origin:%Y}: {found.pair.bandwidth_km:g} km, "
+              f"{' and '.join(found.pair.models)}, shares {shares}")  # fmt: skip
 
 
 def _on_worlds(seeds: tuple[int, ...]) -> None:
@@ -148,7 +146,7 @@ def planted_bits(planted: worlds.Planted) -> dict[str, float]:
     record, inside = planted.record, planted.record.cells.study
     area, truth = record.cells.study_area_100km2[inside], planted.truth[inside]
     found = {
-        form.name: forecast(form, record, planted.origin)
+        form.name: forecast(form, record, planted.origin, USUAL)
         for form in recipes(incidents_differ=False)
     }
     for name in REFERENCES:

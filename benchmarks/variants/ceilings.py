@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -10,8 +11,8 @@ from scipy.sparse import csr_matrix
 
 from benchmarks.variants.moments import Record
 from benchmarks.variants.observed import SHARE, Score, Test, scored
-from benchmarks.variants.pooling import Lesson, geometric, geometric_weights
-from benchmarks.variants.recipes import shipped
+from benchmarks.variants.pooling import Lesson, geometric, geometric_weights, learn
+from benchmarks.variants.recipes import USUAL, shipped
 from borderrisk.model import metrics
 from borderrisk.model.backtest import COSTLY
 from borderrisk.model.pooled import fit_spatial
@@ -20,13 +21,14 @@ from borderrisk.model.uncertainty import frozen
 
 SINGLES = ("gam", "glm", "hist_gradient_boosting", "random_forest", "history")
 BASELINE = "kde"
-_KEPT, _GRID = 6, 20
+_KEPT, _GRID = 6, 12
 Best = Callable[[np.ndarray, np.ndarray, csr_matrix], np.ndarray]
 
 
-def three(record: Record, test: Test) -> np.ndarray:
+def own_parts(record: Record, test: Test) -> np.ndarray:
     """Return the parts of the shipped model, shape (cells, parts)."""
-    return shipped(record.at(test.origin))
+    pair = learn(USUAL, record, test.origin, USUAL).pair
+    return shipped(record.at(test.origin), pair)
 
 
 def singles(record: Record, tests: Sequence[Test]) -> dict[str, list[np.ndarray]]:
@@ -70,6 +72,7 @@ def best_capture(densities: np.ndarray, area: np.ndarray, mass: csr_matrix) -> n
     return pools[int(np.argmax(caught))]
 
 
+@cache
 def lattice(parts: int, steps: int) -> np.ndarray:
     """Return all shares of some parts in whole steps, shape (shares, parts).
 

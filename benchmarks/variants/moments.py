@@ -15,7 +15,11 @@ from borderrisk.model.estimators.kernel import kernel_sum
 from borderrisk.model.panel import Panel
 from borderrisk.model.pooled_parts import first_occurrence, own_sigma_km
 
-BANDWIDTH_KM, REACH_KM, TREES = 5.0, 15.0, 100
+REACH_KM, TREES = 15.0, 100
+GLM, FOREST, GAM, BOOSTING = "glm", "random_forest", "gam", "hist_gradient_boosting"
+MONOTONE = "boosting that falls with some columns"
+# Those: nearer to a border or to a settlement never lowers the risk.
+FALLING = ("border_distance", "settlement_distance", "hours_from_border")
 
 
 @dataclass(frozen=True)
@@ -63,10 +67,9 @@ class Moment:
         """Weight of each incident as evidence about places."""
         return self.once("first", lambda: first_occurrence(self.past, REACH_KM))
 
-    @property
-    def sigma(self) -> np.ndarray:
-        """Bandwidth of each incident from its own radius, km."""
-        return own_sigma_km(self.past, BANDWIDTH_KM)
+    def sigma(self, bandwidth_km: float) -> np.ndarray:
+        """Bandwidth of each incident from its own radius and a fixed part, km."""
+        return own_sigma_km(self.past, bandwidth_km)
 
     def history(self, key: Hashable, weight: np.ndarray, sigma: np.ndarray) -> np.ndarray:
         """Kernel density of the incidents in every cell."""
@@ -79,38 +82,53 @@ class Moment:
         return self.once(("history", key), work)
 
     def fitted(
+        self, label: str, key: Hashable, weight: np.ndarray, exposure: np.ndarray, trees: int
+    ) -> np.ndarray:
+        """Density that an estimator of features learns from weighted incidents."""
+
+        def work() -> np.ndarray:
+            name, given = self._estimator(label, trees)
+            model = make_estimator(name, given, self.seed)
+            model.fit(self.cells.x, np.asarray(self.past.mass.T @ weight).ravel(), exposure)
+            return self.relative(model.predict(self.cells.x))
+
+        return self.once((label, key), work)
+
+    def _estimator(self, label: str, trees: int) -> tuple[str, dict[str, Any]]:
+        if label == FOREST:
+            return FOREST, {"n_estimators": trees}
+        if label == MONOTONE:
+            names = [name for name in self.cells.features if name.startswith(FALLING)]
+            return BOOSTING, {"monotone": dict.fromkeys(names, -1)}
+        return label, {}
+
+    def susceptibility(
         self,
-        name: str,
+        models: tuple[str, ...],
         key: Hashable,
         weight: np.ndarray,
         exposure: np.ndarray | None = None,
-        given: dict[str, Any] | None = None,
+        trees: int = TREES,
     ) -> np.ndarray:
-        """Density that an estimator of features learns from weighted incidents."""
+        """Geometric mean of models of features, fitted on weighted incidents.
+
+        Parameters
+        ----------
+        models : tuple of str
+            Names of estimators, or ``MONOTONE``.
+        key : hashable
+            Stands for the weights and the exposure.
+        weight : ndarray, shape (incidents,)
+            What each incident counts.
+        exposure : ndarray, shape (cells,), optional
+            What the cells count as background; their area when None.
+        trees : int
+            Of a forest.
+        """
         area = self.cells.area_100km2 if exposure is None else exposure
-
-        def work() -> np.ndarray:
-            model = make_estimator(name, given, self.seed)
-            model.fit(self.cells.x, np.asarray(self.past.mass.T @ weight).ravel(), area)
-            return self.relative(model.predict(self.cells.x))
-
-        return self.once((name, key), work)
-
-
-def susceptibility(
-    moment: Moment,
-    key: Hashable,
-    weight: np.ndarray,
-    exposure: np.ndarray | None = None,
-    models: tuple[str, ...] = ("glm", "random_forest"),
-) -> np.ndarray:
-    """Geometric mean of models of features, fitted on weighted incidents."""
-    logs = []
-    for name in models:
-        given = {"n_estimators": TREES} if name == "random_forest" else None
-        fitted = moment.fitted(name, key, weight, exposure, given)
-        logs.append(np.log(np.maximum(fitted, 1e-300)))
-    return moment.relative(np.exp(np.mean(logs, axis=0)))
+        each = [self.fitted(label, key, weight, area, trees) for label in models]
+        logs = [np.log(np.maximum(fitted, 1e-300)) for fitted in each]
+        return self.relative(np.exp(np.mean(logs, axis=0)))
 
 
 @dataclass

@@ -4,18 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
 
 from benchmarks.variants.moments import Moment, Record
-from borderrisk.model.pooled import MIN_PAST, PRIOR
+from borderrisk.model.pooled import MIN_PAST
+from borderrisk.model.pooled_fit import PRIOR, STRONG
 from borderrisk.model.pooled_parts import KDE_FLOOR, learning_origins, mixture_weights
 
 LEARNING_YEARS = 20
 _MOST_POWER = 2.0
-Parts = Callable[[Moment], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What the shipped form chooses besides weights.
+
+    Attributes
+    ----------
+    bandwidth_km : float
+        Fixed part of the smoothing of the history.
+    models : tuple of str
+        Estimators that make the susceptibility.
+    """
+
+    bandwidth_km: float
+    models: tuple[str, ...]
+
+
+Parts = Callable[[Moment, Pair], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -34,14 +54,14 @@ class Lesson:
     counts: np.ndarray
 
 
-def lessons(record: Record, parts: Parts, origin: pd.Timestamp) -> list[Lesson]:
+def lessons(record: Record, parts: Parts, pair: Pair, origin: pd.Timestamp) -> list[Lesson]:
     """Years before an origin, each with the densities from its own past."""
     past = record.at(origin).past
     found = []
     for earlier in learning_origins(past, origin, LEARNING_YEARS, MIN_PAST):
         counts = past.between(earlier, earlier + pd.DateOffset(years=1)).counts()
         if counts.any():
-            found.append(Lesson(parts(record.at(earlier)), counts))
+            found.append(Lesson(parts(record.at(earlier), pair), counts))
     return found
 
 
@@ -67,12 +87,13 @@ def linear(densities: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return densities @ (share / share.sum())
 
 
-def log_score(taught: Sequence[Lesson], weights: np.ndarray) -> float:
-    """Log-likelihood of the lessons' incidents under a linear pool."""
-    return sum(
-        float(lesson.counts @ np.log(np.maximum(linear(lesson.densities, weights), 1e-300)))
-        for lesson in taught
-    )
+def evidence(taught: Sequence[Lesson], weights: np.ndarray, prior: np.ndarray) -> float:
+    """Log-posterior of the shares of a linear pool, as the shipped model compares its choices."""
+    total = float(prior @ np.log(np.maximum(weights, 1e-300)))
+    for lesson in taught:
+        pool = np.maximum(lesson.densities @ weights, 1e-300)
+        total += float(lesson.counts @ np.log(pool))
+    return total
 
 
 def geometric(densities: np.ndarray, powers: np.ndarray) -> np.ndarray:
@@ -108,19 +129,25 @@ class Recipe:
     ----------
     name : str
         What differs from the shipped form.
-    choices : tuple of callables
-        Give the densities at a moment, shape (cells, parts). Of several, the one under which
-        earlier years were most likely.
+    parts : tuple of callables
+        Give the densities at a moment, shape (cells, parts).
+    pairs : tuple of Pair, optional
+        To choose from; the pair that the shipped form chooses at the same origin when None. Of all
+        parts and pairs the first is the usual one.
     prior : tuple of float
         Pseudo-incidents of each part.
     pool : {"linear", "geometric", "fixed"}
         Fixed is linear with the prior as weights.
+    lead : float
+        Evidence that it takes to leave the usual choice.
     """
 
     name: str
-    choices: tuple[Parts, ...]
+    parts: tuple[Parts, ...]
+    pairs: tuple[Pair, ...] | None = None
     prior: tuple[float, ...] = PRIOR
     pool: str = "linear"
+    lead: float = STRONG
 
 
 @dataclass(frozen=True)
@@ -129,38 +156,49 @@ class Learned:
 
     Attributes
     ----------
-    choice : int
-        Which of the recipe's choices.
+    parts, pair
+        What was chosen.
     weights : ndarray, shape (parts,)
         Shares, or powers of a geometric pool.
     """
 
-    choice: int
+    parts: Parts
+    pair: Pair
     weights: np.ndarray
 
 
-def learn(recipe: Recipe, record: Record, origin: pd.Timestamp) -> Learned:
-    """Choose parts and weights on the years before an origin."""
-    prior = np.array(recipe.prior)
+def learn(recipe: Recipe, record: Record, origin: pd.Timestamp, usual: Recipe) -> Learned:
+    """Choose parts, pair and weights on the years before an origin.
+
+    Parameters
+    ----------
+    recipe, record, origin
+        Form, data and date.
+    usual : Recipe
+        The shipped form, whose pair is taken over by forms that choose none.
+    """
+    prior, pairs = np.array(recipe.prior), recipe.pairs
+    if pairs is None:
+        now = record.at(origin)
+        pairs = (now.once("pair", lambda: learn(usual, record, origin, usual).pair),)
     if recipe.pool == "fixed":
-        return Learned(0, prior / prior.sum())
-    if recipe.pool == "geometric":
-        taught = lessons(record, recipe.choices[0], origin)
-        return Learned(0, geometric_weights(taught, prior, record.cells.area_100km2))
-    scores, weights = [], []
-    for parts in recipe.choices:
-        taught = lessons(record, parts, origin)
-        weights.append(linear_weights(taught, prior))
-        scores.append(log_score(taught, weights[-1]))
-    best = int(np.argmax(scores))
-    return Learned(best, weights[best])
+        return Learned(recipe.parts[0], pairs[0], prior / prior.sum())
+    found, scores = [], []
+    for parts, pair in product(recipe.parts, pairs):
+        taught = lessons(record, parts, pair, origin)
+        if recipe.pool == "geometric":
+            weights = geometric_weights(taught, prior, record.cells.area_100km2)
+            return Learned(parts, pair, weights)
+        weights = linear_weights(taught, prior)
+        found.append(Learned(parts, pair, weights))
+        scores.append(evidence(taught, weights, prior))
+    scores[0] += recipe.lead
+    return found[int(np.argmax(scores))]
 
 
-def forecast(
-    recipe: Recipe, record: Record, origin: pd.Timestamp, learned: Learned | None = None
-) -> np.ndarray:
+def forecast(recipe: Recipe, record: Record, origin: pd.Timestamp, usual: Recipe) -> np.ndarray:
     """Relative intensity in every cell of the domain after an origin, shape (cells,)."""
-    learned = learn(recipe, record, origin) if learned is None else learned
-    densities = recipe.choices[learned.choice](record.at(origin))
+    learned = learn(recipe, record, origin, usual)
+    densities = learned.parts(record.at(origin), learned.pair)
     pool = geometric if recipe.pool == "geometric" else linear
     return pool(densities, learned.weights)
