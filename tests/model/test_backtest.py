@@ -74,6 +74,26 @@ def test_a_place_is_new_when_no_known_incident_lies_near(panel):
     assert bt.new_places(known, later, 15.0).tolist() == [False, False, True]
 
 
+def test_repeat_ground_is_near_what_was_known_at_the_origin(cells, panel, forecasts):
+    for forecast in forecasts:
+        past = panel.before(forecast.origin).incidents[["x", "y"]].to_numpy()
+        x, y = (axis[cells.mask][cells.study] for axis in cells.grid.centres())
+        apart = np.hypot(x[:, None] - past[:, 0], y[:, None] - past[:, 1])
+        assert np.array_equal(forecast.near, apart.min(axis=1) <= 15_000)
+        grounds = [forecast.ground(name) for name in bt.SUBSETS]
+        assert np.array_equal(grounds[1] | grounds[2], grounds[0])
+        assert not (grounds[1] & grounds[2]).any()
+        assert 0 < grounds[1].sum() < len(grounds[1])
+
+
+def test_a_cell_is_repeat_ground_up_to_the_radius(cells, panel):
+    x, y = (axis[cells.mask][cells.study] for axis in cells.grid.centres())
+    known = panel.take([0])
+    known.incidents[["x", "y"]] = [[x[0] + 15_000, y[0]]]
+    assert bt.repeat_ground(cells, known, 15.0)[0]
+    assert not bt.repeat_ground(cells, known, 14.9)[0]
+
+
 def test_border_capture_counts_kilometres(cells):
     study = np.flatnonzero(cells.mask.ravel())[cells.study]
     near = study[: len(study) // 2]

@@ -149,3 +149,43 @@ def test_blocks_widen_the_interval():
 
 def test_no_incidents_no_difference():
     assert np.isnan(metrics.paired_difference([], [], [])).all()
+
+
+def test_neighbouring_blocks_are_drawn_together_by_hand():
+    # Eight origins, the first four worth 0 and the last four 1. One at a time, the sum of eight is
+    # binomial: 2 and 6 of 8 at the 5 and 95 % points. In runs of two, worth 0, 1/2 or 1 with
+    # chances 3/8, 2/8, 3/8: four of them sum to 0 with chance 0.020, to 1/2 or less with 0.072.
+    score, block = np.repeat([0.0, 1.0], 4), np.arange(8)
+    alone = metrics.paired_difference(score, np.zeros(8), block, draws=20_000)
+    pairs = metrics.paired_difference(score, np.zeros(8), block, span=2, draws=20_000)
+    assert alone == (0.5, 0.25, 0.75)
+    assert pairs == (0.5, 0.125, 0.875)
+
+
+def test_overlapping_test_periods_widen_the_interval():
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        year = rng.normal(size=31)
+        score, block = (year[:-1] + year[1:]) / 2, np.arange(30)
+        alone, pairs = (
+            metrics.paired_difference(score, np.zeros(30), block, span=span) for span in (1, 2)
+        )
+        assert pairs.high - pairs.low > alone.high - alone.low
+
+
+def test_one_block_at_a_time_is_the_plain_block_bootstrap():
+    rng = np.random.default_rng(5)
+    first, second, block = rng.normal(size=40), rng.normal(size=40), np.repeat(np.arange(8), 5)
+    total, size = np.bincount(block, weights=first - second), np.bincount(block)
+    drawn = np.random.default_rng(7).integers(0, 8, (2000, 8))
+    means = total[drawn].sum(axis=1) / size[drawn].sum(axis=1)
+    found = metrics.paired_difference(first, second, block, seed=7)
+    assert found[1:] == tuple(np.quantile(means, [0.05, 0.95]))
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_too_few_blocks_are_drawn_one_at_a_time(count):
+    score, block = np.arange(count, dtype=float), np.arange(count)
+    wide = metrics.paired_difference(score, np.zeros(count), block, span=2)
+    assert wide == metrics.paired_difference(score, np.zeros(count), block)
+    assert wide.low < wide.high

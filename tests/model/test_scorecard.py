@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,8 +9,10 @@ from scipy.sparse import csr_matrix
 from borderrisk.model import backtest as bt
 from borderrisk.model import scorecard as sc
 from borderrisk.model.cells import CellTable
+from borderrisk.model.metrics import capture, information_gain, paired_difference
 from borderrisk.model.scorecard_text import (
     ablation_lines,
+    met_words,
     render_text,
     robustness_lines,
     spatial_lines,
@@ -106,6 +109,167 @@ def test_targets_stand_next_to_what_hindsight_would_reach(part):
             "ceiling": {"pool": "a pool", "pools": pools}}  # fmt: skip
     assert "0.20 (at least 0.75; with hindsight 0.80)" in render_text(card)
     assert "with hindsight: a pool" in render_text(card)
+
+
+def test_a_gain_in_capture_is_against_the_baseline_that_captures_most(part):
+    # A tenth of the area in the half that pooled and kde rank first: 1/5 of what happens there.
+    row = sc.pick(part, "uniform", "all")
+    assert row["gain_capture_10"]["baseline"] == "kde"
+    assert row["gain_capture_10"]["capture_10"] == pytest.approx(0.1 - 0.2)
+    assert sc.pick(part, "kde", "all")["gain_capture_10"] is None
+    own = sc.pick(part, "pooled", "all")["gain_capture_10"]
+    assert own == {"baseline": "kde", "capture_10": 0.0, "low": 0.0, "high": 0.0}
+
+
+def test_each_gain_has_the_baseline_that_is_best_at_it(cells):
+    # kde has fewer bits than uniform, since half of the incidents are where it expects nearly none,
+    # and yet captures the other half in the top tenth of its ranking.
+    n = len(cells)
+    spike = np.where(np.arange(n) < 0.05 * n, 1.0, 1e-9)
+    test = at(cells, [0, 1, 0, n - 1, n - 2, n - 3], [False] * 6)
+    uniform = np.ones(n)
+    intensity = {"pooled": uniform, "kde": spike, "uniform": uniform}
+    one = bt.Forecasts(pd.Timestamp("2014-01-01"), intensity, {1: test})
+    part = sc.prospective([one], bt.origin_rows([one], cells), cells, "pooled")
+    row = sc.pick(part, "pooled", "all")
+    assert (row["gain"]["baseline"], row["gain_capture_10"]["baseline"]) == ("uniform", "kde")
+    bits = information_gain(uniform, np.ones(n), test.mass)
+    assert row["gain"]["bits"] == pytest.approx(bits.mean() - row["bits"])
+    caught = capture(spike, np.ones(n), test.mass, 0.1).mean()
+    assert row["gain_capture_10"]["capture_10"] == pytest.approx(0.1 - caught)
+
+
+def yearly(cells, horizons, months=12):
+    found = []
+    for k, factor in enumerate((1.2, 1.3, 1.7, 1.9, 1.8, 1.4)):
+        intensity = {"pooled": ramp(cells, factor), "kde": ramp(cells, 1.2)}
+        day = pd.Timestamp("2014-01-01") + pd.DateOffset(months=months * k)
+        test = at(cells, [0, 1, 2, 3, 4], [False] * 5)
+        found.append(bt.Forecasts(day, intensity, dict.fromkeys(horizons, test)))
+    return found
+
+
+def test_origins_whose_horizons_overlap_are_drawn_together(cells):
+    found = yearly(cells, (1, 2))
+    part = sc.prospective(found, bt.origin_rows(found, cells), cells, "pooled", seed=3)
+    area = np.ones(len(cells))
+    first, second = (
+        np.concatenate([information_gain(f.intensity[m], area, f.tests[1].mass) for f in found])
+        for m in ("pooled", "kde")
+    )
+    block = np.repeat(np.arange(6), 5)
+    for years in (1, 2):
+        gain = sc.pick(part, "pooled", "all", years)["gain"]
+        wanted = paired_difference(first, second, block, span=years, seed=3)
+        assert (gain["bits"], gain["low"], gain["high"]) == wanted
+    one, two = (sc.pick(part, "pooled", "all", years)["gain"] for years in (1, 2))
+    assert two["high"] - two["low"] > one["high"] - one["low"]
+
+
+@pytest.mark.parametrize(("months", "years", "span"), [(12, 1, 1), (12, 2, 2), (24, 2, 1),
+                                                       (6, 1, 2), (12, 3, 3)])  # fmt: skip
+def test_how_many_origins_overlap(cells, months, years, span):
+    assert sc._span(yearly(cells, (years,), months), years) == span
+
+
+def test_targets_with_an_interval_say_how_sure_they_are(part):
+    spatial = {
+        "leave_one_border_out_gain": 0.53, "leave_one_border_out_unnamed_gain": 0.33,
+        "summary": [
+            {"scheme": "leave_one_border_out", "model": "glm", "gain": None},
+            {"scheme": "leave_one_border_out", "model": "pooled",
+             "gain": {"baseline": "border_distance", "bits": 0.53, "low": -0.3, "high": 1.58}},
+            {"scheme": "leave_one_border_out_unnamed", "model": "pooled",
+             "gain": {"baseline": "border_distance", "bits": 0.33, "low": 0.1, "high": 0.5}},
+        ],
+    }  # fmt: skip
+    known, unnamed = sc.targets(part, "pooled", spatial)[-2:]
+    assert (known["met"], known["low"], known["high"]) == (True, -0.3, 1.58)
+    assert met_words(known) == "met, but the interval includes 0 (-0.30 to +1.58)"
+    assert met_words(unnamed) == "missed (+0.10 to +0.50)"
+    text = render_text({"prospective": part, "targets": [known]})
+    assert "target met, but the interval includes 0 (-0.30 to +1.58): border left out" in text
+
+
+def test_intervals_may_hold_the_planted_truth_neither_too_rarely_nor_too_often(part):
+    def met(everywhere, lowest, level=0.9):
+        coverage = [{"risk_class": "all", "covered": everywhere},
+                    {"risk_class": "2", "covered": lowest},
+                    {"risk_class": "5", "covered": 0.0}]  # fmt: skip
+        return sc.targets(part, "pooled", None, coverage=coverage, level=level)[-2:]
+
+    rows = met(0.9, 0.95)
+    assert [row["name"] for row in rows] == [
+        "90% intervals hold the planted truth: all cells",
+        "90% intervals hold the planted truth: lowest class (2)",
+    ]
+    assert [(r["target"], r["at_most"], r["met"]) for r in rows] == [(0.85, 0.95, True)] * 2
+    assert [row["met"] for row in met(0.84, 0.96)] == [False, False]
+    assert [row["at_most"] for row in met(0.8, 0.8, 0.99)] == [1.0, 1.0]
+    assert "0.96 (0.85 to 0.95)" in render_text({"prospective": part, "targets": met(0.9, 0.96)})
+
+
+def test_capture_curves_of_repeat_and_new_places(forecasts, cells):
+    # Repeat places lie in the half that is ranked first, the new one in the other.
+    last = len(cells) - 1
+    found = [
+        replace(f, tests={1: at(cells, [0, 1, 2, 3, 4, last], [False] * 5 + [True])})
+        for f in forecasts
+    ]
+    part = sc.prospective(found, bt.origin_rows(found, cells), cells, "pooled")
+    at_half = {
+        name: np.interp(0.5, curve["area_share"], curve["captured"])
+        for name, curve in [
+            ("all", part["capture_curve"]["pooled"]),
+            *((k, v["capture_curve"]["pooled"]) for k, v in part["subsets"].items()),
+        ]
+    }
+    assert at_half == pytest.approx({"all": 5 / 6, "repeat": 1, "new": 0}, abs=1e-9)
+    assert [v["incidents"] for v in part["subsets"].values()] == [15, 3]
+
+
+def test_calibration_and_reliability_are_split_by_ground(forecasts, cells):
+    near = np.arange(len(cells)) < 3
+    found = [replace(f, near=near) for f in forecasts]
+    part = sc.prospective(found, bt.origin_rows(found, cells), cells, "pooled")
+    repeat, new = (part["subsets"][name] for name in ("repeat", "new"))
+    # Cells 0 to 5 have one incident each after the first two origins.
+    assert sum(row["observed"] for row in repeat["calibration"]) == pytest.approx(6)
+    assert sum(row["observed"] for row in new["calibration"]) == pytest.approx(6)
+    expected = 3 * (1.5 + 1.9)
+    assert sum(row["expected"] for row in repeat["calibration"]) == pytest.approx(expected)
+    assert repeat["ground_share"] == pytest.approx(3 / len(cells))
+    assert sum(row["cells"] for row in repeat["reliability"]) == 6
+    assert sum(row["cells"] for row in new["reliability"]) == 2 * (len(cells) - 3)
+    for each in zip(*(p["calibration"] for p in (part, repeat, new)), strict=True):
+        whole, *halves = (row["observed"] for row in each)
+        assert whole == pytest.approx(sum(halves))
+
+
+def test_ground_that_is_not_known_is_left_out(part):
+    for found in part["subsets"].values():
+        assert (found["calibration"], found["reliability"]) == ([], [])
+        assert found["ground_share"] is None
+
+
+def test_small_scores_keep_three_digits(part):
+    row = {**sc.pick(part, "pooled", "all"), "brier": 0.0021251, "log_score": 0.0119, "boyce": None}
+    text = render_text({"prospective": {**part, "summary": [row]}})
+    line = next(line for line in text.splitlines() if "0.00213" in line)
+    assert line.split()[-3:] == ["–", "0.00213", "0.0119"]
+    assert max(map(len, text.splitlines())) < 160
+
+
+def test_both_tables_have_their_columns(part):
+    text = render_text({"prospective": part})
+    first, second = (next(x for x in text.splitlines() if word in x) for word in ("5 %", "PAI"))
+    assert " ".join(first.split()[3:]) == "bits gain in bits 5 % 10 % 20 % gain at 10 %"
+    assert " ".join(second.split()[3:]) == (
+        "border 10 % PAI PEI AUC av. precision Boyce Brier log score"
+    )
+    gain = sc.pick(part, "pooled", "all")["gain"]
+    assert f"{gain['bits']:+.2f} ({gain['low']:+.2f} to {gain['high']:+.2f})" in text
+    assert "gain in bits: over the baseline with the most (all 1y kde" in text
 
 
 def test_capture_curve_ends_at_one(part):

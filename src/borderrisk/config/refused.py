@@ -16,8 +16,8 @@ _WORDS = """
     relig* faith* creed* belief* worship* denomination* sect sects sectarian* mazhab* madhhab*
     madhab* mathhab* mezheb* islam islamic islamist* muslim* moslem* mosalman* ismaili* deobandi*
     barelvi* salafi* wahhabi* wahabi* hanafi* sufi sufis twelver twelvers sonnat* jafari christian*
-    jew jews jewish bahai* zoroast* hindu hindus sikh sikhs mosque* masjid* masjed* madrasa* madrassa*
-    madreseh synagogue* church churches shrine* huseini* hussaini* husseini* hosseini*
+    jew jews jewish bahai* zoroast* hindu hindus sikh sikhs mosque* masjid* masjed* madrasa*
+    madrassa* madreseh synagogue* church churches shrine* huseini* hussaini* husseini* hosseini*
     language* lang langs linguist* tongue* dialect* vernacular* speakers zaban* farsi farsis dari
     urdu arabic
     hazara hazaras hazaragi aimaq aimaqs aymaq* nuristani* pashai* tajik tajiks tadjik tadjiks

@@ -78,11 +78,32 @@ class Later:
 
 @dataclass(frozen=True)
 class Forecasts:
-    """Intensities of all models from one origin, shape (study cells,) each."""
+    """Forecasts of all models from one origin, and what came of them.
+
+    Attributes
+    ----------
+    origin : Timestamp
+        Date of the forecast.
+    intensity : dict of str to ndarray, shape (study cells,)
+        What each model expects.
+    tests : dict of int to Later
+        What happened within each horizon.
+    near : ndarray of bool, shape (study cells,), optional
+        Repeat ground: cells with an incident known at the origin near their centre.
+    """
 
     origin: pd.Timestamp
     intensity: dict[str, np.ndarray]
     tests: dict[int, Later]
+    near: np.ndarray | None = None
+
+    def ground(self, subset: str) -> np.ndarray:
+        """Cells of all ground, of repeat ground or of new ground; none where it is not known."""
+        if subset == "all":
+            return np.ones(len(next(iter(self.intensity.values()))), bool)
+        if self.near is None:
+            return np.zeros(len(next(iter(self.intensity.values()))), bool)
+        return self.near if subset == "repeat" else ~self.near
 
 
 def yearly_origins(first: Any, last: Any) -> list[pd.Timestamp]:
@@ -139,7 +160,17 @@ def in_study(cells: CellTable, panel: Panel) -> tuple[csr_matrix, np.ndarray]:
 
 def new_places(known: np.ndarray, later: Panel, near_km: float) -> np.ndarray:
     """Return whether each incident lies farther than ``near_km`` from all known ones (metres)."""
-    distance, _ = cKDTree(known).query(later.incidents[["x", "y"]].to_numpy())
+    return _far(known, later.incidents[["x", "y"]].to_numpy(), near_km)
+
+
+def repeat_ground(cells: CellTable, past: Panel, near_km: float) -> np.ndarray:
+    """Return whether a known incident lies within ``near_km`` of each study cell's centre."""
+    centres = np.column_stack([axis[cells.mask][cells.study] for axis in cells.grid.centres()])
+    return ~_far(past.incidents[["x", "y"]].to_numpy(), centres, near_km)
+
+
+def _far(known: np.ndarray, points: np.ndarray, near_km: float) -> np.ndarray:
+    distance, _ = cKDTree(known).query(points)
     return np.asarray(distance > near_km * 1000)
 
 
@@ -179,7 +210,7 @@ def forecast_origin(
         model = fit_spatial(name, given, cells, past, origin, seed, cache=cache)
         found[name] = np.maximum(model.intensity(cells)[cells.study], 1e-300)
     tests = {years: later_incidents(cells, panel, origin, years, near_km) for years in horizons}
-    return Forecasts(origin, found, tests)
+    return Forecasts(origin, found, tests, repeat_ground(cells, past, near_km))
 
 
 def backtest(

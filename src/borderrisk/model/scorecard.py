@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from math import ceil
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from borderrisk.model import metrics, scores
+from borderrisk.model import metrics
 from borderrisk.model.backtest import BASELINES, MIN_LATER, SUBSETS, Forecasts
 from borderrisk.model.cells import CellTable
+from borderrisk.model.scorecard_curves import curves
+from borderrisk.model.scores import DAYS_PER_YEAR
 
 PER_INCIDENT = (
     "bits", "located_bits", "capture_5", "capture_10", "capture_20", "border_capture_10",
 )  # fmt: skip
 PER_ORIGIN = ("pai_10", "pei_10", "auc", "average_precision", "boyce", "brier", "log_score")
-_CURVE = np.linspace(0, 1, 41)
-_RELIABILITY_EDGES = (0, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
+# Differences that get an interval: bits and captures of each incident, model against baseline.
+Score = Callable[[np.ndarray, np.ndarray, Any], np.ndarray]
+_DIFFERENCES: dict[str, tuple[str, Score]] = {
+    "gain": ("bits", metrics.information_gain),
+    "gain_capture_10": ("capture_10", partial(metrics.capture, share=0.1)),
+}
+Rated = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 def used_origins(forecasts: Sequence[Forecasts], years: int) -> list[Forecasts]:
@@ -50,13 +59,25 @@ def prospective(
         Coverage of the intervals.
     seed : int
         Of the block bootstrap.
+
+    Returns
+    -------
+    dict
+        ``origins``, ``horizons_years``, ``least_incidents`` (that an origin needs to count),
+        ``rows`` (of each origin) and ``summary`` (over the origins); then, over all incidents of
+        the shortest horizon, ``capture_curve``, ``calibration`` and ``reliability``, and under
+        ``subsets`` the same for ``repeat`` and ``new``: see
+        :func:`borderrisk.model.scorecard_curves.curves`.
     """
     horizons = sorted(forecasts[0].tests)
     shortest = used_origins(forecasts, horizons[0])
     area = cells.study_area_100km2[cells.study]
+    found = {name: curves(shortest, area, model, horizons[0], name, level) for name in SUBSETS}
+    everything = found.pop("all")
     return {
         "origins": [f"{f.origin:%Y-%m-%d}" for f in forecasts],
         "horizons_years": horizons,
+        "least_incidents": MIN_LATER,
         "rows": rows,
         "summary": [
             row
@@ -64,9 +85,8 @@ def prospective(
             for subset in SUBSETS
             for row in summary_rows(forecasts, rows, area, years, subset, level=level, seed=seed)
         ],
-        "capture_curve": _curves(shortest, area, horizons[0]),
-        "calibration": _calibration(shortest, area, model, horizons[0], level),
-        "reliability": _reliability(shortest, area, model, horizons[0]),
+        **{key: everything[key] for key in ("capture_curve", "calibration", "reliability")},
+        "subsets": found,
     }
 
 
@@ -83,8 +103,9 @@ def summary_rows(
     """Average every model over the origins with enough incidents, with its gain.
 
     Bits and captures are means over incidents, the other metrics means over origins. ``gain`` is
-    the difference to the baseline with the most bits in the same subset, with a bootstrap interval
-    over origins.
+    the difference to the baseline with the most bits in the same subset, ``gain_capture_10`` the
+    one to the baseline that captures most in a tenth of the area, each with a bootstrap interval
+    over origins; origins whose test periods overlap are drawn together.
     """
     used = used_origins(forecasts, years)
     days = {f"{f.origin:%Y-%m-%d}" for f in used}
@@ -99,8 +120,11 @@ def summary_rows(
     )
     if table.empty:
         return []
-    bits = {name: _bits(used, area, years, subset, name) for name in used[0].intensity}
-    best = max((n for n in bits if n in BASELINES), key=lambda n: bits[n][0].mean(), default=None)
+    span = _span(forecasts, years)
+    rated = {
+        key: {name: _rated(used, area, years, subset, name, score) for name in used[0].intensity}
+        for key, (_, score) in _DIFFERENCES.items()
+    }
     found = []
     for name, part in table.groupby("model", sort=False):
         row = {"model": name, "role": part["role"].iloc[0], "horizon_years": years}
@@ -108,7 +132,9 @@ def summary_rows(
         for key in (k for k in PER_INCIDENT if k in part):
             row[key] = float(np.average(part[key], weights=part["incidents"]))
         row |= {key: _mean(part[key]) for key in PER_ORIGIN}
-        found.append(row | {"gain": _gain(bits, str(name), best, level, seed)})
+        for key, (unit, _) in _DIFFERENCES.items():
+            row[key] = _gain(rated[key], str(name), unit, span, level, seed)
+        found.append(row)
     return sorted(found, key=lambda row: -row["bits"])
 
 
@@ -116,83 +142,37 @@ def _mean(values: pd.Series) -> float | None:
     return float(values.mean()) if values.notna().any() else None
 
 
-def _bits(
-    used: Sequence[Forecasts], area: np.ndarray, years: int, subset: str, name: str
+def _span(forecasts: Sequence[Forecasts], years: int) -> int:
+    """How many origins in a row have test periods that overlap."""
+    days = np.diff([f.origin.toordinal() for f in forecasts])
+    # Years and their halves are not all of the same length.
+    return ceil(years * DAYS_PER_YEAR / days.min() - 0.1) if len(days) else 1
+
+
+def _rated(
+    used: Sequence[Forecasts], area: np.ndarray, years: int, subset: str, name: str, score: Score
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Bits of every incident, and the number of the origin each belongs to."""
+    """Score of every incident, and the number of the origin each belongs to."""
     parts = []
     for forecast in used:
         test = forecast.tests[years]
         mass = test.mass[test.subset(subset)]
-        parts.append(metrics.information_gain(forecast.intensity[name], area, mass))
+        parts.append(score(forecast.intensity[name], area, mass))
     blocks = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
     return np.concatenate(parts), blocks
 
 
 def _gain(
-    bits: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    name: str,
-    best: str | None,
-    level: float,
-    seed: int,
+    rated: Rated, name: str, unit: str, span: int, level: float, seed: int
 ) -> dict[str, Any] | None:
+    """Difference to the baseline that is best at this; None for that one itself."""
+    baselines = [n for n in rated if n in BASELINES]
+    best = max(baselines, key=lambda n: rated[n][0].mean(), default=None)
     if best is None or name == best:
         return None
-    first, (second, blocks) = bits[name][0], bits[best]
-    found = metrics.paired_difference(first, second, blocks, level=level, seed=seed)
-    return {"baseline": best, "bits": found.value, "low": found.low, "high": found.high}
-
-
-def _curves(used: Sequence[Forecasts], area: np.ndarray, years: int) -> dict[str, Any]:
-    if not used:
-        return {}
-    weights = [len(f.tests[years].new) for f in used]
-    curves = {}
-    for name in used[0].intensity:
-        each = [
-            metrics.capture_curve(f.intensity[name], area, f.tests[years].mass, _CURVE)
-            for f in used
-        ]
-        mean = np.average(each, axis=0, weights=weights)
-        curves[name] = {"area_share": _CURVE.tolist(), "captured": mean.tolist()}
-    return curves
-
-
-def _calibration(
-    used: Sequence[Forecasts], area: np.ndarray, model: str, years: int, level: float
-) -> list[dict[str, float]]:
-    """Sum expected and observed incidents per class over the origins."""
-    expected, happened, classes = [], [], []
-    for forecast in used:
-        intensity = forecast.intensity[model]
-        expected.append(intensity * area * years)
-        happened.append(np.asarray(forecast.tests[years].mass.sum(axis=0)).ravel())
-        classes.append(scores.risk_class(scores.risk_percentile(intensity, area)))
-    if not used:
-        return []
-    return metrics.calibration(
-        np.concatenate(expected), np.concatenate(happened), np.concatenate(classes), level
-    )
-
-
-def _reliability(
-    used: Sequence[Forecasts], area: np.ndarray, model: str, years: int
-) -> list[dict[str, float]]:
-    """Mean predicted probability and observed frequency in bins of the probability."""
-    if not used:
-        return []
-    days = years * scores.DAYS_PER_YEAR
-    chance = np.concatenate([scores.probability(f.intensity[model], area, days) for f in used])
-    happened = np.concatenate([metrics.occurred(f.tests[years].mass) for f in used])
-    bins = np.digitize(chance, _RELIABILITY_EDGES[1:-1])
-    return [
-        {
-            "predicted": float(chance[bins == k].mean()),
-            "observed": float(happened[bins == k].mean()),
-            "cells": int((bins == k).sum()),
-        }
-        for k in np.unique(bins)
-    ]
+    first, (second, blocks) = rated[name][0], rated[best]
+    found = metrics.paired_difference(first, second, blocks, span=span, level=level, seed=seed)
+    return {"baseline": best, unit: found.value, "low": found.low, "high": found.high}
 
 
 def pick(part: Mapping[str, Any], model: str, subset: str, years: int = 1) -> dict[str, Any] | None:
@@ -225,6 +205,8 @@ def targets(
     model: str,
     spatial: Mapping[str, Any] | None,
     pools: Sequence[Mapping[str, Any]] = (),
+    coverage: Sequence[Mapping[str, Any]] = (),
+    level: float = 0.9,
 ) -> list[dict[str, Any]]:
     """Compare the scorecard with what the model is meant to reach, and with hindsight.
 
@@ -238,61 +220,113 @@ def targets(
         From :func:`borderrisk.model.spatial.spatial_tests`.
     pools : sequence of mapping
         From :func:`borderrisk.model.ceiling.oracle_pools`, on the baseline of all incidents.
+    coverage : sequence of mapping
+        From :func:`borderrisk.model.planted.planted_test`: how often intervals hold the planted
+        truth, ``risk_class, covered``.
+    level : float
+        What those intervals should cover.
 
     Returns
     -------
     list of dict
-        ``name, target, value, met`` and ``ceiling``, where one is known.
+        ``name, target, value, met``; ``at_most`` (of a target with two sides), ``low, high`` (the
+        interval of the value) and ``ceiling``, None where there is none.
     """
-    everything, new = (pick(part, model, subset) for subset in ("all", "new"))
-    worst = worst_origin(part, model)
     best = {pool["subset"]: pool for pool in pools}
-    rows: list[tuple[str, float, float | None, float | None]] = []
-    if everything and everything["gain"]:
-        gain = everything["gain"]
-        rows += [
-            (
-                "all incidents: bits over the best baseline",
-                0.30, gain["bits"], _known(best, "all", "gain"),
-            ),
-            ("all incidents: lower bound of that gain above 0", 0.0, gain["low"], None),
-            (
-                "all incidents: captured in the top 10 % of area",
-                0.75, everything["capture_10"], _known(best, "all", "capture_10"),
-            ),
-        ]  # fmt: skip
+    rows = [
+        *_all_targets(part, model, best),
+        *_new_targets(part, model, best),
+        *_border_targets(spatial or {}, model),
+        *_coverage_targets(coverage, level),
+    ]
+    return [row for row in rows if row is not None]
+
+
+def _target(
+    name: str,
+    target: float,
+    value: float | None,
+    *,
+    at_most: float | None = None,
+    gain: Mapping[str, Any] | None = None,
+    ceiling: float | None = None,
+) -> dict[str, Any] | None:
+    """One row; None if the value is not known."""
+    if value is None:
+        return None
+    low, high = (gain.get(key) if gain else None for key in ("low", "high"))
+    return {
+        "name": name, "target": target, "at_most": at_most, "value": value, "low": low,
+        "high": high, "met": bool(target <= value and (at_most is None or value <= at_most)),
+        "ceiling": ceiling,
+    }  # fmt: skip
+
+
+def _all_targets(
+    part: Mapping[str, Any], model: str, best: Mapping[str, Any]
+) -> list[dict[str, Any] | None]:
+    row, worst = pick(part, model, "all"), worst_origin(part, model)
+    if row is None or not row["gain"]:
+        return []
+    gain = row["gain"]
+    found = [
+        _target("all incidents: bits over the best baseline", 0.30, gain["bits"], gain=gain,
+                ceiling=_known(best, "all", "gain")),
+        _target("all incidents: lower bound of that gain above 0", 0.0, gain["low"]),
+        _target("all incidents: captured in the top 10 % of area", 0.75, row["capture_10"],
+                ceiling=_known(best, "all", "capture_10")),
+    ]  # fmt: skip
     if worst:
         label = f"worst origin ({worst[0]}): bits over that baseline"
-        rows.append((label, -0.15, worst[1], _known(best, "all", "worst_origin")))
-    if new and new["gain"]:
-        rows += [
-            (
-                "new places: bits over the best baseline",
-                0.25, new["gain"]["bits"], _over(best, new, "new"),
-            ),
-            (
-                "new places: captured in the top 10 % of area",
-                0.45, new["capture_10"], _known(best, "new", "capture_10"),
-            ),
-        ]  # fmt: skip
-    variants = {
-        "leave_one_border_out_gain": "border left out: bits over distance to border",
-        "leave_one_border_out_unnamed_gain": "the same without the columns that name that border",
-    }
-    for key, label in variants.items():
-        left_out = (spatial or {}).get(key)
-        if left_out is not None:
-            rows.append((label, 0.50, left_out, None))
+        ceiling = _known(best, "all", "worst_origin")
+        found.append(_target(label, -0.15, worst[1], ceiling=ceiling))
+    return found
+
+
+def _new_targets(
+    part: Mapping[str, Any], model: str, best: Mapping[str, Any]
+) -> list[dict[str, Any] | None]:
+    row = pick(part, model, "new")
+    if row is None or not row["gain"]:
+        return []
+    gain = row["gain"]
     return [
-        {
-            "name": name,
-            "target": target,
-            "value": value,
-            "met": bool(value >= target),
-            "ceiling": ceiling,
-        }
-        for name, target, value, ceiling in rows
-        if value is not None
+        _target("new places: bits over the best baseline", 0.25, gain["bits"], gain=gain,
+                ceiling=_over(best, row, "new")),
+        _target("new places: captured in the top 10 % of area", 0.45, row["capture_10"],
+                ceiling=_known(best, "new", "capture_10")),
+    ]  # fmt: skip
+
+
+def _border_targets(spatial: Mapping[str, Any], model: str) -> list[dict[str, Any] | None]:
+    labels = {
+        "leave_one_border_out": "border left out: bits over distance to border",
+        "leave_one_border_out_unnamed": "the same without the columns that name that border",
+    }
+    gains = {
+        row["scheme"]: row.get("gain")
+        for row in spatial.get("summary", [])
+        if row["model"] == model
+    }
+    return [
+        _target(label, 0.50, spatial.get(f"{scheme}_gain"), gain=gains.get(scheme))
+        for scheme, label in labels.items()
+    ]
+
+
+def _coverage_targets(
+    coverage: Sequence[Mapping[str, Any]], level: float
+) -> list[dict[str, Any] | None]:
+    """Intervals that hold the truth too often are as wrong as those that miss it."""
+    covered = {str(row["risk_class"]): row["covered"] for row in coverage}
+    lowest = min((name for name in covered if name != "all"), default=None)
+    label = f"{level:.0%} intervals hold the planted truth"
+    names = {"all": "all cells", lowest: f"lowest class ({lowest})"}
+    low, high = round(level - 0.05, 6), round(min(level + 0.05, 1), 6)
+    return [
+        _target(f"{label}: {words}", low, covered[name], at_most=high)
+        for name, words in names.items()
+        if name in covered
     ]
 
 

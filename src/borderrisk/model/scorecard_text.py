@@ -30,9 +30,9 @@ def render_text(scorecard: Mapping[str, Any]) -> str:
                 if (row["horizon_years"], row["subset"]) == (years, subset)
             ]
             if chosen:
-                lines += [f"{subset} incidents, {years} year(s) ahead", _table(chosen), ""]
-    if any("border_capture_10" in row for row in part["summary"]):
-        lines += ["border_capture_10: of border length alone, 0.100", ""]
+                lines += [f"{subset} incidents, {years} year(s) ahead", *_tables(chosen), ""]
+    if part["summary"]:
+        lines += [*_legend(part["summary"]), ""]
     if scorecard.get("border_capture"):
         lines += [*capture_lines(scorecard["border_capture"]), ""]
     for name, write in _PARTS.items():
@@ -45,14 +45,36 @@ def render_text(scorecard: Mapping[str, Any]) -> str:
 def _target_lines(scorecard: Mapping[str, Any]) -> list[str]:
     lines = []
     for row in scorecard.get("targets", []):
-        met = "met" if row["met"] else "MISSED"
         wanted = f"at least {row['target']:.2f}"
+        if row.get("at_most") is not None:
+            wanted = f"{row['target']:.2f} to {row['at_most']:.2f}"
         if row.get("ceiling") is not None:
             wanted += f"; with hindsight {row['ceiling']:.2f}"
+        met = met_words(row).replace("missed", "MISSED")
         lines.append(f"target {met}: {row['name']}: {row['value']:.2f} ({wanted})")
     if (scorecard.get("ceiling") or {}).get("pools"):
         lines.append(f"with hindsight: {scorecard['ceiling']['pool']}; no forecast can know them")
     return lines
+
+
+def met_words(row: Mapping[str, Any]) -> str:
+    """Say whether a target was met, and how far that can be told.
+
+    Examples
+    --------
+    >>> met_words({"met": True, "low": -0.3, "high": 1.58})
+    'met, but the interval includes 0 (-0.30 to +1.58)'
+    >>> met_words({"met": False, "low": 0.1, "high": 0.2}), met_words({"met": True})
+    ('missed (+0.10 to +0.20)', 'met')
+    """
+    if row.get("met") is None:
+        return "not measured"
+    words, low, high = "met" if row["met"] else "missed", row.get("low"), row.get("high")
+    if low is None or high is None:
+        return words
+    if row["met"] and low <= 0 <= high:
+        words += ", but the interval includes 0"
+    return f"{words} ({low:+.2f} to {high:+.2f})"
 
 
 def spatial_lines(found: Mapping[str, Any]) -> list[str]:
@@ -127,15 +149,74 @@ _PARTS: dict[str, Callable[[Mapping[str, Any]], list[str]]] = {
 }
 
 
-def _table(rows: Sequence[Mapping[str, Any]]) -> str:
-    names = ("bits", "capture_10", "border_capture_10", "auc", "boyce", "brier")
-    head = f"{'model':24}{'role':10}{'n':>4}" + "".join(f"{name:>19}" for name in names)
-    body = [
-        f"{row['model']:24}{row['role']:10}{row['incidents']:4d}"
-        + "".join(f"{_number(row.get(name)):>19}" for name in names)
-        for row in rows
+# Columns of the two tables of each test: key, heading, width.
+_FIRST = (
+    ("bits", "bits", 8),
+    ("gain", "gain in bits", 26),
+    ("capture_5", "5 %", 8),
+    ("capture_10", "10 %", 8),
+    ("capture_20", "20 %", 8),
+    ("gain_capture_10", "gain at 10 %", 26),
+)
+_SECOND = (
+    ("border_capture_10", "border 10 %", 13),
+    ("pai_10", "PAI", 9),
+    ("pei_10", "PEI", 9),
+    ("auc", "AUC", 9),
+    ("average_precision", "av. precision", 15),
+    ("boyce", "Boyce", 9),
+    ("brier", "Brier", 10),
+    ("log_score", "log score", 12),
+)
+_SIGNIFICANT = ("brier", "log_score", "average_precision")
+
+
+def _tables(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [*_table(rows, _FIRST), "", *_table(rows, _SECOND)]
+
+
+def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[tuple[str, str, int]]) -> list[str]:
+    head = f"{'model':24}{'role':10}{'n':>4}"
+    return [
+        head + "".join(f"{title:>{width}}" for _, title, width in columns),
+        *(
+            f"{row['model']:24}{row['role']:10}{row['incidents']:4d}"
+            + "".join(f"{_text(key, row.get(key)):>{width}}" for key, _, width in columns)
+            for row in rows
+        ),
     ]
-    return "\n".join([head, *body])
+
+
+def _text(key: str, value: Any) -> str:
+    if isinstance(value, Mapping):
+        size = value["bits"] if "bits" in value else value["capture_10"]
+        return f"{size + 0.0:+.2f} ({value['low']:+.2f} to {value['high']:+.2f})"
+    if key in _SIGNIFICANT and value is not None:
+        return f"{value:#.3g}"
+    return _number(value)
+
+
+def _legend(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say what the columns are, and what each gain is measured against."""
+    against: dict[tuple[str, int, str], str] = {}
+    for row in rows:
+        for key in ("gain", "gain_capture_10"):
+            if row.get(key):
+                test = (key, row["horizon_years"], row["subset"])
+                against[test] = row[key]["baseline"]
+    lines = [
+        "5, 10, 20 %: captured in that share of the area; border 10 %: behind that share of the "
+        "border's length (by length alone 0.100); PAI, PEI at 10 % of the area"
+    ]
+    words_of = {
+        "gain": "gain in bits: over the baseline with the most",
+        "gain_capture_10": "gain at 10 %: over the baseline that captures most there",
+    }
+    for key, words in words_of.items():
+        each = [f"{s} {y}y {name}" for (k, y, s), name in against.items() if k == key]
+        if each:
+            lines.append(f"{words} ({', '.join(each)})")
+    return lines
 
 
 def _number(value: float | None) -> str:
