@@ -288,32 +288,57 @@ def _scorecard():
     origins = ["2021-01-01", "2022-01-01", "2023-01-01"]
     share = [0.0, 0.05, 0.1, 0.2, 0.5, 1.0]
     gain = {"baseline": "kde", "bits": 0.4, "low": 0.1, "high": 0.7}
-    return {
-        "prospective": {
-            "origins": origins,
-            "horizons_years": [1],
-            "rows": [
-                row(m, r, b + 0.2 * i, origin=o)
-                for i, o in enumerate(origins)
-                for m, r, b in models
-            ],
-            "summary": [
-                row(m, r, b, origins=3, incidents=21, gain=gain if r == "model" else None)
-                for m, r, b in models
-            ],
+    more = {"baseline": "kde", "capture_10": 0.05, "low": -0.01, "high": 0.125}
+    later = {"all": (7, 3, 7), "repeat": (5, 2, 6), "new": (2, 1, 1)}
+
+    def curves(of_all):
+        return {
             "capture_curve": {
                 "pooled": {"area_share": share, "captured": [0, 0.4, 0.6, 0.8, 0.95, 1]},
                 "kde": {"area_share": share, "captured": [0, 0.35, 0.5, 0.7, 0.9, 1]},
             },
             "calibration": [
-                {"risk_class": k, "expected": k / 2, "observed": k - 1, "low": k / 9, "high": 2 * k}
+                {"risk_class": k, "expected": of_all * k / 2, "observed": of_all * (k - 1),
+                 "low": of_all * k / 9, "high": of_all * 2 * k}
                 for k in range(1, 6)
             ],
             "reliability": [
                 {"predicted": 0.002, "observed": 0.001, "cells": 90},
                 {"predicted": 0.03, "observed": 0.04, "cells": 20},
             ],
+        }  # fmt: skip
+
+    return {
+        "prospective": {
+            "origins": origins,
+            "horizons_years": [1],
+            "least_incidents": 5,
+            "rows": [
+                row(m, r, b + 0.2 * i, origin=o, subset=subset, incidents=counts[i])
+                for subset, counts in later.items()
+                for i, o in enumerate(origins)
+                for m, r, b in models
+            ],
+            "summary": [
+                row(
+                    m, r, b, origins=2, incidents=14,
+                    gain=gain if r == "model" else None,
+                    gain_capture_10=more if r == "model" else None,
+                )
+                for m, r, b in models
+            ],
+            **curves(1),
+            "subsets": {
+                "repeat": {"incidents": 11, "ground_share": 0.25, **curves(0.75)},
+                "new": {"incidents": 3, "ground_share": 0.75, **curves(0.25)},
+            },
         },
-        "targets": [{"name": "bits over baseline", "target": 0.3, "value": 0.4, "met": True}],
+        "targets": [
+            {"name": "bits over baseline", "target": 0.3, "value": 0.4, "met": True},
+            {"name": "bits at a border", "target": 0.5, "value": 0.53, "met": True,
+             "low": -0.3, "high": 1.58},
+            {"name": "intervals hold the truth", "target": 0.85, "at_most": 0.95, "value": 0.97,
+             "met": False},
+        ],
         "notes": ["A small example."],
     }  # fmt: skip

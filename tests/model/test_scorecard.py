@@ -12,11 +12,11 @@ from borderrisk.model.cells import CellTable
 from borderrisk.model.metrics import capture, information_gain, paired_difference
 from borderrisk.model.scorecard_text import (
     ablation_lines,
-    met_words,
     render_text,
     robustness_lines,
     spatial_lines,
 )
+from borderrisk.model.wording import met_words
 
 
 @pytest.fixture

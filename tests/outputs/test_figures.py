@@ -10,9 +10,11 @@ from matplotlib.colors import rgb_to_hsv, to_rgb
 from borderrisk.errors import ConfigError, OutputError
 from borderrisk.outputs.figures import draw, write_figures
 from borderrisk.outputs.figures.backdrop import Pixels, hillshade, paint
-from borderrisk.outputs.figures.charts import model_styles
+from borderrisk.outputs.figures.charts import border_capture_figure, capture_figure, skill_figure
 from borderrisk.outputs.figures.furniture import nice_length
+from borderrisk.outputs.figures.lines import measured, model_styles
 from borderrisk.outputs.figures.maps import risk_figure
+from borderrisk.outputs.figures.reliability import reliability_figure
 from borderrisk.outputs.figures.style import render
 from borderrisk.outputs.palette import MODEL_COLOUR, RISK_COLOURS
 
@@ -116,6 +118,89 @@ def test_the_model_of_the_config_stands_out(scene, own, stands_out):
     assert [n for n, s in styles.items() if s["color"] == MODEL_COLOUR] == [stands_out]
     assert len({s["color"] for s in styles.values()}) == 4
     assert styles["kde"]["ls"] == "--"
+
+
+def test_a_model_has_one_colour_in_every_chart(scene):
+    everyone = model_styles(scene, ["pooled", "kde", "border_distance"])
+    few = model_styles(scene, ["kde"])
+    assert few == {"kde": everyone["kde"]}
+
+
+def test_charts_say_how_they_were_measured(scene):
+    assert measured(scene) == "14 incidents, 2 origins 2021–2023, 1 year ahead"
+    counts = {"origins": 1, "incidents": 1.0}
+    assert measured(scene, counts) == "1 incident, 1 origin 2021–2023, 1 year ahead"
+    assert measured(replace(scene, meta={})) == ""
+    border = {"km": [0, 100], "captured": {"pooled": [0, 1], "length": [0, 1]}, "low": [0, 1],
+              "high": [0, 1], "origins": 2, "incidents": 9.0}  # fmt: skip
+    card = scene.meta["scorecard"] | {"border_capture": border}
+    scene = replace(scene, meta={"scorecard": card})
+    for draw_one in (capture_figure, skill_figure, reliability_figure, border_capture_figure):
+        said = " ".join(text.get_text() for text in draw_one(scene).texts)
+        count = 9 if draw_one is border_capture_figure else 14
+        assert f"{count} incidents, 2 origins 2021–2023, 1 year ahead" in said
+
+
+def test_captures_have_a_panel_for_repeat_and_for_new_places(scene):
+    titles = [ax.get_title() for ax in capture_figure(scene).axes]
+    assert titles == [
+        "all incidents (n = 14)", "at repeat places (n = 11)", "at new places (n = 3)",
+    ]  # fmt: skip
+
+
+def test_predictions_have_a_panel_for_each_ground(scene):
+    figure = reliability_figure(scene)
+    titles = [ax.get_title() for ax in figure.axes]
+    assert titles[:3] == [
+        "all ground", "repeat ground (25% of the area)", "new ground (75% of the area)",
+    ]  # fmt: skip
+    heights = [[bar.get_height() for bar in ax.patches] for ax in figure.axes[:3]]
+    assert heights[0] == [0.5, 1, 1.5, 2, 2.5]
+    assert np.add(heights[1], heights[2]) == pytest.approx(heights[0])
+
+
+def test_a_class_without_a_cell_on_the_ground_is_not_drawn(scene):
+    card = scene.meta["scorecard"]
+    part = card["prospective"]
+    none = {"risk_class": 1, "expected": 0.0, "observed": 0.0, "low": 0.0, "high": 3.0}
+    rows = [none, *part["calibration"][1:]]
+    scene = replace(scene, meta={"scorecard": card | {"prospective": part | {"calibration": rows}}})
+    first = reliability_figure(scene).axes[0]
+    assert [bar.get_x() + bar.get_width() / 2 for bar in first.patches] == [2, 3, 4, 5]
+
+
+def test_origins_that_averages_leave_out_are_hollow(scene):
+    figure = skill_figure(scene)
+    said = " ".join(text.get_text() for text in figure.texts)
+    assert "Hollow: fewer than 5 in all; averages leave such origins out." in said
+    ax = figure.axes[0]
+    hollow = [line for line in ax.lines if line.get_markerfacecolor() == "white"]
+    assert [line.get_xdata().tolist() for line in hollow] == [[1], [1], [1]]
+    (own,) = (line for line in ax.lines if line.get_label() == "pooled")
+    assert np.isfinite(own.get_ydata()).tolist() == [True, False, True]
+    assert [label.get_text() for label in figure.axes[2].get_xticklabels()] == [
+        "2021\n(2)", "2022\n(1)", "2023\n(1)",
+    ]  # fmt: skip
+
+
+def test_older_scorecards_have_charts_of_all_incidents(scene):
+    card = scene.meta["scorecard"]
+    part = {k: v for k, v in card["prospective"].items() if k not in ("subsets", "least_incidents")}
+    part["rows"] = [row for row in part["rows"] if row["subset"] == "all"]
+    scene = replace(scene, meta={"scorecard": card | {"prospective": part}})
+    assert len(capture_figure(scene).axes) == len(skill_figure(scene).axes) == 1
+    assert len(reliability_figure(scene).axes) == 2
+    lines = skill_figure(scene).axes[0].lines
+    assert not any(line.get_markerfacecolor() == "white" for line in lines)
+
+
+def test_titles_lie_on_no_panel(scene):
+    for draw_one in (capture_figure, skill_figure, reliability_figure):
+        figure = draw_one(scene)
+        figure.draw_without_rendering()
+        lowest = min(text.get_window_extent().y0 for text in figure.texts if text.get_text())
+        highest = max(ax.get_tightbbox().y1 for ax in figure.axes)
+        assert lowest > highest - 1
 
 
 def test_nothing_in_the_side_panel_lies_on_anything_else(scene):

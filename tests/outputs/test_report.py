@@ -88,6 +88,9 @@ def test_the_numbers_are_those_of_the_scene(scene, tmp_path):
     first = next(line for line in markdown.splitlines() if line.startswith("| 1 (1 to 7) |"))
     assert f"| r{row:03d}c{col:03d} |" in first
     assert "| bits over baseline | 0.3 | 0.4 | met |" in markdown
+    interval = "met, but the interval includes 0 (-0.30 to +1.58)"
+    assert f"| bits at a border | 0.5 | 0.53 | {interval} |" in markdown
+    assert "| intervals hold the truth | 0.85 to 0.95 | 0.97 | missed |" in markdown
     assert "pooled gains 0.40 bits per incident over the best baseline (kde)" in markdown
 
 
@@ -175,6 +178,38 @@ def test_the_verdict_is_honest(scene, bits, low, high, says):
     row = {"model": "gam", "role": "model", "subset": "all", "horizon_years": 1, "gain": gain}
     card = {"prospective": {"summary": [row]}}
     assert says in verdict(replace(scene, meta={"scorecard": card}))
+
+
+def test_counts_are_split_by_ground(scene):
+    blocks = next(s for s in build_sections(scene) if s.anchor == "calibration").blocks
+    classes, cells = (block for block in blocks if block.kind == "table")
+    assert [row[0] for row in classes.rows] == (
+        ["all"] * 5 + ["repeat ground"] * 5 + ["new ground"] * 5
+    )
+    assert [row[:4] for row in classes.rows if row[1] == "5"] == [
+        ["all", "5", "2.5", "4"],
+        ["repeat ground", "5", "1.88", "3"],
+        ["new ground", "5", "0.625", "1"],
+    ]
+    assert len(cells.rows) == 6
+    assert any("25 % of the area" in block.text for block in blocks if block.kind == "paragraph")
+
+
+def test_older_scorecards_have_counts_of_all_ground(scene):
+    card = dict(scene.meta["scorecard"])
+    card["prospective"] = {k: v for k, v in card["prospective"].items() if k != "subsets"}
+    sections = build_sections(replace(scene, meta={"scorecard": card}))
+    blocks = next(s for s in sections if s.anchor == "calibration").blocks
+    tables = [block for block in blocks if block.kind == "table"]
+    assert [len(table.rows) for table in tables] == [5, 2]
+    assert tables[0].columns[0] == "risk class"
+
+
+def test_a_gain_in_capture_is_in_points(scene):
+    section = next(s for s in build_sections(scene) if s.anchor == "scorecard")
+    table = next(b for b in section.blocks if b.kind == "table" and b.caption.startswith("Forward"))
+    assert table.columns[-1] == "gain in capture 10 %"
+    assert [row[-1] for row in table.rows] == ["+5.0 (-1.0 to +12.5)", "–", "–"]
 
 
 def _card(own, rows, **more):

@@ -8,6 +8,7 @@ from typing import Any
 from borderrisk.model.backtest import SUBSETS
 from borderrisk.model.border_capture import capture_lines
 from borderrisk.model.planted import TRUTH
+from borderrisk.model.wording import met_words
 
 _SCHEMES = {
     "block": "blocks",
@@ -55,26 +56,6 @@ def _target_lines(scorecard: Mapping[str, Any]) -> list[str]:
     if (scorecard.get("ceiling") or {}).get("pools"):
         lines.append(f"with hindsight: {scorecard['ceiling']['pool']}; no forecast can know them")
     return lines
-
-
-def met_words(row: Mapping[str, Any]) -> str:
-    """Say whether a target was met, and how far that can be told.
-
-    Examples
-    --------
-    >>> met_words({"met": True, "low": -0.3, "high": 1.58})
-    'met, but the interval includes 0 (-0.30 to +1.58)'
-    >>> met_words({"met": False, "low": 0.1, "high": 0.2}), met_words({"met": True})
-    ('missed (+0.10 to +0.20)', 'met')
-    """
-    if row.get("met") is None:
-        return "not measured"
-    words, low, high = "met" if row["met"] else "missed", row.get("low"), row.get("high")
-    if low is None or high is None:
-        return words
-    if row["met"] and low <= 0 <= high:
-        words += ", but the interval includes 0"
-    return f"{words} ({low:+.2f} to {high:+.2f})"
 
 
 def spatial_lines(found: Mapping[str, Any]) -> list[str]:

@@ -12,11 +12,11 @@ from borderrisk.errors import ConfigError
 from borderrisk.outputs.figures.charts import (
     border_capture_figure,
     capture_figure,
-    reliability_figure,
     skill_figure,
 )
 from borderrisk.outputs.figures.effects import effects_figure
 from borderrisk.outputs.figures.maps import risk_figure, uncertainty_figure
+from borderrisk.outputs.figures.reliability import reliability_figure
 from borderrisk.outputs.figures.style import FORMATS, render, style
 from borderrisk.outputs.files import writing
 from borderrisk.outputs.scene import Focus, Scene

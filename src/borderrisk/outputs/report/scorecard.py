@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from borderrisk.model.border_capture import capture_lines
+from borderrisk.model.wording import met_words
 from borderrisk.outputs.report.blocks import (
+    ABSENT,
     Block,
     Bullets,
     Paragraph,
@@ -23,6 +25,7 @@ from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.subject import main_model
 
 NOT_EVALUATED = "This run was not evaluated; nothing is known about its skill."
+_GROUNDS = {"all": "all", "repeat": "repeat ground", "new": "new ground"}
 _SUBSETS = {
     "all": "all incidents",
     "repeat": "near earlier incidents",
@@ -128,14 +131,17 @@ def scorecard_blocks(scene: Scene) -> list[Block]:
                 "log₂ of the predicted density at the test incidents over that of a uniform map; "
                 "capture: share of them in the highest-ranked 10 % of the area; along border: "
                 "share behind the tenth of the border's length that ranks highest (length alone: "
-                "10 %); PAI: capture over area share."
+                "10 %); PAI: capture over area share. Each gain is over the baseline that is best "
+                "at it, with an interval over origins; that of capture is in points of per cent."
             )
         )
     if part.get("capture_curve"):
-        blocks.append(Picture("capture-curve", "Later incidents captured by the ranking."))
+        words = "Later incidents captured by the ranking"
+        words += ": all, at repeat places, at new places." if part.get("subsets") else "."
+        blocks.append(Picture("capture-curve", words))
     blocks += _along_border(card.get("border_capture") or {})
     if part.get("rows"):
-        blocks.append(Picture("skill-per-origin", "Bits per incident at each origin."))
+        blocks.append(Picture("skill-per-origin", _skill_words(part.get("least_incidents"))))
     if card.get("targets"):
         blocks.append(_targets(card["targets"]))
     if card.get("intervals"):
@@ -143,6 +149,13 @@ def scorecard_blocks(scene: Scene) -> list[Block]:
     if card.get("notes"):
         blocks.append(Bullets([str(note) for note in card["notes"]]))
     return blocks
+
+
+def _skill_words(least: int | None) -> str:
+    words = "Bits per incident at each origin."
+    if least is None:
+        return words
+    return f"{words} Hollow: fewer than {least} incidents followed; averages leave these out."
 
 
 def _along_border(curves: dict[str, Any]) -> list[Block]:
@@ -156,7 +169,8 @@ def _along_border(curves: dict[str, Any]) -> list[Block]:
 def _summary(rows: list[dict[str, Any]], own: str | None) -> list[Block]:
     """One table for each horizon and subset, best first."""
     headings = ["model", "incidents", "bits", "capture 10 %", "along border", "PAI", "AUC",
-                "Boyce", "Brier", "gain over best baseline, bits"]  # fmt: skip
+                "Boyce", "Brier", "gain over best baseline, bits",
+                "gain in capture 10 %"]  # fmt: skip
     tables: dict[tuple[int, str], list[list[str]]] = {}
     for row in sorted(rows, key=_summary_order):
         test = (row.get("horizon_years", 1), str(row.get("subset", "all")))
@@ -184,24 +198,32 @@ def _summary_row(row: dict[str, Any], own: str | None) -> list[str]:
         percent(row.get("border_capture_10")),
         *(show(row.get(key)) for key in ("pai_10", "auc", "boyce", "brier")),
         bits_interval(row.get("gain")),
+        _points(row.get("gain_capture_10")),
     ]
+
+
+def _points(gain: dict[str, Any] | None) -> str:
+    """Gain in capture, in points of per cent, with its interval."""
+    if not gain:
+        return ABSENT
+    size, low, high = (round(100 * gain[key], 1) + 0.0 for key in ("capture_10", "low", "high"))
+    return f"{size:+.1f} ({low:+.1f} to {high:+.1f})"
 
 
 def _targets(targets: list[dict[str, Any]]) -> Table:
     rows = [
         [
-            str(t.get("name", "")), show(t.get("target")), show(t.get("value")),
-            _met(t.get("met")), show(t.get("ceiling")),
+            str(t.get("name", "")), _wanted(t), show(t.get("value")), met_words(t),
+            show(t.get("ceiling")),
         ]
         for t in targets
     ]  # fmt: skip
     return Table(["target", "wanted", "reached", "", "with hindsight"], rows, "Targets")
 
 
-def _met(met: bool | None) -> str:
-    if met is None:
-        return "not measured"
-    return "met" if met else "missed"
+def _wanted(target: dict[str, Any]) -> str:
+    least, most = show(target.get("target")), target.get("at_most")
+    return least if most is None else f"{least} to {show(most)}"
 
 
 def calibration_blocks(scene: Scene) -> list[Block]:
@@ -212,12 +234,39 @@ def calibration_blocks(scene: Scene) -> list[Block]:
         own = main_model(_scorecard(scene))
         of_whom = f", {_words(own)}" if own else ""
         blocks.append(Picture("reliability", f"Predicted against observed{of_whom}."))
-    if part.get("calibration"):
-        blocks.append(records(part["calibration"], "Incidents per risk class"))
-    if part.get("reliability"):
-        blocks.append(records(part["reliability"], "Cells by predicted probability"))
+    if part.get("subsets"):
+        blocks.append(Paragraph(_ground_words(part["subsets"])))
+    for key, caption in (
+        ("calibration", "Incidents per risk class"),
+        ("reliability", "Cells by predicted probability"),
+    ):
+        if part.get(key):
+            blocks.append(records(_by_ground(part, key), caption))
     blocks += planted_blocks(_scorecard(scene))
     return blocks or [Paragraph("Calibration was not measured in this run.")]
+
+
+def _ground_words(subsets: dict[str, Any]) -> str:
+    share = (subsets.get("repeat") or {}).get("ground_share")
+    size = "" if share is None else f", {percent(share)} of the area on average,"
+    return (
+        "A forecast does not say how many incidents will be repeats, so counts are split by "
+        f"ground: repeat ground{size} is cells near an incident known at the origin, new ground "
+        "all others. An incident known to some kilometres counts in part on both."
+    )
+
+
+def _by_ground(part: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """Rows of all ground, of repeat and of new ground; of one kind alone without a label."""
+    subsets = part.get("subsets") or {}
+    if not any(found.get(key) for found in subsets.values()):
+        return list(part[key])
+    parts = {"all": part, **subsets}
+    return [
+        {"ground": words, **row}
+        for name, words in _GROUNDS.items()
+        for row in parts.get(name, {}).get(key) or []
+    ]
 
 
 def planted_blocks(card: dict[str, Any]) -> list[Block]:
