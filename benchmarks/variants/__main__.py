@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -39,11 +39,15 @@ def main() -> None:
     if unknown := set(options.sections) - set(SECTIONS):
         parser.error(f"unknown section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
     start, wanted = time.perf_counter(), options.sections or SECTIONS
+    seeds, data, planted = SEEDS[:1] if options.quick else SEEDS, None, []
     with threadpool_limits(1):
         if {"observed", "ceilings"} & set(wanted):
-            _on_data(wanted)
+            data = _on_data(wanted)
         if "worlds" in wanted:
-            _on_worlds(SEEDS[:1] if options.quick else SEEDS)
+            planted = [_on_worlds(kind, seeds) for kind in KINDS]
+    if planted or data is not None:
+        print(f"\nBits per incident, differences to the first form; seeds {seeds}\n")
+        print(report.study_table(planted, data))
     print(f"\n{(time.perf_counter() - start) / 60:.1f} minutes.")
 
 
@@ -51,9 +55,8 @@ def _told(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _on_data(wanted: tuple[str, ...] | list[str]) -> None:
+def _on_data(wanted: Sequence[str]) -> report.Observed | None:
     record, tests = observed.read()
-    forms = recipes(incidents_differ=True)
     check(record, tests[-1])
     alone = ceilings.singles(record, tests)
     single = {name: observed.scored(record.cells, tests, one) for name, one in alone.items()}
@@ -61,12 +64,12 @@ def _on_data(wanted: tuple[str, ...] | list[str]) -> None:
     print(f"Origins and incidents of the year after: {years}.")
     if "ceilings" in wanted:
         _ceilings(record, tests, alone, single)
-    if "observed" in wanted:
-        found = {form.name: _scored(form, record, tests) for form in forms}
-        found |= {f"({name} by itself)": single[name] for name in REFERENCES}
-        print("\nShipped data: bits per incident, difference to the shipped form\n")
-        print(report.observed_table(found, single["kde"]))
-        _learned(record, tests)
+    if "observed" not in wanted:
+        return None
+    _learned(record, tests)
+    found = {form.name: _scored(form, record, tests) for form in recipes(incidents_differ=True)}
+    found |= {f"({name} by itself)": single[name] for name in REFERENCES}
+    return report.Observed(found, single["kde"])
 
 
 def check(record: Record, test: observed.Test) -> None:
@@ -126,19 +129,15 @@ def _learned(record: Record, tests: list[observed.Test]) -> None:
               f"{' and '.join(found.pair.models)}, shares {shares}")  # fmt: skip
 
 
-def _on_worlds(seeds: tuple[int, ...]) -> None:
-    bits, truths = [], []
-    for kind, make in KINDS.items():
-        rows = []
-        for seed in seeds:
-            start = time.perf_counter()
-            rows.append(planted_bits(make(seed)))
-            _told(f"{kind}, seed {seed}: {time.perf_counter() - start:.0f} s")
-        whole = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-        truths.append(whole.pop("truth"))
-        bits.append(whole)
-    print(f"\nSynthetic worlds, seeds {', '.join(map(str, seeds))}: expected bits per incident\n")
-    print(report.planted_table(list(KINDS), bits, truths))
+def _on_worlds(kind: str, seeds: Sequence[int]) -> report.Planted:
+    rows = []
+    for seed in seeds:
+        start = time.perf_counter()
+        rows.append(planted_bits(KINDS[kind](seed)))
+        _told(f"{kind}, seed {seed}: {time.perf_counter() - start:.0f} s")
+    bits = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    truth = bits.pop("truth")
+    return report.Planted(kind, bits, truth)
 
 
 def planted_bits(planted: worlds.Planted) -> dict[str, float]:

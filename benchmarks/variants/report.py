@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import t as student
@@ -38,11 +39,26 @@ def reading(found: Interval) -> str:
     return "helped" if found.value > 0 else "harmed"
 
 
-def shown(found: Interval) -> str:
-    """Return a difference with its interval and reading."""
-    bounds = f" ({found.low:+.2f} to {found.high:+.2f})" if np.isfinite(found.low) else ""
+def signed(value: float) -> str:
+    """Return a number of two digits with its sign; zero has none.
+
+    Examples
+    --------
+    >>> signed(0.123), signed(-0.001)
+    ('+0.12', '0.00')
+    """
+    text = f"{value:+.2f}"
+    return text[1:] if text in ("-0.00", "+0.00") else text
+
+
+def shown(found: Interval, *, even: bool = False) -> str:
+    """Return a difference with its interval (half its width if even) and reading."""
+    bounds = ""
+    if np.isfinite(found.low):
+        bounds = f" ({signed(found.low)} to {signed(found.high)})"
+        bounds = f" ± {found.high - found.value:.2f}" if even else bounds
     word = reading(found)
-    return f"{found.value:+.2f}{bounds}" + (f" {word}" if word != "=" else "")
+    return f"{signed(found.value)}{bounds}" + (f" {word}" if word != "=" else "")
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -51,29 +67,57 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def planted_table(
-    kinds: Sequence[str], bits: Sequence[dict[str, np.ndarray]], ceilings: Sequence[np.ndarray]
-) -> str:
-    """Bits of the first form, and the difference of each other one to it, by kind of world."""
-    first = next(iter(bits[0]))
-    rows = [
-        ["the truth itself", *(f"{c.mean():.2f}" for c in ceilings)],
-        [first, *(f"{b[first].mean():.2f}" for b in bits)],
-    ]
-    for name in list(bits[0])[1:]:
-        rows.append([name, *(shown(over_worlds(b[name] - b[first])) for b in bits)])
-    return markdown(["", *kinds], rows)
+@dataclass(frozen=True)
+class Planted:
+    """Expected bits on one kind of world, of each form and of the truth, shape (worlds,)."""
+
+    kind: str
+    bits: dict[str, np.ndarray]
+    truth: np.ndarray
 
 
-def observed_table(scores: dict[str, Score], baseline: Score) -> str:
-    """Differences in bits to the first form by subset, captures, and the worst origin."""
-    first = next(iter(scores.values()))
-    header = ["", *SUBSETS, "top 10 %: all", "new", "worst origin over KDE"]
-    rows = []
-    for name, score in scores.items():
-        bits = [_difference(score, first, subset) for subset in SUBSETS]
-        rows.append([name, *bits, *_captures(score), f"{_worst(score, baseline):+.2f}"])
+@dataclass(frozen=True)
+class Observed:
+    """Scores of each form on the shipped data, and of the baseline."""
+
+    scores: dict[str, Score]
+    baseline: Score
+
+
+def study_table(worlds: Sequence[Planted], data: Observed | None) -> str:
+    """Bits of the first form, and the difference of each other one to it."""
+    header = ["", *(world.kind for world in worlds)]
+    names = list(data.scores if data is not None else worlds[0].bits)
+    if data is not None:
+        header += [f"data: {subset}" for subset in SUBSETS] + ["top 10 %", "new", "worst over KDE"]
+    rows = [[name, *_planted(name, worlds), *_observed(name, data)] for name in names]
+    if worlds:
+        truth = [f"{world.truth.mean():.2f}" for world in worlds]
+        rows.insert(0, ["the truth itself", *truth, *[""] * (len(header) - 1 - len(truth))])
     return markdown(header, rows)
+
+
+def _planted(name: str, worlds: Sequence[Planted]) -> list[str]:
+    cells = []
+    for world in worlds:
+        first = next(iter(world.bits))
+        if name == first:
+            cells.append(f"{world.bits[name].mean():.2f}")
+        elif name in world.bits:
+            difference = over_worlds(world.bits[name] - world.bits[first])
+            cells.append(shown(difference, even=True))
+        else:
+            cells.append("")
+    return cells
+
+
+def _observed(name: str, data: Observed | None) -> list[str]:
+    if data is None:
+        return []
+    score, first = data.scores[name], next(iter(data.scores.values()))
+    bits = [_difference(score, first, subset) for subset in SUBSETS]
+    captured = [f"{100 * score.captured[score.subset(s)].mean():.0f} %" for s in ("all", "new")]
+    return [*bits, *captured, signed(_worst(score, data.baseline))]
 
 
 def ceiling_table(scores: dict[str, dict[str, Score]], baseline: Score) -> str:
@@ -83,14 +127,14 @@ def ceiling_table(scores: dict[str, dict[str, Score]], baseline: Score) -> str:
     rows = []
     for name, score in scores.items():
         both = {subset: _both(score[subset], subset) for subset in SUBSETS}
-        worst = f"{_worst(score['all'], baseline):+.2f}"
+        worst = signed(_worst(score["all"], baseline))
         rows.append([name, *both["all"], worst, *both["repeat"], *both["new"]])
     return markdown(header, rows)
 
 
 def _both(score: Score, subset: str) -> tuple[str, str]:
     inside = score.subset(subset)
-    return f"{score.bits[inside].mean():+.2f}", f"{100 * score.captured[inside].mean():.0f} %"
+    return signed(float(score.bits[inside].mean())), f"{100 * score.captured[inside].mean():.0f} %"
 
 
 def _difference(score: Score, first: Score, subset: str) -> str:
@@ -101,10 +145,6 @@ def _difference(score: Score, first: Score, subset: str) -> str:
         score.bits[inside], first.bits[inside], score.block[inside], level=LEVEL
     )
     return shown(found)
-
-
-def _captures(score: Score) -> list[str]:
-    return [f"{100 * score.captured[score.subset(s)].mean():.0f} %" for s in ("all", "new")]
 
 
 def _worst(score: Score, baseline: Score) -> float:
