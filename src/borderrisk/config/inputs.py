@@ -56,9 +56,15 @@ class ElevationConfig(Section):
     """Elevation rasters."""
 
     path: InputPaths = Field(
-        description="A raster, a folder of tiles, a list of rasters, or a VRT."
+        description="A raster, a folder of tiles, a list of rasters, or a VRT. Where files "
+        "overlap, the first in order of file name that has a value wins; within a VRT, the last "
+        "it lists."
     )
-    units: Literal["m", "ft"] = Field(default="m", description="Unit of the values in the files.")
+    units: Literal["m", "ft"] | None = Field(
+        default=None,
+        description="Unit of the values in the files; null = metres, and a file that says "
+        "otherwise is refused.",
+    )
     bad_values: tuple[float, ...] = Field(
         default=(), description="Values that mean 'missing' besides the nodata tag, in file units."
     )

@@ -20,6 +20,7 @@ from borderrisk.errors import DataError
 from borderrisk.grid import WGS84, Grid
 from borderrisk.sources import borders, countries, datapackage, incidents, points, settlements
 from borderrisk.sources.elevation import Elevation, open_elevation
+from borderrisk.sources.parts import parts_of
 
 log = logging.getLogger(__name__)
 
@@ -176,7 +177,15 @@ def read_incident_table(
 
 
 def input_files(config: Config) -> list[Path]:
-    """Every file a config names, folders expanded, in a fixed order."""
+    """Every file that the inputs are read from, in a fixed order and each once.
+
+    Those a config names, folders expanded, and the files these refer to or cannot be read without.
+
+    Raises
+    ------
+    DataError
+        If a virtual raster refers to a file that does not exist.
+    """
     data = config.data
     named: list[Any] = [
         data.borders, data.countries, *data.elevation.path, data.settlements, data.incidents.path,
@@ -186,4 +195,4 @@ def input_files(config: Config) -> list[Path]:
     for path in named:
         if path is not None:
             files += sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    return files
+    return list(dict.fromkeys(part for file in files for part in (file, *parts_of(file))))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,18 @@ from rasterio.windows import Window
 
 from borderrisk.compute import available_workers
 from borderrisk.errors import DataError
+from borderrisk.sources._decoding import undecodable
+from borderrisk.sources._units import stated_unit
+from borderrisk.sources._vrt import (
+    FILL,
+    files_behind,
+    is_virtual,
+    pieces,
+    uncovered_share,
+    with_fill,
+)
+
+log = logging.getLogger(__name__)
 
 # Nothing outside this is an elevation in metres, whatever the file says about missing values;
 # −32767 and −32768 are the usual untagged voids.
@@ -25,8 +40,13 @@ _POSSIBLE_M = (-12_000.0, 32_000.0)
 _OPEN_FILES = 16
 # Windows are mostly read once and in order, so that a large cache of decoded blocks (by default 5 %
 # of all memory) is of little use. In bytes, as rasterio takes it. Decoding is about as much work as
-# the terrain pass.
-_GDAL = {"GDAL_CACHEMAX": 256 * 2**20, "GDAL_NUM_THREADS": min(4, available_workers())}
+# the terrain pass. GDAL 3.10 and later would read the sources of a virtual raster in threads whose
+# errors are lost: a damaged tile would read as 0 m.
+_GDAL = {
+    "GDAL_CACHEMAX": 256 * 2**20,
+    "GDAL_NUM_THREADS": min(4, available_workers()),
+    "VRT_NUM_THREADS": "1",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +71,10 @@ class Tile:
         Rows that are decoded together.
     south_up, masked : bool
         Whether the file's rows run northwards; whether it carries a mask.
+    opened : str
+        What is opened for it: the path, or a virtual raster equal to it but for its nodata value.
+    stated : tuple of (Path, str)
+        The units that it and the tiles it is made of say they are in.
     """
 
     path: Path
@@ -63,6 +87,8 @@ class Tile:
     block_rows: int
     south_up: bool
     masked: bool
+    opened: str
+    stated: tuple[tuple[Path, str], ...]
 
     def check_like(self, other: Tile) -> None:
         """Refuse a tile that cannot be joined with another."""
@@ -87,23 +113,61 @@ def open_tile(path: Path) -> Tile:
     ------
     DataError
         If the file is missing, no raster, has several bands, complex numbers, no CRS, a rotated
-        grid or latitudes beyond the poles.
+        grid or latitudes beyond the poles, or if a virtual raster's tile is missing or no raster.
     """
     if not path.exists():
         raise DataError(f"{path}: no such elevation file.")
+    opened = _virtual(path) if is_virtual(path) else str(path)
+    with _header(opened, path) as ds:
+        _check_bands(path, ds)
+        crs, transform, south_up = _placed(path, ds)
+        unit = stated_unit(ds)
+        return Tile(
+            *(path, crs, transform, ds.shape, ds.nodata, float(ds.scales[0] or 1.0)),
+            *(float(ds.offsets[0] or 0.0), int(ds.block_shapes[0][0]), south_up, _masked(ds)),
+            *(opened, ((path, unit),) if unit else _units_within(path)),
+        )
+
+
+@contextmanager
+def _header(name: str, path: Path) -> Iterator[Any]:
+    """Open a raster that messages call ``path``."""
     try:
-        with rasterio.open(path) as ds:
-            _check_bands(path, ds)
-            crs, transform, south_up = _placed(path, ds)
-            masked = any(MaskFlags.per_dataset in flags for flags in ds.mask_flag_enums[:1])
-            return Tile(
-                *(path, crs, transform, ds.shape, ds.nodata, float(ds.scales[0] or 1.0)),
-                *(float(ds.offsets[0] or 0.0), int(ds.block_shapes[0][0]), south_up, masked),
-            )
+        with rasterio.open(name) as ds:
+            yield ds
     except RasterioError as error:
         raise DataError(
             f"{path}: not a readable raster ({error}); it may be truncated: fetch or copy it again."
         ) from error
+
+
+def _masked(ds: Any) -> bool:
+    return any(MaskFlags.per_dataset in flags for flags in ds.mask_flag_enums[:1])
+
+
+def _virtual(path: Path) -> str:
+    """Check the files behind a virtual raster and return what to open for it."""
+    for vrt in (path, *filter(is_virtual, files_behind(path))):
+        share = uncovered_share(vrt)
+        if share > 1e-9:
+            log.warning(
+                "%s: %.3g %% of the virtual raster has no tile; it gives no elevation there.",
+                *(vrt, 100 * share),
+            )
+    with _header(str(path), path) as ds:
+        masked = _masked(ds)
+    return with_fill(path, masked=masked)
+
+
+def _units_within(path: Path) -> tuple[tuple[Path, str], ...]:
+    """Units that the tiles of a virtual raster state, which itself states none."""
+    found: list[tuple[Path, str]] = []
+    for name in dict.fromkeys(piece.name for piece in pieces(path)) if is_virtual(path) else ():
+        tile = Path(name)
+        with _header(name, tile) as ds:
+            unit = stated_unit(ds)
+        found += [(tile, unit)] if unit else _units_within(tile)
+    return tuple(found)
 
 
 def _check_bands(path: Path, ds: Any) -> None:
@@ -156,14 +220,14 @@ class Handles(threading.local):
     def __reduce__(self) -> tuple[type[Handles], tuple[()]]:
         return Handles, ()
 
-    def get(self, path: Path) -> Any:
-        """Return the open dataset of a file."""
-        if path not in self._open:
+    def get(self, tile: Tile) -> Any:
+        """Return the open dataset of a tile."""
+        if tile.path not in self._open:
             while len(self._open) >= _OPEN_FILES:
                 self._open.popitem(last=False)[1].close()
-            self._open[path] = rasterio.open(path)
-        self._open.move_to_end(path)
-        return self._open[path]
+            self._open[tile.path] = rasterio.open(tile.opened)
+        self._open.move_to_end(tile.path)
+        return self._open[tile.path]
 
 
 def read_tile(
@@ -179,22 +243,18 @@ def read_tile(
     Raises
     ------
     DataError
-        If the window cannot be decoded.
+        If the window cannot be decoded; of a virtual raster, the tile that fails is named.
     """
     height, width = rows.stop - rows.start, cols.stop - cols.start
     top = tile.shape[0] - rows.stop if tile.south_up else rows.start
     window = Window(cols.start, top, width, height)
     try:
         with rasterio.Env(**_GDAL):
-            ds = handles.get(tile.path)
+            ds = handles.get(tile)
             values = ds.read(1, window=window, out_dtype="float32")
             mask = ds.read_masks(1, window=window) if tile.masked else None
     except RasterioError as error:
-        raise DataError(
-            f"{tile.path}: pixels at rows {top} to {top + height - 1}, columns {cols.start} to "
-            f"{cols.stop - 1} cannot be decoded ({error}); the file is damaged or incomplete: "
-            "fetch or copy it again."
-        ) from error
+        raise undecodable(tile.path, window, error) from error
     if mask is not None:
         values[mask == 0] = np.nan
     _to_metres(values, tile, factor, bad_values)
@@ -206,6 +266,7 @@ def _to_metres(
 ) -> None:
     from borderrisk.sources._clean import clean
 
-    missing = [v for v in (tile.nodata, *bad_values) if v is not None and np.isfinite(v)]
+    fill = FILL if tile.opened != str(tile.path) else None
+    missing = [v for v in (tile.nodata, fill, *bad_values) if v is not None and np.isfinite(v)]
     scale, offset = tile.scale * factor, tile.offset * factor
     clean(values, np.array(missing, np.float32), scale, offset, *_POSSIBLE_M)

@@ -11,19 +11,20 @@ import numpy as np
 from affine import Affine
 from pyproj import CRS
 
-from borderrisk.errors import ConfigError, DataError
+from borderrisk.errors import DataError
+from borderrisk.sources._layout import hole_share
 from borderrisk.sources._tiles import Handles, Tile, open_tile, read_tile
+from borderrisk.sources._units import metres_per_unit
 
 log = logging.getLogger(__name__)
 
-METRES_PER_UNIT = {"m": 1.0, "ft": 0.3048}
 SUFFIXES = (".tif", ".tiff", ".vrt", ".hgt", ".img", ".asc", ".bil")
 
 
 def open_elevation(
     path_or_paths: str | Path | Iterable[str | Path],
     *,
-    units: str = "m",
+    units: str | None = None,
     bad_values: Sequence[float] = (),
 ) -> Elevation:
     """Open elevation data and check what can be checked without reading pixels.
@@ -32,9 +33,10 @@ def open_elevation(
     ----------
     path_or_paths : path or sequence of paths
         A raster, a virtual raster (VRT), a folder of tiles, or a list of any of these. Where
-        tiles overlap, the first in sorted order that has a value wins.
-    units : {"m", "ft"}
-        Unit of the values.
+        tiles overlap, the first in order of file name that has a value wins; within a virtual
+        raster, the last it lists.
+    units : {"m", "ft"}, optional
+        Unit of the values; by default metres, and a file that says otherwise is refused.
     bad_values : sequence of float
         Values that mean "missing", besides the file's nodata value and −32767 and −32768.
 
@@ -49,13 +51,12 @@ def open_elevation(
         If the unit is unknown.
     DataError
         If a file is missing, cannot be opened, has no CRS, is rotated or has impossible
-        coordinates, or if tiles do not share one CRS and pixel size.
+        coordinates, or if tiles do not share one CRS, pixel size and unit.
     """
-    if units not in METRES_PER_UNIT:
-        raise ConfigError(f"units of elevation must be one of m, ft (got {units!r}).")
     paths = _tile_paths(path_or_paths)
     tiles = tuple(open_tile(path) for path in paths)
-    return Elevation.of(tiles, METRES_PER_UNIT[units], tuple(float(v) for v in bad_values))
+    factor = metres_per_unit(units, [stated for tile in tiles for stated in tile.stated])
+    return Elevation.of(tiles, factor, tuple(float(v) for v in bad_values))
 
 
 def _tile_paths(path_or_paths: str | Path | Iterable[str | Path]) -> list[Path]:
@@ -129,7 +130,7 @@ class Elevation:
         offsets = np.rint(exact).astype(int)
         sizes = np.array([t.shape for t in tiles])
         shape = (offsets + sizes).max(axis=0)
-        _tell(first.path, float(np.abs(exact - offsets).max()), _hole_share(offsets, sizes, shape))
+        _tell(first.path, float(np.abs(exact - offsets).max()), hole_share(offsets, sizes, shape))
         places = tuple((int(row), int(col)) for row, col in offsets)
         return cls(
             *(first.crs, corner, (int(shape[0]), int(shape[1])), tiles, places),
@@ -175,20 +176,6 @@ class Elevation:
             out = out if out.size else np.full(shape, np.nan, np.float32)
             _fill(out, values, window, (rows.start - corner[0], cols.start - corner[1]))
         return out if out.size else np.full(shape, np.nan, np.float32)
-
-
-def _hole_share(offsets: np.ndarray, sizes: np.ndarray, shape: np.ndarray) -> float:
-    """Share of the box around all tiles that no tile fills."""
-    corners = np.concatenate([offsets, offsets + sizes])
-    edges = [np.unique(np.append(corners[:, axis], (0, shape[axis]))) for axis in (0, 1)]
-    filled = np.zeros((edges[0].size - 1, edges[1].size - 1), bool)
-    for start, size in zip(offsets, sizes, strict=True):
-        rows, cols = (
-            slice(*np.searchsorted(edges[a], (start[a], start[a] + size[a]))) for a in (0, 1)
-        )
-        filled[rows, cols] = True
-    area = np.outer(np.diff(edges[0]), np.diff(edges[1]))
-    return float(1 - area[filled].sum() / area.sum())
 
 
 def _tell(path: Path, shift: float, hole_share: float) -> None:
