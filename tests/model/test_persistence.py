@@ -9,13 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from affine import Affine
 
 from borderrisk.errors import DataError, OutputError
+from borderrisk.grid import Grid, laea_crs
+from borderrisk.model.cells import CellTable
 from borderrisk.model.estimators import ESTIMATORS, make_estimator
 from borderrisk.model.persistence import (
     FORMAT,
     TRUSTED,
     ModelFile,
+    as_trained,
     cell_stats,
     load_model,
     save_model,
@@ -192,3 +196,32 @@ def test_other_versions_are_told(table, tmp_path, caplog, monkeypatch):
     with caplog.at_level(logging.WARNING):
         load_model(tmp_path / "m.skops")
     assert "(now 99.0)" in caplog.text
+
+
+def cells_on(lon, lat):
+    """Three by four cells of 10 km; the middle one is no land."""
+    grid = Grid(laea_crs(lon, lat), Affine(10_000, 0, -20_000, 0, -10_000, 15_000), (3, 4))
+    domain = np.ones(grid.shape)
+    domain[1, 1] = 0
+    layers = {"domain": domain, "exposure": domain, "slope_mean": np.ones(grid.shape)}
+    ds = grid.dataset().assign({name: (("y", "x"), values) for name, values in layers.items()})
+    return CellTable.from_dataset(ds, ["slope_mean"])
+
+
+def test_places_of_another_grid_are_read_in_the_projection_of_the_training(table):
+    home, away = cells_on(60, 31), cells_on(61.5, 33)
+    saved = replace(saved_model(table, "kde"), extra={"crs": home.grid.crs.to_wkt()})
+    x, y = home.grid.project(*(axis[away.mask] for axis in away.grid.lonlat()))
+    found = as_trained(saved, away)
+    np.testing.assert_allclose(found.x[["x_km", "y_km"]], np.column_stack([x, y]) / 1000, atol=1e-6)
+    # 1.5 degrees east and 2 degrees north of the centre: about 140 by 222 km.
+    assert found.x[["x_km", "y_km"]].mean().tolist() == pytest.approx([140, 223], abs=5)
+    assert found.x["slope_mean"].equals(away.x["slope_mean"])
+    assert as_trained(saved, home) is home
+
+
+def test_a_model_that_does_not_say_where_its_places_are_cannot_be_carried(table):
+    with pytest.raises(DataError, match="Train it again"):
+        as_trained(saved_model(table, "kde"), cells_on(61.5, 33))
+    away = cells_on(61.5, 33)
+    assert as_trained(saved_model(table, "uniform"), away) is away

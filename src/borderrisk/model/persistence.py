@@ -5,17 +5,19 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import skops.io
+from pyproj import CRS, Transformer
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.tree import DecisionTreeRegressor
 
 from borderrisk.errors import DataError, OutputError
+from borderrisk.model.cells import COORDINATES, CellTable
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +66,8 @@ class ModelFile:
     trust : object, optional
         The fitted test of applicability (:class:`borderrisk.model.trust.Dissimilarity`).
     extra : dict
-        Anything JSON-ready: the config's name, bandwidths, horizon, counts.
+        Anything JSON-ready: the config's name, bandwidths, horizon, counts. ``crs`` (WKT) is the
+        projection of the ``x_km, y_km`` it was fitted on.
     versions : dict
         Package versions, recorded at saving.
     stored : bytes, optional
@@ -102,6 +105,41 @@ def cell_stats(x: pd.DataFrame) -> dict[str, dict[str, float]]:
     return {
         str(name): {str(k): float(v) for k, v in summary[name].items()} for name in numeric.columns
     }
+
+
+def as_trained(saved: ModelFile, cells: CellTable) -> CellTable:
+    """Return cells with their places in the projection that a model was trained in.
+
+    Every study area has a projection of its own, so ``x_km, y_km`` of another grid are other
+    places to a model that remembers where incidents were.
+
+    Parameters
+    ----------
+    saved : ModelFile
+        The model to be applied.
+    cells : CellTable
+        Cells of any grid, places in its kilometres.
+
+    Raises
+    ------
+    DataError
+        If the model reads places, and its file does not say in which projection.
+    """
+    noted = saved.extra.get("crs")
+    if noted is None:
+        if not hasattr(saved.model, "source_"):
+            return cells
+        raise DataError(
+            "The model remembers places but not in which projection: it was saved by an earlier "
+            "version. Train it again."
+        )
+    here, there = cells.grid.crs, CRS.from_wkt(noted)
+    if here == there:
+        return cells
+    centres = [axis[cells.mask] for axis in cells.grid.centres()]
+    moved = Transformer.from_crs(here, there, always_xy=True).transform(*centres)
+    places = {name: axis / 1000 for name, axis in zip(COORDINATES, moved, strict=True)}
+    return replace(cells, x=cells.x.assign(**places))
 
 
 def save_model(path: str | Path, saved: ModelFile) -> None:

@@ -55,7 +55,7 @@ def score_cells(
     # The border right after the features: both need the travel times, which are not kept for long.
     ds, border = stages.features, stages.border
     model = carried or stages.model
-    cells = stages.cells if carried is None else stages.cells_with(carried.features)
+    cells = stages.cells if carried is None else stages.cells_for(carried)
     parts = decompose(model.model, cells.x)
     intervals = stages.intervals(replicates)
     variables = scoring.score_variables(cells, parts, stages.config.outputs.horizon_days)

@@ -23,9 +23,7 @@ def probes(stages: Stages, model: ModelFile) -> Probes:
     """Choose where curves are read: those of the features that matter most."""
     weights = model.extra.get("importance", {})
     names = sorted(weights, key=lambda name: -weights[name])
-    # A scenario may have features that the model does not read.
-    own = list(stages.cells.x) == list(model.features)
-    cells = stages.cells if own else stages.cells_with(model.features)
+    cells = stages.cells_for(model)
     usable = [name for name in names if name in cells.x][:MOST]
     return Probes.choose(cells, usable, seed=stages.config.seed)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ import xarray as xr
 from borderrisk.config import Config
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
-from borderrisk.model.persistence import load_model, save_model
+from borderrisk.model.persistence import ModelFile, as_trained, load_model, save_model
 from borderrisk.model.uncertainty import Intervals, load_intervals, save_intervals
 from borderrisk.outputs.netcdf import read_netcdf, write_netcdf
 from borderrisk.pipeline import evaluating, training
@@ -134,11 +134,18 @@ class Stages:
         names = model_features(self.config, self.features)
         # Too large to be kept while a model is fitted; made anew if the border asks for it later.
         self.__dict__.pop("_movement", None)
-        return self.cells_with(names)
+        return CellTable.from_dataset(self.features, names, missing="median")
 
-    def cells_with(self, names: Sequence[str]) -> CellTable:
-        """Return the cells with some of the features: those that a model reads."""
-        return CellTable.from_dataset(self.features, list(names), missing="median")
+    def cells_for(self, model: ModelFile) -> CellTable:
+        """Return the cells as a model reads them: its features, and places in its projection.
+
+        Raises
+        ------
+        DataError
+            If the model reads places, and its file does not say in which projection.
+        """
+        cells = CellTable.from_dataset(self.features, model.features, missing="median")
+        return as_trained(model, cells)
 
     @cached_property
     def all_incidents(self) -> Panel:
@@ -190,7 +197,7 @@ class Stages:
         )
 
     @cached_property
-    def model(self) -> training.ModelFile:
+    def model(self) -> ModelFile:
         """The fitted model with what is needed to use it elsewhere."""
         return self.cache.stage(
             self.model_key,

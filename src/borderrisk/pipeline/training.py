@@ -72,6 +72,7 @@ def fit(config: Config, cells: CellTable, panel: Panel, origin: pd.Timestamp) ->
         "parameters": dict(config.model.parameters),
         "incidents": len(panel),
         "horizon_days": config.outputs.horizon_days,
+        "crs": cells.grid.crs.to_wkt(),
         "importance": {name: round(float(value), 6) for name, value in weights.items()},
         "facts": _facts(model.estimator),
     }
