@@ -169,3 +169,18 @@ def test_a_forecast_is_found_by_its_hash(tmp_path):
     path.write_bytes(path.read_bytes().replace(b"aa", b"ab"))
     with pytest.raises(DataError, match="line 1: was changed"):
         ledger.entry_of(path, "bb")
+
+
+def test_an_interrupted_write_leaves_the_ledger_as_it_was(tmp_path, monkeypatch):
+    path, _ = written(tmp_path, [{"n": 1}])
+    before = path.read_bytes()
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", stop)
+        with pytest.raises(KeyboardInterrupt):
+            ledger.append(path, {"n": 2})
+    assert path.read_bytes() == before
+    assert ledger.append(path, {"n": 2})["index"] == 1

@@ -151,7 +151,14 @@ def test_what_is_left_out_is_said(frozen):
             ("far", "2020-02-01", (25_000.0, -25_000.0)),
         ),
     )
-    assert found.counts == {"given": 7, "scored": 2, "outside": 2, "at_origin": 1, "after": 2}
+    assert found.counts == {
+        "given": 7,
+        "scored": 2,
+        "outside": 2,
+        "at_origin": 1,
+        "after": 2,
+        "rejected": 0,
+    }
     text = " ".join(found.notes)
     assert "2 of 7 incident(s) were scored" in text
     assert "2 outside the study area, 1 with a period that begins before the origin, 2 not" in text

@@ -1,4 +1,6 @@
+import hashlib
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -9,7 +11,10 @@ from click.testing import CliRunner
 
 from borderrisk import pipeline
 from borderrisk.cli.app import app
-from borderrisk.errors import DataError
+from borderrisk.config import load_config
+from borderrisk.errors import DataError, OutputError
+from borderrisk.model import ledger
+from borderrisk.model.forecast import open_forecast
 from borderrisk.model.ledger import check
 
 CONFIG = Path(__file__).parents[2] / "configs" / "eastern-border.yaml"
@@ -196,3 +201,148 @@ def test_a_bad_evaluation_period_is_one_clear_error(small, tmp_path, case):
     with pytest.raises(DataError, match=message):
         pipeline.evaluate(small(**changes), out=tmp_path / "skill")
     assert not (tmp_path / "skill").exists()
+
+
+def test_an_unreadable_date_is_one_clear_error_naming_row_and_value(frozen, tmp_path):
+    """A day that cannot be read may lie before the origin: it is not dropped in silence."""
+    config, place, _ = frozen
+    table = pd.read_csv(later(config, tmp_path / "new.csv"))
+    table.loc[3, "date"] = "2024-02-30"
+    table.to_csv(tmp_path / "new.csv", index=False)
+    with pytest.raises(DataError, match=r"row 5: date cannot be read: '2024-02-30'"):
+        pipeline.verify(place / "f", tmp_path / "new.csv", out=tmp_path / "v")
+    assert not (tmp_path / "v").exists()
+
+
+def test_every_row_that_is_not_scored_is_counted_and_listed(frozen, tmp_path):
+    config, place, _ = frozen
+    table = pd.read_csv(later(config, tmp_path / "new.csv"))
+    table.loc[0, "location_radius_km"] = -1
+    table.loc[1, ["latitude", "longitude"]] = [51.5, -0.1]
+    table["my_notes"] = "x"
+    table.to_csv(tmp_path / "new.csv", index=False)
+    found, text = pipeline.verify(place / "f", tmp_path / "new.csv", out=tmp_path / "v")
+    counts = found["incidents"]
+    assert counts["given"] == len(table)
+    assert counts["given"] == sum(n for name, n in counts.items() if name != "given")
+    assert f"{counts['scored']} of {len(table)} incident(s) were scored" in text
+    assert "1 row(s) rejected: radius is not a positive number of km." in found["notes"]
+    assert "Columns that were not read: location_precision, source_found, my_notes." in text
+    rejected = pd.read_csv(tmp_path / "v" / "rejected.csv").set_index("incident_id")
+    assert len(rejected) == counts["given"] - counts["scored"]
+    bad, far = table["incident_id"][:2]
+    assert rejected.loc[bad, "row"] == 2
+    assert "radius" in rejected.loc[bad, "reason"]
+    assert {bad, far} <= set(rejected.index)
+    assert "not wholly before the end of the horizon" in set(rejected["reason"])
+
+
+def test_a_forecast_of_some_kinds_is_verified_with_those(small, tmp_path):
+    config = small(**{
+        "outputs.folder": str(tmp_path), "data.incidents.kinds": "[armed_clash, ambush]",
+    })  # fmt: skip
+    pipeline.forecast(config, origin=ORIGIN, horizon_days=366, out=tmp_path / "f")
+    new = later(config, tmp_path / "new.csv")
+    found, _ = pipeline.verify(tmp_path / "f", new)
+    table = pd.read_csv(new)
+    other = ~table["kind"].isin(["armed_clash", "ambush"])
+    assert other.any()
+    rejected = pd.read_csv(tmp_path / "f-verified" / "rejected.csv")
+    assert set(table["incident_id"][other]) <= set(rejected["incident_id"])
+    assert found["incidents"]["rejected"] >= other.sum()
+
+
+def no_room(*_):
+    raise OutputError("the disk is full")
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("failure", "error"), [(no_room, OutputError), (interrupted, KeyboardInterrupt)]
+)
+def test_a_forecast_that_is_not_recorded_is_not_kept(small, tmp_path, monkeypatch, failure, error):
+    config = small(**{"outputs.folder": str(tmp_path)})
+    given = {"origin": ORIGIN, "horizon_days": 366, "out": tmp_path / "f"}
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "append", failure)
+        with pytest.raises(error):
+            pipeline.forecast(config, **given)
+    assert not (tmp_path / "f").exists()
+    again = pipeline.forecast(config, **given)
+    assert [entry["forecast"] for entry in check(again["ledger"])] == [again["hash"]]
+
+
+def test_an_interrupt_just_after_the_record_keeps_the_forecast(small, tmp_path, monkeypatch):
+    config = small(**{"outputs.folder": str(tmp_path)})
+    append = ledger.append
+
+    def late(*arguments):
+        append(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ledger, "append", late)
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.forecast(config, origin=ORIGIN, horizon_days=366, out=tmp_path / "f")
+    kept = open_forecast(tmp_path / "f")
+    assert check(tmp_path / config.name / "forecasts.jsonl")[0]["forecast"] == kept.hash
+
+
+def test_the_hash_covers_inputs_and_config_and_no_count_of_what_came_after(frozen):
+    config, place, _ = frozen
+    facts = json.loads((place / "f" / "forecast.json").read_text(encoding="utf-8"))
+    hashes = {entry["path"]: entry["sha256"] for entry in facts["meta"]["inputs"]}
+    for path in (config.data.incidents.path, config.data.borders, *config.data.elevation.path):
+        assert hashes[f"data/raw/{path.name}"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    text = (place / "f" / "config.yaml").read_bytes()
+    assert facts["files"]["config.yaml"] == hashlib.sha256(text).hexdigest()
+    again = load_config(place / "f" / "config.yaml")
+    assert str(again.train.origin) == ORIGIN
+    assert again.data.incidents.path.samefile(config.data.incidents.path)
+    assert set(facts["meta"]["counts"]) == {
+        "cells scored", "cells read", "features", "incidents used",
+    }  # fmt: skip
+    assert facts["meta"]["notes"] == []
+    cells = open_forecast(place / "f").cells
+    assert set(cells["trust"]) <= {-1, 0, 1, 2, 3}
+    assert ((cells["trust"] == -1) == (cells["exposure"] == 0)).all()
+
+
+def test_a_forecast_frozen_before_inputs_were_noted_still_verifies(frozen, tmp_path):
+    config, place, _ = frozen
+    folder = shutil.copytree(place / "f", tmp_path / "f")
+    path = folder / "forecast.json"
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    for name in ("inputs", "notes", "kinds", "confidence"):
+        del facts["meta"][name]
+    del facts["files"]["config.yaml"]
+    (folder / "config.yaml").unlink()
+    facts["hash"] = ledger.seal(facts)
+    path.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    found, text = pipeline.verify(folder, later(config, tmp_path / "new.csv"))
+    assert found["incidents"]["scored"] > 20
+    assert "No ledger was found" in text
+
+
+def test_an_origin_long_after_the_record_is_said(small, tmp_path, caplog):
+    config = small(**{"outputs.folder": str(tmp_path)})
+    with caplog.at_level(logging.WARNING):
+        facts = pipeline.forecast(config, origin="2031-01-01", horizon_days=365, out=tmp_path / "f")
+    # The last shipped incident is dated 2025-12-16.
+    said = "is dated 2025-12-16, 1842 days before it"
+    assert said in caplog.text
+    assert said in facts["notes"][0]
+    assert open_forecast(tmp_path / "f").facts["meta"]["notes"] == facts["notes"]
+
+
+def test_a_verification_is_replaced_with_force_only(frozen, tmp_path):
+    config, place, _ = frozen
+    new, out = later(config, tmp_path / "new.csv"), tmp_path / "v"
+    given = ["verify", str(place / "f"), str(new), "--out", str(out)]
+    assert CliRunner().invoke(app, given).exit_code == 0
+    again = CliRunner().invoke(app, given)
+    assert again.exit_code == 1
+    assert "--force" in again.stderr
+    assert CliRunner().invoke(app, [*given, "--force"]).exit_code == 0

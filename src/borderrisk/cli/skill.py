@@ -75,23 +75,29 @@ def forecast(
     help="The forecasts.jsonl it was recorded in (default: where it was made, or beside it).",
 )
 @common.out_option("Folder for the verification (default: beside the forecast).")
+@click.option("--force", is_flag=True, help="Replace an existing --out.")
 @common.common_options
 def verify(
     forecast_path: Path,
     incidents_path: Path,
     ledger_path: Path | None,
     out: Path | None,
+    force: bool,
     as_json: bool,
     verbose: bool,
 ) -> None:
     """Score a frozen forecast against what was reported since.
+
+    Every row needs a readable date; rows left out for another reason are in rejected.csv.
 
     Example: borderrisk verify forecasts/2025-01-01 incidents-2025.csv
     """
     common.configure_logging(verbose, as_json)
     from borderrisk import pipeline
 
-    facts, text = pipeline.verify(forecast_path, incidents_path, out=out, ledger_path=ledger_path)
+    facts, text = pipeline.verify(
+        forecast_path, incidents_path, out=out, ledger_path=ledger_path, force=force
+    )
     common.emit(facts, as_json, text)
 
 

@@ -33,6 +33,7 @@ from borderrisk.model.persistence import package_versions
 
 FORMAT = 1
 FACTS, CELLS, MODEL = "forecast.json", "cells.parquet", "model.skops"
+CONFIG = "config.yaml"
 PAST, BORDER = "past.parquet", "border.parquet"
 SCORES = ("intensity", "probability", "risk", "risk_class")
 _ROUNDING = 1e-6
@@ -128,6 +129,7 @@ def freeze(
     origin: Any,
     horizon_days: int,
     model_file: str | Path | None = None,
+    config: str | None = None,
     past: pd.DataFrame | None = None,
     line: BorderLine | None = None,
     baselines: Sequence[str] = BASELINES,
@@ -154,6 +156,8 @@ def freeze(
         Days forecast.
     model_file : str or Path, optional
         Copied as ``model.skops``.
+    config : str, optional
+        Text of the config it was made with, kept as ``config.yaml``.
     past : pandas.DataFrame, optional
         ``x, y`` of the incidents known at the origin (grid metres), to tell new places from old.
     line : BorderLine, optional
@@ -161,7 +165,7 @@ def freeze(
     baselines : sequence of str
         Columns of the baselines.
     meta : mapping, optional
-        JSON-ready: config name and hash, seed, counts.
+        JSON-ready: config name and hash, hashes of the inputs, seed, counts, notes.
 
     Returns
     -------
@@ -181,6 +185,8 @@ def freeze(
     files = {CELLS: _parquet(_checked(cells, grid, baselines, "The cells"))}
     if model_file is not None:
         files[MODEL] = _read(Path(model_file))
+    if config is not None:
+        files[CONFIG] = config.encode()
     if past is not None:
         files[PAST] = _parquet(past[["x", "y"]].astype(float))
     if line is not None:
@@ -252,7 +258,7 @@ def _facts(folder: Path) -> dict[str, Any]:
     if not same:
         raise _changed(path)
     names = set(facts.get("files", ()))
-    if set(facts) != _KEYS or not {CELLS} <= names <= {CELLS, MODEL, PAST, BORDER}:
+    if set(facts) != _KEYS or not {CELLS} <= names <= {CELLS, MODEL, CONFIG, PAST, BORDER}:
         raise DataError(f"{path}: does not describe a forecast; give a folder of one.")
     return dict(facts)
 

@@ -157,7 +157,7 @@ def _add(file: BinaryIO, content: dict[str, Any], path: str | Path) -> dict[str,
     entry["hash"] = seal(entry)
     try:
         _write(file, canonical(entry) + b"\n")
-    except OSError:
+    except BaseException:  # Ctrl-C as well: half a line would spoil the ledger for all
         os.ftruncate(file.fileno(), len(so_far))
         raise
     return entry

@@ -19,6 +19,13 @@ from borderrisk.model.scores import DAYS_PER_YEAR
 
 FORECAST = "forecast"
 LOW_CLASSES = (1, 2)
+SCORED = "scored"
+_FATES = {
+    "outside": "outside the study area",
+    "at_origin": "with a period that begins before the origin",
+    "after": "not wholly before the end of the horizon",
+    "rejected": "rejected by the reader or its filters",
+}
 _LISTED = 10
 Metric = Callable[[np.ndarray, np.ndarray, csr_matrix], float]
 
@@ -44,7 +51,9 @@ class Verification:
         cell_id, risk_class`` (of the cell with the reported point; missing outside the study area)
         and ``low_share`` (part of the incident's mass in class 1-2 cells).
     counts : dict
-        What became of the incidents: ``given, scored, outside, at_origin, after``.
+        What became of the incidents: ``given, scored, outside, at_origin, after, rejected``.
+    left_out : pandas.DataFrame
+        ``incident_id, reason`` of the incidents that were not scored.
     notes : list of str
         The same, and all else that a reader must know, as sentences.
     """
@@ -55,11 +64,16 @@ class Verification:
     calibration: list[dict[str, float]]
     missed: pd.DataFrame
     counts: dict[str, int]
+    left_out: pd.DataFrame
     notes: list[str]
 
 
 def verify(
-    forecast: Forecast, panel: Panel, metrics: Mapping[str, Metric] | None = None
+    forecast: Forecast,
+    panel: Panel,
+    metrics: Mapping[str, Metric] | None = None,
+    *,
+    rejected: int = 0,
 ) -> Verification:
     """Score the forecast and its baselines on the incidents of its horizon.
 
@@ -76,6 +90,8 @@ def verify(
         ``f(intensity, area, mass) -> float`` for the columns of the table, with the study cells'
         intensities and areas (100 km²) and the incidents' mass on them (rows sum to 1). By default
         all of :func:`borderrisk.model.backtest.score`.
+    rejected : int
+        Rows of the file that are no part of the panel, to be counted among those given.
 
     Raises
     ------
@@ -84,7 +100,9 @@ def verify(
         no incident of the horizon lies in the study area.
     """
     check_dates(panel.incidents, forecast)
-    mass, later, counts = _on_study_cells(forecast, panel)
+    mass, later, fates = _on_study_cells(forecast, panel)
+    counts = _counts(panel, fates, rejected)
+    _check_scored(forecast, counts)
     intensity = _intensities(forecast)
     table = _table(forecast, intensity, mass, _subsets(forecast, later), metrics)
     return Verification(
@@ -94,6 +112,7 @@ def verify(
         calibration=_calibration(forecast, mass),
         missed=_missed(forecast, later, mass),
         counts=counts,
+        left_out=_left_out(panel, fates),
         notes=_notes(forecast, panel, counts),
     )
 
@@ -128,30 +147,50 @@ def check_dates(incidents: pd.DataFrame, forecast: Forecast) -> None:
     )
 
 
-def _on_study_cells(forecast: Forecast, panel: Panel) -> tuple[csr_matrix, Panel, dict[str, int]]:
+def _on_study_cells(forecast: Forecast, panel: Panel) -> tuple[csr_matrix, Panel, np.ndarray]:
     """Mass of the incidents of the horizon that lie in the study area, and what became of all."""
     if panel.grid != forecast.grid or not np.array_equal(panel.domain_mask, forecast.table.mask):
         raise DataError(
             "The incidents are spread over other cells than the forecast's; build the panel with "
             "the grid and domain of the forecast."
         )
-    inside = panel.between(forecast.origin, forecast.end)
+    first, last = panel.incidents["date"], panel.incidents["date_end"]
+    within = np.flatnonzero((first >= forecast.origin) & (last < forecast.end))
+    inside = panel.take(within)
     mass, kept = in_study(forecast.table, inside)
-    at_origin = int((panel.incidents["date"] < forecast.origin).sum())
-    counts = {
-        "given": len(panel) + len(panel.rejected),
-        "scored": len(kept),
-        "outside": len(inside) - len(kept) + len(panel.rejected),
-        "at_origin": at_origin,
-        "after": len(panel) - len(inside) - at_origin,
-    }
-    if not len(kept):
+    fates = np.where(first < forecast.origin, "at_origin", "after").astype(object)
+    fates[within] = "outside"
+    fates[within[kept]] = SCORED
+    return mass, inside.take(kept), fates
+
+
+def _counts(panel: Panel, fates: np.ndarray, rejected: int) -> dict[str, int]:
+    found = {name: int((fates == name).sum()) for name in (SCORED, *_FATES)}
+    found["outside"] += len(panel.rejected)
+    found["rejected"] = rejected
+    return {"given": len(panel) + len(panel.rejected) + rejected, **found}
+
+
+def _check_scored(forecast: Forecast, counts: Mapping[str, int]) -> None:
+    if not counts[SCORED]:
         raise DataError(
             f"No incident is dated from {forecast.origin:%Y-%m-%d} to {forecast.last_day:%Y-%m-%d} "
             f"and lies inside the study area (of {counts['given']}: {_fates(counts)}); there is "
             "nothing to verify the forecast with."
         )
-    return mass, inside.take(kept), counts
+
+
+def _left_out(panel: Panel, fates: np.ndarray) -> pd.DataFrame:
+    """Incidents that were not scored, those that could not be placed last."""
+    out = fates != SCORED
+    found = pd.DataFrame(
+        {
+            "incident_id": panel.incidents["incident_id"].to_numpy(str)[out],
+            "reason": [_FATES[fate] for fate in fates[out]],
+        }
+    )
+    parts = [part for part in (found, panel.rejected) if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else found
 
 
 def _intensities(forecast: Forecast) -> dict[str, np.ndarray]:
@@ -257,12 +296,7 @@ def _missed(forecast: Forecast, later: Panel, mass: csr_matrix) -> pd.DataFrame:
 
 
 def _fates(counts: Mapping[str, int]) -> str:
-    fates = {
-        "outside": "outside the study area",
-        "at_origin": "with a period that begins before the origin",
-        "after": "not wholly before the end of the horizon",
-    }
-    said = [f"{counts[key]} {text}" for key, text in fates.items() if counts[key]]
+    said = [f"{counts[key]} {text}" for key, text in _FATES.items() if counts[key]]
     return ", ".join(said) or "none"
 
 

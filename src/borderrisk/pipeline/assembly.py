@@ -65,7 +65,7 @@ def score_cells(
     variables |= scoring.driver_variables(cells, found)
     if model.trust is not None:
         halo_km = stages.config.study_area.halo_km
-        variables |= scoring.trust_variable(
+        codes = scoring.trust_codes(
             cells,
             ds,
             stages.panel,
@@ -73,6 +73,7 @@ def score_cells(
             halo_km,
             trained_here=carried is None or not elsewhere,
         )
+        variables |= scoring.trust_variable(cells, codes)
     return Scored(ds.assign(variables).assign(border.slack.data_vars), model, intervals)
 
 

@@ -115,7 +115,7 @@ def driver_variables(cells: CellTable, parts: pd.DataFrame) -> dict[str, xr.Data
     return variables
 
 
-def trust_variable(
+def trust_codes(
     cells: CellTable,
     ds: xr.Dataset,
     panel: Panel,
@@ -123,20 +123,24 @@ def trust_variable(
     halo_km: float,
     *,
     trained_here: bool,
-) -> dict[str, xr.DataArray]:
-    """Return where each score can be relied on, as a code.
+) -> np.ndarray:
+    """Return where each score can be relied on, int8, shape (cells,).
 
     In the region it was trained on, a cell is compared with the other folds only: it would
     otherwise be its own nearest neighbour.
     """
     near = [n for n in ds.data_vars if str(n).startswith("settlement_distance_")]
     distance = ds[near[0]].to_numpy()[cells.mask] if near else None
-    codes = trust.trust_codes(
+    return trust.trust_codes(
         cells,
         extrapolates=test.extrapolates(cells.x, trust.area_folds(cells) if trained_here else None),
         sparse=trust.sparse(cells, panel.counts(weighted=False), distance),
         edge=trust.edge(cells, _known(ds), halo_km),
     )
+
+
+def trust_variable(cells: CellTable, codes: np.ndarray) -> dict[str, xr.DataArray]:
+    """Return the codes of :func:`trust_codes` as a grid variable."""
     units, long_name = _LABELS["trust"]
     attrs = {
         "units": units,
