@@ -1,5 +1,7 @@
 """What a result is kept under: all that its inputs are read from."""
 
+import json
+
 import geopandas as gpd
 import numpy as np
 import pytest
@@ -85,6 +87,17 @@ def test_a_missing_tile_is_named_before_anything_is_read(mosaic, tmp_path):
     (tmp_path / "tiles" / "c.tif").unlink()
     with pytest.raises(DataError, match=r"dem\.vrt: it refers to .*c\.tif, which does not exist"):
         _ = Stages.of(load(tmp_path, elevation__path=mosaic)).features
+
+
+def test_tiles_of_one_name_in_two_folders_count_each(tmp_path):
+    for name, place in (("west", PLACES["a"]), ("east", PLACES["b"])):
+        (tmp_path / name).mkdir()
+        write_tile(tmp_path / name / "dem.tif", *place, 1000)
+    tiles = [str(tmp_path / name / "dem.tif") for name in ("west", "east")]
+    given = {"elevation__path": json.dumps(tiles)}
+    before = Stages.of(load(tmp_path, **given)).features_key.digest
+    write_tile(tmp_path / "west" / "dem.tif", *PLACES["a"], 1500)
+    assert Stages.of(load(tmp_path, **given)).features_key.digest != before
 
 
 def names_beside(folder, **data):

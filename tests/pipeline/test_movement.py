@@ -6,8 +6,10 @@ import pandas as pd
 import pytest
 import rasterio
 import shapely
+from rasterio.shutil import copy
 from rasterio.transform import from_bounds
 
+from borderrisk.errors import DataError
 from borderrisk.pipeline.movement import Movement, draw_terrain, fine_terrain
 from borderrisk.pipeline.stages import Stages
 
@@ -86,6 +88,23 @@ def test_land_cover_slows_or_closes_the_ground_of_its_code(small, base, on_foot,
     row, col = shut.fine.grid.rowcol(*shut.fine.grid.project(62.5, 30.0))
     assert not shut.fine.ground().open[row, col]
     assert shut.fine.ground().open[shut.fine.grid.rowcol(*shut.fine.grid.project(60.0, 30.0))]
+
+
+def test_a_damaged_tile_of_a_land_cover_mosaic_is_an_error_not_open_ground(small, base, tmp_path):
+    codes(tmp_path / "whole.tif", 10, 10)
+    with rasterio.open(tmp_path / "whole.tif") as whole:
+        copy(whole, tmp_path / "tile.tif", driver="GTiff", compress="deflate", blockysize=16)
+        copy(whole, tmp_path / "cover.vrt", driver="VRT")
+    text = (tmp_path / "cover.vrt").read_text().replace("whole.tif", "tile.tif")
+    (tmp_path / "cover.vrt").write_text(text)
+    data = (tmp_path / "tile.tif").read_bytes()
+    (tmp_path / "tile.tif").write_bytes(data[: len(data) * 3 // 5])
+    given = {
+        "data.land_cover": str(tmp_path / "cover.vrt"),
+        "features.travel.land_cover_factors": '{"10": 0.5}',
+    }
+    with pytest.raises(DataError, match=r"cover\.vrt: the land-cover raster cannot be read"):
+        hours_to(movement(small, base, **given), "zahedan", MILAK)
 
 
 def test_water_slows_and_a_bridge_crosses_water_that_cannot_be_waded(

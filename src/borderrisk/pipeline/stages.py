@@ -87,7 +87,11 @@ class Stages:
     def _hashes(self, *, incidents: bool) -> dict[str, str]:
         table = self.config.data.incidents.path
         files = [p for p in input_files(self.config) if incidents or p != table]
-        return {shown_path(path, self.project): self.cache.hashes(path) for path in files}
+        # Files outside the project are shown by name alone, and tiles may share theirs.
+        return {
+            f"{number} {shown_path(path, self.project)}": self.cache.hashes(path)
+            for number, path in enumerate(files)
+        }
 
     def _part(self, *keys: str) -> str:
         return self.config.part(*keys)
