@@ -24,7 +24,7 @@ def test_a_forecast_that_knows_the_place_covers_it_with_the_first_kilometres(sma
         pd.Timestamp("2020-01-01"),
         {"pooled": knowing, "kde": missing},
         {
-            1: Later(csr_matrix(mass), np.zeros(10, bool)),
+            1: Later(csr_matrix(mass), np.arange(10) < 4),
             2: Later(csr_matrix(mass[:0]), np.zeros(0)),
         },
     )
@@ -38,3 +38,7 @@ def test_a_forecast_that_knows_the_place_covers_it_with_the_first_kilometres(sma
     assert watched == pytest.approx(1)
     assert np.interp(behind + 10, found["km"], found["captured"]["kde"]) < 0.5
     assert found["captured"]["length"][-1] == 1
+    counts = {name: part["incidents"] for name, part in found["subsets"].items()}
+    assert counts == {"repeat": 6, "new": 4}
+    for part in found["subsets"].values():
+        assert part["captured"] == found["captured"]

@@ -184,4 +184,6 @@ def capture_lines(curves: Mapping[str, Any], against: str = "kde") -> list[str]:
             f"of it) would have covered {own} ({low} to {high}) of the next year's incidents; "
             f"{others}."
         )
+    for subset, part in curves.get("subsets", {}).items():
+        lines += [f"At {subset} places: {line}" for line in capture_lines(part, against)]
     return lines

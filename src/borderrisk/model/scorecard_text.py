@@ -97,6 +97,18 @@ def robustness_lines(found: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def share_held(row: Mapping[str, Any]) -> str:
+    """Share of intervals that hold the truth, with its range over several worlds.
+
+    Examples
+    --------
+    >>> share_held({"covered": 0.93, "low": 0.88, "high": 0.97})
+    '93% (88-97)'
+    """
+    text = f"{row['covered']:.0%}"
+    return text + (f" ({row['low'] * 100:.0f}-{row['high'] * 100:.0f})" if "low" in row else "")
+
+
 def planted_lines(found: Mapping[str, Any]) -> list[str]:
     """Return the test on a world of known truth as lines of text."""
     lines = [
@@ -109,15 +121,17 @@ def planted_lines(found: Mapping[str, Any]) -> list[str]:
         numbers = "".join(f"{_number(row[name]):>12}" for name in ("bits", "spearman"))
         lines.append(f"{row['model']:24}{row['role']:10}{numbers}")
     if found.get("coverage"):
-        each = ", ".join(f"{r['risk_class']}: {r['covered']:.0%}" for r in found["coverage"])
         lines.append(
             f"cells whose {found['level']:.0%} interval holds the truth "
-            f"({found['replicates']} replicates), by risk class: {each}"
+            f"({found['replicates']} replicates, {found.get('worlds', 1)} world(s), in brackets "
+            "the range over single ones), by risk class:"
         )
+        each = [f"{row['risk_class']}: {share_held(row)}" for row in found["coverage"]]
+        lines.append("  " + ", ".join(each))
     if found.get("sums"):
         lines.append(
             f"the same of the sums over {found['sums']['parts']} border segments: "
-            f"{found['sums']['covered']:.0%}"
+            f"{share_held(found['sums'])}"
         )
     return lines
 

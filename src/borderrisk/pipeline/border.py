@@ -16,7 +16,7 @@ from borderrisk.config import Config
 from borderrisk.features.corridors import find_corridors
 from borderrisk.features.random_routes import random_routes
 from borderrisk.grid import Grid
-from borderrisk.model.backtest import BASELINES, BorderLine, Forecasts
+from borderrisk.model.backtest import BASELINES, SUBSETS, BorderLine, Forecasts
 from borderrisk.model.border_capture import Outlook, prospective_curves
 from borderrisk.model.cells import CellTable
 from borderrisk.model.scorecard import used_origins
@@ -127,20 +127,36 @@ def capture_curves(
 ) -> dict[str, Any]:
     """Curve of what watching the first k kilometres of border would have covered.
 
-    Of the shortest horizon, over the forecasts followed by enough incidents.
+    Of the shortest horizon, over the forecasts followed by enough incidents; under ``subsets`` the
+    same for incidents at repeat and at new places.
     """
-    years = min(forecasts[0].tests)
-    area = cells.study_area_100km2[cells.study]
-    outlooks = [
-        Outlook(
-            {name: f.intensity[name] * area for name in (model, *BASELINES) if name in f.intensity},
-            np.asarray(f.tests[years].mass.sum(axis=0)).ravel(),
-        )
-        for f in used_origins(forecasts, years)
-    ]
+    used = used_origins(forecasts, min(forecasts[0].tests))
     line, rows = border_line(border), np.flatnonzero(cells.mask.ravel())[cells.study]
     attribution = csr_matrix(line.attribution[rows])
-    return prospective_curves(outlooks, attribution, line.length_km, model, level=level, seed=seed)
+    curves = {
+        subset: prospective_curves(
+            _outlooks(used, cells, model, subset), attribution, line.length_km, model,
+            level=level, seed=seed,
+        )
+        for subset in SUBSETS
+    }  # fmt: skip
+    everything = curves.pop("all")
+    return everything and everything | {"subsets": curves}
+
+
+def _outlooks(
+    used: Sequence[Forecasts], cells: CellTable, model: str, subset: str
+) -> list[Outlook]:
+    """Return what each origin expected, and where incidents of a subset followed."""
+    area = cells.study_area_100km2[cells.study]
+    found = []
+    for forecast in used:
+        names = [name for name in (model, *BASELINES) if name in forecast.intensity]
+        test = forecast.tests[min(forecast.tests)]
+        happened = np.asarray(test.mass[test.subset(subset)].sum(axis=0)).ravel()
+        expected = {name: forecast.intensity[name] * area for name in names}
+        found.append(Outlook(expected, happened))
+    return found
 
 
 def save_border(border: Border, folder: Path) -> None:

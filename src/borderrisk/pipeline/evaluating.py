@@ -98,7 +98,14 @@ def evaluate(stages: Stages) -> dict[str, Any]:
         "model": name,
         "headline": scorecard.headline(part, name),
         "prospective": part,
-        "targets": scorecard.targets(part, name, spatial, ceiling["pools"]),
+        "targets": scorecard.targets(
+            part,
+            name,
+            spatial,
+            ceiling["pools"],
+            level=level,
+            coverage=tests.get(PLANTED, {}).get("coverage", ()),
+        ),
         "ceiling": ceiling,
         "border_capture": capture_curves(
             stages.border, stages.cells, forecasts, name, level=level, seed=config.seed

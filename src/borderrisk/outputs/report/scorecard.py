@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from borderrisk.model.border_capture import capture_lines
+from borderrisk.model.scorecard_text import share_held
 from borderrisk.model.wording import met_words
 from borderrisk.outputs.report.blocks import (
     ABSENT,
@@ -290,16 +291,17 @@ def planted_blocks(card: dict[str, Any]) -> list[Block]:
     )
     if found.get("coverage"):
         covered = [
-            [str(row["risk_class"]), show(row["cells"]), percent(row["covered"])]
+            [str(row["risk_class"]), show(row["cells"]), share_held(row)]
             for row in found["coverage"]
         ]
         if found.get("sums"):
             sums = found["sums"]
             label = f"land behind {show(found.get('segment_km'))} km of border"
-            covered.append([label, show(sums["parts"]), percent(sums["covered"])])
+            covered.append([label, show(sums["parts"]), share_held(sums)])
         title = (
             f"Cells whose {percent(found['level'])} interval of the probability holds the truth, "
-            f"{_words(own)}, {show(found['replicates'])} replicates"
+            f"{_words(own)}, {show(found['replicates'])} replicates, "
+            f"{show(found.get('worlds', 1))} world(s), in brackets the range over single ones"
         )
         blocks.append(Table(["risk class", "cells", "covered"], covered, title))
     return blocks
