@@ -1,10 +1,14 @@
 """A model on another area: places stay where they are, and trust says what is unlike."""
 
+import json
+
 import geopandas as gpd
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from borderrisk import pipeline
+from borderrisk.cli.app import app
 from borderrisk.errors import ConfigError
 from borderrisk.model.persistence import load_model
 from borderrisk.pipeline.stages import Stages
@@ -116,3 +120,79 @@ def test_features_named_after_a_place_cannot_travel(place, small, tmp_path):
     with pytest.raises(ConfigError, match="border_distance_pak_km"):
         pipeline.score(path, load(name="uz", **UZBEKISTAN), out=tmp_path / "uz")
     assert not (tmp_path / "uz").exists()
+
+
+@pytest.fixture
+def files(place, tmp_path):
+    """Write configs to files, as the command line reads them."""
+    load, _ = place
+
+    def write(name, **overrides):
+        path = tmp_path / f"{name}.yaml"
+        config = load(name=name, **overrides)
+        path.write_text(config.dump_yaml(tmp_path), encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+def call(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def test_several_configs_are_scored_into_a_folder_each(place, files, tmp_path):
+    _, model = place
+    paths = [files("north", **NORTH), files("uz", **UZBEKISTAN)]
+    found = call("score", model("kde"), *paths, "--out", tmp_path / "regions", "--json")
+    assert found.exit_code == 0, found.output
+    runs = json.loads(found.stdout)["runs"]
+    assert [run["folder"] for run in runs] == [
+        str(tmp_path / "regions" / name) for name in ("north", "uz")
+    ]
+    alone = pipeline.score(model("kde"), place[0](name="north", **NORTH), out=tmp_path / "alone")
+    together = pipeline.open_run(tmp_path / "regions" / "north")
+    np.testing.assert_array_equal(together.cells["intensity"], alone.cells["intensity"])
+    again = call("score", model("kde"), *paths, "--out", tmp_path / "regions")
+    assert again.exit_code == 1
+    assert "exists already" in again.stderr
+
+
+def test_without_a_folder_each_region_gets_a_run_under_its_own(place, files, tmp_path):
+    _, model = place
+    own = {"outputs.folder": str(tmp_path / "runs")}
+    paths = [files("north", **NORTH, **own), files("uz", **UZBEKISTAN, **own)]
+    found = call("score", model("kde"), *paths)
+    assert found.exit_code == 0, found.output
+    for name in ("north", "uz"):
+        assert pipeline.open_run(tmp_path / "runs" / name).manifest["config"]["name"] == name
+
+
+def test_one_region_that_fails_is_named_and_the_others_are_scored(place, files, tmp_path):
+    _, model = place
+    (tmp_path / "none.csv").write_text("name\nnowhere\n")
+    bad = {"data.settlements": str(tmp_path / "none.csv")}
+    paths = [files("bad", **NORTH | bad), files("uz", **UZBEKISTAN)]
+    out = tmp_path / "regions"
+    found = call("score", model("kde"), *paths, "--out", out)
+    assert found.exit_code == 3
+    assert found.stderr.splitlines()[-2].startswith("bad: settlements: ")
+    assert str(out / "uz") in found.stderr.splitlines()[-1]
+    assert [path.name for path in out.iterdir()] == ["uz"]
+
+
+def test_the_scheduler_of_the_configs_is_used_and_must_be_one(place, monkeypatch, tmp_path):
+    load, model = place
+    address = "tcp://127.0.0.1:1"
+    asked = []
+
+    def elsewhere(function, jobs, *, scheduler):
+        asked.append(scheduler)
+        return [out for _, out in jobs]
+
+    monkeypatch.setattr("borderrisk.pipeline.regions.map_parallel", elsewhere)
+    one = load(name="one", **{"compute.scheduler": address})
+    two = load(name="two", **{"compute.scheduler": address})
+    pipeline.score_regions(model("kde"), [one, two], tmp_path)
+    assert asked == [address]
+    with pytest.raises(ConfigError, match=r"one compute\.scheduler \(they name tcp.*threads\)"):
+        pipeline.score_regions(model("kde"), [one, load(name="other")], tmp_path)

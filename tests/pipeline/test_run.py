@@ -186,3 +186,23 @@ def test_corridors_and_routes_are_in_one_file_and_in_the_raster(finished):
     assert bands["slack_mashhad"] == bands["slack_zahedan"] == "h"
     assert bands["route_density"] == "1"
     assert np.nanmin(slack) >= -1e-3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"evaluation.horizons_years": "[9]"}, "set evaluation.last_origin earlier"),
+        ({"evaluation.first_origin": "2000-01-01"}, "at least 10 needed"),
+    ],
+)
+def test_a_period_that_evaluation_refuses_is_noticed_before_the_model(
+    small, tmp_path, monkeypatch, changes, message
+):
+    def never(*_):
+        raise AssertionError("the model was fitted or resampled first")
+
+    monkeypatch.setattr(Stages, "model", property(never))
+    monkeypatch.setattr(Stages, "intervals", never)
+    with pytest.raises(DataError, match=message):
+        pipeline.run(small(**changes), out=tmp_path / "r", evaluate=True, replicates=4)
+    assert not (tmp_path / "r").exists()

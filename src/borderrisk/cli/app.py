@@ -57,12 +57,11 @@ def _os_message(error: OSError) -> str:
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="borderrisk")
 def app() -> None:
-    r"""Map the relative intensity of reported border incidents, with honest uncertainty.
+    """Map the relative intensity of reported border incidents, with honest uncertainty.
 
-    \b
-    Start here:
-      borderrisk run configs/eastern-border.yaml
-      borderrisk info data/processed/eastern-border
+    Start here: borderrisk run configs/eastern-border.yaml
+
+    Then: borderrisk info data/processed/eastern-border
     """
 
 

@@ -20,10 +20,14 @@ PathArgument = click.Path(path_type=Path)
 
 def config_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the CONFIG argument and ``--set key=value``."""
-    command = click.option(
+    return click.argument("config_path", metavar="CONFIG", type=PathArgument)(set_option(command))
+
+
+def set_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--set key=value``."""
+    return click.option(
         "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one config value."
     )(command)
-    return click.argument("config_path", metavar="CONFIG", type=PathArgument)(command)
 
 
 def run_argument(name: str = "run_path", metavar: str = "RUN") -> Callable[..., Any]:

@@ -138,29 +138,49 @@ def train(
 
 @click.command()
 @click.argument("model_path", metavar="MODEL", type=common.PathArgument)
-@common.config_argument
+@click.argument(
+    "config_paths", metavar="CONFIG...", type=common.PathArgument, nargs=-1, required=True
+)
+@common.set_option
 @common.out_option("Folder for the results (default: under data/processed).")
 @click.option("--force", is_flag=True, help="Replace an existing --out.")
 @common.common_options
 def score(
     model_path: Path,
-    config_path: Path,
+    config_paths: tuple[Path, ...],
     overrides: tuple[str, ...],
     out: Path | None,
     force: bool,
     as_json: bool,
     verbose: bool,
 ) -> None:
-    """Apply a trained model (a file or a run) to the area of another config.
+    """Apply a trained model (a file or a run) to the area of other configs.
+
+    Several configs get one folder each, named after them in --out; a compute.scheduler of
+    tcp://host:port takes them side by side.
+
+    Only features that are not named after a place or a neighbour can travel: for another region
+    train with features.exclude of border_distance_<code>_km and without hours_to_<target>.
 
     Example: borderrisk score data/processed/eastern-border configs/mashhad.yaml
+
+    Example: borderrisk score model.skops north.yaml south.yaml --out regions
     """
     common.configure_logging(verbose, as_json)
-    config = common.load(config_path, overrides)
+    configs = [common.load(path, overrides) for path in config_paths]
     from borderrisk import pipeline
 
-    result = pipeline.score(model_path, config, out=out, force=force)
-    common.emit(result.summary(), as_json, result.describe())
+    if len(configs) == 1:
+        result = pipeline.score(model_path, configs[0], out=out, force=force)
+        common.emit(result.summary(), as_json, result.describe())
+        return
+    folders = pipeline.score_regions(model_path, configs, out, force=force)
+    results = [pipeline.open_run(folder) for folder in folders]
+    common.emit(
+        {"runs": [result.summary() for result in results]},
+        as_json,
+        "\n\n".join(result.describe() for result in results),
+    )
 
 
 COMMANDS = (run, validate, schema, features, train, score)
