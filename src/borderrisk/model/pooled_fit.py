@@ -75,8 +75,12 @@ def fit_models(
 
 def geometric_mean(models: Sequence[Any], table: pd.DataFrame) -> np.ndarray:
     """Geometric mean of what some models predict for each row."""
-    logs = [np.log(np.maximum(model.predict(table), _LOWEST)) for model in models]
-    return np.asarray(np.exp(np.mean(logs, axis=0)))
+    return np.asarray(np.exp(np.mean([log_prediction(m, table) for m in models], axis=0)))
+
+
+def log_prediction(model: Any, table: pd.DataFrame) -> np.ndarray:
+    """Logarithm of what a model predicts for each row."""
+    return np.log(np.maximum(model.predict(table), _LOWEST))
 
 
 def models_called(name: str) -> tuple[str, ...]:
@@ -159,8 +163,14 @@ class Moment:
 
     def susceptibility(self, models: str) -> tuple[np.ndarray, float]:
         """Relative susceptibility, and the mean it was divided by."""
-        used = [self.fitted[name] for name in models_called(models)]
-        return self._once(models, lambda: geometric_mean(used, self.cells.x))
+        return self._once(models, lambda: np.exp(np.mean(self._logs(models), axis=0)))
+
+    def _logs(self, models: str) -> list[np.ndarray]:
+        """Log-prediction of each model of a choice."""
+        for name in models_called(models):
+            if ("log", name) not in self._kept:
+                self._kept["log", name] = log_prediction(self.fitted[name], self.cells.x)
+        return [self._kept["log", name] for name in models_called(models)]
 
     def _once(self, key: Hashable, work: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
         if key not in self._kept:

@@ -181,9 +181,7 @@ def mixture_weights(
     """
     share = prior / prior.sum() if prior.sum() > 0 else np.full(len(prior), 1 / len(prior))
     for _ in range(iterations):
-        part = densities * share
-        part /= np.maximum(part.sum(axis=1, keepdims=True), 1e-300)
-        new = counts @ part + prior
+        new = share * (densities.T @ (counts / np.maximum(densities @ share, 1e-300))) + prior
         new /= new.sum()
         if np.abs(new - share).max() < 1e-6:
             return new
