@@ -192,16 +192,17 @@ def test_targets_with_an_interval_say_how_sure_they_are(part):
 
 
 def test_intervals_may_hold_the_planted_truth_neither_too_rarely_nor_too_often(part):
-    def met(everywhere, lowest, level=0.9):
+    def met(everywhere, furthest, level=0.9):
         coverage = [{"risk_class": "all", "covered": everywhere},
-                    {"risk_class": "2", "covered": lowest},
-                    {"risk_class": "5", "covered": 0.0}]  # fmt: skip
+                    {"risk_class": "1", "covered": level + 0.01},
+                    {"risk_class": "2", "covered": furthest},
+                    {"risk_class": "5", "covered": level}]  # fmt: skip
         return sc.targets(part, "pooled", None, coverage=coverage, level=level)[-2:]
 
     rows = met(0.9, 0.95)
     assert [row["name"] for row in rows] == [
         "90% intervals hold the planted truth: all cells",
-        "90% intervals hold the planted truth: lowest class (2)",
+        "90% intervals hold the planted truth: class furthest from it (2)",
     ]
     assert [(r["target"], r["at_most"], r["met"]) for r in rows] == [(0.85, 0.95, True)] * 2
     assert [row["met"] for row in met(0.84, 0.96)] == [False, False]

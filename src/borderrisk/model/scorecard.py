@@ -319,9 +319,10 @@ def _coverage_targets(
 ) -> list[dict[str, Any] | None]:
     """Intervals that hold the truth too often are as wrong as those that miss it."""
     covered = {str(row["risk_class"]): row["covered"] for row in coverage}
-    lowest = min((name for name in covered if name != "all"), default=None)
+    classes = [name for name in covered if name != "all"]
+    worst = max(classes, key=lambda name: abs(covered[name] - level), default=None)
     label = f"{level:.0%} intervals hold the planted truth"
-    names = {"all": "all cells", lowest: f"lowest class ({lowest})"}
+    names = {"all": "all cells", worst: f"class furthest from it ({worst})"}
     low, high = round(level - 0.05, 6), round(min(level + 0.05, 1), 6)
     return [
         _target(f"{label}: {words}", low, covered[name], at_most=high)
