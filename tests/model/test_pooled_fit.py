@@ -39,8 +39,8 @@ def chosen(incidents, other):
     return fit.choose([year], (5.0, 20.0), ("both", "glm"))
 
 
-def test_what_foresaw_the_past_is_taken_if_the_evidence_is_strong():
-    # With weights that learn, 20 incidents at 4 times the density are worth far more than 3 nats,
+def test_what_foresaw_the_past_is_taken_if_the_evidence_is_very_strong():
+    # With weights that learn, 20 incidents at 4 times the density are worth far more than 5 nats,
     # 2 incidents less.
     assert (chosen(20, 4.0).bandwidth_km, chosen(20, 4.0).models) == (20.0, "glm")
     assert (chosen(2, 4.0).bandwidth_km, chosen(2, 4.0).models) == (5.0, "both")

@@ -30,7 +30,8 @@ class CellTable:
     mask : ndarray of bool, shape (rows, columns)
         Cells with any land in the study area or halo.
     x : pandas.DataFrame
-        Features, then the cell centres ``x_km, y_km`` (grid km); one row per cell.
+        Features, then the cell centres ``x_km, y_km`` (km of the grid, or of the training
+        projection for a carried model); one row per cell.
     area_100km2 : ndarray of float64, shape (cells,)
         Land area within study area and halo, in units of 100 km².
     exposure : ndarray of float64, shape (cells,)

@@ -82,10 +82,7 @@ def evaluate(stages: Stages) -> dict[str, Any]:
     """
     config, section = stages.config, stages.config.evaluation
     name, level = config.model.estimator, config.uncertainty.level
-    check_periods(
-        evaluation_panel(stages), _origins(stages), section.horizons_years,
-        section.min_past_incidents,
-    )  # fmt: skip
+    check(stages)
     tests = _unseen(stages)
     forecasts, spatial = tests[PROSPECTIVE], tests.get(SPATIAL)
     with stages.cache.timed("evaluation: scores"):
@@ -124,6 +121,21 @@ def evaluate(stages: Stages) -> dict[str, Any]:
     elif section.robustness_cell_km:
         found["notes"].append(_BOUND_TO_CELLS)
     return found
+
+
+def check(stages: Stages) -> None:
+    """Refuse origins and horizons that evaluation cannot use; nothing is fitted for it.
+
+    Raises
+    ------
+    DataError
+        If an origin has too few earlier incidents or a horizon passes the data.
+    """
+    section = stages.config.evaluation
+    check_periods(
+        evaluation_panel(stages), _origins(stages), section.horizons_years,
+        section.min_past_incidents,
+    )  # fmt: skip
 
 
 def evaluation_panel(stages: Stages) -> Panel:

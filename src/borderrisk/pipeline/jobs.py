@@ -12,7 +12,6 @@ import geopandas as gpd
 
 from borderrisk.config import Config
 from borderrisk.errors import ConfigError
-from borderrisk.model.backtest import check_periods, yearly_origins
 from borderrisk.model.persistence import ModelFile, load_model, save_model
 from borderrisk.model.scorecard_text import render_text
 from borderrisk.outputs.features import feature_summary
@@ -159,7 +158,7 @@ def write_run(
     with RunFolder(Path(out) if out else default, force=force) as folder:
         with run_log(folder.path / LOG, stages.project):
             if evaluate:
-                _check_evaluation(stages)
+                evaluating.check(stages)
             scored = score_cells(stages, replicates, model, elsewhere=variant is None)
             card = stages.scorecard if evaluate else None
             scene = make_scene(stages, scored, run_id, card, before)
@@ -178,14 +177,6 @@ def write_run(
         facts = dict(manifest.write(folder.path, stages.cache.records))
     stages.cache.prune()
     return Result(folder.final, scene, facts)
-
-
-def _check_evaluation(stages: Stages) -> None:
-    """Refuse origins and horizons that evaluation cannot use before the model is fitted."""
-    section = stages.config.evaluation
-    origins = yearly_origins(section.first_origin, section.last_origin)
-    known = evaluating.evaluation_panel(stages)
-    check_periods(known, origins, section.horizons_years, section.min_past_incidents)
 
 
 def _manifest(stages: Stages, run_id: str, kind: str = "run") -> Manifest:

@@ -91,7 +91,9 @@ def _importance(estimator: Any, cells: CellTable, seed: int) -> dict[str, float]
 
 def _facts(estimator: Any) -> dict[str, Any]:
     """Return what the fit chose by itself, as far as the estimator says."""
-    chosen = ("weights_", "alpha_", "bandwidth_km", "mean_rate_", "n_iter_")
+    chosen = (
+        "weights_", "alpha_", "bandwidth_km", "bandwidth_km_", "models_", "mean_rate_", "n_iter_",
+    )  # fmt: skip
     return {
         name.rstrip("_"): getattr(estimator, name) for name in chosen if hasattr(estimator, name)
     }
