@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 
 from benchmarks.variants.moments import Moment, Record
 from borderrisk.model.pooled import MIN_PAST
-from borderrisk.model.pooled_fit import PRIOR, STRONG
+from borderrisk.model.pooled_fit import PRIOR, VERY_STRONG
 from borderrisk.model.pooled_parts import KDE_FLOOR, learning_origins, mixture_weights
 
 LEARNING_YEARS = 20
@@ -147,7 +147,7 @@ class Recipe:
     pairs: tuple[Pair, ...] | None = None
     prior: tuple[float, ...] = PRIOR
     pool: str = "linear"
-    lead: float = STRONG
+    lead: float = VERY_STRONG
 
 
 @dataclass(frozen=True)
