@@ -15,8 +15,8 @@ from benchmarks.variants.pooling import Lesson, geometric, geometric_weights, le
 from benchmarks.variants.recipes import USUAL, shipped
 from borderrisk.model import metrics
 from borderrisk.model.backtest import COSTLY
+from borderrisk.model.ceiling import best_pool
 from borderrisk.model.pooled import fit_spatial
-from borderrisk.model.pooled_parts import mixture_weights
 from borderrisk.model.uncertainty import frozen
 
 SINGLES = ("gam", "glm", "hist_gradient_boosting", "random_forest", "history")
@@ -49,12 +49,7 @@ def singles(record: Record, tests: Sequence[Test]) -> dict[str, list[np.ndarray]
 
 def best_bits(densities: np.ndarray, area: np.ndarray, mass: csr_matrix) -> np.ndarray:
     """Pool of the parts with most bits on given incidents, shape (cells,); exact (concave)."""
-    level = densities / np.average(densities, axis=0, weights=area)
-    counts = np.asarray(mass.sum(axis=0)).ravel()
-    happened = counts > 0
-    none = np.zeros(densities.shape[1])
-    share = mixture_weights(level[happened], counts[happened], none, iterations=3000)
-    return level @ share
+    return best_pool(densities / np.average(densities, axis=0, weights=area), mass)
 
 
 def best_product(densities: np.ndarray, area: np.ndarray, mass: csr_matrix) -> np.ndarray:

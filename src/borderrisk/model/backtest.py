@@ -99,10 +99,8 @@ class Forecasts:
 
     def ground(self, subset: str) -> np.ndarray:
         """Cells of all ground, of repeat ground or of new ground; none where it is not known."""
-        if subset == "all":
-            return np.ones(len(next(iter(self.intensity.values()))), bool)
-        if self.near is None:
-            return np.zeros(len(next(iter(self.intensity.values()))), bool)
+        if subset == "all" or self.near is None:
+            return np.full(len(next(iter(self.intensity.values()))), subset == "all")
         return self.near if subset == "repeat" else ~self.near
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from borderrisk.model.backtest import SUBSETS
 from borderrisk.model.border_capture import capture_lines
 from borderrisk.model.planted import TRUTH
-from borderrisk.model.wording import met_words
+from borderrisk.model.wording import met_words, share_held
 
 _SCHEMES = {
     "block": "blocks",
@@ -95,18 +95,6 @@ def robustness_lines(found: Mapping[str, Any]) -> list[str]:
         numbers = f"{row['spearman']:10.3f}{row['top_decile_overlap']:10.3f}"
         lines.append(f"{grid:34}{numbers}")
     return lines
-
-
-def share_held(row: Mapping[str, Any]) -> str:
-    """Share of intervals that hold the truth, with its range over several worlds.
-
-    Examples
-    --------
-    >>> share_held({"covered": 0.93, "low": 0.88, "high": 0.97})
-    '93% (88-97)'
-    """
-    text = f"{row['covered']:.0%}"
-    return text + (f" ({row['low'] * 100:.0f}-{row['high'] * 100:.0f})" if "low" in row else "")
 
 
 def planted_lines(found: Mapping[str, Any]) -> list[str]:

@@ -24,3 +24,15 @@ def met_words(row: Mapping[str, Any]) -> str:
     if row["met"] and low <= 0 <= high:
         words += ", but the interval includes 0"
     return f"{words} ({low:+.2f} to {high:+.2f})"
+
+
+def share_held(row: Mapping[str, Any]) -> str:
+    """Share of intervals that hold the truth, with its range over several worlds.
+
+    Examples
+    --------
+    >>> share_held({"covered": 0.93, "low": 0.88, "high": 0.97})
+    '93% (88-97)'
+    """
+    text = f"{row['covered']:.0%}"
+    return text + (f" ({row['low'] * 100:.0f}-{row['high'] * 100:.0f})" if "low" in row else "")

@@ -29,7 +29,7 @@ from borderrisk.pipeline.inputs import input_files
 from borderrisk.pipeline.jobs import MODEL
 from borderrisk.pipeline.stages import Stages
 from borderrisk.pipeline.writing import records, write_json
-from borderrisk.runs import RunFolder, shown_path
+from borderrisk.runs import RunFolder, file_facts
 from borderrisk.runs.interrupt import stoppable
 from borderrisk.sources.csvfile import read_header
 from borderrisk.sources.incident_layouts import PUBLIC_RECORD, table_mapping
@@ -182,12 +182,7 @@ def _meta(stages: Stages) -> dict[str, Any]:
     return {
         "config": {"name": config.name, "sha256": config.hash},
         "inputs": [
-            {
-                "path": shown_path(path, stages.project),
-                "sha256": stages.cache.hashes(path),
-                "bytes": path.stat().st_size,
-            }
-            for path in input_files(config)
+            file_facts(path, stages.project, stages.cache.hashes) for path in input_files(config)
         ],
         "seed": config.seed,
         "counts": {name: n for name, n in stages.counts().items() if name in known},

@@ -8,11 +8,9 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
-import rasterio
 import shapely
 import xarray as xr
 from rasterio.features import rasterize
-from rasterio.warp import Resampling, reproject
 
 from borderrisk.config import Config
 from borderrisk.errors import ConfigError, DataError
@@ -29,7 +27,7 @@ from borderrisk.features.travel import (
 )
 from borderrisk.grid import Grid
 from borderrisk.pipeline.inputs import Inputs
-from borderrisk.sources._decoding import reason
+from borderrisk.sources.land_cover import read_land_cover
 from borderrisk.sources.vectors import read_vector
 
 
@@ -188,17 +186,7 @@ def _road_speeds(config: Config, path: Path, grid: Grid) -> np.ndarray:
 
 def _land_cover(path: Path, factors: dict[str, float], grid: Grid) -> np.ndarray:
     """Multiplier of the walking time from the speed factor of each land-cover code."""
-    codes = np.full(grid.shape, -1, "int32")
-    try:
-        # GDAL's threads lose the error of a damaged tile of a virtual raster.
-        with rasterio.Env(VRT_NUM_THREADS="1"), rasterio.open(path) as source:
-            reproject(
-                rasterio.band(source, 1), codes, dst_transform=grid.transform,
-                dst_crs=grid.crs.to_wkt(), dst_nodata=-1, resampling=Resampling.nearest,
-            )  # fmt: skip
-    except rasterio.errors.RasterioError as error:
-        why = reason(error)
-        raise DataError(f"{path}: the land-cover raster cannot be read ({why}).") from error
+    codes = read_land_cover(path, grid)
     multiplier = np.ones(grid.shape, "float32")
     for code, factor in factors.items():
         multiplier[codes == int(code)] = 1 / factor if factor > 0 else np.nan

@@ -5,7 +5,7 @@ from borderrisk.runs.folder import RunFolder
 from borderrisk.runs.hashing import FileHashes, code_version, package_versions, sha256_file
 from borderrisk.runs.identity import find_run, new_run_id
 from borderrisk.runs.log import LOG, run_log
-from borderrisk.runs.manifest import Manifest, project_folder, shown_path
+from borderrisk.runs.manifest import Manifest, file_facts, project_folder, shown_path
 
 __all__ = [
     "LOG",
@@ -16,6 +16,7 @@ __all__ = [
     "StageKey",
     "StageRecord",
     "code_version",
+    "file_facts",
     "find_run",
     "new_run_id",
     "package_versions",

@@ -83,9 +83,9 @@ class Manifest:
         """
         hashes = {}
         for path in files:
-            shown, digest = shown_path(path, self._project), sha256(path)
-            self._inputs.append({"path": shown, "sha256": digest, "bytes": path.stat().st_size})
-            hashes[shown] = digest
+            facts = file_facts(path, self._project, sha256)
+            self._inputs.append(facts)
+            hashes[facts["path"]] = facts["sha256"]
         return hashes
 
     def to_dict(self, stages: Iterable[StageRecord] = ()) -> dict[str, Any]:
@@ -122,6 +122,15 @@ def project_folder(config_folder: Path) -> Path:
         if any((folder / mark).exists() for mark in (".git", "pyproject.toml", "data")):
             return folder
     return config_folder
+
+
+def file_facts(path: Path, project: Path, sha256: Callable[[Path], str]) -> dict[str, Any]:
+    """Return what is kept of an input file: ``path`` (as shown), ``sha256`` and ``bytes``."""
+    return {
+        "path": shown_path(path, project),
+        "sha256": sha256(path),
+        "bytes": path.stat().st_size,
+    }
 
 
 def shown_path(path: Path, project: Path) -> str:

@@ -38,14 +38,16 @@ log = logging.getLogger(__name__)
 # −32767 and −32768 are the usual untagged voids.
 _POSSIBLE_M = (-12_000.0, 32_000.0)
 _OPEN_FILES = 16
+# GDAL 3.10 and later would read the sources of a virtual raster in threads whose errors are lost: a
+# damaged tile would read as 0.
+ERRORS_HEARD = {"VRT_NUM_THREADS": "1"}
 # Windows are mostly read once and in order, so that a large cache of decoded blocks (by default 5 %
 # of all memory) is of little use. In bytes, as rasterio takes it. Decoding is about as much work as
-# the terrain pass. GDAL 3.10 and later would read the sources of a virtual raster in threads whose
-# errors are lost: a damaged tile would read as 0 m.
+# the terrain pass.
 _GDAL = {
     "GDAL_CACHEMAX": 256 * 2**20,
     "GDAL_NUM_THREADS": min(4, available_workers()),
-    "VRT_NUM_THREADS": "1",
+    **ERRORS_HEARD,
 }
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from borderrisk.model.border_capture import capture_lines
-from borderrisk.model.scorecard_text import share_held
-from borderrisk.model.wording import met_words
+from borderrisk.model.wording import met_words, share_held
 from borderrisk.outputs.report.blocks import (
     ABSENT,
     Block,
