@@ -54,7 +54,7 @@ def best_bits(densities: np.ndarray, area: np.ndarray, mass: csr_matrix) -> np.n
 
 def best_product(densities: np.ndarray, area: np.ndarray, mass: csr_matrix) -> np.ndarray:
     """Log-linear pool of the parts with most bits on given incidents; no prior (convex)."""
-    lesson = Lesson(densities, np.asarray(mass.sum(axis=0)).ravel())
+    lesson = Lesson(densities, mass, np.ones(mass.shape[0])).by_cells()
     powers = geometric_weights([lesson], np.full(densities.shape[1], 1e-9), area)
     return geometric(densities, powers)
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_matrix
 
 from borderrisk.model.cells import COORDINATES, CellTable
-from borderrisk.model.estimators import make_estimator
+from borderrisk.model.estimators import Glm, make_estimator
 from borderrisk.model.estimators.kernel import kernel_sum
 from borderrisk.model.panel import Panel
+from borderrisk.model.placement import placed
 from borderrisk.model.pooled_parts import first_occurrence, own_sigma_km
 
 REACH_KM, TREES = 15.0, 100
@@ -82,19 +84,29 @@ class Moment:
         return self.once(("history", key), work)
 
     def fitted(
-        self, label: str, key: Hashable, weight: np.ndarray, exposure: np.ndarray, trees: int
-    ) -> np.ndarray:
+        self, label: str, key: Hashable, weight: np.ndarray, exposure: np.ndarray, trees: int,
+        moving: bool,
+    ) -> np.ndarray:  # fmt: skip
         """Density that an estimator of features learns from weighted incidents."""
 
         def work() -> np.ndarray:
-            name, given = self._estimator(label, trees)
+            mass, alpha = self.past.mass, None
+            if moving:
+                mass, alpha = self.once(("placed", key), lambda: self._placed(weight, exposure))
+            name, given = self._estimator(label, trees, alpha)
             model = make_estimator(name, given, self.seed)
-            model.fit(self.cells.x, np.asarray(self.past.mass.T @ weight).ravel(), exposure)
+            model.fit(self.cells.x, np.asarray(mass.T @ weight).ravel(), exposure)
             return self.relative(model.predict(self.cells.x))
 
-        return self.once((label, key), work)
+        return self.once((label, key, moving), work)
 
-    def _estimator(self, label: str, trees: int) -> tuple[str, dict[str, Any]]:
+    def _placed(self, weight: np.ndarray, exposure: np.ndarray) -> tuple[csr_matrix, float]:
+        model = Glm(random_state=self.seed)
+        return placed(self.past.mass, weight, self.cells.x, exposure, model)
+
+    def _estimator(self, label: str, trees: int, alpha: float | None) -> tuple[str, dict[str, Any]]:
+        if label == GLM:
+            return GLM, {"alpha": alpha}
         if label == FOREST:
             return FOREST, {"n_estimators": trees}
         if label == MONOTONE:
@@ -109,6 +121,7 @@ class Moment:
         weight: np.ndarray,
         exposure: np.ndarray | None = None,
         trees: int = TREES,
+        moving: bool = True,
     ) -> np.ndarray:
         """Geometric mean of models of features, fitted on weighted incidents.
 
@@ -124,9 +137,11 @@ class Moment:
             What the cells count as background; their area when None.
         trees : int
             Of a forest.
+        moving : bool
+            Whether the mass of an incident moves within its disc to where it is likely.
         """
         area = self.cells.area_100km2 if exposure is None else exposure
-        each = [self.fitted(label, key, weight, area, trees) for label in models]
+        each = [self.fitted(label, key, weight, area, trees, moving) for label in models]
         logs = [np.log(np.maximum(fitted, 1e-300)) for fitted in each]
         return self.relative(np.exp(np.mean(logs, axis=0)))
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
+from scipy.sparse import eye_array
 
 from benchmarks.variants.moments import Moment, Record
 from borderrisk.model.pooled import MIN_PAST
@@ -46,12 +48,26 @@ class Lesson:
     ----------
     densities : ndarray, shape (cells, parts)
         From before the year.
-    counts : ndarray, shape (cells,)
-        Soft counts of the year.
+    mass : sparse array, shape (incidents, cells)
+        Where each incident of the year may have been.
+    weight : ndarray, shape (incidents,)
+        What each counts.
     """
 
     densities: np.ndarray
-    counts: np.ndarray
+    mass: Any
+    weight: np.ndarray
+
+    @property
+    def foreseen(self) -> np.ndarray:
+        """Mean density of each part over the disc of each incident, shape (incidents, parts)."""
+        return np.asarray(self.mass @ self.densities)
+
+    def by_cells(self) -> Lesson:
+        """Return the year as the score reads it: each cell an incident that counts its share."""
+        counts = np.asarray(self.mass.T @ self.weight).ravel()
+        seen = counts > 0
+        return Lesson(self.densities, eye_array(len(counts), format="csr")[seen], counts[seen])
 
 
 def lessons(record: Record, parts: Parts, pair: Pair, origin: pd.Timestamp) -> list[Lesson]:
@@ -59,20 +75,24 @@ def lessons(record: Record, parts: Parts, pair: Pair, origin: pd.Timestamp) -> l
     past = record.at(origin).past
     found = []
     for earlier in learning_origins(past, origin, LEARNING_YEARS, MIN_PAST):
-        counts = past.between(earlier, earlier + pd.DateOffset(years=1)).counts()
-        if counts.any():
-            found.append(Lesson(parts(record.at(earlier), pair), counts))
+        later = past.between(earlier, earlier + pd.DateOffset(years=1))
+        if len(later):
+            weight = later.incidents["weight"].to_numpy(float)
+            found.append(Lesson(parts(record.at(earlier), pair), later.mass, weight))
     return found
 
 
 def linear_weights(taught: Sequence[Lesson], prior: np.ndarray) -> np.ndarray:
     """Shares of a linear pool, as the shipped model learns them."""
+    return report_weights([lesson.by_cells() for lesson in taught], prior)
+
+
+def report_weights(taught: Sequence[Lesson], prior: np.ndarray) -> np.ndarray:
+    """Shares of a linear pool under which the reports of earlier years were most likely."""
     if not taught:
         return prior / prior.sum()
-    happened = [lesson.counts > 0 for lesson in taught]
-    densities = [lesson.densities[h] for lesson, h in zip(taught, happened, strict=True)]
-    counts = [lesson.counts[h] for lesson, h in zip(taught, happened, strict=True)]
-    return mixture_weights(np.concatenate(densities), np.concatenate(counts), prior)
+    foreseen = np.concatenate([lesson.foreseen for lesson in taught])
+    return mixture_weights(foreseen, np.concatenate([lesson.weight for lesson in taught]), prior)
 
 
 def linear(densities: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -91,8 +111,8 @@ def evidence(taught: Sequence[Lesson], weights: np.ndarray, prior: np.ndarray) -
     """Log-posterior of the shares of a linear pool, as the shipped model compares its choices."""
     total = float(prior @ np.log(np.maximum(weights, 1e-300)))
     for lesson in taught:
-        pool = np.maximum(lesson.densities @ weights, 1e-300)
-        total += float(lesson.counts @ np.log(pool))
+        pool = np.maximum(lesson.foreseen @ weights, 1e-300)
+        total += float(lesson.weight @ np.log(pool))
     return total
 
 
@@ -113,8 +133,9 @@ def geometric_weights(taught: Sequence[Lesson], prior: np.ndarray, area: np.ndar
         total = strength * float(((powers - start) ** 2).sum()) / 2
         for log, lesson in zip(logs, taught, strict=True):
             value = log @ powers
-            level = np.log(np.average(np.exp(value), weights=area))
-            total -= float(lesson.counts @ (value - level))
+            density = np.exp(value)
+            level = np.log(np.average(density, weights=area))
+            total -= float(lesson.weight @ (np.log(lesson.mass @ density) - level))
         return total
 
     bounds = [(0.0, _MOST_POWER)] * len(start)
@@ -136,8 +157,11 @@ class Recipe:
         parts and pairs the first is the usual one.
     prior : tuple of float
         Pseudo-incidents of each part.
-    pool : {"linear", "geometric", "fixed"}
-        Fixed is linear with the prior as weights.
+    pool : {"linear", "by report", "geometric", "fixed"}
+        By report is linear with weights that suit the mean density over each disc. Fixed is linear
+        with the prior as weights.
+    compare : {"reports", "cells"}
+        What choices are compared by: likelihood of the reports, or of the soft counts.
     lead : float
         Evidence that it takes to leave the usual choice.
     """
@@ -148,6 +172,7 @@ class Recipe:
     prior: tuple[float, ...] = PRIOR
     pool: str = "linear"
     lead: float = VERY_STRONG
+    compare: str = "reports"
 
 
 @dataclass(frozen=True)
@@ -187,11 +212,13 @@ def learn(recipe: Recipe, record: Record, origin: pd.Timestamp, usual: Recipe) -
     for parts, pair in product(recipe.parts, pairs):
         taught = lessons(record, parts, pair, origin)
         if recipe.pool == "geometric":
-            weights = geometric_weights(taught, prior, record.cells.area_100km2)
+            cells = [lesson.by_cells() for lesson in taught]
+            weights = geometric_weights(cells, prior, record.cells.area_100km2)
             return Learned(parts, pair, weights)
-        weights = linear_weights(taught, prior)
+        weights = (report_weights if recipe.pool == "by report" else linear_weights)(taught, prior)
         found.append(Learned(parts, pair, weights))
-        scores.append(evidence(taught, weights, prior))
+        compared = [lesson.by_cells() for lesson in taught] if recipe.compare == "cells" else taught
+        scores.append(evidence(compared, weights, prior))
     scores[0] += recipe.lead
     return found[int(np.argmax(scores))]
 

@@ -124,6 +124,12 @@ def _target_group(moment: Moment, pair: Pair, effort: str, *, multiplied: bool) 
     return _with_here(moment, pair, moment.relative(here * around) if multiplied else here)
 
 
+def _unmoved(moment: Moment, pair: Pair) -> np.ndarray:
+    here = moment.weight * moment.first
+    found = moment.susceptibility(pair.models, "shipped", here, moving=False)
+    return _with_here(moment, pair, found)
+
+
 def _all_occurrences(moment: Moment, pair: Pair) -> np.ndarray:
     return _with_here(moment, pair, moment.susceptibility(pair.models, "all", moment.weight))
 
@@ -189,6 +195,8 @@ def _about_choices() -> list[Recipe]:
     return [
         Recipe("nothing chosen but weights", (shipped,), pairs()[:1]),
         Recipe("chosen on weak evidence, too", (shipped,), pairs(), lead=0.0),
+        Recipe("chosen by soft counts", (shipped,), pairs(), compare="cells"),
+        Recipe("weights by likelihood of reports", (shipped,), pool="by report"),
         Recipe("weights not learned", (shipped,), pool="fixed"),
         Recipe("no even share", (partial(_without, part=3),), prior=PRIOR[:3]),
         Recipe("log-linear pool", (shipped,), pool="geometric"),
@@ -205,6 +213,7 @@ def _about_susceptibility() -> list[Recipe]:
         for back in (False, True)
     ]
     return [
+        _one("mass not moved within discs", _unmoved),
         _one("no thinning to first occurrences", _all_occurrences),
         _one("glm alone", partial(_models, models=(GLM,))),
         _one("forest alone", partial(_models, models=(FOREST,))),

@@ -1,9 +1,11 @@
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 
 from borderrisk.errors import ConfigError
 from borderrisk.model import pooled_fit as fit
@@ -11,7 +13,7 @@ from borderrisk.model.panel import Panel
 from borderrisk.model.pooled import Pooled, fit_spatial
 from borderrisk.synthetic import make_world
 
-ORIGIN = pd.Timestamp("2019-01-01")
+ORIGIN, AFTER = pd.Timestamp("2019-01-01"), pd.Timestamp("2020-01-01")
 
 
 @pytest.fixture(scope="module")
@@ -23,19 +25,21 @@ def world():
 class Year:
     """A lesson in which the susceptibility of each pair of choices foresaw so much."""
 
-    counts: np.ndarray
+    weight: np.ndarray
     foresaw: dict
 
-    def densities(self, bandwidth_km, models):
-        rows = np.ones((int((self.counts > 0).sum()), len(fit.PARTS)))
+    def by_report(self, bandwidth_km, models):
+        rows = np.ones((len(self.weight), len(fit.PARTS)))
         rows[:, fit.PARTS.index("susceptibility")] = self.foresaw[bandwidth_km, models]
-        return rows
+        return rows, self.weight
+
+    by_cell = by_report
 
 
 def chosen(incidents, other):
     """Choose between (5, both), which is level with the even share, and (20, glm)."""
     foresaw = {(5.0, "both"): 1.0, (5.0, "glm"): 1.0, (20.0, "both"): 1.0, (20.0, "glm"): other}
-    year = Year(np.array([incidents, 0.0]), foresaw)
+    year = Year(np.array([incidents]), foresaw)
     return fit.choose([year], (5.0, 20.0), ("both", "glm"))
 
 
@@ -45,6 +49,30 @@ def test_what_foresaw_the_past_is_taken_if_the_evidence_is_very_strong():
     assert (chosen(20, 4.0).bandwidth_km, chosen(20, 4.0).models) == (20.0, "glm")
     assert (chosen(2, 4.0).bandwidth_km, chosen(2, 4.0).models) == (5.0, "both")
     assert chosen(20, 4.0).weights[fit.PARTS.index("susceptibility")] > 0.8
+
+
+def test_a_report_is_as_likely_as_the_mean_of_the_density_over_its_disc():
+    """Not as its log-mean, by which an even density would win over one that names the place."""
+    mass = csr_matrix([[0.5, 0.5, 0.0], [0.0, 0.0, 0.0]])
+    table = pd.DataFrame({"weight": [0.7, 0.9]})
+    later = SimpleNamespace(mass=mass, incidents=table, counts=lambda: mass.T @ table["weight"])
+    sharp = np.array([[2.7, 1.0], [0.15, 1.0], [0.15, 1.0]])
+    lesson = fit.Lesson(SimpleNamespace(densities=lambda bandwidth_km, models: sharp), later)
+    # An incident that no cell can have seen says nothing.
+    densities, weight = lesson.by_report(5.0, "both")
+    assert densities == pytest.approx(np.array([[(2.7 + 0.15) / 2, 1.0]]))
+    assert weight.tolist() == [0.7]
+    densities, counts = lesson.by_cell(5.0, "both")
+    assert densities == pytest.approx(sharp[:2])
+    assert counts == pytest.approx([0.35, 0.35])
+    assert counts @ np.log(densities[:, 0]) < 0
+
+
+def test_wide_discs_do_not_make_a_wide_history_look_better():
+    """By the log-mean over their discs 20 km of smoothing was taken here, against the truth."""
+    blurred = make_world(seed=35, incidents=400, shape=(40, 46), cell_size_m=15_000)
+    found = fit_spatial("pooled", {"n_estimators": 50}, blurred.cells(), blurred.panel(), AFTER)
+    assert (found.estimator.bandwidth_km_, found.estimator.models_) == (5.0, "both")
 
 
 def test_without_earlier_years_the_usual_is_kept():

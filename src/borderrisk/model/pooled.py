@@ -222,7 +222,7 @@ class Pooled(IntensityEstimator):
             choice = given_choice(self._bandwidths[0], self._choices[0], weights)
         moment = self._at(cells, past, origin, cache)
         self.mean_rate_ = annual_rate(past, origin) / float(cells.area_100km2.sum())
-        self.bandwidth_km_ = choice.bandwidth_km
+        self.bandwidth_km_, self.alpha_ = choice.bandwidth_km, moment.alpha
         self._set_models(cells.x, moment.fitted, choice.models)
         sigma = own_sigma_km(past, choice.bandwidth_km)
         self._set_sources(moment.source, moment.weight, moment.recent, sigma)
@@ -239,8 +239,8 @@ class Pooled(IntensityEstimator):
             cache = {}
 
         def lesson(earlier: pd.Timestamp) -> Lesson | None:
-            later = past.between(earlier, earlier + pd.DateOffset(years=1)).counts()
-            if not later.any():
+            later = past.between(earlier, earlier + pd.DateOffset(years=1))
+            if not len(later):
                 return None
             return Lesson(self._at(cells, past.before(earlier), earlier, cache), later)
 

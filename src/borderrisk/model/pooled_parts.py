@@ -161,10 +161,10 @@ def mixture_weights(
 
     Parameters
     ----------
-    densities : ndarray, shape (cells, parts)
+    densities : ndarray, shape (events, parts)
         Relative density of each part where something happened, from before it happened.
-    counts : ndarray, shape (cells,)
-        Soft counts of what happened.
+    counts : ndarray, shape (events,)
+        How much each of them counts.
     prior : ndarray, shape (parts,)
         Pseudo-incidents of each part.
 

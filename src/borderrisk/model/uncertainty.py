@@ -19,6 +19,7 @@ from borderrisk.model.cells import CellTable
 from borderrisk.model.dependence import Probes
 from borderrisk.model.estimators.threads import one_thread
 from borderrisk.model.panel import Panel
+from borderrisk.model.placement import moved
 from borderrisk.model.pooled import Pooled, SpatialModel, fit_spatial, require_past
 from borderrisk.model.rehearsal import (
     Errors,
@@ -128,8 +129,9 @@ def bootstrap_intervals(
     Notes
     -----
     A replicate is one possible truth. It has a Poisson number of incidents drawn with replacement
-    (Cowling, Hall & Phillips 1996, JASA 91), each at a place drawn from its disc and from then on
-    taken as known, so that the average over replicates is the mass the model was given. What the
+    (Cowling, Hall & Phillips 1996, JASA 91), each at a place drawn from its disc (where the pooled
+    model moves mass within discs, from the moved mass) and from then on taken as known, so that the
+    average over replicates is the mass the model was given. What the
     full fit chose (penalties, bandwidth, pooling weights) is kept.
 
     The spread of such replicates leaves out the bias of smoothing and penalties. They are
@@ -147,7 +149,8 @@ def bootstrap_intervals(
     origin = pd.Timestamp(origin)
     past = require_past(panel, origin)
     model = model or fit_spatial(name, parameters, cells, past, origin, seed)
-    refit = Refit(name, frozen(model, parameters), cells, past, origin, _weights(model))
+    given, likely = frozen(model, parameters), located(model, cells, past)
+    refit = Refit(name, given, cells, past, likely, origin, _weights(model))
     seeds = np.random.SeedSequence(seed).spawn(2 + ROUNDS)
     total = replicates + ROUNDS * SHORT + LONG
     crew = _Crew(scheduler, workers, replicates, _Counter(progress, total))
@@ -167,12 +170,16 @@ def _check(replicates: int, level: float) -> None:
 
 @dataclass(frozen=True)
 class Refit:
-    """Everything a refit needs but its incidents and seed."""
+    """Everything a refit needs but its incidents and seed.
+
+    ``likely`` are the incidents of ``past`` where the full fit takes them to have been.
+    """
 
     name: str
     parameters: Mapping[str, Any]
     cells: CellTable
     past: Panel
+    likely: Panel
     origin: pd.Timestamp
     weights: Mapping[str, float] | None = None
 
@@ -201,7 +208,7 @@ def replicate(
     # The seed that spawn() would give to this number, whoever asks first.
     own = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, number))
     rng = np.random.default_rng(own)
-    sample = one_truth(refit.past, rng)
+    sample = one_truth(refit.likely, rng)
     intensity, curves = refit(sample, _whole(rng), probes)
     return np.concatenate([_study(intensity, refit.cells), curves.astype(np.float32)])
 
@@ -317,6 +324,13 @@ def _shapes(rows: np.ndarray, area: np.ndarray) -> np.ndarray:
     return np.stack([log_relative(row, area) for row in rows])
 
 
+def located(model: SpatialModel, cells: CellTable, past: Panel) -> Panel:
+    """Return the incidents with their mass where the model has them, within their discs."""
+    if not isinstance(model.estimator, Pooled):
+        return past
+    return replace(past, mass=moved(past.mass, model.estimator.explained(cells.x)))
+
+
 def one_truth(past: Panel, rng: np.random.Generator) -> Panel:
     """Return a Poisson number of incidents drawn with replacement, each at one known place."""
     count = max(1, int(rng.poisson(len(past))))
@@ -328,9 +342,8 @@ def frozen(model: SpatialModel, parameters: Mapping[str, Any] | None) -> dict[st
     """Return the parameters with what the full fit chose, so that a refit need not choose again."""
     given, estimator = dict(parameters or {}), model.estimator
     if isinstance(estimator, Pooled):
-        alpha = {} if estimator.glm_ is None else {"alpha": estimator.glm_.alpha_}
-        chosen = {"bandwidth_km": estimator.bandwidth_km_, "models": estimator.models_}
-        return given | chosen | alpha
+        names = ("bandwidth_km", "models", "alpha")
+        return given | {name: getattr(estimator, f"{name}_") for name in names}
     if hasattr(estimator, "alpha_"):
         return given | {"alpha": estimator.alpha_}
     if hasattr(estimator, "n_iter_") and hasattr(estimator, "n_folds"):
