@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks import dem
 from benchmarks.measure import Row, Spent, child
-from benchmarks.names import FIRST, LOOK, RUN, SHIPPED
+from benchmarks.names import FIRST, INTERVALS, LOOK, RUN, SHIPPED
+from borderrisk.config import load_config
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 CONFIG = CONFIGS / "sistan-baluchestan-1km.yaml"
+SHIPPED_CONFIG = CONFIGS / "eastern-border.yaml"
+KM_PER_DEGREE = 111.2
 _PROGRAM = "from borderrisk.cli import main; main()"
 # Stretch of the border (west, south, east, north), depth of the study area and width of the halo
-# that fill the raster of each size.
+# that lie within the raster of each size. At L the border crosses a part of the raster only.
 AREAS = {
     "S": ([60.9, 28.2, 63.4, 28.8], 100, 20),
     "M": ([58.1, 27.6, 63.3, 30.8], 250, 20),
+    "L": ([58.0, 28.6, 64.5, 30.9], 210, 30),
 }
 # Where people go; the config's own places lie outside these rasters.
-PLACES = {"S": {"khash": [61.217, 28.221]}, "M": {"zahedan": [60.863, 29.496]}}
+ZAHEDAN = {"zahedan": [60.863, 29.496]}
+PLACES = {"S": {"khash": [61.217, 28.221]}, "M": ZAHEDAN, "L": ZAHEDAN}
 
 
 def measure(size: dem.Size, folder: Path) -> list[Row]:
@@ -36,27 +44,46 @@ def measure(size: dem.Size, folder: Path) -> list[Row]:
         rows.append(Row(FIRST, "S", first.seconds, peak_mb=first.peak_mb, note=_note(first)))
     _run(size, folder)
     spent, manifest = _run(size, folder)
-    cells = f"{manifest['counts']['cells read']:,} cells read, {_note(spent)}"
-    rows.append(Row(RUN, size.name, spent.seconds, peak_mb=spent.peak_mb, note=cells))
+    note = f"{_extent(size, manifest['counts']['cells read'], spent.seconds)}, {_note(spent)}"
+    rows.append(Row(RUN, size.name, spent.seconds, peak_mb=spent.peak_mb, note=note))
     for stage in manifest["stages"]:
         rows.append(Row(f"– {stage['name']}", size.name, stage["seconds"]))
     return rows
 
 
 def shipped(folder: Path) -> list[Row]:
-    """Run the shipped config as on a fresh clone: no compiled code, no kept stage."""
+    """Run the shipped config as on a fresh clone: no compiled code, no kept stage.
+
+    The last row is the part of the last run that makes the intervals.
+    """
     rows = []
     for name, options in ((LOOK, ["--no-evaluate"]), (SHIPPED, [])):
         out = folder / "shipped"
         with tempfile.TemporaryDirectory() as empty:
             given = ["--set", f"compute.cache={empty}/cache", "--out", str(out), "--force"]
-            arguments = ["run", str(CONFIGS / "eastern-border.yaml"), *given, *options]
+            arguments = ["run", str(SHIPPED_CONFIG), *given, *options]
             spent = child(_PROGRAM, arguments, {"NUMBA_CACHE_DIR": empty})
         manifest = json.loads((out / "manifest.json").read_text())
         # The workers of the bootstrap are processes of their own: the larger peak counts.
         peak_mb = max(spent.peak_mb, manifest["peak_memory_mb"])
         rows.append(Row(name, "", spent.seconds, peak_mb=peak_mb, note=_note(spent)))
-    return rows
+    return [*rows, intervals(manifest["stages"])]
+
+
+def intervals(stages: Sequence[Mapping[str, Any]]) -> Row:
+    """Row of the stage of a run of the shipped config that makes its intervals."""
+    seconds = next(stage["seconds"] for stage in stages if stage["name"] == "intervals")
+    replicates = load_config(SHIPPED_CONFIG).uncertainty.replicates
+    return Row(INTERVALS, "", seconds, note=f"{replicates} replicates, a stage of the run above")
+
+
+def _extent(size: dem.Size, cells: int, seconds: float) -> str:
+    """Cells of a run, pixels of the elevation under them, seconds per million cells."""
+    _, south, _, north = AREAS[size.name][0]
+    per_km2 = (size.per_degree / KM_PER_DEGREE) ** 2 / math.cos(math.radians((south + north) / 2))
+    pixels = cells * per_km2 / 1e6
+    rate = 1e6 * seconds / cells
+    return f"{cells:,} cells read ({pixels:.0f} Mpx), {rate:.0f} s per million cells"
 
 
 def _note(spent: Spent) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks import dem
 from benchmarks.measure import Row
-from benchmarks.names import DECODE, LOOK, OURS, RUN, SHIPPED, XRSPATIAL
+from benchmarks.names import DECODE, INTERVALS, LOOK, OURS, RUN, SHIPPED, XRSPATIAL
 
 GB = 1e9 / 2**20  # in the megabytes of the rows
 
@@ -58,18 +58,22 @@ def _terrain(rows: Sequence[Row]) -> Iterator[Target]:
 
 def _runs(rows: Sequence[Row]) -> Iterator[Target]:
     for step, seconds in ((LOOK, 30), (SHIPPED, 120)):
-        row = _row(rows, step, "")
-        yield _at_most(f"{step}, s", seconds, None if row is None else row.seconds)
+        yield _at_most(f"{step}, s", seconds, _seconds(rows, step, ""))
         yield _at_most(f"peak of it, GB ({step})", 1.5, _peak_gb(rows, step, ""))
+    yield _at_most(f"{INTERVALS} (200 replicates), s", 60, _seconds(rows, INTERVALS, ""))
     for size, seconds in (("S", 15), ("M", 60)):
-        row = _row(rows, RUN, size)
-        yield _at_most(f"whole run, warm, {size}, s", seconds, None if row is None else row.seconds)
-    for size in "SM":
+        yield _at_most(f"whole run, warm, {size}, s", seconds, _seconds(rows, RUN, size))
+    for size in "SML":
         yield _at_most(f"peak of a whole run, {size}, GB", 3, _peak_gb(rows, RUN, size))
 
 
 def _row(rows: Sequence[Row], step: str, size: str) -> Row | None:
     return next((row for row in rows if (row.step, row.size) == (step, size)), None)
+
+
+def _seconds(rows: Sequence[Row], step: str, size: str) -> float | None:
+    row = _row(rows, step, size)
+    return None if row is None else row.seconds
 
 
 def _quotient(rows: Sequence[Row], over: tuple[str, str], under: tuple[str, str]) -> float | None:
