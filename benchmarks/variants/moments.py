@@ -83,6 +83,13 @@ class Moment:
 
         return self.once(("history", key), work)
 
+    def around(self, reach_km: float) -> np.ndarray:
+        """Incidents around each cell: a Gaussian count of that width, 1 for one on the spot."""
+        source = self.past.incidents[["x", "y"]].to_numpy() / 1000
+        target = self.cells.x[list(COORDINATES)].to_numpy(float)
+        width = np.full(len(source), reach_km)
+        return kernel_sum(source, self.weight, width, target) * 2 * np.pi * reach_km**2
+
     def fitted(
         self, label: str, key: Hashable, weight: np.ndarray, exposure: np.ndarray, trees: int,
         moving: bool,

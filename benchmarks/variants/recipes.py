@@ -8,7 +8,16 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from benchmarks.variants.moments import BOOSTING, FOREST, GAM, GLM, MONOTONE, TREES, Moment
+from benchmarks.variants.moments import (
+    BOOSTING,
+    FOREST,
+    GAM,
+    GLM,
+    MONOTONE,
+    REACH_KM,
+    TREES,
+    Moment,
+)
 from benchmarks.variants.pooling import Pair, Parts, Recipe
 from borderrisk.model.pooled_fit import HISTORY_KM, PRIOR, RECENT_DAYS
 from borderrisk.model.pooled_parts import best_bandwidth, years_before
@@ -124,6 +133,14 @@ def _target_group(moment: Moment, pair: Pair, effort: str, *, multiplied: bool) 
     return _with_here(moment, pair, moment.relative(here * around) if multiplied else here)
 
 
+def _apart(moment: Moment, pair: Pair) -> np.ndarray:
+    """Susceptibility in two parts: where something was reported before, and where nothing was."""
+    parts = shipped(moment, pair)
+    new = 1 / (1 + moment.around(REACH_KM))
+    two = [moment.relative(parts[:, 2] * share) for share in (new, 1 - new)]
+    return np.column_stack([parts[:, 0], parts[:, 1], *two, parts[:, 3]])
+
+
 def _unmoved(moment: Moment, pair: Pair) -> np.ndarray:
     here = moment.weight * moment.first
     found = moment.susceptibility(pair.models, "shipped", here, moving=False)
@@ -204,6 +221,7 @@ def _about_choices() -> list[Recipe]:
 
 
 def _about_susceptibility() -> list[Recipe]:
+    halves = (*PRIOR[:2], PRIOR[2] / 2, PRIOR[2] / 2, PRIOR[3])
     effort = [
         _one(
             f"background by {by}, {'offset' if back else 'by area'}",
@@ -213,6 +231,7 @@ def _about_susceptibility() -> list[Recipe]:
         for back in (False, True)
     ]
     return [
+        Recipe("susceptibility weighted apart at new places", (_apart,), prior=halves),
         _one("mass not moved within discs", _unmoved),
         _one("no thinning to first occurrences", _all_occurrences),
         _one("glm alone", partial(_models, models=(GLM,))),

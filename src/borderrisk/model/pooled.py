@@ -80,9 +80,10 @@ class Pooled(IntensityEstimator):
     (near repeats: Johnson et al. 2007, Journal of Quantitative Criminology 23).
     *Susceptibility* is a log-linear Poisson model, a down-sampled random forest, or their geometric
     mean, fitted on first occurrences: incidents count less the more there were around them before,
-    so that it learns about places rather than about recurrence. Bandwidth, models and the weights
-    of the linear pool are those that would have foreseen the years before the origin best, each
-    from its own past.
+    so that it learns about places rather than about recurrence; where in its disc each was is found
+    along with it (:mod:`borderrisk.model.placement`). Bandwidth, models and the weights of the
+    linear pool are those that would have foreseen the years before the origin best, each from its
+    own past.
 
     Parameters
     ----------
@@ -105,7 +106,8 @@ class Pooled(IntensityEstimator):
     -----
     ``fit(X, y)`` takes a plain table like the other estimators (``x_km, y_km`` for the history,
     ``radius_km`` of rows with events if known); it has no dates, so nothing is learned about
-    weights, recent history and first occurrences. :meth:`fit_cells` uses the dates.
+    weights, recent history and first occurrences, nor are incidents placed. :meth:`fit_cells` uses
+    dates and discs.
     """
 
     def __init__(
