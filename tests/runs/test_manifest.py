@@ -2,6 +2,7 @@ import hashlib
 import json
 import logging
 import platform
+import subprocess
 import sys
 from pathlib import Path
 
@@ -20,6 +21,15 @@ def project(tmp_path):
 
 def manifest(project):
     return Manifest(run_id="r", config_name="east", config_hash="ab", seed=5, project=project)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the two apart")
+def test_peak_memory_is_not_that_of_the_program_that_started_it():
+    own = "from borderrisk.runs.manifest import peak_memory_mb; print(peak_memory_mb())"
+    large = "import subprocess, sys; x = bytes(range(250)) * 4_000_000; "
+    large += f"subprocess.run([sys.executable, '-c', {own!r}])"
+    found = subprocess.run([sys.executable, "-c", large], capture_output=True, check=True)
+    assert 10 < float(found.stdout) < 800
 
 
 def test_project_folder_is_the_nearest_with_data(project):

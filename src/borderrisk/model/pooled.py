@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -235,7 +235,11 @@ class Pooled(IntensityEstimator):
         return moment.densities(choice.bandwidth_km, choice.models)
 
     def _choose(self, cells: CellTable, past: Panel, origin: pd.Timestamp, cache: Cache) -> Choice:
-        """Bandwidth, models and weights under which earlier forecasts would have been best."""
+        """Bandwidth, models and weights under which earlier forecasts would have been best.
+
+        The fit on all of the past, which needs none of them, is made and kept alongside.
+        """
+        whole = partial(self._at, cells, past, origin, cache)
         if len(cells) > MOST_LEARNING_CELLS:
             cells, past = thinned(cells, past, MOST_LEARNING_CELLS, self.random_state)
             cache = {}
@@ -244,11 +248,14 @@ class Pooled(IntensityEstimator):
             later = past.between(earlier, earlier + pd.DateOffset(years=1))
             if not len(later):
                 return None
-            return Lesson(self._at(cells, past.before(earlier), earlier, cache), later)
+            found = Lesson(self._at(cells, past.before(earlier), earlier, cache), later)
+            found.moment.prepare(self._bandwidths, self._choices)
+            return found
 
         origins = learning_origins(past, origin, self.learning_years, MIN_PAST)
-        lessons = [found for found in map_parallel(lesson, origins) if found is not None]
-        return choose(lessons, self._bandwidths, self._choices)
+        jobs: list[Callable[[], Any]] = [whole, *(partial(lesson, each) for each in origins)]
+        _, *lessons = map_parallel(lambda job: job(), jobs)
+        return choose([found for found in lessons if found], self._bandwidths, self._choices)
 
     def _at(self, cells: CellTable, past: Panel, origin: pd.Timestamp, cache: Cache) -> Moment:
         """Return what is fitted on the incidents before an origin (kept by origin)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -148,8 +149,14 @@ def peak_memory_mb() -> float | None:
     except ImportError:  # not POSIX
         return None
     unit = 1 if sys.platform == "darwin" else 1024
-    peak = max(
-        resource.getrusage(who).ru_maxrss
-        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    return round(peak * unit / 1e6, 1)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    own = _own_peak_kb() or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(max(own, children) * unit / 1e6, 1)
+
+
+def _own_peak_kb(status: Path = Path("/proc/self/status")) -> int | None:
+    """Peak that Linux tells of this program alone; getrusage adds that of what started it."""
+    if not status.exists():
+        return None
+    found = re.search(r"^VmHWM:\s*(\d+) kB", status.read_text(), re.MULTILINE)
+    return int(found[1]) if found else None
