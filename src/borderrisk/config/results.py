@@ -72,7 +72,7 @@ class OutputsConfig(Section):
         default="nc", description="Format of the feature dataset: NetCDF or Zarr."
     )
     figures: tuple[Literal["png", "svg", "pdf"], ...] = Field(
-        default=("png", "svg", "pdf"), description="Formats of the figures; empty for none."
+        default=("png", "svg"), description="Formats of the figures; empty for none."
     )
 
 

@@ -212,6 +212,12 @@ def _largest_sd(columns: np.ndarray, weight: np.ndarray) -> float:
     return float(sd) if sd > 0 else 1.0
 
 
+def _distinct(values: np.ndarray) -> int:
+    """Count distinct numbers; of many only that there are more than three."""
+    first = len(np.unique(values[:100]))
+    return first if first > 3 else len(np.unique(values))
+
+
 def make_term(
     values: np.ndarray, weight: np.ndarray, presence: np.ndarray, numeric: Callable[..., Term]
 ) -> Term | None:
@@ -220,7 +226,7 @@ def make_term(
     A numeric column with two or three distinct values is a straight line.
     """
     known = values[~_missing(values)]
-    distinct = len(set(known)) if values.dtype == object else len(np.unique(known))
+    distinct = len(set(known)) if values.dtype == object else _distinct(known)
     if distinct < 2:
         return None
     if values.dtype == object:
