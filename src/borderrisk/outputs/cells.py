@@ -8,6 +8,7 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import xarray as xr
 
 from borderrisk.errors import ConfigError
@@ -74,7 +75,8 @@ def scored_squares(
         If the focus is unknown, or ``top`` or ``min_risk`` are out of range.
     """
     keep = _selected(scene, focus, top, min_risk)
-    table = pd.DataFrame({"cell_id": scene.grid.cell_ids(keep)})
+    # By way of Arrow: pandas would make a Python string of each id first.
+    table = pd.DataFrame({"cell_id": pa.array(scene.grid.cell_ids(keep)).to_pandas()})
     for name in (*SCORES, *DRIVERS, *FURTHER):
         if name in scene.cells:
             table[name] = _column(scene.cells[name], keep)
