@@ -75,8 +75,7 @@ def scored_squares(
         If the focus is unknown, or ``top`` or ``min_risk`` are out of range.
     """
     keep = _selected(scene, focus, top, min_risk)
-    # By way of Arrow: pandas would make a Python string of each id first.
-    table = pd.DataFrame({"cell_id": pa.array(scene.grid.cell_ids(keep)).to_pandas()})
+    table = pd.DataFrame({"cell_id": _text(scene.grid.cell_ids(keep))})
     for name in (*SCORES, *DRIVERS, *FURTHER):
         if name in scene.cells:
             table[name] = _column(scene.cells[name], keep)
@@ -126,10 +125,15 @@ def _selected(
     return keep
 
 
-def _column(variable: xr.DataArray, keep: np.ndarray) -> np.ndarray:
+def _text(words: np.ndarray) -> pd.Series:
+    """Column of words, by way of Arrow: pandas would make a Python string of each first."""
+    return pa.array(words).to_pandas()
+
+
+def _column(variable: xr.DataArray, keep: np.ndarray) -> np.ndarray | pd.Series:
     name = str(variable.name)
     if "flag_meanings" in variable.attrs:
-        return decode(variable)[keep]
+        return _text(decode(variable)[keep])
     values = variable.to_numpy()[keep]
     if name in _COUNTED and np.isfinite(values).all():
         return values.astype(_COUNTED[name])
