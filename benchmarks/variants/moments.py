@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_matrix
 
 from borderrisk.model.cells import COORDINATES, CellTable
-from borderrisk.model.estimators import Glm, make_estimator
+from borderrisk.model.estimators import make_estimator
 from borderrisk.model.estimators.kernel import kernel_sum
 from borderrisk.model.panel import Panel
 from borderrisk.model.placement import placed
@@ -75,20 +75,18 @@ class Moment:
 
     def history(self, key: Hashable, weight: np.ndarray, sigma: np.ndarray) -> np.ndarray:
         """Kernel density of the incidents in every cell."""
-        source = self.past.incidents[["x", "y"]].to_numpy() / 1000
-
-        def work() -> np.ndarray:
-            target = self.cells.x[list(COORDINATES)].to_numpy(float)
-            return self.relative(kernel_sum(source, weight, sigma, target))
-
-        return self.once(("history", key), work)
+        return self.once(("history", key), lambda: self.relative(self._kernel(weight, sigma)))
 
     def around(self, reach_km: float) -> np.ndarray:
         """Incidents around each cell: a Gaussian count of that width, 1 for one on the spot."""
+        width = np.full(len(self.past), reach_km)
+        return self._kernel(self.weight, width) * 2 * np.pi * reach_km**2
+
+    def _kernel(self, weight: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+        """Density of the incidents in every cell, per km²."""
         source = self.past.incidents[["x", "y"]].to_numpy() / 1000
         target = self.cells.x[list(COORDINATES)].to_numpy(float)
-        width = np.full(len(source), reach_km)
-        return kernel_sum(source, self.weight, width, target) * 2 * np.pi * reach_km**2
+        return kernel_sum(source, weight, sigma, target)
 
     def fitted(
         self, label: str, key: Hashable, weight: np.ndarray, exposure: np.ndarray, trees: int,
@@ -99,17 +97,14 @@ class Moment:
         def work() -> np.ndarray:
             mass, alpha = self.past.mass, None
             if moving:
-                mass, alpha = self.once(("placed", key), lambda: self._placed(weight, exposure))
+                find = partial(placed, self.past.mass, weight, self.cells.x, exposure)
+                mass, alpha = self.once(("placed", key), lambda: find(random_state=self.seed))
             name, given = self._estimator(label, trees, alpha)
             model = make_estimator(name, given, self.seed)
             model.fit(self.cells.x, np.asarray(mass.T @ weight).ravel(), exposure)
             return self.relative(model.predict(self.cells.x))
 
         return self.once((label, key, moving), work)
-
-    def _placed(self, weight: np.ndarray, exposure: np.ndarray) -> tuple[csr_matrix, float]:
-        model = Glm(random_state=self.seed)
-        return placed(self.past.mass, weight, self.cells.x, exposure, model)
 
     def _estimator(self, label: str, trees: int, alpha: float | None) -> tuple[str, dict[str, Any]]:
         if label == GLM:

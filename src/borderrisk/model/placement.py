@@ -9,6 +9,8 @@ On synthetic worlds 31-42 this gains 0.07 bits per incident against the truth, o
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix, diags_array
@@ -20,7 +22,7 @@ from borderrisk.model.estimators import Glm
 ROUNDS = 2
 # Cells that places and penalty are found on; where there are more, a part of them. Somewhat more
 # than weights are learned on, which are a part of all cells already.
-MOST_ROWS = 12_000
+_MOST_ROWS = 12_000
 # Less than this share of an incident is no move; nothing moves where places are known.
 _SAME = 1e-3
 
@@ -57,7 +59,9 @@ def placed(
     weight: np.ndarray,
     table: pd.DataFrame,
     area: np.ndarray,
-    model: Glm,
+    *,
+    alpha: float | None = None,
+    random_state: Any = None,
 ) -> tuple[csr_matrix, float]:
     """Find where incidents were and a log-linear model of it, each from the other.
 
@@ -71,8 +75,10 @@ def placed(
         Features of the cells.
     area : ndarray, shape (cells,)
         Area of each cell, 100 km².
-    model : Glm
-        To be fitted; if its penalty is to be chosen, that is done once, in the first round.
+    alpha : float, optional
+        Penalty of the model; chosen in the first round when None.
+    random_state : int, optional
+        Seed of that choice, and of the part of a large table that is used.
 
     Returns
     -------
@@ -81,7 +87,7 @@ def placed(
     float
         The penalty.
     """
-    now = mass
+    now, model = mass, Glm(alpha, max_rows=_MOST_ROWS, random_state=random_state)
     reached = np.unique(mass.indices)
     within = table.iloc[reached]
     for _ in range(ROUNDS):

@@ -15,7 +15,7 @@ from borderrisk.model.cells import COORDINATES, CellTable
 from borderrisk.model.estimators import Glm, RandomForest
 from borderrisk.model.estimators.kernel import kernel_sum
 from borderrisk.model.panel import Panel
-from borderrisk.model.placement import MOST_ROWS, placed
+from borderrisk.model.placement import placed
 from borderrisk.model.pooled_parts import first_occurrence, mixture_weights, own_sigma_km
 
 PARTS = ("history", "recent", "susceptibility", "even")
@@ -128,8 +128,10 @@ class Moment:
     def __post_init__(self) -> None:
         table, area, settings = self.cells.x, self.cells.area_100km2, self.settings
         first = self.weight * first_occurrence(self.past, settings.reach_km)
-        model = Glm(settings.alpha, max_rows=MOST_ROWS, random_state=settings.random_state)
-        mass, self.alpha = placed(self.past.mass, first, table, area, model)
+        mass, self.alpha = placed(
+            self.past.mass, first, table, area,
+            alpha=settings.alpha, random_state=settings.random_state,
+        )  # fmt: skip
         counts = np.asarray(mass.T @ first).ravel()
         self.fitted = fit_models(replace(settings, alpha=self.alpha), table, counts, area)
 
@@ -160,11 +162,8 @@ class Moment:
 
     def prepare(self, bandwidths: Sequence[float], models: Sequence[str]) -> None:
         """Make and keep what the densities of every pair are made of."""
-        for bandwidth_km in bandwidths:
-            self.history(bandwidth_km)
-            self.history(bandwidth_km, recent=True)
-        for name in models:
-            self.susceptibility(name)
+        for pair in product(bandwidths, models):
+            self.densities(*pair)
 
     def history(self, bandwidth_km: float, *, recent: bool = False) -> tuple[np.ndarray, float]:
         """Relative density of the incidents, and the mean it was divided by."""

@@ -131,8 +131,8 @@ def bootstrap_intervals(
     A replicate is one possible truth. It has a Poisson number of incidents drawn with replacement
     (Cowling, Hall & Phillips 1996, JASA 91), each at a place drawn from its disc (where the pooled
     model moves mass within discs, from the moved mass) and from then on taken as known, so that the
-    average over replicates is the mass the model was given. What the
-    full fit chose (penalties, bandwidth, pooling weights) is kept.
+    average over replicates is the mass the model was given. What the full fit chose (penalties,
+    bandwidth, pooling weights) is kept.
 
     The spread of such replicates leaves out the bias of smoothing and penalties. They are
     therefore moved apart, on log-intensity and around the estimate, to the quantiles of the errors
