@@ -85,7 +85,7 @@ def strips(shape: tuple[int, int], seed: int = 1, rows: int = BLOCK) -> Iterator
     """Blocks of rows of fractal terrain: octaves of noise, Hurst exponent 0.7; float32 metres."""
     rng = np.random.default_rng(seed)
     octaves = []
-    for wave in 2 ** np.arange(11, 0, -1):
+    for wave in (2**power for power in range(11, 0, -1)):
         noise = rng.normal(0, 1, (shape[0] // wave + 2, shape[1] // wave + 2)).astype("f4")
         octaves.append((noise, float(wave), np.float32(600 * (wave / 2048) ** 0.7)))
     for first in range(0, shape[0], rows):

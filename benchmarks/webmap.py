@@ -202,7 +202,9 @@ def _browsers(stack: ExitStack) -> Iterator[tuple[str, Callable[[Path], Run]]]:
 
 def measure(open_page: Callable[[Path], Run], path: Path, repeats: int) -> dict[str, float]:
     """Open a map several times; medians in milliseconds."""
-    ready, popup, switch = [], [], []
+    ready: list[float] = []
+    popup: list[float] = []
+    switch: list[float] = []
     for _ in range(repeats):
         run = open_page(path)
         ready.append(float(run("document.documentElement.dataset.ready")))

@@ -11,6 +11,7 @@ outside the map is moved to its edge.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import geopandas as gpd
 import numpy as np
@@ -24,7 +25,7 @@ from borderrisk.grid import WGS84, Grid
 from borderrisk.model.panel import RADIUS_PER_SIGMA, Panel, spread
 from borderrisk.synthetic import DAYS_PER_YEAR, FIRST_DAY, RADII_KM, World, make_world
 
-SIZE = {"incidents": 200, "shape": (40, 46), "cell_size_m": 15_000.0}
+_world = partial(make_world, incidents=200, shape=(40, 46), cell_size_m=15_000.0)
 YEARS, HORIZON = 10.0, 1.0
 BRANCHING, REACH_KM = 0.5, 7.0
 SHORT, LONG = 8 / 12, 4.0
@@ -53,14 +54,14 @@ class Planted:
 
 def plain(seed: int) -> Planted:
     """Return a world in which incidents do not know of each other."""
-    world = make_world(seed, **SIZE)
+    world = _world(seed)
     cells = world.cells()
     return Planted(Record(cells, world.panel(), seed), _end(), world.intensity[cells.mask])
 
 
 def clustered(seed: int, memory: float) -> Planted:
     """Return a world in which half of the incidents follow earlier ones nearby."""
-    world = make_world(seed, **SIZE)
+    world = _world(seed)
     cells, rng = world.cells(), np.random.default_rng([seed, 1])
     background = world.intensity * (1 - BRANCHING)
     time, x, y = simulate(world.grid, background, rng, -_BURN_IN * memory, YEARS, memory)
