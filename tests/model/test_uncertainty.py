@@ -210,6 +210,7 @@ def test_what_the_full_fit_chose_is_kept(cells, panel, model):
         "alpha": model.estimator.glm_.alpha_,
         "bandwidth_km": model.estimator.bandwidth_km_,
         "models": model.estimator.models_,
+        "features": model.estimator.features_,
     }
     kde = fit_spatial("kde", {}, cells, panel, ORIGIN)
     assert frozen(kde, None) == {"bandwidth_km": kde.estimator.bandwidth_km}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,9 @@ from borderrisk.errors import DataError
 from borderrisk.model import metrics, scores
 from borderrisk.model.border_capture import border_capture, observed_by_segment
 from borderrisk.model.cells import CellTable
+from borderrisk.model.chosen import facts, frozen
 from borderrisk.model.panel import Panel
 from borderrisk.model.pooled import fit_spatial, require_past
-from borderrisk.model.uncertainty import frozen
 
 BASELINES = ("uniform", "border_distance", "kde", "persistence")
 ESTIMATORS = ("pooled", "gam", "glm", "hist_gradient_boosting", "random_forest", "history")
@@ -90,12 +90,15 @@ class Forecasts:
         What happened within each horizon.
     near : ndarray of bool, shape (study cells,), optional
         Repeat ground: cells with an incident known at the origin near their centre.
+    chosen : dict of str to dict
+        What each model chose by itself (:func:`borderrisk.model.chosen.facts`).
     """
 
     origin: pd.Timestamp
     intensity: dict[str, np.ndarray]
     tests: dict[int, Later]
     near: np.ndarray | None = None
+    chosen: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def ground(self, subset: str) -> np.ndarray:
         """Cells of all ground, of repeat ground or of new ground; none where it is not known."""
@@ -203,12 +206,13 @@ def forecast_origin(
         Shares fits between origins.
     """
     past = panel.before(origin)
-    found = {}
+    found, chosen = {}, {}
     for name, given in parameters.items():
         model = fit_spatial(name, given, cells, past, origin, seed, cache=cache)
         found[name] = np.maximum(model.intensity(cells)[cells.study], 1e-300)
+        chosen[name] = facts(model.estimator)
     tests = {years: later_incidents(cells, panel, origin, years, near_km) for years in horizons}
-    return Forecasts(origin, found, tests, repeat_ground(cells, past, near_km))
+    return Forecasts(origin, found, tests, repeat_ground(cells, past, near_km), chosen)
 
 
 def backtest(

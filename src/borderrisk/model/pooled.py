@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from typing import Any
@@ -81,9 +81,9 @@ class Pooled(IntensityEstimator):
     *Susceptibility* is a log-linear Poisson model, a down-sampled random forest, or their geometric
     mean, fitted on first occurrences: incidents count less the more there were around them before,
     so that it learns about places rather than about recurrence; where in its disc each was is found
-    along with it (:mod:`borderrisk.model.placement`). Bandwidth, models and the weights of the
-    linear pool are those that would have foreseen the years before the origin best, each from its
-    own past.
+    along with it (:mod:`borderrisk.model.placement`), and so is which features tell. Bandwidth,
+    models and the weights of the linear pool are those that would have foreseen the years before
+    the origin best, each from its own past.
 
     Parameters
     ----------
@@ -91,6 +91,9 @@ class Pooled(IntensityEstimator):
         Smoothing of the history besides the location radius; chosen on the past when None.
     models : {"both", "glm", "forest"}, optional
         What makes the susceptibility; chosen on the past when None.
+    features : sequence of str, optional
+        What those models may use; chosen on the past when None
+        (:mod:`borderrisk.model.feature_choice`).
     reach_km : float
         Distance within which an incident counts as a recurrence.
     alpha : float, optional
@@ -114,6 +117,7 @@ class Pooled(IntensityEstimator):
         self,
         bandwidth_km: float | None = None,
         models: str | None = None,
+        features: Sequence[str] | None = None,
         reach_km: float = 15.0,
         alpha: float | None = None,
         n_estimators: int = 100,
@@ -122,6 +126,7 @@ class Pooled(IntensityEstimator):
     ):
         self.bandwidth_km = bandwidth_km
         self.models = models
+        self.features = features
         self.reach_km = reach_km
         self.alpha = alpha
         self.n_estimators = n_estimators
@@ -140,14 +145,16 @@ class Pooled(IntensityEstimator):
     def _settings(self) -> Settings:
         needed = {name for choice in self._choices for name in models_called(choice)}
         fitted = tuple(name for name in MODELS["both"] if name in needed)
-        return Settings(self.reach_km, self.alpha, self.n_estimators, self.random_state, fitted)
+        return Settings(
+            self.reach_km, self.alpha, self.n_estimators, self.random_state, fitted, self.features
+        )
 
     def _fit(self, training: Training) -> None:
         self.mean_rate_ = training.mean_rate
         table, area = training.table, training.weight
         inputs = table.drop(columns=RADIUS_COLUMN, errors="ignore")
-        fitted = fit_models(self._settings, inputs, training.presence, area)
-        self._set_models(inputs, fitted, self._choices[0])
+        fitted, columns = fit_models(self._settings, inputs, training.presence, area)
+        self._set_models(inputs[columns], fitted, self._choices[0])
         used = training.presence > 0
         source = np.zeros((0, 2))
         if set(COORDINATES) <= set(table.columns):
@@ -184,7 +191,7 @@ class Pooled(IntensityEstimator):
             Date of the forecast.
         weights : mapping, optional
             Weight of each of ``PARTS``; learned on earlier origins when None. With weights given
-            nothing is chosen: bandwidth and models are the parameters', or the usual ones.
+            neither bandwidth nor models are chosen: they are the parameters', or the usual ones.
         cache : dict, optional
             Keeps fits at earlier origins, to be shared between calls with the same cells, panel
             and parameters.
@@ -225,7 +232,7 @@ class Pooled(IntensityEstimator):
         moment = self._at(cells, past, origin, cache)
         self.mean_rate_ = annual_rate(past, origin) / float(cells.area_100km2.sum())
         self.bandwidth_km_, self.alpha_ = choice.bandwidth_km, moment.alpha
-        self._set_models(cells.x, moment.fitted, choice.models)
+        self._set_models(cells.x[moment.columns], moment.fitted, choice.models)
         sigma = own_sigma_km(past, choice.bandwidth_km)
         self._set_sources(moment.source, moment.weight, moment.recent, sigma)
         self.susceptibility_scale_ = moment.susceptibility(choice.models)[1]
@@ -266,6 +273,7 @@ class Pooled(IntensityEstimator):
 
     def _set_models(self, table: pd.DataFrame, fitted: Mapping[str, Any], models: str) -> None:
         self.columns_ = [str(name) for name in table.columns]
+        self.features_ = [str(name) for name in covariates(table)]
         self.models_ = models
         self.glm_, self.forest_ = fitted.get("glm"), fitted.get("forest")
         self.susceptibility_scale_ = 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
@@ -14,6 +14,7 @@ from borderrisk.errors import ConfigError
 from borderrisk.model.cells import COORDINATES, CellTable
 from borderrisk.model.estimators import Glm, RandomForest
 from borderrisk.model.estimators.kernel import kernel_sum
+from borderrisk.model.feature_choice import telling
 from borderrisk.model.panel import Panel
 from borderrisk.model.placement import placed
 from borderrisk.model.pooled_parts import first_occurrence, mixture_weights, own_sigma_km
@@ -41,6 +42,7 @@ class Settings:
     n_estimators: int
     random_state: Any
     models: tuple[str, ...]
+    features: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,14 +66,37 @@ class Choice:
 
 def fit_models(
     settings: Settings, table: pd.DataFrame, counts: np.ndarray, area: np.ndarray
-) -> dict[str, Any]:
-    """Fit the models of the susceptibility."""
-    seed = settings.random_state
+) -> tuple[dict[str, Any], list[str]]:
+    """Fit the models of the susceptibility; return them and the columns they were fitted on.
+
+    Features are those of the settings, or else those that tell where the incidents were.
+    """
+    alpha, features, seed = settings.alpha, settings.features, settings.random_state
+    if features is None:
+        first = Glm(alpha, random_state=seed).fit(table, counts, area)
+        alpha, features = first.alpha_, telling(first, table, counts)
+    columns = with_features(table, features)
     makers = {
-        "glm": lambda: Glm(settings.alpha, random_state=seed),
+        "glm": lambda: Glm(alpha, random_state=seed),
         "forest": lambda: RandomForest(settings.n_estimators, random_state=seed),
     }
-    return {name: makers[name]().fit(table, counts, area) for name in settings.models}
+    used = table[columns]
+    return {name: makers[name]().fit(used, counts, area) for name in settings.models}, columns
+
+
+def with_features(table: pd.DataFrame, features: Collection[str]) -> list[str]:
+    """Return the columns of some features and of the coordinates, in the order of the table.
+
+    Raises
+    ------
+    ConfigError
+        If there is no feature, or one that the table does not have.
+    """
+    absent = [name for name in features if name not in table]
+    if absent or not features:
+        given = f"no column {', '.join(map(repr, absent))}" if absent else "none given"
+        raise ConfigError(f"features of pooled must be columns of the cells ({given}).")
+    return [str(name) for name in table.columns if name in {*features, *COORDINATES}]
 
 
 def geometric_mean(models: Sequence[Any], table: pd.DataFrame) -> np.ndarray:
@@ -115,6 +140,8 @@ class Moment:
         The models of the susceptibility by name.
     alpha : float
         Penalty of the log-linear model.
+    columns : list of str
+        What the models see: the features that were chosen, and the coordinates.
     """
 
     cells: CellTable
@@ -123,17 +150,22 @@ class Moment:
     settings: Settings
     fitted: dict[str, Any] = field(default_factory=dict)
     alpha: float = 0.0
+    columns: list[str] = field(default_factory=list)
     _kept: dict[Hashable, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         table, area, settings = self.cells.x, self.cells.area_100km2, self.settings
+        if settings.features is not None:
+            table = table[with_features(table, settings.features)]
         first = self.weight * first_occurrence(self.past, settings.reach_km)
         mass, self.alpha = placed(
             self.past.mass, first, table, area,
             alpha=settings.alpha, random_state=settings.random_state,
         )  # fmt: skip
         counts = np.asarray(mass.T @ first).ravel()
-        self.fitted = fit_models(replace(settings, alpha=self.alpha), table, counts, area)
+        self.fitted, self.columns = fit_models(
+            replace(settings, alpha=self.alpha), table, counts, area
+        )
 
     @property
     def weight(self) -> np.ndarray:
@@ -183,7 +215,9 @@ class Moment:
         """Log-prediction of each model of a choice."""
         for name in models_called(models):
             if ("log", name) not in self._kept:
-                self._kept["log", name] = log_prediction(self.fitted[name], self.cells.x)
+                self._kept["log", name] = log_prediction(
+                    self.fitted[name], self.cells.x[self.columns]
+                )
         return [self._kept["log", name] for name in models_called(models)]
 
     def _once(self, key: Hashable, work: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:

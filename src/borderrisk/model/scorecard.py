@@ -64,7 +64,8 @@ def prospective(
     -------
     dict
         ``origins``, ``horizons_years``, ``least_incidents`` (that an origin needs to count),
-        ``rows`` (of each origin) and ``summary`` (over the origins); then, over all incidents of
+        ``rows`` (of each origin), ``summary`` (over the origins) and ``choices`` (what each model
+        chose at each origin, :func:`borderrisk.model.chosen.facts`); then, over all incidents of
         the shortest horizon, ``capture_curve``, ``calibration`` and ``reliability``, and under
         ``subsets`` the same for ``repeat`` and ``new``: see
         :func:`borderrisk.model.scorecard_curves.curves`.
@@ -84,6 +85,12 @@ def prospective(
             for years in horizons
             for subset in SUBSETS
             for row in summary_rows(forecasts, rows, area, years, subset, level=level, seed=seed)
+        ],
+        "choices": [
+            {"origin": f"{f.origin:%Y-%m-%d}", "model": name} | facts
+            for f in forecasts
+            for name, facts in f.chosen.items()
+            if facts
         ],
         **{key: everything[key] for key in ("capture_curve", "calibration", "reliability")},
         "subsets": found,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -34,6 +35,9 @@ def render_text(scorecard: Mapping[str, Any]) -> str:
                 lines += [f"{subset} incidents, {years} year(s) ahead", *_tables(chosen), ""]
     if part["summary"]:
         lines += [*_legend(part["summary"]), ""]
+    chosen = choice_lines(part.get("choices", []))
+    if chosen:
+        lines += [*chosen, ""]
     if scorecard.get("border_capture"):
         lines += [*capture_lines(scorecard["border_capture"]), ""]
     for name, write in _PARTS.items():
@@ -56,6 +60,30 @@ def _target_lines(scorecard: Mapping[str, Any]) -> list[str]:
     if (scorecard.get("ceiling") or {}).get("pools"):
         lines.append(f"with hindsight: {scorecard['ceiling']['pool']}; no forecast can know them")
     return lines
+
+
+def choice_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what the pooled model chose at each origin, and how often each feature was chosen."""
+    rows = [row for row in rows if "features" in row]
+    if not rows:
+        return []
+    used = Counter(name for row in rows for name in row["features"])
+    often: dict[int, list[str]] = {}
+    for name, times in used.items():
+        often.setdefault(times, []).append(name)
+    return [
+        f"what {rows[0]['model']} chose at each origin, from what was known there: smoothing of "
+        "the history, models, penalty, number of features",
+        *(
+            f"{row['origin']}: {row['bandwidth_km']:g} km, {row['models']}, {row['alpha']:.2g}, "
+            f"{len(row['features'])}"
+            for row in rows
+        ),
+        *(
+            f"features at {times} of {len(rows)} origins: {', '.join(sorted(names))}"
+            for times, names in sorted(often.items(), reverse=True)
+        ),
+    ]
 
 
 def spatial_lines(found: Mapping[str, Any]) -> list[str]:

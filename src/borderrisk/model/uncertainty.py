@@ -16,6 +16,7 @@ import pandas as pd
 from borderrisk.compute import map_parallel
 from borderrisk.errors import ConfigError
 from borderrisk.model.cells import CellTable
+from borderrisk.model.chosen import frozen
 from borderrisk.model.dependence import Probes
 from borderrisk.model.estimators.threads import one_thread
 from borderrisk.model.panel import Panel
@@ -131,8 +132,8 @@ def bootstrap_intervals(
     A replicate is one possible truth. It has a Poisson number of incidents drawn with replacement
     (Cowling, Hall & Phillips 1996, JASA 91), each at a place drawn from its disc (where the pooled
     model moves mass within discs, from the moved mass) and from then on taken as known, so that the
-    average over replicates is the mass the model was given. What the full fit chose (penalties,
-    bandwidth, pooling weights) is kept.
+    average over replicates is the mass the model was given. What the full fit chose (features,
+    penalties, bandwidth, pooling weights) is kept.
 
     The spread of such replicates leaves out the bias of smoothing and penalties. They are
     therefore moved apart, on log-intensity and around the estimate, to the quantiles of the errors
@@ -336,21 +337,6 @@ def one_truth(past: Panel, rng: np.random.Generator) -> Panel:
     count = max(1, int(rng.poisson(len(past))))
     sample = past.take(rng.integers(0, len(past), count)).redraw(rng)
     return replace(sample, incidents=sample.incidents.assign(radius_km=0.0))
-
-
-def frozen(model: SpatialModel, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the parameters with what the full fit chose, so that a refit need not choose again."""
-    given, estimator = dict(parameters or {}), model.estimator
-    if isinstance(estimator, Pooled):
-        names = ("bandwidth_km", "models", "alpha")
-        return given | {name: getattr(estimator, f"{name}_") for name in names}
-    if hasattr(estimator, "alpha_"):
-        return given | {"alpha": estimator.alpha_}
-    if hasattr(estimator, "n_iter_") and hasattr(estimator, "n_folds"):
-        return given | {"max_iter": estimator.n_iter_, "n_folds": 0}
-    if hasattr(estimator, "bandwidth_km"):
-        return given | {"bandwidth_km": estimator.bandwidth_km}
-    return given
 
 
 def _weights(model: SpatialModel) -> Mapping[str, float] | None:

@@ -26,13 +26,13 @@ from borderrisk.model.backtest import (
 )
 from borderrisk.model.ceiling import POOL, oracle_kde_bits, oracle_pools
 from borderrisk.model.cells import COORDINATES
+from borderrisk.model.chosen import frozen
 from borderrisk.model.panel import Panel
 from borderrisk.model.planted import over_worlds, planted_test
 from borderrisk.model.pooled import Pooled, SpatialModel, fit_spatial
 from borderrisk.model.robustness import Surface, rank_stability
 from borderrisk.model.segments import cut_border, nearest_segment
 from borderrisk.model.spatial import spatial_tests
-from borderrisk.model.uncertainty import frozen
 from borderrisk.pipeline.border import border_line, capture_curves
 from borderrisk.pipeline.watching import Teller, watched
 from borderrisk.runs import StageRecord
@@ -52,12 +52,12 @@ _WORLD: dict[str, Any] = {"incidents": 200, "shape": (40, 46), "cell_size_m": 15
 # Sums over the land behind so many kilometres of its border have intervals, too.
 _SUM_KM = 25.0
 # Parameters about columns, which a synthetic world does not have.
-_NAMING_COLUMNS = ("monotone", "column")
+_NAMING_COLUMNS = ("monotone", "column", "features")
 _NOTES = (
-    "Everything that is fitted (effects of features, scaling, bandwidths, penalties, pooling "
-    "weights, the level) was learned from incidents before each origin. The form of the pooled "
-    "model was chosen by hand with these origins in view, so its lead is somewhat optimistic; a "
-    "frozen forecast that is verified later is the stricter test.",
+    "Everything that is fitted (which features are used, their effects, scaling, bandwidths, "
+    "penalties, pooling weights, the level) was learned from incidents before each origin. The "
+    "form of the pooled model was chosen by hand with these origins in view, so its lead is "
+    "somewhat optimistic; a frozen forecast that is verified later is the stricter test.",
     "Averages are over yearly origins followed by at least five incidents. A repeat place lies "
     "near an incident known at the origin: part of that skill is an artefact of reports that are "
     "geocoded to the same town.",
@@ -299,8 +299,8 @@ def _ceiling(stages: Stages, forecasts: list[Forecasts], part: dict[str, Any]) -
 def _robustness(stages: Stages) -> list[dict[str, Any]]:
     """Rank stability over cell sizes, and with the grid shifted by half a cell.
 
-    What the model chose for itself (penalty, pooling weights) is kept, so that only the grid
-    differs.
+    What the model chose for itself (features, penalty, pooling weights) is kept, so that only the
+    grid differs.
     """
     chosen = SpatialModel(stages.config.model.estimator, stages.model.model)
     own = stages.config.grid.cell_size_m / 1000

@@ -11,6 +11,7 @@ from borderrisk.config import Config
 from borderrisk.errors import DataError
 from borderrisk.model import drivers, trust
 from borderrisk.model.cells import CellTable
+from borderrisk.model.chosen import facts
 from borderrisk.model.panel import Panel
 from borderrisk.model.persistence import ModelFile, cell_stats
 from borderrisk.model.pooled import SpatialModel, fit_spatial
@@ -74,7 +75,7 @@ def fit(config: Config, cells: CellTable, panel: Panel, origin: pd.Timestamp) ->
         "horizon_days": config.outputs.horizon_days,
         "crs": cells.grid.crs.to_wkt(),
         "importance": {name: round(float(value), 6) for name, value in weights.items()},
-        "facts": _facts(model.estimator),
+        "facts": facts(model.estimator),
     }
     stats = cell_stats(cells.x[cells.study])
     return ModelFile(model.estimator, cells.features, str(origin.date()), stats, test, extra)
@@ -87,16 +88,6 @@ def _importance(estimator: Any, cells: CellTable, seed: int) -> dict[str, float]
         rows = np.sort(np.random.default_rng(seed).choice(rows, _MOST_CELLS, replace=False))
     area = cells.study_area_100km2[rows]
     return drivers.importance(drivers.effects(estimator, cells.x.iloc[rows], area), area)
-
-
-def _facts(estimator: Any) -> dict[str, Any]:
-    """Return what the fit chose by itself, as far as the estimator says."""
-    chosen = (
-        "weights_", "alpha_", "bandwidth_km", "bandwidth_km_", "models_", "mean_rate_", "n_iter_",
-    )  # fmt: skip
-    return {
-        name.rstrip("_"): getattr(estimator, name) for name in chosen if hasattr(estimator, name)
-    }
 
 
 def bootstrap(stages: Stages, replicates: int) -> Intervals:

@@ -19,6 +19,7 @@ from borderrisk.model.estimators.base import (
     information,
     read_table,
 )
+from borderrisk.model.estimators.relevance import solved
 from borderrisk.model.estimators.terms import Polynomial, Quadratic, Spline, Term, make_term
 from borderrisk.model.estimators.thinning import thin
 from borderrisk.model.estimators.threads import one_thread
@@ -52,7 +53,14 @@ class AdditivePoisson(IntensityEstimator):
         with one_thread():
             given = self.alpha is not None
             self.alpha_ = float(self.alpha) if given else self._select(design, training)
-            self.coef_, self.intercept_ = _solve(design, training, self.alpha_)
+            self.coef_, self.intercept_ = self._solve(design, training)
+
+    def _solve(self, design: np.ndarray, training: Training) -> tuple[np.ndarray, float]:
+        return _solve(design, training, self.alpha_)
+
+    def _sizes(self) -> list[int]:
+        """Design columns of each term."""
+        return [len(t.centre) + (t.missing_share > 0) for t in self.terms_.values()]
 
     def _select(self, design: np.ndarray, training: Training) -> float:
         """Penalty with the best mean held-out information, on the training data only.
@@ -79,7 +87,7 @@ class AdditivePoisson(IntensityEstimator):
         return np.hstack([np.zeros((len(table), 0)), *columns])
 
     def _coefficients(self) -> dict[str, np.ndarray]:
-        sizes = [len(t.centre) + (t.missing_share > 0) for t in self.terms_.values()]
+        sizes = self._sizes()
         parts = np.split(self.coef_, np.cumsum(sizes)[:-1]) if sizes else []
         return dict(zip(self.terms_, parts, strict=True))
 
@@ -153,24 +161,37 @@ class Glm(AdditivePoisson):
         As in :class:`Gam`.
     squares : bool
         Add the square of every numeric column.
+    relevance : bool
+        Give every feature a penalty of its own, drawn to the common one
+        (:mod:`borderrisk.model.estimators.relevance`).
     """
 
     def __init__(
         self,
         alpha: float | None = None,
         squares: bool = False,
+        relevance: bool = True,
         n_folds: int = 5,
         max_rows: int = 60_000,
         random_state: int | None = 0,
     ):
         self.alpha = alpha
         self.squares = squares
+        self.relevance = relevance
         self.n_folds = n_folds
         self.max_rows = max_rows
         self.random_state = random_state
 
     def _numeric_term(self) -> Callable[..., Term]:
         return Quadratic if self.squares else Polynomial
+
+    def _solve(self, design: np.ndarray, training: Training) -> tuple[np.ndarray, float]:
+        solve = partial(_solve, training=training, alpha=self.alpha_)
+        if not self.relevance or not design.shape[1] or not self.alpha_:
+            return solve(design)
+        common = 1 / (self.alpha_ * training.events)
+        group = np.repeat(np.arange(len(self.terms_)), self._sizes())
+        return solved(solve, design, training.weight, group, common)
 
 
 def _solve(design: np.ndarray, training: Training, alpha: float) -> tuple[np.ndarray, float]:

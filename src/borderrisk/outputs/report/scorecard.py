@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from borderrisk.model.border_capture import capture_lines
+from borderrisk.model.scorecard_text import choice_lines
 from borderrisk.model.wording import met_words, share_held
 from borderrisk.outputs.report.blocks import (
     ABSENT,
@@ -142,6 +143,7 @@ def scorecard_blocks(scene: Scene) -> list[Block]:
     blocks += _along_border(card.get("border_capture") or {})
     if part.get("rows"):
         blocks.append(Picture("skill-per-origin", _skill_words(part.get("least_incidents"))))
+    blocks += _choices(part.get("choices") or [])
     if card.get("targets"):
         blocks.append(_targets(card["targets"]))
     if card.get("intervals"):
@@ -156,6 +158,12 @@ def _skill_words(least: int | None) -> str:
     if least is None:
         return words
     return f"{words} Hollow: fewer than {least} incidents followed; averages leave these out."
+
+
+def _choices(rows: list[dict[str, Any]]) -> list[Block]:
+    """Say what the past of each origin chose."""
+    title, *lines = choice_lines(rows) or [""]
+    return [Paragraph(f"{title[:1].upper()}{title[1:]}."), Bullets(lines)] if title else []
 
 
 def _along_border(curves: dict[str, Any]) -> list[Block]:

@@ -1,0 +1,46 @@
+"""Which features the models of susceptibility may use, from what a log-linear model made of them.
+
+Trees try features at random, so every feature that says nothing takes the place of one that does.
+A log-linear model with a penalty for each feature has already told them apart.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from borderrisk.model.estimators import Glm
+from borderrisk.model.estimators.base import covariates
+
+# Share of the variance of log-intensity that kept features make up. On synthetic worlds 31-42 this
+# changes nothing where every feature matters (0.000 and +0.001 bits with 100 and 400 incidents) and
+# gains 0.042 and 0.012 beside 20 features of noise; 0.98 and 0.995 do so less well.
+SHARE = 0.99
+
+
+def telling(model: Glm, table: pd.DataFrame, counts: np.ndarray) -> list[str]:
+    """Return the fewest features that make up most of what a model says about incidents.
+
+    Parameters
+    ----------
+    model : Glm
+        Fitted.
+    table : pandas.DataFrame, shape (rows, columns)
+        What it was fitted on.
+    counts : ndarray, shape (rows,)
+        Incidents of each row.
+
+    Returns
+    -------
+    list of str
+        In the order of the table. The mean square of each feature's effect on log-intensity, over
+        incidents, decides; all features if none has any effect.
+    """
+    effects = model.contributions(table)
+    size = pd.Series(np.average(effects**2, axis=0, weights=counts), effects.columns)
+    if not size.sum() > 0:
+        return [str(name) for name in covariates(table)]
+    order = size.sort_values(ascending=False, kind="stable")
+    before = (order.cumsum() - order) / order.sum()
+    kept = set(order.index[before < SHARE])
+    return [name for name in size.index if name in kept]
