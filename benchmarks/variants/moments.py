@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
 from borderrisk.model.cells import COORDINATES, CellTable
-from borderrisk.model.estimators import make_estimator
+from borderrisk.model.estimators import Glm, make_estimator
 from borderrisk.model.estimators.kernel import kernel_sum
+from borderrisk.model.feature_choice import telling
 from borderrisk.model.panel import Panel
 from borderrisk.model.placement import placed
+from borderrisk.model.pooled_fit import with_features
 from borderrisk.model.pooled_parts import first_occurrence, own_sigma_km
 
 REACH_KM, TREES = 15.0, 100
@@ -22,6 +24,31 @@ GLM, FOREST, GAM, BOOSTING = "glm", "random_forest", "gam", "hist_gradient_boost
 MONOTONE = "boosting that falls with some columns"
 # Those: nearer to a border or to a settlement never lowers the risk.
 FALLING = ("border_distance", "settlement_distance", "hours_from_border")
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """How models of features are fitted.
+
+    Attributes
+    ----------
+    trees : int
+        Of a forest.
+    moving : bool
+        Whether the mass of an incident moves within its disc to where it is likely.
+    choosing : bool
+        Whether features that do not tell are left out.
+    apart : bool
+        Whether features of the log-linear model have a penalty each.
+    """
+
+    trees: int = TREES
+    moving: bool = True
+    choosing: bool = True
+    apart: bool = True
+
+
+AS_SHIPPED = Fitting()
 
 
 @dataclass(frozen=True)
@@ -89,28 +116,39 @@ class Moment:
         return kernel_sum(source, weight, sigma, target)
 
     def fitted(
-        self, label: str, key: Hashable, weight: np.ndarray, exposure: np.ndarray, trees: int,
-        moving: bool,
-    ) -> np.ndarray:  # fmt: skip
+        self, label: str, key: Hashable, weight: np.ndarray, exposure: np.ndarray, how: Fitting
+    ) -> np.ndarray:
         """Density that an estimator of features learns from weighted incidents."""
 
         def work() -> np.ndarray:
             mass, alpha = self.past.mass, None
-            if moving:
+            if how.moving:
                 find = partial(placed, self.past.mass, weight, self.cells.x, exposure)
                 mass, alpha = self.once(("placed", key), lambda: find(random_state=self.seed))
-            name, given = self._estimator(label, trees, alpha)
-            model = make_estimator(name, given, self.seed)
-            model.fit(self.cells.x, np.asarray(mass.T @ weight).ravel(), exposure)
-            return self.relative(model.predict(self.cells.x))
+            counts = np.asarray(mass.T @ weight).ravel()
+            table = self.cells.x
+            if how.choosing:
+                choose = partial(self._telling, counts, exposure, alpha)
+                table = table[self.once(("telling", key, how.moving), choose)]
+            name, given = self._estimator(label, how, alpha)
+            model = make_estimator(name, given, self.seed).fit(table, counts, exposure)
+            return self.relative(model.predict(table))
 
-        return self.once((label, key, moving), work)
+        return self.once((label, key, how), work)
 
-    def _estimator(self, label: str, trees: int, alpha: float | None) -> tuple[str, dict[str, Any]]:
+    def _telling(self, counts: np.ndarray, exposure: np.ndarray, alpha: float | None) -> list[str]:
+        """Columns of the features that tell where incidents were, and the coordinates."""
+        table = self.cells.x
+        first = make_estimator(GLM, {"alpha": alpha}, self.seed).fit(table, counts, exposure)
+        return with_features(table, telling(cast("Glm", first), table, counts))
+
+    def _estimator(
+        self, label: str, how: Fitting, alpha: float | None
+    ) -> tuple[str, dict[str, Any]]:
         if label == GLM:
-            return GLM, {"alpha": alpha}
+            return GLM, {"alpha": alpha, "relevance": how.apart}
         if label == FOREST:
-            return FOREST, {"n_estimators": trees}
+            return FOREST, {"n_estimators": how.trees}
         if label == MONOTONE:
             names = [name for name in self.cells.features if name.startswith(FALLING)]
             return BOOSTING, {"monotone": dict.fromkeys(names, -1)}
@@ -122,8 +160,7 @@ class Moment:
         key: Hashable,
         weight: np.ndarray,
         exposure: np.ndarray | None = None,
-        trees: int = TREES,
-        moving: bool = True,
+        how: Fitting = AS_SHIPPED,
     ) -> np.ndarray:
         """Geometric mean of models of features, fitted on weighted incidents.
 
@@ -137,13 +174,11 @@ class Moment:
             What each incident counts.
         exposure : ndarray, shape (cells,), optional
             What the cells count as background; their area when None.
-        trees : int
-            Of a forest.
-        moving : bool
-            Whether the mass of an incident moves within its disc to where it is likely.
+        how : Fitting
+            How the models are fitted.
         """
         area = self.cells.area_100km2 if exposure is None else exposure
-        each = [self.fitted(label, key, weight, area, trees, moving) for label in models]
+        each = [self.fitted(label, key, weight, area, how) for label in models]
         logs = [np.log(np.maximum(fitted, 1e-300)) for fitted in each]
         return self.relative(np.exp(np.mean(logs, axis=0)))
 

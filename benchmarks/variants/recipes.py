@@ -16,6 +16,7 @@ from benchmarks.variants.moments import (
     MONOTONE,
     REACH_KM,
     TREES,
+    Fitting,
     Moment,
 )
 from benchmarks.variants.pooling import Pair, Parts, Recipe
@@ -27,6 +28,12 @@ HALF_LIVES = (2.0, 5.0, 10.0)
 NEAREST_KINDS = ("border_clash", "smuggling_clash")
 SHARPER = {1.0: 1.0, 0.7: 0.5, 0.4: 0.16}
 DRAWS = 10
+FITTINGS = {
+    "mass not moved within discs": Fitting(moving=False),
+    "features not chosen": Fitting(choosing=False),
+    "one penalty for all features": Fitting(apart=False),
+    "one penalty, features not chosen": Fitting(apart=False, choosing=False),
+}
 _SHORT_DAYS = 90.0
 _EFFORT_KM, _EFFORT_FLOOR = 60.0, 0.1
 _FIFTH_PRIOR = 0.5
@@ -141,9 +148,8 @@ def _apart(moment: Moment, pair: Pair) -> np.ndarray:
     return np.column_stack([parts[:, 0], parts[:, 1], *two, parts[:, 3]])
 
 
-def _unmoved(moment: Moment, pair: Pair) -> np.ndarray:
-    here = moment.weight * moment.first
-    found = moment.susceptibility(pair.models, "shipped", here, moving=False)
+def _fitted(moment: Moment, pair: Pair, how: Fitting) -> np.ndarray:
+    found = moment.susceptibility(pair.models, "shipped", moment.weight * moment.first, how=how)
     return _with_here(moment, pair, found)
 
 
@@ -170,7 +176,8 @@ def _bagged(moment: Moment, pair: Pair) -> np.ndarray:
 
 def _drawn(moment: Moment, pair: Pair, rng: np.random.Generator) -> np.ndarray:
     own = Moment(moment.cells, moment.past.redraw(rng), moment.origin, int(rng.integers(2**31)))
-    return own.susceptibility(pair.models, "drawn", own.weight * own.first, trees=TREES // 4)
+    fewer = Fitting(trees=TREES // 4)
+    return own.susceptibility(pair.models, "drawn", own.weight * own.first, how=fewer)
 
 
 USUAL = Recipe(SHIPPED, (shipped,), pairs())
@@ -232,7 +239,7 @@ def _about_susceptibility() -> list[Recipe]:
     ]
     return [
         Recipe("susceptibility weighted apart at new places", (_apart,), prior=halves),
-        _one("mass not moved within discs", _unmoved),
+        *(_one(name, partial(_fitted, how=how)) for name, how in FITTINGS.items()),
         _one("no thinning to first occurrences", _all_occurrences),
         _one("glm alone", partial(_models, models=(GLM,))),
         _one("forest alone", partial(_models, models=(FOREST,))),
