@@ -70,7 +70,7 @@ def watched(work: Callable[[], Any]) -> tuple[Any, float, int]:
 
 def _model(step: Callable[[str, Callable[[], Any]], Any]) -> None:
     from borderrisk.model import drivers, trust
-    from borderrisk.model.pooled import decompose, fit_spatial
+    from borderrisk.model.fitting import decompose, fit_spatial
     from borderrisk.synthetic import make_world
 
     world = make_world(seed=1, incidents=INCIDENTS, shape=(SIDE, SIDE), cell_size_m=1000.0)

@@ -16,8 +16,8 @@ from benchmarks.variants.moments import Record
 from benchmarks.variants.pooling import Recipe, forecast, learn
 from benchmarks.variants.recipes import SHIPPED, USUAL, recipes
 from borderrisk.model.backtest import SUBSETS
+from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.planted import expected_bits
-from borderrisk.model.pooled import fit_spatial
 
 SEEDS = tuple(range(21, 29))
 SECTIONS = ("worlds", "observed", "ceilings")

@@ -17,7 +17,7 @@ from borderrisk.model import metrics
 from borderrisk.model.backtest import COSTLY
 from borderrisk.model.ceiling import best_pool
 from borderrisk.model.chosen import frozen
-from borderrisk.model.pooled import fit_spatial
+from borderrisk.model.fitting import fit_spatial
 
 SINGLES = ("gam", "glm", "hist_gradient_boosting", "random_forest", "history")
 BASELINE = "kde"

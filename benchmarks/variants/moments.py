@@ -130,7 +130,7 @@ class Moment:
             if how.choosing:
                 choose = partial(self._telling, counts, exposure, alpha)
                 table = table[self.once(("telling", key, how.moving), choose)]
-            name, given = self._estimator(label, how, alpha)
+            name, given = self._estimator(label, how, alpha, list(table.columns))
             model = make_estimator(name, given, self.seed).fit(table, counts, exposure)
             return self.relative(model.predict(table))
 
@@ -143,14 +143,14 @@ class Moment:
         return with_features(table, telling(cast("Glm", first), table, counts))
 
     def _estimator(
-        self, label: str, how: Fitting, alpha: float | None
+        self, label: str, how: Fitting, alpha: float | None, columns: list[str]
     ) -> tuple[str, dict[str, Any]]:
         if label == GLM:
             return GLM, {"alpha": alpha, "relevance": how.apart}
         if label == FOREST:
             return FOREST, {"n_estimators": how.trees}
         if label == MONOTONE:
-            names = [name for name in self.cells.features if name.startswith(FALLING)]
+            names = [name for name in columns if name.startswith(FALLING)]
             return BOOSTING, {"monotone": dict.fromkeys(names, -1)}
         return label, {}
 

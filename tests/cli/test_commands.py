@@ -65,6 +65,25 @@ def test_validate_says_what_each_input_holds(call):
     assert "163 incidents on the grid, 11 rejected" in rows["incidents"]
 
 
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        (
+            "{bandwith_km: 3}",
+            ["no parameter 'bandwith_km'", "did you mean 'bandwidth_km'"],
+        ),
+        ("{n_estimators: 0}", ["n_estimators of estimator pooled", "got 0"]),
+        ("{features: slope_mean}", ["features of estimator pooled", "got 'slope_mean'"]),
+    ],
+)
+def test_wrong_parameters_of_the_model_are_refused_at_once(call, tmp_path, parameters, words):
+    out = tmp_path / "out"
+    given = {"model.parameters": parameters}
+    refused(call("validate", **given), 2, *words)
+    refused(call("run", "--out", out, **given), 2, *words, out=out)
+    refused(call("forecast", "--origin", "2020-01-01", "--out", out, **given), 2, *words, out=out)
+
+
 def test_schema_is_the_shipped_one():
     result = CliRunner().invoke(app, ["schema"])
     assert result.stdout == (ROOT / "docs" / "config.schema.json").read_text(encoding="utf-8")

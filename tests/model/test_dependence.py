@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from borderrisk.model.dependence import Probes
-from borderrisk.model.pooled import fit_spatial
+from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.uncertainty import bootstrap_intervals, load_intervals, save_intervals
 from borderrisk.synthetic import make_world
 

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -42,6 +43,31 @@ def test_an_unknown_parameter_gets_the_choices_and_the_nearest():
         make_estimator("kde", {"bandwidth": 3})
     with pytest.raises(ConfigError, match="uniform has no parameter 'alpha'; it takes none"):
         make_estimator("uniform", {"alpha": 3})
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "words"),
+    [
+        ("gam", {"alpha": -0.1}, "alpha of estimator gam: input should be greater than or equal"),
+        ("gam", {"alpha": float("nan")}, "alpha of estimator gam"),
+        ("glm", {"squares": "yes"}, "squares of estimator glm: input should be a valid boolean"),
+        ("kde", {"bandwidth_km": 0.0}, r"greater than 0 \(got 0.0\)"),
+        ("kde", {"bandwidth_km": "wide"}, r"a valid number \(got 'wide'\)"),
+        ("random_forest", {"n_estimators": 2.5}, r"a valid integer \(got 2.5\)"),
+        ("random_forest", {"max_features": "all"}, "max_features"),
+        ("hist_gradient_boosting", {"monotone": ["far"]}, "monotone"),
+    ],
+)
+def test_a_value_that_cannot_be_is_an_error(name, parameters, words):
+    with pytest.raises(ConfigError, match=words):
+        make_estimator(name, parameters)
+
+
+def test_numbers_of_a_fit_can_be_given_back():
+    given = {"alpha": np.float64(0.1), "max_rows": np.int64(100)}
+    made = make_estimator("glm", given).get_params()
+    assert made | given == made
+    assert make_estimator("glm", {"alpha": None}).alpha is None
 
 
 def test_a_seed_in_the_parameters_wins():

@@ -8,9 +8,9 @@ from scipy.sparse import csr_matrix
 
 from borderrisk.model import placement
 from borderrisk.model.estimators import Glm
+from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.placement import moved, placed
 from borderrisk.model.planted import expected_bits
-from borderrisk.model.pooled import fit_spatial
 from borderrisk.model.uncertainty import located
 from borderrisk.synthetic import make_world
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from borderrisk.model import planted
+from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.metrics import information_gain
 from borderrisk.model.planted import (
     expected_bits,
@@ -10,7 +11,6 @@ from borderrisk.model.planted import (
     planted_test,
     sum_coverage,
 )
-from borderrisk.model.pooled import fit_spatial
 from borderrisk.model.scores import probability
 from borderrisk.model.uncertainty import Intervals
 from borderrisk.synthetic import make_world

@@ -9,8 +9,9 @@ from scipy.sparse import csr_matrix
 
 from borderrisk.errors import ConfigError
 from borderrisk.model import pooled_fit as fit
+from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.panel import Panel
-from borderrisk.model.pooled import Pooled, fit_spatial
+from borderrisk.model.pooled import Pooled
 from borderrisk.synthetic import make_world
 
 ORIGIN, AFTER = pd.Timestamp("2019-01-01"), pd.Timestamp("2020-01-01")

@@ -15,8 +15,8 @@ from borderrisk.grid import Grid, laea_crs
 from borderrisk.model import folds as space
 from borderrisk.model.autocorrelation import _correlogram
 from borderrisk.model.cells import CellTable
+from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.panel import Panel
-from borderrisk.model.pooled import fit_spatial
 from borderrisk.model.spatial import autocorrelation_range_km, restrict, spatial_tests
 
 ORIGIN = pd.Timestamp("2020-01-01")

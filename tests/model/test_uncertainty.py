@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.model import rehearsal, uncertainty
+from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.panel import RADIUS_PER_SIGMA
-from borderrisk.model.pooled import fit_spatial
 from borderrisk.model.rehearsal import Errors, coupled, log_relative, pilots, sharpened, simulate
 from borderrisk.model.scores import probability, risk_class, risk_percentile
 from borderrisk.model.uncertainty import (

@@ -15,9 +15,10 @@ from borderrisk.errors import DataError
 from borderrisk.features.catalogue import GROUPS, feature, is_feature
 from borderrisk.model.backtest import NEAR_KM, later_incidents
 from borderrisk.model.cells import CellTable
+from borderrisk.model.fitting import SpatialModel, fit_spatial
 from borderrisk.model.metrics import information_gain, paired_difference
 from borderrisk.model.panel import Panel
-from borderrisk.model.pooled import SPATIAL, Cache, SpatialModel, fit_spatial
+from borderrisk.model.point_models import SPATIAL, Cache
 from borderrisk.model.spatial import QUICK, Told
 
 # Models that read no features: nothing to leave out.

@@ -17,8 +17,9 @@ from borderrisk.model import metrics, scores
 from borderrisk.model.border_capture import border_capture, observed_by_segment
 from borderrisk.model.cells import CellTable
 from borderrisk.model.chosen import facts, frozen
+from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.panel import Panel
-from borderrisk.model.pooled import fit_spatial, require_past
+from borderrisk.model.pooled_parts import require_past
 
 BASELINES = ("uniform", "border_distance", "kde", "persistence")
 ESTIMATORS = ("pooled", "gam", "glm", "hist_gradient_boosting", "random_forest", "history")

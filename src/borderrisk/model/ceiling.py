@@ -11,8 +11,8 @@ from scipy.sparse import csr_matrix
 from borderrisk.model import metrics
 from borderrisk.model.backtest import BASELINES, SUBSETS, Forecasts
 from borderrisk.model.cells import CellTable
+from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.panel import Panel
-from borderrisk.model.pooled import fit_spatial
 from borderrisk.model.pooled_parts import BANDWIDTHS_KM, mixture_weights
 
 POOL = "a pool of the model and every other estimator, with the weights that suit each period best"

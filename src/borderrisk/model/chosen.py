@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from borderrisk.model.pooled import Pooled, SpatialModel
+from borderrisk.model.fitting import SpatialModel
+from borderrisk.model.pooled import Pooled
 
 _CHOSEN = (
     "weights_", "alpha_", "bandwidth_km", "bandwidth_km_", "models_", "features_", "mean_rate_",

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from borderrisk.model.cells import CellTable
-from borderrisk.model.pooled import explained
+from borderrisk.model.fitting import explained
 
 POINTS = 12
 ROWS = 120

@@ -12,8 +12,9 @@ from scipy.stats import spearmanr
 from borderrisk.model import metrics, scores
 from borderrisk.model.backtest import role
 from borderrisk.model.cells import CellTable
+from borderrisk.model.fitting import SpatialModel, fit_spatial
 from borderrisk.model.panel import Panel
-from borderrisk.model.pooled import Cache, SpatialModel, fit_spatial
+from borderrisk.model.point_models import Cache
 from borderrisk.model.uncertainty import Intervals, bootstrap_intervals
 
 HORIZON_DAYS = 365.0

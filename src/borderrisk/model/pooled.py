@@ -1,8 +1,8 @@
-"""The pooled model, and one way to use every estimator on cells and dated incidents."""
+"""The pooled model: what happened before, where, and what the ground there is like."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial, reduce
 from typing import Any
@@ -13,14 +13,19 @@ from sklearn.utils.validation import check_is_fitted
 
 from borderrisk.compute import map_parallel
 from borderrisk.errors import DataError
-from borderrisk.features.catalogue import feature, is_feature
 from borderrisk.model.cells import COORDINATES, CellTable
-from borderrisk.model.estimators import make_estimator
 from borderrisk.model.estimators.base import IntensityEstimator, Training, covariates, read_table
 from borderrisk.model.estimators.kernel import kernel_sum
+from borderrisk.model.estimators.parameters import (
+    Count,
+    NotNegative,
+    Positive,
+    Seed,
+    WholeNumber,
+)
 from borderrisk.model.estimators.spatial import RADIUS_COLUMN
 from borderrisk.model.panel import RADIUS_PER_SIGMA, Panel
-from borderrisk.model.point_models import SPATIAL, Cache, fit_points
+from borderrisk.model.point_models import Cache
 from borderrisk.model.pooled_fit import (
     HISTORY_KM,
     MODELS,
@@ -41,13 +46,14 @@ from borderrisk.model.pooled_parts import (
     annual_rate,
     learning_origins,
     own_sigma_km,
+    reporting_columns,
+    require_past,
     thinned,
 )
 
 MIN_PAST = 8
 # Cells that choices are made on; where there are more, a part of them.
 MOST_LEARNING_CELLS = 10_000
-REPORTING_GROUP = "settlement"
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,7 @@ class Pooled(IntensityEstimator):
         Smoothing of the history besides the location radius; chosen on the past when None.
     models : {"both", "glm", "forest"}, optional
         What makes the susceptibility; chosen on the past when None.
-    features : sequence of str, optional
+    features : list of str, optional
         What those models may use; chosen on the past when None
         (:mod:`borderrisk.model.feature_choice`).
     reach_km : float
@@ -115,14 +121,14 @@ class Pooled(IntensityEstimator):
 
     def __init__(
         self,
-        bandwidth_km: float | None = None,
+        bandwidth_km: Positive | None = None,
         models: str | None = None,
-        features: Sequence[str] | None = None,
-        reach_km: float = 15.0,
-        alpha: float | None = None,
-        n_estimators: int = 100,
-        learning_years: int = 20,
-        random_state: int | None = 0,
+        features: list[str] | None = None,
+        reach_km: Positive = 15.0,
+        alpha: NotNegative | None = None,
+        n_estimators: Count = 100,
+        learning_years: WholeNumber = 20,
+        random_state: Seed | None = 0,
     ):
         self.bandwidth_km = bandwidth_km
         self.models = models
@@ -368,134 +374,3 @@ class Pooled(IntensityEstimator):
         return parts.reindex(columns=[c for c in self.columns_ if c in parts]).assign(
             history=pooled
         )
-
-
-@dataclass(frozen=True)
-class SpatialModel:
-    """A fitted estimator and what it says about cells.
-
-    Attributes
-    ----------
-    name : str
-        Name in the config.
-    estimator : estimator
-        Fitted; predicts incidents per 100 km² per year.
-    """
-
-    name: str
-    estimator: Any
-
-    def intensity(self, cells: CellTable) -> np.ndarray:
-        """Return the expected incidents per 100 km² per year, shape (cells,)."""
-        return np.asarray(self.estimator.predict(_inputs(self.estimator, cells.x)))
-
-    def predict(self, cells: CellTable) -> Decomposition:
-        """Return the intensity of every cell and its factors."""
-        return decompose(self.estimator, cells.x)
-
-
-def decompose(estimator: Any, table: pd.DataFrame) -> Decomposition:
-    """Split any fitted estimator's intensity into susceptibility, history and reporting.
-
-    Estimators of earlier incidents have a flat susceptibility; those of features have no history.
-    """
-    if isinstance(estimator, Pooled):
-        return estimator.decompose(table)
-    table = _inputs(estimator, table)
-    intensity = np.maximum(np.asarray(estimator.predict(table)), 1e-300)
-    ones = np.ones(len(intensity))
-    if hasattr(estimator, "source_"):
-        even = estimator.mean_rate_
-        return Decomposition(intensity, ones * even, intensity / even, ones)
-    medians = {n: float(np.nanmedian(table[n].to_numpy(float))) for n in reporting_columns(table)}
-    usual = np.maximum(np.asarray(estimator.predict(table.assign(**medians))), 1e-300)
-    return Decomposition(intensity, usual, ones, intensity / usual)
-
-
-def explained(estimator: Any, table: pd.DataFrame) -> np.ndarray:
-    """Return the intensity that features and reporting explain: all but ``history``."""
-    if isinstance(estimator, Pooled):
-        return estimator.explained(table)
-    if hasattr(estimator, "source_"):
-        return np.full(len(table), float(estimator.mean_rate_))
-    return np.asarray(estimator.predict(_inputs(estimator, table)))
-
-
-def _inputs(estimator: Any, table: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns an estimator was fitted on; a radius that cells do not have is missing."""
-    return table.reindex(columns=list(estimator.feature_names_in_))
-
-
-def reporting_columns(table: pd.DataFrame) -> list[str]:
-    """Columns that stand for reporting effort: settlements and the people around."""
-    names = [str(name) for name in table.columns]
-    return [n for n in names if is_feature(n) and feature(n).group == REPORTING_GROUP]
-
-
-def require_past(panel: Panel, origin: pd.Timestamp, least: int = 1) -> Panel:
-    """Return the incidents before an origin.
-
-    Raises
-    ------
-    DataError
-        If there are fewer than ``least``.
-    """
-    past = panel.before(origin)
-    if len(past) < least:
-        raise DataError(
-            f"Origin {origin:%Y-%m-%d} has {len(past)} incident(s) before it, at least {least} "
-            "needed; choose a later origin or lower min_past_incidents."
-        )
-    return past
-
-
-def fit_spatial(
-    name: str,
-    parameters: Mapping[str, Any] | None,
-    cells: CellTable,
-    panel: Panel,
-    origin: Any,
-    seed: int = 0,
-    *,
-    cache: Cache | None = None,
-) -> SpatialModel:
-    """Fit any model on the incidents before an origin: the one door for runs and evaluation.
-
-    Parameters
-    ----------
-    name : str
-        ``pooled``, ``persistence`` (the last two years' KDE) or a registered estimator.
-    parameters : mapping or None
-        Its arguments. A KDE without ``bandwidth_km`` gets the one that is best on the past.
-    cells : CellTable
-        Cells of the domain.
-    panel : Panel
-        Incidents; only those wholly before the origin are used.
-    origin : date
-        Date of the forecast.
-    seed : int
-        Seed of estimators that draw.
-    cache : dict, optional
-        See :meth:`Pooled.fit_cells`.
-
-    Raises
-    ------
-    ConfigError
-        If the name or a parameter is unknown.
-    DataError
-        If no incident lies before the origin.
-    """
-    origin, given = pd.Timestamp(origin), dict(parameters or {})
-    if name == "pooled":
-        model = Pooled(**({"random_state": seed} | given))
-        return SpatialModel(name, model.fit_cells(cells, panel, origin, cache=cache))
-    past = require_past(panel, origin)
-    rate = annual_rate(past, origin)
-    if name in SPATIAL:
-        return SpatialModel(name, fit_points(name, given, cells, past, origin, rate, cache))
-    counts = past.counts()
-    estimator = make_estimator(name, given, seed)
-    # Counts over the years that give the expected annual rate: the level is the same for all.
-    return SpatialModel(
-        name, estimator.fit(cells.x, counts, cells.area_100km2 * (counts.sum() / rate))
-    )

@@ -1,4 +1,4 @@
-"""Steps of the pooled model that look at dates: level, recurrence, bandwidth, weights."""
+"""Steps of the pooled model: level, recurrence, bandwidth, weights, reporting."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pandas as pd
 from scipy.sparse import csr_matrix, diags_array
 from scipy.special import xlogy
 
+from borderrisk.errors import DataError
+from borderrisk.features.catalogue import feature, is_feature
 from borderrisk.model.cells import CellTable
 from borderrisk.model.estimators.thinning import chances
 from borderrisk.model.panel import RADIUS_PER_SIGMA, Panel
@@ -18,6 +20,7 @@ DAYS_PER_YEAR = 365.25
 WINDOWS_YEARS = (1, 2, 3, 5, 8, 12)
 BANDWIDTHS_KM = (5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 60.0, 80.0, 120.0)
 KDE_FLOOR = 0.02
+REPORTING_GROUP = "settlement"
 _MOST_SCORED = 500
 
 
@@ -200,3 +203,26 @@ def learning_origins(
             break
         found.append(earlier)
     return found[::-1]
+
+
+def reporting_columns(table: pd.DataFrame) -> list[str]:
+    """Columns that stand for reporting effort: settlements and the people around."""
+    names = [str(name) for name in table.columns]
+    return [n for n in names if is_feature(n) and feature(n).group == REPORTING_GROUP]
+
+
+def require_past(panel: Panel, origin: pd.Timestamp, least: int = 1) -> Panel:
+    """Return the incidents before an origin.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than ``least``.
+    """
+    past = panel.before(origin)
+    if len(past) < least:
+        raise DataError(
+            f"Origin {origin:%Y-%m-%d} has {len(past)} incident(s) before it, at least {least} "
+            "needed; choose a later origin or lower min_past_incidents."
+        )
+    return past

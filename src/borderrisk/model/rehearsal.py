@@ -24,8 +24,9 @@ from scipy.sparse import csr_matrix
 from scipy.special import ndtri
 
 from borderrisk.model.cells import CellTable
+from borderrisk.model.fitting import SpatialModel
 from borderrisk.model.panel import Panel
-from borderrisk.model.pooled import Pooled, SpatialModel
+from borderrisk.model.pooled import Pooled
 from borderrisk.model.scores import risk_percentile, tails
 
 # Lowest relative intensity: below it logarithms mean nothing.

@@ -16,6 +16,7 @@ from borderrisk.errors import ConfigError, DataError
 from borderrisk.model.autocorrelation import autocorrelation_range_km
 from borderrisk.model.backtest import role
 from borderrisk.model.cells import CellTable
+from borderrisk.model.fitting import fit_spatial, without_columns
 from borderrisk.model.folds import (
     Fold,
     Region,
@@ -27,7 +28,8 @@ from borderrisk.model.folds import (
 )
 from borderrisk.model.metrics import capture, information_gain, paired_difference, roc_auc
 from borderrisk.model.panel import Panel
-from borderrisk.model.pooled import Cache, fit_spatial, require_past
+from borderrisk.model.point_models import Cache
+from borderrisk.model.pooled_parts import require_past
 
 __all__ = ["QUICK", "autocorrelation_range_km", "restrict", "spatial_tests"]
 
@@ -92,7 +94,7 @@ def spatial_tests(
     origin : date
         Date of the forecast.
     models : sequence of str
-        Names for :func:`borderrisk.model.pooled.fit_spatial`.
+        Names for :func:`borderrisk.model.fitting.fit_spatial`.
     parameters : mapping of str to mapping, optional
         Arguments of each model, before those of ``QUICK``.
     seed : int
@@ -241,8 +243,9 @@ def _fit_fold(
     if fold.scheme == UNNAMED:
         names = [name for name in names if name in (names[0], REFERENCE)]
     cache: Cache = {}
+    given = {name: without_columns(parameters[name], fold.left_out) for name in names}
     return {
-        name: fit_spatial(name, parameters[name], seen, panel, origin, seed, cache=cache).intensity(
+        name: fit_spatial(name, given[name], seen, panel, origin, seed, cache=cache).intensity(
             usable
         )
         for name in names

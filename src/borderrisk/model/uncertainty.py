@@ -19,9 +19,11 @@ from borderrisk.model.cells import CellTable
 from borderrisk.model.chosen import frozen
 from borderrisk.model.dependence import Probes
 from borderrisk.model.estimators.threads import one_thread
+from borderrisk.model.fitting import SpatialModel, fit_spatial
 from borderrisk.model.panel import Panel
 from borderrisk.model.placement import moved
-from borderrisk.model.pooled import Pooled, SpatialModel, fit_spatial, require_past
+from borderrisk.model.pooled import Pooled
+from borderrisk.model.pooled_parts import require_past
 from borderrisk.model.rehearsal import (
     Errors,
     contrast,
@@ -96,7 +98,7 @@ def bootstrap_intervals(
     Parameters
     ----------
     name, parameters
-        The model, as for :func:`borderrisk.model.pooled.fit_spatial`.
+        The model, as for :func:`borderrisk.model.fitting.fit_spatial`.
     cells : CellTable
         Cells of the domain.
     panel : Panel

@@ -17,8 +17,8 @@ from borderrisk.area import reproject
 from borderrisk.errors import DataError
 from borderrisk.grid import WGS84
 from borderrisk.model.drivers import effects
+from borderrisk.model.fitting import decompose
 from borderrisk.model.persistence import ModelFile
-from borderrisk.model.pooled import decompose
 from borderrisk.model.segment_table import segment_table
 from borderrisk.model.uncertainty import Intervals
 from borderrisk.outputs.scene import Focus, Relief, Scene

@@ -27,9 +27,10 @@ from borderrisk.model.backtest import (
 from borderrisk.model.ceiling import POOL, oracle_kde_bits, oracle_pools
 from borderrisk.model.cells import COORDINATES
 from borderrisk.model.chosen import frozen
+from borderrisk.model.fitting import SpatialModel, fit_spatial
 from borderrisk.model.panel import Panel
 from borderrisk.model.planted import over_worlds, planted_test
-from borderrisk.model.pooled import Pooled, SpatialModel, fit_spatial
+from borderrisk.model.pooled import Pooled
 from borderrisk.model.robustness import Surface, rank_stability
 from borderrisk.model.segments import cut_border, nearest_segment
 from borderrisk.model.spatial import spatial_tests

@@ -20,9 +20,9 @@ from borderrisk.errors import DataError
 from borderrisk.model import forecast as frozen
 from borderrisk.model import ledger, scores, verification
 from borderrisk.model.backtest import BASELINES, GRACE
+from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.panel import Panel
 from borderrisk.model.persistence import save_model
-from borderrisk.model.pooled import fit_spatial
 from borderrisk.pipeline import scoring
 from borderrisk.pipeline.border import border_line
 from borderrisk.pipeline.inputs import input_files

@@ -16,6 +16,7 @@ import xarray as xr
 
 from borderrisk.config import Config
 from borderrisk.model.cells import CellTable
+from borderrisk.model.fitting import check_parameters
 from borderrisk.model.panel import Panel
 from borderrisk.model.persistence import ModelFile, as_trained, load_model, save_model
 from borderrisk.model.uncertainty import Intervals, load_intervals, save_intervals
@@ -64,7 +65,14 @@ class Stages:
     def of(
         cls, config: Config, *, refresh: bool = False, progress: Progress | None = None
     ) -> Stages:
-        """Open the stages of a config with the cache it names."""
+        """Open the stages of a config with the cache it names.
+
+        Raises
+        ------
+        ConfigError
+            If the model's parameters cannot be.
+        """
+        check_parameters(config.model.estimator, config.model.parameters)
         limit = config.compute.cache_max_gb * _GB
         return cls(
             config, StageCache(config.compute.cache, refresh=refresh, max_bytes=limit), progress

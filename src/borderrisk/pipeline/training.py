@@ -12,9 +12,9 @@ from borderrisk.errors import DataError
 from borderrisk.model import drivers, trust
 from borderrisk.model.cells import CellTable
 from borderrisk.model.chosen import facts
+from borderrisk.model.fitting import SpatialModel, fit_spatial
 from borderrisk.model.panel import Panel
 from borderrisk.model.persistence import ModelFile, cell_stats
-from borderrisk.model.pooled import SpatialModel, fit_spatial
 from borderrisk.model.uncertainty import Intervals, bootstrap_intervals
 from borderrisk.pipeline import effects
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from borderrisk.errors import ConfigError
 from borderrisk.model.estimators.additive import AdditivePoisson, Gam, Glm
 from borderrisk.model.estimators.base import IntensityEstimator
 from borderrisk.model.estimators.baselines import BorderDistance, Uniform
+from borderrisk.model.estimators.parameters import checked, choices
 from borderrisk.model.estimators.spatial import History, Kde
 from borderrisk.model.estimators.trees import HistGradientBoosting, RandomForest
 
@@ -58,7 +58,7 @@ def make_estimator(
     Raises
     ------
     ConfigError
-        If the name or a parameter is unknown; the message names the choices.
+        If the name or a parameter is unknown (the message names the choices), or a value cannot be.
 
     Examples
     --------
@@ -66,22 +66,9 @@ def make_estimator(
     Kde(bandwidth_km=30)
     """
     if name not in ESTIMATORS:
-        raise ConfigError(f"Unknown estimator {_choices(name, ESTIMATORS)}")
+        raise ConfigError(f"Unknown estimator {choices(name, ESTIMATORS)}")
     factory, given = ESTIMATORS[name], dict(parameters or {})
-    accepted = inspect.signature(factory).parameters
-    for key in given:
-        if key not in accepted:
-            raise ConfigError(f"Estimator {name} has no parameter {_choices(key, accepted)}")
-    if "random_state" in accepted:
+    checked(name, factory, given)
+    if "random_state" in inspect.signature(factory).parameters:
         given.setdefault("random_state", seed)
     return factory(**given)
-
-
-def _choices(given: str, known: Iterable[str]) -> str:
-    """Quote an unknown name, with the nearest known one and all of them."""
-    names = [str(name) for name in known]
-    if not names:
-        return f"{given!r}; it takes none."
-    near = difflib.get_close_matches(str(given), names, n=1)
-    hint = f" did you mean {near[0]!r}?" if near else ""
-    return f"{given!r};{hint} choose from {', '.join(names)}."

@@ -19,6 +19,7 @@ from borderrisk.model.estimators.base import (
     information,
     read_table,
 )
+from borderrisk.model.estimators.parameters import Count, NotNegative, Seed, Several
 from borderrisk.model.estimators.relevance import solved
 from borderrisk.model.estimators.terms import Polynomial, Quadratic, Spline, Term, make_term
 from borderrisk.model.estimators.thinning import thin
@@ -136,11 +137,11 @@ class Gam(AdditivePoisson):
 
     def __init__(
         self,
-        alpha: float | None = None,
-        n_knots: int = 6,
-        n_folds: int = 5,
-        max_rows: int = 25_000,
-        random_state: int | None = 0,
+        alpha: NotNegative | None = None,
+        n_knots: Several = 6,
+        n_folds: Several = 5,
+        max_rows: Count = 25_000,
+        random_state: Seed | None = 0,
     ):
         self.alpha = alpha
         self.n_knots = n_knots
@@ -168,12 +169,12 @@ class Glm(AdditivePoisson):
 
     def __init__(
         self,
-        alpha: float | None = None,
+        alpha: NotNegative | None = None,
         squares: bool = False,
         relevance: bool = True,
-        n_folds: int = 5,
-        max_rows: int = 60_000,
-        random_state: int | None = 0,
+        n_folds: Several = 5,
+        max_rows: Count = 60_000,
+        random_state: Seed | None = 0,
     ):
         self.alpha = alpha
         self.squares = squares

@@ -8,6 +8,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from borderrisk.errors import DataError
 from borderrisk.model.estimators.base import IntensityEstimator, Training, is_unnamed
+from borderrisk.model.estimators.parameters import Positive
 
 _BINS = 40
 
@@ -36,7 +37,7 @@ class BorderDistance(IntensityEstimator):
         Events at the mean rate that are added to each bin.
     """
 
-    def __init__(self, column: str = "border_distance_km", prior_events: float = 1.0):
+    def __init__(self, column: str = "border_distance_km", prior_events: Positive = 1.0):
         self.column = column
         self.prior_events = prior_events
 

@@ -8,6 +8,7 @@ import pandas as pd
 from borderrisk.model.cells import COORDINATES
 from borderrisk.model.estimators.base import IntensityEstimator, Training, is_unnamed
 from borderrisk.model.estimators.kernel import kernel_sum
+from borderrisk.model.estimators.parameters import NotNegative, Positive, Proportion
 from borderrisk.model.panel import RADIUS_PER_SIGMA
 
 RADIUS_COLUMN = "radius_km"
@@ -60,7 +61,7 @@ class Kde(_Kernel):
         Share of the intensity that is spread evenly, so that no place is impossible.
     """
 
-    def __init__(self, bandwidth_km: float = 20.0, floor: float = 0.02):
+    def __init__(self, bandwidth_km: Positive = 20.0, floor: Proportion = 0.02):
         self.bandwidth_km = bandwidth_km
         self.floor = floor
 
@@ -86,7 +87,9 @@ class History(_Kernel):
         Share of the intensity that is spread evenly.
     """
 
-    def __init__(self, bandwidth_km: float = 5.0, scale: float = 1.0, floor: float = 0.02):
+    def __init__(
+        self, bandwidth_km: Positive = 5.0, scale: NotNegative = 1.0, floor: Proportion = 0.02
+    ):
         self.bandwidth_km = bandwidth_km
         self.scale = scale
         self.floor = floor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,15 @@ from borderrisk.model.estimators.base import (
     folds,
     information,
     read_table,
+)
+from borderrisk.model.estimators.parameters import (
+    Count,
+    NotNegative,
+    Positive,
+    Seed,
+    Several,
+    Share,
+    WholeNumber,
 )
 from borderrisk.model.estimators.thinning import thin
 from borderrisk.model.estimators.threads import threads_for
@@ -91,16 +100,16 @@ class HistGradientBoosting(IntensityEstimator):
 
     def __init__(
         self,
-        learning_rate: float = 0.08,
-        max_leaf_nodes: int = 6,
-        min_samples_leaf: int = 20,
-        max_features: float = 0.25,
-        l2: float = 10.0,
-        max_iter: int = 120,
-        n_folds: int = 3,
+        learning_rate: Positive = 0.08,
+        max_leaf_nodes: Several = 6,
+        min_samples_leaf: Count = 20,
+        max_features: Share = 0.25,
+        l2: NotNegative = 10.0,
+        max_iter: Count = 120,
+        n_folds: WholeNumber = 3,
         monotone: Mapping[str, int] | None = None,
-        max_rows: int = 60_000,
-        random_state: int | None = 0,
+        max_rows: Count = 60_000,
+        random_state: Seed | None = 0,
     ):
         self.learning_rate = learning_rate
         self.max_leaf_nodes = max_leaf_nodes
@@ -234,12 +243,12 @@ class RandomForest(IntensityEstimator):
 
     def __init__(
         self,
-        n_estimators: int = 300,
-        min_samples_leaf: int = 3,
-        max_features: float | str = "sqrt",
-        sample_size: int | None = None,
+        n_estimators: Count = 300,
+        min_samples_leaf: Count = 3,
+        max_features: Share | Literal["sqrt", "log2"] = "sqrt",
+        sample_size: Count | None = None,
         n_jobs: int | None = None,
-        random_state: int | None = 0,
+        random_state: Seed | None = 0,
     ):
         self.n_estimators = n_estimators
         self.min_samples_leaf = min_samples_leaf
