@@ -24,6 +24,7 @@ SECTIONS = ("worlds", "observed", "ceilings")
 REFERENCES = ("kde", "history", "gam")
 KINDS: dict[str, Callable[[int], worlds.Planted]] = {
     "no clusters": worlds.plain,
+    f"{worlds.NOISE} columns of noise": worlds.noisy,
     "clusters, 8 months": partial(worlds.clustered, memory=worlds.SHORT),
     "clusters, 4 years": partial(worlds.clustered, memory=worlds.LONG),
 }

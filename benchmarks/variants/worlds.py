@@ -1,5 +1,7 @@
 """Synthetic worlds whose future is known exactly: incidents on their own, and in clusters.
 
+Incidents on their own are also given beside columns that have nothing to do with them.
+
 In a clustered world every incident is followed by further ones: ``BRANCHING`` of them in the mean,
 each after an exponential delay with the mean ``memory`` (years), displaced by a round Gaussian of
 ``REACH_KM`` along each axis (Hawkes 1971, Biometrika 58(1)). Given the past, the intensity at a
@@ -10,7 +12,7 @@ outside the map is moved to its edge.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import geopandas as gpd
@@ -29,6 +31,7 @@ _world = partial(make_world, incidents=200, shape=(40, 46), cell_size_m=15_000.0
 YEARS, HORIZON = 10.0, 1.0
 BRANCHING, REACH_KM = 0.5, 7.0
 SHORT, LONG = 8 / 12, 4.0
+NOISE, _SMOOTH = 20, 3.0
 # Years before the record starts, in means of the delay; generations that are still counted.
 _BURN_IN, _GENERATIONS = 5.0, 12
 
@@ -57,6 +60,16 @@ def plain(seed: int) -> Planted:
     world = _world(seed)
     cells = world.cells()
     return Planted(Record(cells, world.panel(), seed), _end(), world.intensity[cells.mask])
+
+
+def noisy(seed: int) -> Planted:
+    """Return the world of :func:`plain` with ``NOISE`` further, smooth columns that say nothing."""
+    found = plain(seed)
+    cells, rng = found.record.cells, np.random.default_rng([seed, 2])
+    fields = (gaussian_filter(rng.normal(size=cells.mask.shape), _SMOOTH) for _ in range(NOISE))
+    more = {f"noise_{number}": field[cells.mask] for number, field in enumerate(fields)}
+    cells = replace(cells, x=cells.x.assign(**more))
+    return replace(found, record=Record(cells, found.record.panel, seed))
 
 
 def clustered(seed: int, memory: float) -> Planted:

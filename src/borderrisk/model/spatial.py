@@ -42,14 +42,12 @@ SEEN = "seen"
 # of a second. Parameters that are given go first.
 QUICK: dict[str, dict[str, Any]] = {
     "pooled": {
-        "alpha": 0.1,
         "bandwidth_km": 5.0,
         "models": "both",
         "n_estimators": 50,
         "learning_years": 3,
     },
     "gam": {"alpha": 0.1, "max_rows": 4000},
-    "glm": {"alpha": 0.1},
     "hist_gradient_boosting": {"n_folds": 0, "max_iter": 40, "max_rows": 4000},
     "random_forest": {"n_estimators": 100},
 }
@@ -132,7 +130,7 @@ def spatial_tests(
     if folds < 2:
         raise ConfigError(f"Spatial tests need at least 2 folds (got {folds}).")
     past = require_past(panel, origin, 2)
-    smooth = fit_spatial("glm", QUICK["glm"], cells, past, origin, seed).intensity(cells)
+    smooth = fit_spatial("glm", {}, cells, past, origin, seed).intensity(cells)
     range_km = autocorrelation_range_km(cells, past, smooth)
     plan = _plan(cells, past, folds, neighbour_distances, range_km, block_km, seed)
     given = {name: {**QUICK.get(name, {}), **(parameters or {}).get(name, {})} for name in models}

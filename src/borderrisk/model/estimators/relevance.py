@@ -16,20 +16,23 @@ ROUNDS = 6
 FREEDOM = 0.5
 _MAX_LOG = 30.0
 
+Solution = tuple[np.ndarray, float]
+
 
 def solved(
-    solve: Callable[[np.ndarray], tuple[np.ndarray, float]],
+    solve: Callable[[np.ndarray, Solution | None], Solution],
     design: np.ndarray,
     exposure: np.ndarray,
     group: np.ndarray,
     common: float,
-) -> tuple[np.ndarray, float]:
+) -> Solution:
     """Solve a ridge-penalised log-linear Poisson model under a penalty for each feature.
 
     Parameters
     ----------
     solve : callable
-        Takes a design; returns coefficients and intercept under the common penalty.
+        Takes a design and where to start (or None); returns coefficients and intercept under the
+        common penalty.
     design : ndarray, shape (rows, columns)
         Without the intercept.
     exposure : ndarray, shape (rows,)
@@ -47,12 +50,12 @@ def solved(
         Intercept.
     """
     scale = np.ones(design.shape[1])
-    coef, intercept = solve(design)
+    coef, intercept = solve(design, None)
     for _ in range(ROUNDS):
         log = np.clip(design @ coef + intercept, -_MAX_LOG, _MAX_LOG)
         variance = posterior_variance(design, exposure * np.exp(log), common * scale**2)
         scale = scales(coef, variance, group, common)
-        inner, intercept = solve(design * scale)
+        inner, intercept = solve(design * scale, (coef / scale, intercept))
         coef = inner * scale
     return coef, intercept
 
