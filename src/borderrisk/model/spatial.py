@@ -38,8 +38,8 @@ BLOCK, RANDOM, BORDER = "block", "random", "leave_one_border_out"
 # The first model only, and without the columns that are named after the neighbour left out.
 UNNAMED = "leave_one_border_out_unnamed"
 SEEN = "seen"
-# Fixed beforehand, so that no fold is tuned on what it is scored on and each fit takes a fraction
-# of a second. Parameters that are given go first.
+# Fixed beforehand, so that each fit takes a fraction of a second; the penalty of log-linear models
+# is found within what a fold may see, as it is in the product. Parameters that are given go first.
 QUICK: dict[str, dict[str, Any]] = {
     "pooled": {
         "bandwidth_km": 5.0,
