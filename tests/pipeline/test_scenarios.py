@@ -13,6 +13,7 @@ from borderrisk import pipeline
 from borderrisk.cli.app import app
 from borderrisk.config.results import ScenarioConfig
 from borderrisk.errors import ConfigError, DataError
+from borderrisk.pipeline.stages import Stages
 
 # Dogharoun / Islam Qala and the line around it.
 GATE = [60.4, 34.2, 61.5, 35.2]
@@ -110,7 +111,11 @@ def test_a_scenario_may_add_and_move_targets_but_not_remove_what_the_model_reads
     added = run("added", {"birjand": [59.2, 32.87]})
     assert added["displaced"] == pytest.approx(0, abs=1e-9)
     assert (tmp_path / "added" / "corridors.geojson").read_text("utf-8").count('"birjand"') > 3
-    assert run("moved", {"kerman": [58.36, 29.1]})["displaced"] > 0
+    read = Stages.of(small()).model.model.features_
+    assert "hours_to_mashhad" in read
+    assert "hours_to_kerman" not in read
+    assert run("moved", {"mashhad": [60.6, 35.2]})["displaced"] > 0
+    assert run("unread", {"kerman": [58.36, 29.1]})["displaced"] == pytest.approx(0, abs=1e-9)
     with pytest.raises(ConfigError, match="hours_to_kerman, which scenario gone takes away"):
         run("gone", {"kerman": None})
     assert not (tmp_path / "gone").exists()
