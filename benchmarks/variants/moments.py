@@ -15,7 +15,7 @@ from borderrisk.model.estimators import Glm, make_estimator
 from borderrisk.model.estimators.kernel import kernel_sum
 from borderrisk.model.feature_choice import telling
 from borderrisk.model.panel import Panel
-from borderrisk.model.placement import placed
+from borderrisk.model.placement import MOST_ROWS, placed
 from borderrisk.model.pooled_fit import with_features
 from borderrisk.model.pooled_parts import first_occurrence, own_sigma_km
 
@@ -139,7 +139,9 @@ class Moment:
     def _telling(self, counts: np.ndarray, exposure: np.ndarray, alpha: float | None) -> list[str]:
         """Columns of the features that tell where incidents were, and the coordinates."""
         table = self.cells.x
-        first = make_estimator(GLM, {"alpha": alpha}, self.seed).fit(table, counts, exposure)
+        first = make_estimator(GLM, {"alpha": alpha, "max_rows": MOST_ROWS}, self.seed).fit(
+            table, counts, exposure
+        )
         return with_features(table, telling(cast("Glm", first), table, counts))
 
     def _estimator(

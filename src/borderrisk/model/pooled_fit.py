@@ -16,7 +16,7 @@ from borderrisk.model.estimators import Glm, RandomForest
 from borderrisk.model.estimators.kernel import kernel_sum
 from borderrisk.model.feature_choice import telling
 from borderrisk.model.panel import Panel
-from borderrisk.model.placement import placed
+from borderrisk.model.placement import MOST_ROWS, placed
 from borderrisk.model.pooled_parts import first_occurrence, mixture_weights, own_sigma_km
 
 PARTS = ("history", "recent", "susceptibility", "even")
@@ -73,7 +73,7 @@ def fit_models(
     """
     alpha, features, seed = settings.alpha, settings.features, settings.random_state
     if features is None:
-        first = Glm(alpha, random_state=seed).fit(table, counts, area)
+        first = Glm(alpha, max_rows=MOST_ROWS, random_state=seed).fit(table, counts, area)
         alpha, features = first.alpha_, telling(first, table, counts)
     columns = with_features(table, features)
     makers = {
