@@ -20,8 +20,8 @@ from borderrisk.model.estimators import Glm
 # Stopping early is what keeps noise out of such deconvolutions. On those worlds 3 to 12 rounds give
 # the truth no more than 0.004 bits above 2, and soft masses are foreseen worse.
 ROUNDS = 2
-# Cells that places, penalty and features are found on; where there are more, a part of them. Somewhat more
-# than weights are learned on, which are a part of all cells already.
+# Cells that places, penalty and features are found on; where there are more, a part of them.
+# Somewhat more than weights are learned on, which are a part of all cells already.
 MOST_ROWS = 12_000
 # Less than this share of an incident is no move; nothing moves where places are known.
 _SAME = 1e-3
