@@ -25,7 +25,7 @@ def world():
 
 def said(**effects):
     """Return a model with given effects in two cells."""
-    return SimpleNamespace(contributions=lambda table: pd.DataFrame(effects))
+    return SimpleNamespace(contributions=lambda table: pd.DataFrame(effects).loc[table.index])
 
 
 def test_the_fewest_features_that_make_up_the_share():

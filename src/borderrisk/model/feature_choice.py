@@ -39,8 +39,9 @@ def telling(model: Glm, table: pd.DataFrame, counts: np.ndarray) -> list[str]:
         In the order of the table. The mean square of each feature's effect on log-intensity, over
         incidents, decides; all features if none has any effect.
     """
-    effects = model.contributions(table)
-    size = pd.Series(np.average(effects**2, axis=0, weights=counts), effects.columns)
+    used = counts > 0
+    effects = model.contributions(table[used])
+    size = pd.Series(np.average(effects**2, axis=0, weights=counts[used]), effects.columns)
     if not size.sum() > 0:
         return [str(name) for name in covariates(table)]
     order = size.sort_values(ascending=False, kind="stable")
