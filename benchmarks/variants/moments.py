@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_matrix
 
 from borderrisk.model.cells import COORDINATES, CellTable
 from borderrisk.model.estimators import Glm, make_estimator
@@ -121,28 +122,27 @@ class Moment:
         """Density that an estimator of features learns from weighted incidents."""
 
         def work() -> np.ndarray:
-            mass, alpha = self.past.mass, None
-            if how.moving:
-                find = partial(placed, self.past.mass, weight, self.cells.x, exposure)
-                mass, alpha = self.once(("placed", key), lambda: find(random_state=self.seed))
-            counts = np.asarray(mass.T @ weight).ravel()
-            table = self.cells.x
+            begin = partial(self._begun, weight, exposure, moving=how.moving)
+            mass, first = self.once(("begun", key, how.moving), begin)
+            counts, table = np.asarray(mass.T @ weight).ravel(), self.cells.x
             if how.choosing:
-                choose = partial(self._telling, counts, exposure, alpha)
-                table = table[self.once(("telling", key, how.moving), choose)]
+                table = table[with_features(table, telling(first, table, counts))]
+            alpha = first.alpha_
             name, given = self._estimator(label, how, alpha, list(table.columns))
             model = make_estimator(name, given, self.seed).fit(table, counts, exposure)
             return self.relative(model.predict(table))
 
         return self.once((label, key, how), work)
 
-    def _telling(self, counts: np.ndarray, exposure: np.ndarray, alpha: float | None) -> list[str]:
-        """Columns of the features that tell where incidents were, and the coordinates."""
-        table = self.cells.x
-        first = make_estimator(GLM, {"alpha": alpha, "max_rows": MOST_ROWS}, self.seed).fit(
-            table, counts, exposure
-        )
-        return with_features(table, telling(cast("Glm", first), table, counts))
+    def _begun(
+        self, weight: np.ndarray, exposure: np.ndarray, *, moving: bool
+    ) -> tuple[csr_matrix, Glm]:
+        """Mass of the incidents, moved or not, and a first log-linear model of it."""
+        mass, table = self.past.mass, self.cells.x
+        if moving:
+            return placed(mass, weight, table, exposure, random_state=self.seed)
+        first = Glm(max_rows=MOST_ROWS, random_state=self.seed)
+        return mass, first.fit(table, np.asarray(mass.T @ weight).ravel(), exposure)
 
     def _estimator(
         self, label: str, how: Fitting, alpha: float | None, columns: list[str]

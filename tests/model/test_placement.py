@@ -61,9 +61,9 @@ def band(known):
 def test_places_and_model_find_each_other():
     mass, table, place = band(known=False)
     area, weight = np.ones(len(table)), np.ones(80)
-    found, alpha = placed(mass, weight, table, area, alpha=0.01)
+    found, model = placed(mass, weight, table, area, alpha=0.01)
     high = (table["height"] == 1.0).to_numpy(float)
-    assert alpha == 0.01
+    assert model.alpha_ == 0.01
     # A quarter of the cells are high; all incidents happened there.
     assert (mass @ high).mean() < 0.6
     assert (found @ high).mean() > 0.8
@@ -79,11 +79,11 @@ def test_known_places_stay_and_are_fitted_once(monkeypatch):
     fits = []
     fit = Glm.fit
     monkeypatch.setattr(Glm, "fit", lambda self, *given: fits.append(1) or fit(self, *given))
-    found, alpha = placed(mass, np.ones(80), table, np.ones(len(table)), random_state=0)
+    found, model = placed(mass, np.ones(80), table, np.ones(len(table)), random_state=0)
     assert np.array_equal(found.toarray(), mass.toarray())
     assert len(fits) == 1
     monkeypatch.undo()
-    assert alpha == Glm().fit(table, mass.T @ np.ones(80), np.ones(len(table))).alpha_
+    assert model.alpha_ == Glm().fit(table, mass.T @ np.ones(80), np.ones(len(table))).alpha_
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from borderrisk.model.estimators import Glm, relevance
-from borderrisk.model.estimators.relevance import posterior_variance, scales
+from borderrisk.model.estimators.relevance import curvature, scaled, scales
 from borderrisk.model.planted import expected_bits
 
 
@@ -34,11 +34,23 @@ def test_without_data_the_common_penalty_stays():
     assert scales(np.zeros(2), np.full(2, 3.0), np.array([0, 1]), 3.0) == pytest.approx(1.0)
 
 
-def test_posterior_variance_by_hand():
-    # Two rows of rates 1 and 3 at 0 and 1: variance 3/16 around the mean, 4 events, so the
-    # information is 0.75; the prior adds 1 / 2.
-    found = posterior_variance(np.array([[0.0], [1.0]]), np.array([1.0, 3.0]), np.array([2.0]))
-    assert found == pytest.approx([1 / (0.75 + 0.5)])
+def test_curvature_by_hand():
+    # Two rows of rates 1 and 3 at 0 and 1: variance 3/16 around the mean, 4 events.
+    found = curvature(np.array([[0.0], [1.0]]), np.array([1.0, 3.0]))
+    assert found == pytest.approx(0.75)
+
+
+def test_many_rounds_end_where_scales_and_posterior_agree(monkeypatch):
+    monkeypatch.setattr(relevance, "ROUNDS", 400)
+    x, counts, _ = planted(3, noise=3)
+    design, group = ((x - x.mean()) / x.std(ddof=0)).to_numpy(), np.arange(5)
+    model = Glm(0.05).fit(x, counts)
+    rate, common = model.predict(x), 1 / (0.05 * counts.sum())
+    scale = scaled(design, np.ones(len(x)), counts, group, np.zeros(5), common)
+    prior = common * scale**2
+    assert design.T @ (counts - rate) == pytest.approx(model.coef_ / prior, rel=1e-4)
+    variance = np.diag(np.linalg.inv(curvature(design, rate) + np.diag(1 / prior)))
+    assert scales(model.coef_, variance, group, common) == pytest.approx(scale, rel=1e-4)
 
 
 def test_what_says_nothing_shrinks_and_what_matters_is_let_go():

@@ -62,7 +62,7 @@ def placed(
     *,
     alpha: float | None = None,
     random_state: Any = None,
-) -> tuple[csr_matrix, float]:
+) -> tuple[csr_matrix, Glm]:
     """Find where incidents were and a log-linear model of it, each from the other.
 
     Parameters
@@ -84,8 +84,8 @@ def placed(
     -------
     csr_matrix, shape (incidents, cells)
         The mass, moved.
-    float
-        The penalty.
+    Glm
+        The model that they moved by, with its penalty.
     """
     now, model = mass, Glm(alpha, max_rows=MOST_ROWS, random_state=random_state)
     reached = np.unique(mass.indices)
@@ -95,7 +95,8 @@ def placed(
         model.set_params(alpha=model.alpha_)
         density = np.zeros(len(table))
         density[reached] = model.predict(within)
-        before, now = now, moved(mass, density)
-        if abs(now - before).max() < _SAME:
+        likely = moved(mass, density)
+        if abs(likely - now).max() < _SAME:
             break
-    return now, float(model.alpha_)
+        now = likely
+    return now, model

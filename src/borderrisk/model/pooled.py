@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from borderrisk.compute import map_parallel
 from borderrisk.errors import DataError
 from borderrisk.model.cells import COORDINATES, CellTable
+from borderrisk.model.estimators import Glm
 from borderrisk.model.estimators.base import IntensityEstimator, Training, covariates, read_table
 from borderrisk.model.estimators.kernel import kernel_sum
 from borderrisk.model.estimators.parameters import (
@@ -25,6 +26,7 @@ from borderrisk.model.estimators.parameters import (
 )
 from borderrisk.model.estimators.spatial import RADIUS_COLUMN
 from borderrisk.model.panel import RADIUS_PER_SIGMA, Panel
+from borderrisk.model.placement import MOST_ROWS
 from borderrisk.model.point_models import Cache
 from borderrisk.model.pooled_fit import (
     HISTORY_KM,
@@ -159,7 +161,9 @@ class Pooled(IntensityEstimator):
         self.mean_rate_ = training.mean_rate
         table, area = training.table, training.weight
         inputs = table.drop(columns=RADIUS_COLUMN, errors="ignore")
-        fitted, columns = fit_models(self._settings, inputs, training.presence, area)
+        first = Glm(self.alpha, max_rows=MOST_ROWS, random_state=self.random_state)
+        first.fit(inputs, training.presence, area)
+        fitted, columns = fit_models(self._settings, first, inputs, training.presence, area)
         self._set_models(inputs[columns], fitted, self._choices[0])
         used = training.presence > 0
         source = np.zeros((0, 2))

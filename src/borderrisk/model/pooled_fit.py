@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
@@ -16,7 +16,7 @@ from borderrisk.model.estimators import Glm, RandomForest
 from borderrisk.model.estimators.kernel import kernel_sum
 from borderrisk.model.feature_choice import telling
 from borderrisk.model.panel import Panel
-from borderrisk.model.placement import MOST_ROWS, placed
+from borderrisk.model.placement import placed
 from borderrisk.model.pooled_parts import first_occurrence, mixture_weights, own_sigma_km
 
 PARTS = ("history", "recent", "susceptibility", "even")
@@ -65,19 +65,20 @@ class Choice:
 
 
 def fit_models(
-    settings: Settings, table: pd.DataFrame, counts: np.ndarray, area: np.ndarray
+    settings: Settings, first: Glm, table: pd.DataFrame, counts: np.ndarray, area: np.ndarray
 ) -> tuple[dict[str, Any], list[str]]:
     """Fit the models of the susceptibility; return them and the columns they were fitted on.
 
-    Features are those of the settings, or else those that tell where the incidents were.
+    The penalty is that of a first log-linear model of the table. Features are those of the
+    settings, or else those that tell, by that model, where the incidents were.
     """
-    alpha, features, seed = settings.alpha, settings.features, settings.random_state
+    features = settings.features
     if features is None:
-        first = Glm(alpha, max_rows=MOST_ROWS, random_state=seed).fit(table, counts, area)
-        alpha, features = first.alpha_, telling(first, table, counts)
+        features = telling(first, table, counts)
     columns = with_features(table, features)
+    seed = settings.random_state
     makers = {
-        "glm": lambda: Glm(alpha, random_state=seed),
+        "glm": lambda: Glm(first.alpha_, random_state=seed),
         "forest": lambda: RandomForest(settings.n_estimators, random_state=seed),
     }
     used = table[columns]
@@ -157,15 +158,14 @@ class Moment:
         table, area, settings = self.cells.x, self.cells.area_100km2, self.settings
         if settings.features is not None:
             table = table[with_features(table, settings.features)]
-        first = self.weight * first_occurrence(self.past, settings.reach_km)
-        mass, self.alpha = placed(
-            self.past.mass, first, table, area,
+        weight = self.weight * first_occurrence(self.past, settings.reach_km)
+        mass, first = placed(
+            self.past.mass, weight, table, area,
             alpha=settings.alpha, random_state=settings.random_state,
         )  # fmt: skip
-        counts = np.asarray(mass.T @ first).ravel()
-        self.fitted, self.columns = fit_models(
-            replace(settings, alpha=self.alpha), table, counts, area
-        )
+        counts = np.asarray(mass.T @ weight).ravel()
+        self.alpha = float(first.alpha_)
+        self.fitted, self.columns = fit_models(settings, first, table, counts, area)
 
     @property
     def weight(self) -> np.ndarray:

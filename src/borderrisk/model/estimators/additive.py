@@ -20,7 +20,7 @@ from borderrisk.model.estimators.base import (
     read_table,
 )
 from borderrisk.model.estimators.parameters import Count, NotNegative, Seed, Several
-from borderrisk.model.estimators.relevance import Solution, solved
+from borderrisk.model.estimators.relevance import scaled
 from borderrisk.model.estimators.terms import Polynomial, Quadratic, Spline, Term, make_term
 from borderrisk.model.estimators.thinning import thin
 from borderrisk.model.estimators.threads import one_thread
@@ -187,27 +187,26 @@ class Glm(AdditivePoisson):
         return Quadratic if self.squares else Polynomial
 
     def _solve(self, design: np.ndarray, training: Training) -> tuple[np.ndarray, float]:
-        if not self.relevance or not design.shape[1] or not self.alpha_:
-            return _solve(design, training, self.alpha_)
-
-        def solve(scaled: np.ndarray, start: Solution | None) -> Solution:
-            return _solve(scaled, training, self.alpha_, start)
-
+        coef, intercept = _solve(design, training, self.alpha_)
+        if not self.relevance or not len(coef) or not self.alpha_:
+            return coef, intercept
         common = 1 / (self.alpha_ * training.events)
         group = np.repeat(np.arange(len(self.terms_)), self._sizes())
-        return solved(solve, design, training.weight, group, common)
+        scale = scaled(design, training.weight, training.presence, group, coef, common)
+        inner, intercept = _solve(design * scale, training, self.alpha_, coef / scale)
+        return inner * scale, intercept
 
 
 def _solve(
-    design: np.ndarray, training: Training, alpha: float, start: Solution | None = None
-) -> Solution:
+    design: np.ndarray, training: Training, alpha: float, start: np.ndarray | None = None
+) -> tuple[np.ndarray, float]:
     if not design.shape[1]:
         return np.zeros(0), 0.0
     model = PoissonRegressor(
         alpha=alpha, solver="newton-cholesky", max_iter=50, tol=1e-8, warm_start=True
     )
     if start is not None:
-        model.coef_, model.intercept_ = start
+        model.coef_, model.intercept_ = start, 0.0
     model.fit(design, training.rate, sample_weight=training.weight)
     return model.coef_, float(model.intercept_)
 

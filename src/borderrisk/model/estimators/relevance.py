@@ -10,8 +10,6 @@ incidents and nothing with 400; beside 20 features of noise 0.063 and 0.018.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 ROUNDS = 6
@@ -19,48 +17,49 @@ ROUNDS = 6
 FREEDOM = 0.5
 _MAX_LOG = 30.0
 
-Solution = tuple[np.ndarray, float]
 
-
-def solved(
-    solve: Callable[[np.ndarray, Solution | None], Solution],
+def scaled(
     design: np.ndarray,
     exposure: np.ndarray,
+    events: np.ndarray,
     group: np.ndarray,
+    start: np.ndarray,
     common: float,
-) -> Solution:
-    """Solve a ridge-penalised log-linear Poisson model under a penalty for each feature.
+) -> np.ndarray:
+    """Find the scale of each coefficient under a penalty for each feature.
+
+    Each round takes the posterior under the last scales, and one Newton step under the next ones.
 
     Parameters
     ----------
-    solve : callable
-        Takes a design and where to start (or None); returns coefficients and intercept under the
-        common penalty.
     design : ndarray, shape (rows, columns)
         Without the intercept.
-    exposure : ndarray, shape (rows,)
-        Expected events of each row where the linear predictor is 0.
+    exposure, events : ndarray, shape (rows,)
+        Exposure of each row, in any unit, and events in it.
     group : ndarray of int, shape (columns,)
         Number of the feature each column belongs to.
+    start : ndarray, shape (columns,)
+        Coefficients under the common penalty.
     common : float
         Prior variance of a coefficient under the common penalty.
 
     Returns
     -------
     ndarray, shape (columns,)
-        Coefficients.
-    float
-        Intercept.
+        Prior standard deviation of each coefficient over the common one. Columns times these,
+        fitted under the common penalty, have a penalty for each feature.
     """
-    scale = np.ones(design.shape[1])
-    coef, intercept = solve(design, None)
+    coef, scale = start, np.ones(len(start))
     for _ in range(ROUNDS):
-        log = np.clip(design @ coef + intercept, -_MAX_LOG, _MAX_LOG)
-        variance = posterior_variance(design, exposure * np.exp(log), common * scale**2)
+        rate = exposure * np.exp(np.clip(design @ coef, -_MAX_LOG, _MAX_LOG))
+        rate *= events.sum() / rate.sum()
+        bent = curvature(design, rate)
+        variance = np.diag(np.linalg.inv(bent + np.diag(1 / (common * scale**2))))
         scale = scales(coef, variance, group, common)
-        inner, intercept = solve(design * scale, (coef / scale, intercept))
-        coef = inner * scale
-    return coef, intercept
+        precision = 1 / (common * scale**2)
+        slope = design.T @ (events - rate) - precision * coef
+        coef = coef + np.linalg.solve(bent + np.diag(precision), slope)
+    return scale
 
 
 def scales(coef: np.ndarray, variance: np.ndarray, group: np.ndarray, common: float) -> np.ndarray:
@@ -85,18 +84,19 @@ def scales(coef: np.ndarray, variance: np.ndarray, group: np.ndarray, common: fl
     return np.sqrt((FREEDOM + own) / (FREEDOM + size))[group]
 
 
-def posterior_variance(design: np.ndarray, rate: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """Posterior variance of each coefficient, by Laplace's approximation.
+def curvature(design: np.ndarray, rate: np.ndarray) -> np.ndarray:
+    """Information of Poisson counts about coefficients, the intercept being free.
 
     Parameters
     ----------
     design : ndarray, shape (rows, columns)
-        Without the intercept, which is free.
+        Without the intercept.
     rate : ndarray, shape (rows,)
         Expected events of each row.
-    prior : ndarray, shape (columns,)
-        Prior variances.
+
+    Returns
+    -------
+    ndarray, shape (columns, columns)
     """
     centred = design - (rate @ design) / rate.sum()
-    hessian = centred.T @ (centred * rate[:, None])
-    return np.diag(np.linalg.inv(hessian + np.diag(1 / prior)))
+    return np.asarray(centred.T @ (centred * rate[:, None]))
