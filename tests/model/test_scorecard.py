@@ -12,6 +12,7 @@ from borderrisk.model.cells import CellTable
 from borderrisk.model.metrics import capture, information_gain, paired_difference
 from borderrisk.model.scorecard_text import (
     ablation_lines,
+    choice_lines,
     render_text,
     robustness_lines,
     spatial_lines,
@@ -320,3 +321,37 @@ def test_no_used_origin_gives_an_empty_part(forecasts, cells):
     part = sc.prospective(few, bt.origin_rows(few, cells), cells, "pooled")
     assert (part["summary"], part["calibration"], part["capture_curve"]) == ([], [], {})
     assert sc.targets(part, "pooled", None) == []
+
+
+def test_choices_of_each_origin_and_how_often_each_feature_was_one():
+    rows = [
+        {"origin": "2014-01-01", "model": "glm", "alpha": 1.0},
+        {"origin": "2014-01-01", "model": "pooled", "bandwidth_km": 5.0, "models": "both",
+         "alpha": 0.955, "features": ["slope", "border"]},
+        {"origin": "2015-01-01", "model": "pooled", "bandwidth_km": 20.0, "models": "glm",
+         "alpha": 0.00314, "features": ["border", "hours", "aspect"]},
+    ]  # fmt: skip
+    title, *lines = choice_lines(rows)
+    assert title.startswith("what pooled chose at each origin")
+    assert lines == [
+        "2014-01-01: 5 km, both, 0.95, 2",
+        "2015-01-01: 20 km, glm, 0.0031, 3",
+        "features at 2 of 2 origins: border",
+        "features at 1 of 2 origins: aspect, hours, slope",
+    ]
+    assert choice_lines(rows[:1]) == []
+
+
+def test_what_models_chose_stands_in_the_scorecard(cells):
+    area = cells.study_area_100km2[cells.study]
+    intensity = {"uniform": np.ones(len(area)), "glm": np.ones(len(area))}
+    test = at(cells, [3, 4, 5, 6, 7], np.zeros(5, bool))
+    made = bt.Forecasts(
+        pd.Timestamp("2014-01-01"),
+        intensity,
+        {1: test},
+        chosen={"glm": {"alpha": 0.5}, "uniform": {}},
+    )
+    rows = bt.origin_rows([made], cells)
+    found = sc.prospective([made], rows, cells, "glm")["choices"]
+    assert found == [{"origin": "2014-01-01", "model": "glm", "alpha": 0.5}]
