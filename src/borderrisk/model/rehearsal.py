@@ -10,8 +10,9 @@ the origin is seen.
 
 The method was chosen on synthetic worlds 1-3. On others (``benchmarks.bootstrap``) 90 % intervals
 hold the truth in 93 % of cells (class 4 91 %, class 5 92 %) with 400 incidents, a mean over 13
-worlds of which the worst had 86 %. Without moving mass within discs (:mod:`borderrisk.model.placement`)
-refits were drawn to the mean, and class 5 was held in 81 to 89 %.
+worlds of which the worst had 86 %. Without moving mass within discs
+(:mod:`borderrisk.model.placement`) refits were drawn to the mean, and class 5 was held in 81 to
+89 %.
 """
 
 from __future__ import annotations
