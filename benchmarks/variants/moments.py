@@ -127,8 +127,7 @@ class Moment:
             counts, table = np.asarray(mass.T @ weight).ravel(), self.cells.x
             if how.choosing:
                 table = table[with_features(table, telling(first, table, counts))]
-            alpha = first.alpha_
-            name, given = self._estimator(label, how, alpha, list(table.columns))
+            name, given = self._estimator(label, how, first.alpha_, list(table.columns))
             model = make_estimator(name, given, self.seed).fit(table, counts, exposure)
             return self.relative(model.predict(table))
 
@@ -145,7 +144,7 @@ class Moment:
         return mass, first.fit(table, np.asarray(mass.T @ weight).ravel(), exposure)
 
     def _estimator(
-        self, label: str, how: Fitting, alpha: float | None, columns: list[str]
+        self, label: str, how: Fitting, alpha: float, columns: list[str]
     ) -> tuple[str, dict[str, Any]]:
         if label == GLM:
             return GLM, {"alpha": alpha, "relevance": how.apart}

@@ -75,16 +75,14 @@ def _inputs(estimator: Any, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_parameters(name: str, parameters: Mapping[str, Any]) -> None:
-    """Check the parameters of any model, before there is something to fit it on.
+    """Check the parameters of a model of the config, before there is something to fit it on.
 
     Raises
     ------
     ConfigError
         If there is no such parameter, or its value cannot be.
     """
-    factories = {**ESTIMATORS, "pooled": Pooled, "persistence": ESTIMATORS["kde"]}
-    if name in factories:
-        checked(name, factories[name], parameters)
+    checked(name, Pooled if name == "pooled" else ESTIMATORS[name], parameters)
 
 
 def without_columns(parameters: Mapping[str, Any], gone: Collection[str]) -> dict[str, Any]:
@@ -140,8 +138,8 @@ def fit_spatial(
         If no incident lies before the origin.
     """
     origin, given = pd.Timestamp(origin), dict(parameters or {})
-    check_parameters(name, given)
     if name == "pooled":
+        check_parameters(name, given)
         model = Pooled(**({"random_state": seed} | given))
         return SpatialModel(name, model.fit_cells(cells, panel, origin, cache=cache))
     past = require_past(panel, origin)

@@ -35,9 +35,9 @@ def render_text(scorecard: Mapping[str, Any]) -> str:
                 lines += [f"{subset} incidents, {years} year(s) ahead", *_tables(chosen), ""]
     if part["summary"]:
         lines += [*_legend(part["summary"]), ""]
-    chosen = choice_lines(part.get("choices", []))
-    if chosen:
-        lines += [*chosen, ""]
+    choices = choice_lines(part.get("choices", []))
+    if choices:
+        lines += [*choices, ""]
     if scorecard.get("border_capture"):
         lines += [*capture_lines(scorecard["border_capture"]), ""]
     for name, write in _PARTS.items():

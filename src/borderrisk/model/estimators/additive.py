@@ -12,6 +12,7 @@ from sklearn.linear_model import PoissonRegressor
 from sklearn.utils.validation import check_is_fitted
 
 from borderrisk.model.estimators.base import (
+    MAX_LOG,
     IntensityEstimator,
     Training,
     covariates,
@@ -30,7 +31,6 @@ ALPHAS = tuple(float(a) for a in np.geomspace(3.0, 1e-3, 8))
 FEW_EVENTS = 8
 # Weaker penalties that did no better before the search ends.
 _PATIENCE = 2
-_MAX_LOG = 30.0
 
 
 class AdditivePoisson(IntensityEstimator):
@@ -57,7 +57,7 @@ class AdditivePoisson(IntensityEstimator):
             self.coef_, self.intercept_ = self._solve(design, training)
 
     def _solve(self, design: np.ndarray, training: Training) -> tuple[np.ndarray, float]:
-        return _solve(design, training, self.alpha_)
+        return _ridge(design, training, self.alpha_)
 
     def _sizes(self) -> list[int]:
         """Design columns of each term."""
@@ -102,7 +102,7 @@ class AdditivePoisson(IntensityEstimator):
 
     def _relative(self, table: pd.DataFrame) -> np.ndarray:
         log = self._effects(table).sum(axis=1) + self.intercept_
-        return np.exp(np.clip(log, -_MAX_LOG, _MAX_LOG))
+        return np.exp(np.clip(log, -MAX_LOG, MAX_LOG))
 
     def contributions(self, X: Any) -> pd.DataFrame:
         """Effect of each column on log-intensity, relative to the training average.
@@ -187,17 +187,17 @@ class Glm(AdditivePoisson):
         return Quadratic if self.squares else Polynomial
 
     def _solve(self, design: np.ndarray, training: Training) -> tuple[np.ndarray, float]:
-        coef, intercept = _solve(design, training, self.alpha_)
+        coef, intercept = _ridge(design, training, self.alpha_)
         if not self.relevance or not len(coef) or not self.alpha_:
             return coef, intercept
         common = 1 / (self.alpha_ * training.events)
         group = np.repeat(np.arange(len(self.terms_)), self._sizes())
         scale = scaled(design, training.weight, training.presence, group, coef, common)
-        inner, intercept = _solve(design * scale, training, self.alpha_, coef / scale)
+        inner, intercept = _ridge(design * scale, training, self.alpha_, coef / scale)
         return inner * scale, intercept
 
 
-def _solve(
+def _ridge(
     design: np.ndarray, training: Training, alpha: float, start: np.ndarray | None = None
 ) -> tuple[np.ndarray, float]:
     if not design.shape[1]:
@@ -230,6 +230,6 @@ class _HeldOut:
         """Return the information about the held-out events, summed over them."""
         self.model.set_params(alpha=alpha)
         self.model.fit(self.design, self.train.rate, sample_weight=self.train.weight)
-        log = np.clip(self.held_design @ self.model.coef_, -_MAX_LOG, _MAX_LOG)
+        log = np.clip(self.held_design @ self.model.coef_, -MAX_LOG, MAX_LOG)
         events = float(self.held.presence.sum())
         return events * information(self.held.rate, self.held.weight, np.exp(log))

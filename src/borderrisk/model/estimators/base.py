@@ -20,6 +20,8 @@ from borderrisk.model.cells import COORDINATES
 from borderrisk.model.estimators.threads import threads_for
 
 BLOCKS_ACROSS = 10
+# Bound of the linear predictor of log-linear models.
+MAX_LOG = 30.0
 
 
 @dataclass(frozen=True)

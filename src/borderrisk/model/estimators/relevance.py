@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from borderrisk.model.estimators.base import MAX_LOG
+
 ROUNDS = 6
 # What the common variance counts, in coefficients: the less, the more a feature's own data say.
 FREEDOM = 0.5
-_MAX_LOG = 30.0
 
 
 def scaled(
@@ -51,7 +52,7 @@ def scaled(
     """
     coef, scale = start, np.ones(len(start))
     for _ in range(ROUNDS):
-        rate = exposure * np.exp(np.clip(design @ coef, -_MAX_LOG, _MAX_LOG))
+        rate = exposure * np.exp(np.clip(design @ coef, -MAX_LOG, MAX_LOG))
         rate *= events.sum() / rate.sum()
         bent = curvature(design, rate)
         variance = np.diag(np.linalg.inv(bent + np.diag(1 / (common * scale**2))))
