@@ -25,6 +25,7 @@ from borderrisk.model.estimators.parameters import (
     WholeNumber,
 )
 from borderrisk.model.estimators.spatial import RADIUS_COLUMN
+from borderrisk.model.estimators.threads import one_thread
 from borderrisk.model.panel import RADIUS_PER_SIGMA, Panel
 from borderrisk.model.placement import MOST_ROWS
 from borderrisk.model.point_models import Cache
@@ -213,7 +214,10 @@ class Pooled(IntensityEstimator):
         DataError
             If no incident lies before the origin.
         """
-        self._fit_at(cells, panel, origin, weights, {} if cache is None else cache)
+        # Held around fits that are made at once: each would set back the limit of the others, and
+        # sums over another number of threads are rounded in another way.
+        with one_thread():
+            self._fit_at(cells, panel, origin, weights, {} if cache is None else cache)
         return self
 
     def fit_predict_cells(
