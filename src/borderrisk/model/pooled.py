@@ -214,8 +214,7 @@ class Pooled(IntensityEstimator):
         DataError
             If no incident lies before the origin.
         """
-        # Held around fits that are made at once: each would set back the limit of the others, and
-        # sums over another number of threads are rounded in another way.
+        # Held around the fits at earlier origins, which are made at once.
         with one_thread():
             self._fit_at(cells, panel, origin, weights, {} if cache is None else cache)
         return self

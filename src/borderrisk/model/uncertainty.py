@@ -13,12 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from borderrisk.compute import map_parallel
 from borderrisk.errors import ConfigError
 from borderrisk.model.cells import CellTable
 from borderrisk.model.chosen import frozen
 from borderrisk.model.dependence import Probes
-from borderrisk.model.estimators.threads import one_thread
+from borderrisk.model.estimators.threads import map_fits, one_thread
 from borderrisk.model.fitting import SpatialModel, fit_spatial
 from borderrisk.model.panel import Panel
 from borderrisk.model.placement import moved
@@ -385,13 +384,14 @@ class _Crew:
         batches = [jobs[k : k + _BATCH] for k in range(0, len(jobs), _BATCH)]
         inside = self.scheduler == "threads"
         work = partial(_batch, self.counter if inside else None)
-        # Held around all threads: each would otherwise set back the limit of the others.
-        with one_thread():
-            found = map_parallel(
-                work, batches, scheduler=self.scheduler, workers=self.workers,
-                # Other processes cannot count: they are heard of a batch at a time.
-                progress=None if inside else lambda n, _: self.counter.add(len(batches[n - 1])),
-            )  # fmt: skip
+        found = map_fits(
+            work,
+            batches,
+            scheduler=self.scheduler,
+            workers=self.workers,
+            # Other processes cannot count: they are heard of a batch at a time.
+            progress=None if inside else lambda n, _: self.counter.add(len(batches[n - 1])),
+        )
         return [row for rows in found for row in rows]
 
 
