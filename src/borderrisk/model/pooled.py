@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial, reduce
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from borderrisk.compute import map_parallel
 from borderrisk.errors import DataError
 from borderrisk.model.cells import COORDINATES, CellTable
+from borderrisk.model.combined import combined, combined_effects
 from borderrisk.model.estimators import Glm
 from borderrisk.model.estimators.base import IntensityEstimator, Training, covariates, read_table
 from borderrisk.model.estimators.kernel import kernel_sum
@@ -40,8 +41,8 @@ from borderrisk.model.pooled_fit import (
     Settings,
     choose,
     fit_models,
-    geometric_mean,
     given_choice,
+    log_prediction,
     models_called,
     relative,
 )
@@ -302,13 +303,18 @@ class Pooled(IntensityEstimator):
         self.history_scale_ = self.recent_scale_ = 1.0
 
     @property
-    def used_models(self) -> list[Any]:
-        """The fitted models whose geometric mean is the susceptibility."""
+    def used_models(self) -> dict[str, Any]:
+        """The fitted models that make the susceptibility together, by name."""
         fitted = {"glm": self.glm_, "forest": self.forest_}
-        return [fitted[name] for name in MODELS[self.models_]]
+        return {name: fitted[name] for name in MODELS[self.models_]}
+
+    def _logs(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Log-intensity of each of the used models."""
+        inputs = table[self.columns_]
+        return {name: log_prediction(model, inputs) for name, model in self.used_models.items()}
 
     def _susceptibility(self, table: pd.DataFrame) -> np.ndarray:
-        return geometric_mean(self.used_models, table[self.columns_]) / self.susceptibility_scale_
+        return np.exp(combined(self._logs(table))) / self.susceptibility_scale_
 
     def _history(self, table: pd.DataFrame) -> np.ndarray:
         return self._kernel(table, self.mass_) / self.history_scale_
@@ -363,8 +369,8 @@ class Pooled(IntensityEstimator):
     def contributions(self, X: Any) -> pd.DataFrame:
         """Effect of each feature on log-intensity, and of the earlier incidents (``history``).
 
-        Features have their effect on log-susceptibility, the mean of its models' exact effects;
-        ``history`` is all that pooling adds to it.
+        Features have their effect on log-susceptibility, the mean of its models' exact effects
+        (:func:`borderrisk.model.combined.combined_effects`); ``history`` is all that pooling adds.
 
         Returns
         -------
@@ -374,8 +380,8 @@ class Pooled(IntensityEstimator):
         check_is_fitted(self)
         table = read_table(self, X, reset=False)
         inputs = table[self.columns_]
-        each = [model.contributions(inputs) for model in self.used_models]
-        parts = reduce(lambda a, b: a.add(b, fill_value=0.0), each) / len(each)
+        each = {name: model.contributions(inputs) for name, model in self.used_models.items()}
+        parts = combined_effects(each, self._logs(table))
         densities = self._densities(table)
         pooled = np.log(self._pool(densities)) - np.log(densities[:, PARTS.index("susceptibility")])
         return parts.reindex(columns=[c for c in self.columns_ if c in parts]).assign(

@@ -12,6 +12,7 @@ import pandas as pd
 
 from borderrisk.errors import ConfigError
 from borderrisk.model.cells import COORDINATES, CellTable
+from borderrisk.model.combined import FOREST, GLM, combined
 from borderrisk.model.estimators import Glm, RandomForest
 from borderrisk.model.estimators.kernel import kernel_sum
 from borderrisk.model.feature_choice import telling
@@ -24,7 +25,7 @@ PARTS = ("history", "recent", "susceptibility", "even")
 PRIOR = (3.0, 0.5, 3.0, 0.5)
 # What may be chosen, the usual first.
 HISTORY_KM = (5.0, 2.5, 10.0, 20.0)
-MODELS = {"both": ("glm", "forest"), "glm": ("glm",), "forest": ("forest",)}
+MODELS = {"both": (GLM, FOREST), "glm": (GLM,), "forest": (FOREST,)}
 RECENT_DAYS = 365.0
 # Log of the Bayes factor from which evidence is very strong (Kass & Raftery 1995, JASA 90). On
 # synthetic worlds 31-42 choosing on strong evidence (3) lost 0.003 (400 incidents) to 0.008 bits
@@ -98,11 +99,6 @@ def with_features(table: pd.DataFrame, features: Collection[str]) -> list[str]:
         given = f"no column {', '.join(map(repr, absent))}" if absent else "none given"
         raise ConfigError(f"features of pooled must be columns of the cells ({given}).")
     return [str(name) for name in table.columns if name in {*features, *COORDINATES}]
-
-
-def geometric_mean(models: Sequence[Any], table: pd.DataFrame) -> np.ndarray:
-    """Geometric mean of what some models predict for each row."""
-    return np.asarray(np.exp(np.mean([log_prediction(m, table) for m in models], axis=0)))
 
 
 def log_prediction(model: Any, table: pd.DataFrame) -> np.ndarray:
@@ -209,16 +205,16 @@ class Moment:
 
     def susceptibility(self, models: str) -> tuple[np.ndarray, float]:
         """Relative susceptibility, and the mean it was divided by."""
-        return self._once(models, lambda: np.exp(np.mean(self._logs(models), axis=0)))
+        return self._once(models, lambda: np.exp(combined(self._logs(models))))
 
-    def _logs(self, models: str) -> list[np.ndarray]:
+    def _logs(self, models: str) -> dict[str, np.ndarray]:
         """Log-prediction of each model of a choice."""
         for name in models_called(models):
             if ("log", name) not in self._kept:
                 self._kept["log", name] = log_prediction(
                     self.fitted[name], self.cells.x[self.columns]
                 )
-        return [self._kept["log", name] for name in models_called(models)]
+        return {name: self._kept["log", name] for name in models_called(models)}
 
     def _once(self, key: Hashable, work: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
         if key not in self._kept:

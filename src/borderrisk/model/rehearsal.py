@@ -25,6 +25,7 @@ from scipy.sparse import csr_matrix
 from scipy.special import ndtri
 
 from borderrisk.model.cells import CellTable
+from borderrisk.model.combined import combined
 from borderrisk.model.fitting import SpatialModel
 from borderrisk.model.panel import Panel
 from borderrisk.model.pooled import Pooled
@@ -90,11 +91,15 @@ def pilots(model: SpatialModel, cells: CellTable, exponent: float) -> list[np.nd
 
 def _disagreement(estimator: Pooled, cells: CellTable) -> list[np.ndarray]:
     """Log-ratio of each fitted model of susceptibility to what is made of them."""
-    fitted = [model for model in (estimator.glm_, estimator.forest_) if model is not None]
+    fitted = {"glm": estimator.glm_, "forest": estimator.forest_}
     table, area = cells.x[estimator.columns_], cells.area_100km2
-    logs = {id(model): log_relative(model.predict(table), area) for model in fitted}
-    pooled = np.mean([logs[id(model)] for model in estimator.used_models], axis=0)
-    return [log - pooled for log in logs.values()]
+    logs = {
+        name: log_relative(model.predict(table), area)
+        for name, model in fitted.items()
+        if model is not None
+    }
+    used = combined({name: logs[name] for name in estimator.used_models})
+    return [log - used for log in logs.values()]
 
 
 def sharp(model: SpatialModel, cells: CellTable, exponent: float) -> np.ndarray:
