@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmarks.variants import ceilings, observed, report, worlds
+from benchmarks.variants import ceilings, halves, observed, report, worlds
 from benchmarks.variants.moments import Record
 from benchmarks.variants.pooling import Recipe, forecast, learn
 from benchmarks.variants.recipes import SHIPPED, USUAL, recipes
@@ -20,7 +20,7 @@ from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.planted import expected_bits
 
 SEEDS = tuple(range(21, 29))
-SECTIONS = ("worlds", "observed", "ceilings")
+SECTIONS = ("worlds", "halves", "observed", "ceilings")
 REFERENCES = ("kde", "history", "gam")
 KINDS: dict[str, Callable[[int], worlds.Planted]] = {
     "no clusters": worlds.plain,
@@ -46,6 +46,9 @@ def main() -> None:
             data = _on_data(wanted)
         if "worlds" in wanted:
             planted = [_on_worlds(kind, seeds) for kind in KINDS]
+        if "halves" in wanted:
+            print("\nOne half of a world forecast from the other\n")
+            print(report.study_table(_on_halves(seeds), None))
     if planted or data is not None:
         print(f"\nBits per incident, differences to the first form; seeds {seeds}\n")
         print(report.study_table(planted, data))
@@ -131,10 +134,28 @@ def _learned(record: Record, tests: list[observed.Test]) -> None:
 
 
 def _on_worlds(kind: str, seeds: Sequence[int]) -> report.Planted:
+    return _each(kind, seeds, lambda seed: planted_bits(KINDS[kind](seed)))
+
+
+def _on_halves(seeds: Sequence[int]) -> list[report.Planted]:
+    return [
+        _each(f"{kind}, {incidents}", seeds, partial(_half_bits, strength, incidents))
+        for kind, strength in halves.STRENGTHS.items()
+        for incidents in halves.INCIDENTS
+    ]
+
+
+def _half_bits(strength: float, incidents: int, seed: int) -> dict[str, float]:
+    return halves.bits(worlds.hidden(seed, strength), incidents)
+
+
+def _each(
+    kind: str, seeds: Sequence[int], score: Callable[[int], dict[str, float]]
+) -> report.Planted:
     rows = []
     for seed in seeds:
         start = time.perf_counter()
-        rows.append(planted_bits(KINDS[kind](seed)))
+        rows.append(score(seed))
         _told(f"{kind}, seed {seed}: {time.perf_counter() - start:.0f} s")
     bits = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     truth = bits.pop("truth")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,9 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from borderrisk.model.cells import COORDINATES, CellTable
+from borderrisk.model.combined import FOREST as TREE
+from borderrisk.model.combined import GLM as LINEAR
+from borderrisk.model.combined import combined
 from borderrisk.model.estimators import Glm, make_estimator
 from borderrisk.model.estimators.kernel import kernel_sum
 from borderrisk.model.feature_choice import telling
@@ -41,12 +44,15 @@ class Fitting:
         Whether features that do not tell are left out.
     apart : bool
         Whether features of the log-linear model have a penalty each.
+    held : bool
+        Whether the first model of a pair is held near the second.
     """
 
     trees: int = TREES
     moving: bool = True
     choosing: bool = True
     apart: bool = True
+    held: bool = True
 
 
 AS_SHIPPED = Fitting()
@@ -119,7 +125,7 @@ class Moment:
     def fitted(
         self, label: str, key: Hashable, weight: np.ndarray, exposure: np.ndarray, how: Fitting
     ) -> np.ndarray:
-        """Density that an estimator of features learns from weighted incidents."""
+        """Intensity that an estimator of features learns from weighted incidents."""
 
         def work() -> np.ndarray:
             begin = partial(self._begun, weight, exposure, moving=how.moving)
@@ -129,9 +135,9 @@ class Moment:
                 table = table[with_features(table, telling(first, table, counts))]
             name, given = self._estimator(label, how, first.alpha_, list(table.columns))
             model = make_estimator(name, given, self.seed).fit(table, counts, exposure)
-            return self.relative(model.predict(table))
+            return np.asarray(model.predict(table))
 
-        return self.once((label, key, how), work)
+        return self.once((label, key, replace(how, held=True)), work)
 
     def _begun(
         self, weight: np.ndarray, exposure: np.ndarray, *, moving: bool
@@ -163,12 +169,12 @@ class Moment:
         exposure: np.ndarray | None = None,
         how: Fitting = AS_SHIPPED,
     ) -> np.ndarray:
-        """Geometric mean of models of features, fitted on weighted incidents.
+        """One or two models of features, fitted on weighted incidents, as one density.
 
         Parameters
         ----------
         models : tuple of str
-            Names of estimators, or ``MONOTONE``.
+            Names of estimators, or ``MONOTONE``; of two the first may be held near the second.
         key : hashable
             Stands for the weights and the exposure.
         weight : ndarray, shape (incidents,)
@@ -181,6 +187,8 @@ class Moment:
         area = self.cells.area_100km2 if exposure is None else exposure
         each = [self.fitted(label, key, weight, area, how) for label in models]
         logs = [np.log(np.maximum(fitted, 1e-300)) for fitted in each]
+        if how.held:
+            return self.relative(np.exp(combined(dict(zip((LINEAR, TREE), logs, strict=False)))))
         return self.relative(np.exp(np.mean(logs, axis=0)))
 
 

@@ -31,6 +31,7 @@ DRAWS = 10
 FITTINGS = {
     "mass not moved within discs": Fitting(moving=False),
     "features not chosen": Fitting(choosing=False),
+    "log-linear model not held": Fitting(held=False),
     "one penalty for all features": Fitting(apart=False),
     "one penalty, features not chosen": Fitting(apart=False, choosing=False),
 }

@@ -32,6 +32,7 @@ YEARS, HORIZON = 10.0, 1.0
 BRANCHING, REACH_KM = 0.5, 7.0
 SHORT, LONG = 8 / 12, 4.0
 NOISE, _SMOOTH = 20, 3.0
+LONG_RECORD, _HIDDEN_CELLS = 1_500, 6.0
 # Years before the record starts, in means of the delay; generations that are still counted.
 _BURN_IN, _GENERATIONS = 5.0, 12
 
@@ -70,6 +71,29 @@ def noisy(seed: int) -> Planted:
     more = {f"noise_{number}": field[cells.mask] for number, field in enumerate(fields)}
     cells = replace(cells, x=cells.x.assign(**more))
     return replace(found, record=Record(cells, found.record.panel, seed))
+
+
+def hidden(seed: int, strength: float) -> Planted:
+    """Return a world with a smooth cause that no feature tells, and ``LONG_RECORD`` incidents.
+
+    Parameters
+    ----------
+    seed : int
+        Of the world of :func:`plain`.
+    strength : float
+        Standard deviation of the cause on log-intensity.
+    """
+    world, rng = _world(seed), np.random.default_rng([seed, 3])
+    cells = world.cells()
+    cause = gaussian_filter(rng.normal(size=cells.mask.shape), _HIDDEN_CELLS, mode="nearest")
+    truth = world.intensity * np.exp(strength * cause / cause.std())
+    share = truth.ravel() / truth.sum()
+    row, col = np.unravel_index(rng.choice(truth.size, LONG_RECORD, p=share), world.grid.shape)
+    within = rng.uniform(-0.5, 0.5, (2, LONG_RECORD)) * world.grid.cell_size_m
+    x, y = world.grid.x[col] + within[0], world.grid.y[row] + within[1]
+    table = reported(world.grid, rng.uniform(0, YEARS, LONG_RECORD), x, y, rng)
+    panel = Panel.build(table, world.grid, world.dataset["domain"].to_numpy())
+    return Planted(Record(cells, panel, seed), _end(), truth[cells.mask])
 
 
 def clustered(seed: int, memory: float) -> Planted:
