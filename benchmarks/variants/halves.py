@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,11 +85,9 @@ def _half(
     past = past.subset(drawn)
     there, _ = restrict(record.cells, record.panel, forecast)
     truth, area = planted.truth[forecast], there.area_100km2
-    forecasts: dict[str, Callable[[], np.ndarray]] = {
-        name: lambda form=form: form.intensity(seen, past, planted.origin, there)
-        for name, form in FORMS.items()
+    forecasts = {
+        name: form.intensity(seen, past, planted.origin, there) for name, form in FORMS.items()
     }
     border = fit_spatial(REFERENCE, {}, seen, past, planted.origin)
-    forecasts["(distance to border by itself)"] = lambda: border.intensity(there)
-    found = {name: expected_bits(make(), area, truth) for name, make in forecasts.items()}
-    return found | {"truth": expected_bits(truth, area, truth)}
+    forecasts |= {"(distance to border by itself)": border.intensity(there), "truth": truth}
+    return {name: expected_bits(found, area, truth) for name, found in forecasts.items()}
