@@ -17,6 +17,7 @@ from borderrisk.errors import ConfigError, OutputError
 from borderrisk.features.terrain import ElevationArray, terrain_features
 from borderrisk.grid import Grid, laea_crs
 from borderrisk.model import uncertainty
+from borderrisk.model.estimators import threads
 from borderrisk.pipeline import regions
 from borderrisk.synthetic import make_world
 
@@ -156,7 +157,7 @@ def test_bootstrap_on_a_cluster_that_loses_a_worker_equals_the_local_one(cluster
     parts = ("kde", {"bandwidth_km": 40.0}, world.cells(), world.panel(), "2019-01-01")
     common = {"replicates": 6, "level": 0.9, "horizon_days": 365.0, "seed": 4}
     local = uncertainty.bootstrap_intervals(*parts, **common)
-    marker = one_dies(uncertainty)
+    marker = one_dies(threads)
     remote = uncertainty.bootstrap_intervals(*parts, **common, scheduler=cluster)
     assert marker.exists()
     for name, values in vars(local).items():
