@@ -81,8 +81,7 @@ def _half(
     record = planted.record
     seen, past = restrict(record.cells, record.panel, learned)
     rng = np.random.default_rng([record.seed, incidents])
-    drawn = np.isin(np.arange(len(past)), rng.choice(len(past), incidents, replace=False))
-    past = past.subset(drawn)
+    past = past.take(np.sort(rng.choice(len(past), min(incidents, len(past)), replace=False)))
     there, _ = restrict(record.cells, record.panel, forecast)
     truth, area = planted.truth[forecast], there.area_100km2
     forecasts = {

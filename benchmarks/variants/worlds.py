@@ -32,7 +32,7 @@ YEARS, HORIZON = 10.0, 1.0
 BRANCHING, REACH_KM = 0.5, 7.0
 SHORT, LONG = 8 / 12, 4.0
 NOISE, _SMOOTH = 20, 3.0
-LONG_RECORD, _HIDDEN_CELLS = 1_500, 6.0
+LONG_RECORD, _HIDDEN_CELLS = 2_000, 6.0
 # Years before the record starts, in means of the delay; generations that are still counted.
 _BURN_IN, _GENERATIONS = 5.0, 12
 
@@ -76,6 +76,8 @@ def noisy(seed: int) -> Planted:
 def hidden(seed: int, strength: float) -> Planted:
     """Return a world with a smooth cause that no feature tells, and ``LONG_RECORD`` incidents.
 
+    The northern half has as many of them as the southern, so that either can be learned from.
+
     Parameters
     ----------
     seed : int
@@ -87,7 +89,7 @@ def hidden(seed: int, strength: float) -> Planted:
     cells = world.cells()
     cause = gaussian_filter(rng.normal(size=cells.mask.shape), _HIDDEN_CELLS, mode="nearest")
     truth = world.intensity * np.exp(strength * cause / cause.std())
-    share = truth.ravel() / truth.sum()
+    share = np.concatenate([half / half.sum() / 2 for half in np.array_split(truth, 2)]).ravel()
     row, col = np.unravel_index(rng.choice(truth.size, LONG_RECORD, p=share), world.grid.shape)
     within = rng.uniform(-0.5, 0.5, (2, LONG_RECORD)) * world.grid.cell_size_m
     x, y = world.grid.x[col] + within[0], world.grid.y[row] + within[1]
