@@ -81,7 +81,7 @@ def _half(
     record = planted.record
     seen, past = restrict(record.cells, record.panel, learned)
     rng = np.random.default_rng([record.seed, incidents])
-    past = past.take(np.sort(rng.choice(len(past), min(incidents, len(past)), replace=False)))
+    past = past.take(np.sort(rng.choice(len(past), incidents, replace=False)))
     there, _ = restrict(record.cells, record.panel, forecast)
     truth, area = planted.truth[forecast], there.area_100km2
     forecasts = {

@@ -90,9 +90,7 @@ def hidden(seed: int, strength: float) -> Planted:
     cause = gaussian_filter(rng.normal(size=cells.mask.shape), _HIDDEN_CELLS, mode="nearest")
     truth = world.intensity * np.exp(strength * cause / cause.std())
     share = np.concatenate([half / half.sum() / 2 for half in np.array_split(truth, 2)]).ravel()
-    row, col = np.unravel_index(rng.choice(truth.size, LONG_RECORD, p=share), world.grid.shape)
-    within = rng.uniform(-0.5, 0.5, (2, LONG_RECORD)) * world.grid.cell_size_m
-    x, y = world.grid.x[col] + within[0], world.grid.y[row] + within[1]
+    x, y = _scattered(world.grid, share, LONG_RECORD, rng)
     table = reported(world.grid, rng.uniform(0, YEARS, LONG_RECORD), x, y, rng)
     panel = Panel.build(table, world.grid, world.dataset["domain"].to_numpy())
     return Planted(Record(cells, panel, seed), _end(), truth[cells.mask])
@@ -127,16 +125,22 @@ def simulate(
     """Draw time (years) and place (grid metres) of every incident, generation by generation."""
     per_year = background.ravel() * grid.cell_area_km2 / 100
     n = rng.poisson(per_year.sum() * (end - start))
-    row, col = np.unravel_index(
-        rng.choice(per_year.size, n, p=per_year / per_year.sum()), grid.shape
-    )
-    within = rng.uniform(-0.5, 0.5, (2, n)) * grid.cell_size_m
-    last = rng.uniform(start, end, n), grid.x[col] + within[0], grid.y[row] + within[1]
+    x, y = _scattered(grid, per_year / per_year.sum(), n, rng)
+    last = rng.uniform(start, end, n), x, y
     found = [last]
     while len(last[0]):
         last = _followers(grid, last, rng, end, memory)
         found.append(last)
     return tuple(np.concatenate(part) for part in zip(*found, strict=True))  # type: ignore[return-value]
+
+
+def _scattered(
+    grid: Grid, share: np.ndarray, n: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw places (grid metres) from each cell's share."""
+    row, col = np.unravel_index(rng.choice(share.size, n, p=share), grid.shape)
+    within = rng.uniform(-0.5, 0.5, (2, n)) * grid.cell_size_m
+    return grid.x[col] + within[0], grid.y[row] + within[1]
 
 
 def _followers(

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from borderrisk.compute import map_parallel
 from borderrisk.errors import DataError
 from borderrisk.model.cells import COORDINATES, CellTable
-from borderrisk.model.combined import combined, combined_effects
+from borderrisk.model.combined import FOREST, GLM, combined, combined_effects
 from borderrisk.model.estimators import Glm
 from borderrisk.model.estimators.base import IntensityEstimator, Training, covariates, read_table
 from borderrisk.model.estimators.kernel import kernel_sum
@@ -303,10 +303,15 @@ class Pooled(IntensityEstimator):
         self.history_scale_ = self.recent_scale_ = 1.0
 
     @property
+    def fitted_models(self) -> dict[str, Any]:
+        """Every fitted model of susceptibility by name, used or not."""
+        both = {GLM: self.glm_, FOREST: self.forest_}
+        return {name: model for name, model in both.items() if model is not None}
+
+    @property
     def used_models(self) -> dict[str, Any]:
         """The fitted models that make the susceptibility together, by name."""
-        fitted = {"glm": self.glm_, "forest": self.forest_}
-        return {name: fitted[name] for name in MODELS[self.models_]}
+        return {name: self.fitted_models[name] for name in MODELS[self.models_]}
 
     def _logs(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
         """Log-intensity of each of the used models."""
@@ -314,7 +319,10 @@ class Pooled(IntensityEstimator):
         return {name: log_prediction(model, inputs) for name, model in self.used_models.items()}
 
     def _susceptibility(self, table: pd.DataFrame) -> np.ndarray:
-        return np.exp(combined(self._logs(table))) / self.susceptibility_scale_
+        return self._together(self._logs(table))
+
+    def _together(self, logs: Mapping[str, np.ndarray]) -> np.ndarray:
+        return np.exp(combined(logs)) / self.susceptibility_scale_
 
     def _history(self, table: pd.DataFrame) -> np.ndarray:
         return self._kernel(table, self.mass_) / self.history_scale_
@@ -329,8 +337,8 @@ class Pooled(IntensityEstimator):
         xy = table[list(COORDINATES)].to_numpy(float)
         return kernel_sum(self.source_[used], mass[used], self.sigma_[used], xy)
 
-    def _densities(self, table: pd.DataFrame) -> np.ndarray:
-        parts = [self._history(table), self._recent(table), self._susceptibility(table)]
+    def _densities(self, table: pd.DataFrame, here: np.ndarray) -> np.ndarray:
+        parts = [self._history(table), self._recent(table), here]
         return np.column_stack([*parts, np.ones(len(table))])
 
     def _set_weights(self, found: np.ndarray) -> None:
@@ -339,7 +347,7 @@ class Pooled(IntensityEstimator):
         self.weights_ = dict(zip(PARTS, (share / share.sum()).tolist(), strict=True))
 
     def _relative(self, table: pd.DataFrame) -> np.ndarray:
-        return self._pool(self._densities(table))
+        return self._pool(self._densities(table, self._susceptibility(table)))
 
     def _pool(self, densities: np.ndarray) -> np.ndarray:
         return densities @ np.array([self.weights_[name] for name in PARTS])
@@ -381,9 +389,9 @@ class Pooled(IntensityEstimator):
         table = read_table(self, X, reset=False)
         inputs = table[self.columns_]
         each = {name: model.contributions(inputs) for name, model in self.used_models.items()}
-        parts = combined_effects(each, self._logs(table))
-        densities = self._densities(table)
-        pooled = np.log(self._pool(densities)) - np.log(densities[:, PARTS.index("susceptibility")])
+        logs = self._logs(table)
+        parts, here = combined_effects(each, logs), self._together(logs)
+        pooled = np.log(self._pool(self._densities(table, here))) - np.log(here)
         return parts.reindex(columns=[c for c in self.columns_ if c in parts]).assign(
             history=pooled
         )

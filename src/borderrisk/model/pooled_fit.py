@@ -79,8 +79,8 @@ def fit_models(
     columns = with_features(table, features)
     seed = settings.random_state
     makers = {
-        "glm": lambda: Glm(first.alpha_, random_state=seed),
-        "forest": lambda: RandomForest(settings.n_estimators, random_state=seed),
+        GLM: lambda: Glm(first.alpha_, random_state=seed),
+        FOREST: lambda: RandomForest(settings.n_estimators, random_state=seed),
     }
     used = table[columns]
     return {name: makers[name]().fit(used, counts, area) for name in settings.models}, columns

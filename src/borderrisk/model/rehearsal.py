@@ -91,12 +91,10 @@ def pilots(model: SpatialModel, cells: CellTable, exponent: float) -> list[np.nd
 
 def _disagreement(estimator: Pooled, cells: CellTable) -> list[np.ndarray]:
     """Log-ratio of each fitted model of susceptibility to what is made of them."""
-    fitted = {"glm": estimator.glm_, "forest": estimator.forest_}
     table, area = cells.x[estimator.columns_], cells.area_100km2
     logs = {
         name: log_relative(model.predict(table), area)
-        for name, model in fitted.items()
-        if model is not None
+        for name, model in estimator.fitted_models.items()
     }
     used = combined({name: logs[name] for name in estimator.used_models})
     return [log - used for log in logs.values()]
