@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -108,3 +109,28 @@ def merge_patch(target: Any, patch: Any) -> Any:
         else:
             merged[key] = merge_patch(merged.get(key), value)
     return merged
+
+
+Location = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One problem.
+
+    Attributes
+    ----------
+    location : tuple of str or int
+        Keys and list indices that lead to it.
+    message : str
+        What is wrong, with the value got and how to mend it.
+    at_key : bool
+        Whether it stands at the key, not at the value.
+    position : tuple of int, optional
+        (line, column) where known better than from the location.
+    """
+
+    location: Location
+    message: str
+    at_key: bool = False
+    position: tuple[int, int] | None = None

@@ -11,8 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from borderrisk.config.base import merge_patch
-from borderrisk.config.problems import Location, Problem, besides, did_you_mean, got, validated
+from borderrisk.config.base import Location, Problem, merge_patch
+from borderrisk.config.problems import besides, did_you_mean, got, validated
 from borderrisk.config.sections import INCIDENT_COLUMNS
 from borderrisk.config.whole import PATH_KEYS, Config
 

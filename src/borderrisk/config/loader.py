@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from borderrisk.config.base import absolute
+from borderrisk.config.base import Location, Problem, absolute
 from borderrisk.config.checks import check
-from borderrisk.config.problems import Location, Problem, besides, dotted, validated
+from borderrisk.config.problems import besides, dotted, validated
 from borderrisk.config.whole import PATH_KEYS, Config
 from borderrisk.config.yamltext import Document, parse_value, read_yaml
 from borderrisk.errors import ConfigError

@@ -8,38 +8,13 @@ import json
 import types
 import typing
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
-from borderrisk.config.base import PATTERN_WORDS
+from borderrisk.config.base import PATTERN_WORDS, Location, Problem
 from borderrisk.config.whole import Config
-
-Location = tuple[str | int, ...]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One problem.
-
-    Attributes
-    ----------
-    location : tuple of str or int
-        Keys and list indices that lead to it.
-    message : str
-        What is wrong, with the value got and how to mend it.
-    at_key : bool
-        Whether it stands at the key, not at the value.
-    position : tuple of int, optional
-        (line, column) where known better than from the location.
-    """
-
-    location: Location
-    message: str
-    at_key: bool = False
-    position: tuple[int, int] | None = None
 
 
 def dotted(location: Location) -> str:
@@ -146,8 +121,6 @@ def _worded(value: Any) -> Any:
 
 def choices_at(location: tuple[str | int, ...]) -> list[str]:
     """Return the keys allowed in the section at a place, or the values allowed for a key."""
-    from borderrisk.config.whole import Config
-
     places: list[Any] = [Config]
     for part in location:
         places = [inner for place in places for inner in _step(place, part)]
@@ -156,8 +129,6 @@ def choices_at(location: tuple[str | int, ...]) -> list[str]:
 
 def sections_with(key: str) -> list[str]:
     """Return the dotted names of the sections that have a key."""
-    from borderrisk.config.whole import Config
-
     return [section for section, keys in _sections(Config, "") if key in keys]
 
 

@@ -14,7 +14,8 @@ from borderrisk.compute import is_cluster, map_parallel
 from borderrisk.config import Config
 from borderrisk.errors import BorderRiskError, ConfigError, OutputError
 from borderrisk.pipeline.assembly import ranked_segments, score_cells
-from borderrisk.pipeline.run import Variant, check_features, records, score, write_run
+from borderrisk.pipeline.result import records
+from borderrisk.pipeline.run import Variant, check_features, score, write_run
 from borderrisk.pipeline.stages import Stages
 from borderrisk.runs import new_run_id
 

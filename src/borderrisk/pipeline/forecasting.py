@@ -27,7 +27,8 @@ from borderrisk.model.panel import Panel
 from borderrisk.pipeline import scoring
 from borderrisk.pipeline.border import border_line
 from borderrisk.pipeline.inputs import input_files
-from borderrisk.pipeline.run import MODEL, records, write_json
+from borderrisk.pipeline.result import records, write_json
+from borderrisk.pipeline.run import MODEL
 from borderrisk.pipeline.stages import Stages
 from borderrisk.runs import RunFolder, file_facts
 from borderrisk.runs.interrupt import stoppable

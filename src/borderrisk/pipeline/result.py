@@ -15,19 +15,21 @@ import pandas as pd
 
 from borderrisk.border.ranking import against_earlier, top
 from borderrisk.border.watchplan import Allocation, allocate
-from borderrisk.errors import DataError
+from borderrisk.errors import ConfigError, DataError
 from borderrisk.outputs.cells import cells_table, find_focus, scored_squares
 from borderrisk.outputs.compare import compare, write_comparison
 from borderrisk.outputs.export import SUFFIXES, export
+from borderrisk.outputs.geojson import write_layer
 from borderrisk.outputs.report.ranking import nearest_places
 from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.store import load_scene
 from borderrisk.outputs.webmap import write_map
-from borderrisk.pipeline.assembly import segments_of
-from borderrisk.pipeline.run import SEGMENT_REPLICATES, map_name, records, write_table
 from borderrisk.runs import find_run
 
 SCENE_FOLDER = "scene"
+WHOLE = "map.html"
+_FORMATS = (".geojson", ".csv", ".parquet")
+SEGMENT_REPLICATES = f"{SCENE_FOLDER}/segment_replicates.npy"
 
 
 @dataclass(frozen=True)
@@ -329,3 +331,53 @@ def _plan_text(found: Allocation) -> str:
         for day, part in found.schedule.groupby("day"):
             lines.append(f"day {day}: {', '.join(part['segment_id'])}")
     return "\n".join(lines)
+
+
+def segments_of(scene: Scene) -> gpd.GeoDataFrame:
+    """Return the ranked segments of a scene.
+
+    Raises
+    ------
+    DataError
+        If it has none.
+    """
+    segments = scene.layers.get("segments")
+    if segments is None or segments.empty:
+        raise DataError("This run holds no border segments; make it again with `borderrisk run`.")
+    return segments
+
+
+def map_name(focus: str | None) -> str:
+    """File name of a map."""
+    return WHOLE if focus is None else f"map-{focus}.html"
+
+
+def write_table(table: gpd.GeoDataFrame, path: Path) -> None:
+    """Write segments with all columns, in the format of the file's ending.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such format.
+    """
+    if path.suffix not in _FORMATS:
+        raise ConfigError(f"{path.name}: write segments to one of {', '.join(_FORMATS)}.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".geojson":
+        write_layer(table, path, "segments")
+    elif path.suffix == ".parquet":
+        table.to_parquet(path)
+    else:
+        plain = table.drop(columns=table.geometry.name)
+        plain.to_csv(path, index=False, lineterminator="\n")
+
+
+def write_json(value: Any, path: Path) -> None:
+    """Write a value as readable JSON."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table as plain dicts."""
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from borderrisk.errors import ConfigError
 from borderrisk.evaluation.scorecard import render_text
 from borderrisk.model.modelfile import ModelFile, load_model, save_model
 from borderrisk.outputs.cells import scored_squares, write_cells
-from borderrisk.outputs.features import feature_summary, write_features
+from borderrisk.outputs.features import feature_summary
 from borderrisk.outputs.features import write_features as write_feature_file
 from borderrisk.outputs.figures import write_figures
 from borderrisk.outputs.geojson import write_layer
@@ -37,7 +36,15 @@ from borderrisk.pipeline.assembly import (
     segment_replicates,
 )
 from borderrisk.pipeline.inputs import input_files
-from borderrisk.pipeline.result import SCENE_FOLDER, Result
+from borderrisk.pipeline.result import (
+    SCENE_FOLDER,
+    SEGMENT_REPLICATES,
+    Result,
+    map_name,
+    records,
+    write_json,
+    write_table,
+)
 from borderrisk.pipeline.stages import Progress, Stages
 from borderrisk.runs import LOG, Manifest, RunFolder, find_run, new_run_id, run_log
 
@@ -290,16 +297,6 @@ def evaluate(
     return folder.final, scorecard, text
 
 
-WHOLE = "map.html"
-_FORMATS = (".geojson", ".csv", ".parquet")
-SEGMENT_REPLICATES = f"{SCENE_FOLDER}/segment_replicates.npy"
-
-
-def map_name(focus: str | None) -> str:
-    """File name of a map."""
-    return WHOLE if focus is None else f"map-{focus}.html"
-
-
 def write_outputs(scene: Scene, config: Config, folder: Path) -> None:
     """Write tables, rasters, maps, layers and the scene into a run's folder."""
     (folder / "config.yaml").write_text(config.dump_yaml(folder), encoding="utf-8")
@@ -310,7 +307,7 @@ def write_outputs(scene: Scene, config: Config, folder: Path) -> None:
     for name in ("risk", "cells"):
         write_qml(folder / f"{name}.qml")
     format_ = config.outputs.features_format
-    features = write_features(scene.cells, folder / f"features.{format_}", format_)
+    features = write_feature_file(scene.cells, folder / f"features.{format_}", format_)
     for name, layer in scene.layers.items():
         write_layer(_with_routes(scene) if name == "corridors" else layer,
                     folder / f"{name}.geojson")  # fmt: skip
@@ -336,26 +333,6 @@ def _write_segments(scene: Scene, folder: Path) -> None:
             write_table(segments, folder / f"segments{suffix}")
 
 
-def write_table(table: gpd.GeoDataFrame, path: Path) -> None:
-    """Write segments with all columns, in the format of the file's ending.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such format.
-    """
-    if path.suffix not in _FORMATS:
-        raise ConfigError(f"{path.name}: write segments to one of {', '.join(_FORMATS)}.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".geojson":
-        write_layer(table, path, "segments")
-    elif path.suffix == ".parquet":
-        table.to_parquet(path)
-    else:
-        plain = table.drop(columns=table.geometry.name)
-        plain.to_csv(path, index=False, lineterminator="\n")
-
-
 def write_replicates(replicates: np.ndarray | None, folder: Path) -> None:
     """Keep the bootstrap of the segments, for the intervals of watch plans."""
     if replicates is not None:
@@ -366,14 +343,3 @@ def draw_figures(scene: Scene, config: Config, folder: Path) -> None:
     """Draw the figures in the formats of the config."""
     if config.outputs.figures:
         write_figures(scene, folder / "figures", formats=config.outputs.figures)
-
-
-def write_json(value: Any, path: Path) -> None:
-    """Write a value as readable JSON."""
-    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
-    path.write_text(text + "\n", encoding="utf-8")
-
-
-def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows of a table as plain dicts."""
-    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
