@@ -28,8 +28,9 @@ from borderrisk.outputs.stac import write_stac_item
 from borderrisk.outputs.store import save_scene
 from borderrisk.outputs.styles import write_qml
 from borderrisk.outputs.webmap import write_map
-from borderrisk.pipeline import evaluating
+from borderrisk.pipeline import evaluating, steps
 from borderrisk.pipeline.assembly import (
+    counts,
     earlier_segments,
     make_scene,
     score_cells,
@@ -85,11 +86,15 @@ def run(
     BorderRiskError
         If the config, an input or the output folder cannot be used; nothing is written then.
     """
-    stages = Stages.of(config, refresh=force, progress=progress)
-    wanted = config.evaluation.enabled if evaluate is None else evaluate
-    if replicates is None:
-        replicates = 0 if evaluate is False else config.uncertainty.replicates
-    return write_run(stages, None, out, force=force, evaluate=wanted, replicates=replicates)
+    if replicates is None and evaluate is False:
+        replicates = 0
+    changes: dict[str, Any] = {}
+    if evaluate is not None:
+        changes["evaluation"] = {"enabled": evaluate}
+    if replicates is not None:
+        changes["uncertainty"] = {"replicates": replicates}
+    stages = Stages.of(config.with_changes(changes), refresh=force, progress=progress)
+    return write_run(stages, None, out, force=force)
 
 
 def score(
@@ -118,12 +123,12 @@ def score(
         saved, stages, path.name, f"which {config.name} does not make; use the feature settings it "
         "was trained with"
     )  # fmt: skip
-    return write_run(stages, saved, out, force=force, evaluate=False, replicates=0)
+    return write_run(stages, saved, out, force=force)
 
 
 def check_features(model: ModelFile, stages: Stages, called: str, advice: str) -> None:
     """Raise ``ConfigError`` if a model reads a feature that a config does not make."""
-    absent = [name for name in model.features if name not in stages.features]
+    absent = [name for name in model.features if name not in stages[steps.features]]
     if absent:
         raise ConfigError(f"{called} needs the feature(s) {', '.join(absent)}, {advice}.")
 
@@ -154,8 +159,6 @@ def write_run(
     out: str | Path | None,
     *,
     force: bool,
-    evaluate: bool = False,
-    replicates: int = 0,
     variant: Variant | None = None,
 ) -> Result:
     """Score the cells and write everything a run leaves; ``model`` is one made elsewhere."""
@@ -167,10 +170,12 @@ def write_run(
     default = parent / (f"{variant.name}-{run_id}" if variant else run_id)
     with RunFolder(Path(out) if out else default, force=force) as folder:
         with run_log(folder.path / LOG, stages.project):
+            stages.inputs.check()
+            evaluate = model is None and config.evaluation.enabled
             if evaluate:
-                evaluating.check(stages)
-            scored = score_cells(stages, replicates, model, elsewhere=variant is None)
-            card = stages.scorecard if evaluate else None
+                evaluating.check(config.evaluation, stages[steps.incidents].known)
+            scored = score_cells(stages, model, elsewhere=variant is None)
+            card = stages[steps.scorecard] if evaluate else None
             scene = make_scene(stages, scored, run_id, card, before)
             if variant:
                 scene = _noted(scene, manifest, variant)
@@ -217,8 +222,8 @@ def _noted(scene: Scene, manifest: Manifest, variant: Variant) -> Scene:
 
 
 def _with_manifest(scene: Scene, manifest: Manifest, stages: Stages) -> Scene:
-    manifest.counts.update(stages.counts())
-    manifest.notes.extend(stages.inputs.incidents.notes)
+    manifest.counts.update(counts(stages))
+    manifest.notes.extend(stages[steps.incidents].table.notes)
     facts = manifest.to_dict(stages.cache.records)
     return replace(scene, meta={**scene.meta, "manifest": facts})
 
@@ -238,7 +243,7 @@ def _write_facts(
         write_json(scorecard, folder / "scorecard.json")
         (folder / "scorecard.txt").write_text(render_text(scorecard), encoding="utf-8")
     write_json(metrics, folder / "metrics.json")
-    rejected = stages.rejected()
+    rejected = stages[steps.incidents].rejected()
     rejected.to_csv(folder / "rejected.csv", index=False, lineterminator="\n")
     try:
         write_stac_item(scene, folder)
@@ -249,7 +254,7 @@ def _write_facts(
 def train(config: Config, out: str | Path | None = None) -> dict[str, Any]:
     """Fit the model of a config and save it; return what was written."""
     stages = Stages.of(config)
-    model = stages.model
+    model = stages[steps.model]
     path = Path(out) if out else config.outputs.folder / config.name / MODEL
     path.parent.mkdir(parents=True, exist_ok=True)
     save_model(path, model)
@@ -270,8 +275,8 @@ def write_features(
     suffix = config.outputs.features_format
     path = Path(out) if out else config.outputs.folder / config.name / f"features.{suffix}"
     format_ = "zarr" if path.suffix == ".zarr" else "nc"
-    write_feature_file(stages.features, path, format_)
-    return path, records(feature_summary(stages.features).reset_index())
+    write_feature_file(stages[steps.features], path, format_)
+    return path, records(feature_summary(stages[steps.features]).reset_index())
 
 
 def evaluate(
@@ -282,15 +287,17 @@ def evaluate(
     progress: Progress | None = None,
 ) -> tuple[Path, dict[str, Any], str]:
     """Make the scorecard of a config; return its folder, the scorecard and it as text."""
-    stages = Stages.of(config, refresh=force, progress=progress)
+    stages = Stages.of(
+        config.with_changes({"uncertainty": {"replicates": 0}}), refresh=force, progress=progress
+    )
     run_id = new_run_id(config.outputs.folder / config.name, config.hash)
     final = Path(out) if out else config.outputs.folder / config.name / f"evaluation-{run_id}"
     with RunFolder(final, force=force) as folder:
-        scorecard = stages.scorecard
+        scorecard = stages[steps.scorecard]
         text = render_text(scorecard)
         write_json(scorecard, folder.path / "scorecard.json")
         (folder.path / "scorecard.txt").write_text(text, encoding="utf-8")
-        scored = score_cells(stages, 0)
+        scored = score_cells(stages)
         scene = make_scene(stages, scored, run_id, scorecard)
         draw_figures(scene, config, folder.path)
         _manifest(stages, run_id, "evaluation").write(folder.path, stages.cache.records)
