@@ -35,7 +35,6 @@ from borderrisk.model.robustness import Surface, rank_stability
 from borderrisk.model.segments import cut_border, nearest_segment
 from borderrisk.model.spatial import spatial_tests
 from borderrisk.pipeline.border import border_line, capture_curves
-from borderrisk.pipeline.watching import Teller, watched
 from borderrisk.runs import StageRecord
 from borderrisk.synthetic import FIRST_DAY, make_world
 
@@ -43,8 +42,6 @@ if TYPE_CHECKING:
     from borderrisk.pipeline.stages import Stages
 
 PROSPECTIVE, SPATIAL, PLANTED, ABLATION = "forward in time", "in space", "planted", "ablation"
-# Shares of the work, for the progress bar only.
-_WEIGHTS = {PROSPECTIVE: 18.0, SPATIAL: 10.0, PLANTED: 20.0, ABLATION: 5.0}
 _ABLATION_ORIGINS = 4
 # Small worlds that none of the methods was chosen on, about as rich in incidents as the real one;
 # the first tests every model, all of them the intervals.
@@ -161,25 +158,23 @@ def _unseen(stages: Stages) -> dict[str, Any]:
         jobs[PLANTED] = _planted_job(stages)
     if config.evaluation.ablation:
         jobs[ABLATION] = _ablation_job(stages)
-    elsewhere = is_cluster(config.compute.scheduler)
-    progress = None if elsewhere else stages.progress
-    with watched(progress, "evaluation", {name: _WEIGHTS[name] for name in jobs}) as board:
-        found = map_parallel(
-            _call,
-            [(job, board.teller(name)) for name, job in jobs.items()],
-            scheduler=config.compute.scheduler if elsewhere else "processes",
-            workers=config.compute.workers,
-        )
+    scheduler, tell = config.compute.scheduler, stages.progress
+    found = map_parallel(
+        _call,
+        jobs.values(),
+        scheduler=scheduler if is_cluster(scheduler) else "processes",
+        workers=config.compute.workers,
+        progress=None if tell is None else partial(tell, "evaluation"),
+    )
     for name, (_, seconds) in zip(jobs, found, strict=True):
         stages.cache.records.append(StageRecord(f"evaluation: {name}", seconds, cached=False))
     return {name: value for name, (value, _) in zip(jobs, found, strict=True)}
 
 
-def _call(task: tuple[Callable[..., Any], Teller | None]) -> tuple[Any, float]:
+def _call(job: Callable[[], Any]) -> tuple[Any, float]:
     """Do a job; return what it found and the seconds it took."""
-    job, tell = task
     start = time.perf_counter()
-    found = job(progress=tell)
+    found = job()
     return found, time.perf_counter() - start
 
 
@@ -237,7 +232,6 @@ def _on_planted(
     level: float,
     sizes: dict[str, Any],
     replicates: int,
-    progress: Teller | None = None,
 ) -> dict[str, Any]:
     own = dict([next(iter(parameters.items()))])
     found = []
@@ -250,17 +244,9 @@ def _on_planted(
             cells, world.panel(), world.intensity[cells.mask],
             FIRST_DAY + pd.DateOffset(years=int(world.years)), own if number else parameters,
             replicates=replicates, level=level, seed=seed,
-            progress=_part_of(progress, number, _WORLDS),
             parts=nearest_segment(segments, world.grid, *xy.T),
         ))  # fmt: skip
     return over_worlds(found) | {"world_seed": _WORLD_SEED + seed, "segment_km": _SUM_KM}
-
-
-def _part_of(progress: Teller | None, number: int, parts: int) -> Teller | None:
-    """Tell of one of several parts as a part of the whole."""
-    if progress is None:
-        return None
-    return lambda done, total: progress(number * total + done, parts * total)
 
 
 def _ablation_job(stages: Stages) -> Callable[..., Any]:

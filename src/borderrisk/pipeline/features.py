@@ -25,7 +25,6 @@ def compute_features(config: Config, inputs: Inputs, movement: Movement) -> xr.D
             inputs.elevation,
             inputs.grid,
             tpi_radii_km=config.features.terrain.tpi_radii_km,
-            scheduler=config.compute.scheduler,
             threads=config.compute.workers,
             needed=inputs.base["exposure"].to_numpy() > 0,
         ),

@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.linear_model import PoissonRegressor
 from sklearn.utils.validation import check_is_fitted
 
+from borderrisk.compute import one_thread
 from borderrisk.model.estimators.base import (
     MAX_LOG,
     IntensityEstimator,
@@ -24,7 +25,6 @@ from borderrisk.model.estimators.parameters import Count, NotNegative, Seed, Sev
 from borderrisk.model.estimators.relevance import scaled
 from borderrisk.model.estimators.terms import Polynomial, Quadratic, Spline, Term, make_term
 from borderrisk.model.estimators.thinning import thin
-from borderrisk.model.estimators.threads import one_thread
 
 # Penalty per event; the prior variance of a coefficient is 1 / (alpha * events).
 ALPHAS = tuple(float(a) for a in np.geomspace(3.0, 1e-3, 8))
