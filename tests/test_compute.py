@@ -15,7 +15,7 @@ from borderrisk.compute import map_parallel, one_thread
 from borderrisk.config import load_config
 from borderrisk.errors import ConfigError, OutputError
 from borderrisk.model import uncertainty
-from borderrisk.pipeline import regions
+from borderrisk.pipeline import elsewhere as regions
 from borderrisk.synthetic import make_world
 
 SOURCE = str(Path(borderrisk.__file__).parents[1])

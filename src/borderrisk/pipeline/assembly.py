@@ -14,19 +14,18 @@ import xarray as xr
 from rasterio.warp import transform_bounds
 
 from borderrisk.area import reproject
-from borderrisk.errors import DataError
+from borderrisk.border.ranking import segment_table
 from borderrisk.grid import WGS84
 from borderrisk.model.drivers import effects
 from borderrisk.model.fitting import decompose
-from borderrisk.model.persistence import ModelFile
-from borderrisk.model.segment_table import segment_table
+from borderrisk.model.modelfile import ModelFile
 from borderrisk.model.uncertainty import Intervals
 from borderrisk.outputs.scene import Focus, Relief, Scene
 from borderrisk.outputs.store import load_scene
 from borderrisk.pipeline import scoring
 from borderrisk.pipeline.effects import partial_dependence
 from borderrisk.pipeline.inputs import Inputs
-from borderrisk.pipeline.result import SCENE_FOLDER
+from borderrisk.pipeline.result import SCENE_FOLDER, segments_of
 from borderrisk.pipeline.stages import Stages
 from borderrisk.runs import find_run, shown_path
 
@@ -124,20 +123,6 @@ def ranked_segments(
 def earlier_segments(run: Path) -> gpd.GeoDataFrame:
     """Read the ranked segments of a finished run."""
     return segments_of(load_scene(find_run(run) / SCENE_FOLDER))
-
-
-def segments_of(scene: Scene) -> gpd.GeoDataFrame:
-    """Return the ranked segments of a scene.
-
-    Raises
-    ------
-    DataError
-        If it has none.
-    """
-    segments = scene.layers.get("segments")
-    if segments is None or segments.empty:
-        raise DataError("This run holds no border segments; make it again with `borderrisk run`.")
-    return segments
 
 
 def segment_replicates(stages: Stages, scored: Scored) -> np.ndarray | None:

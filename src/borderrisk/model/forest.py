@@ -14,15 +14,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from borderrisk.compute import one_thread
 from borderrisk.errors import ConfigError
-from borderrisk.model.estimators import treepaths
-from borderrisk.model.estimators.base import (
+from borderrisk.model.estimator import (
     IntensityEstimator,
     Training,
     covariates,
     folds,
     information,
     read_table,
+    thin,
 )
+from borderrisk.model.estimators import treepaths
 from borderrisk.model.estimators.parameters import (
     Count,
     NotNegative,
@@ -32,7 +33,6 @@ from borderrisk.model.estimators.parameters import (
     Share,
     WholeNumber,
 )
-from borderrisk.model.estimators.thinning import thin
 
 FEW_EVENTS = 8
 _LABEL_PRIOR = 5.0

@@ -12,7 +12,7 @@ from sklearn.linear_model import PoissonRegressor
 from sklearn.utils.validation import check_is_fitted
 
 from borderrisk.compute import one_thread
-from borderrisk.model.estimators.base import (
+from borderrisk.model.estimator import (
     MAX_LOG,
     IntensityEstimator,
     Training,
@@ -20,11 +20,11 @@ from borderrisk.model.estimators.base import (
     folds,
     information,
     read_table,
+    thin,
 )
 from borderrisk.model.estimators.parameters import Count, NotNegative, Seed, Several
 from borderrisk.model.estimators.relevance import scaled
-from borderrisk.model.estimators.terms import Polynomial, Quadratic, Spline, Term, make_term
-from borderrisk.model.estimators.thinning import thin
+from borderrisk.model.terms import Polynomial, Quadratic, Spline, Term, make_term
 
 # Penalty per event; the prior variance of a coefficient is 1 / (alpha * events).
 ALPHAS = tuple(float(a) for a in np.geomspace(3.0, 1e-3, 8))
