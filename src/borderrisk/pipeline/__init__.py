@@ -21,24 +21,24 @@ if TYPE_CHECKING:
     from borderrisk.pipeline.starting import validate
 
 _HOME = {
-    "Plan": "results",
+    "Plan": "result",
     "Result": "result",
-    "allocate_segments": "results",
-    "compare_runs": "results",
-    "evaluate": "jobs",
-    "export_cells": "results",
+    "allocate_segments": "result",
+    "compare_runs": "result",
+    "evaluate": "run",
+    "export_cells": "result",
     "forecast": "forecasting",
     "open_run": "result",
-    "run": "jobs",
-    "scenario": "whatif",
-    "score": "jobs",
-    "score_regions": "regions",
-    "top_segments": "results",
-    "train": "jobs",
-    "validate": "checking",
+    "run": "run",
+    "scenario": "elsewhere",
+    "score": "run",
+    "score_regions": "elsewhere",
+    "top_segments": "result",
+    "train": "run",
+    "validate": "starting",
     "verify": "forecasting",
-    "write_features": "jobs",
-    "write_maps": "results",
+    "write_features": "run",
+    "write_maps": "result",
 }
 
 __all__ = [
