@@ -12,12 +12,12 @@ from scipy.sparse import csr_matrix, diags_array
 from scipy.spatial import cKDTree
 
 from borderrisk.border.capture import border_capture, observed_by_segment
+from borderrisk.compute import map_parallel
 from borderrisk.errors import DataError
 from borderrisk.evaluation import metrics
 from borderrisk.model import scores
 from borderrisk.model.cells import CellTable
 from borderrisk.model.chosen import facts, frozen
-from borderrisk.model.estimators.threads import map_fits
 from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.panel import Panel
 from borderrisk.model.pooled_parts import require_past
@@ -255,7 +255,7 @@ def backtest(
             progress(done, len(origins))
         return found
 
-    return list(map_fits(one, origins, scheduler="threads", workers=workers))
+    return list(map_parallel(one, origins, workers=workers))
 
 
 def _settled(
@@ -277,7 +277,7 @@ def _settled(
         }
 
     heads = origins[::_KEPT]
-    chosen = map_fits(choose, heads, scheduler="threads", workers=workers)
+    chosen = map_parallel(choose, heads, workers=workers)
     return {origin: {**parameters, **chosen[k // _KEPT]} for k, origin in enumerate(origins)}
 
 

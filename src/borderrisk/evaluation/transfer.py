@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from borderrisk.compute import map_parallel
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.evaluation.backtest import role
 from borderrisk.evaluation.folds import (
@@ -25,7 +26,6 @@ from borderrisk.evaluation.folds import (
 from borderrisk.evaluation.metrics import capture, information_gain, paired_difference, roc_auc
 from borderrisk.model.autocorrelation import autocorrelation_range_km
 from borderrisk.model.cells import CellTable
-from borderrisk.model.estimators.threads import map_fits
 from borderrisk.model.fitting import fit_spatial, without_columns
 from borderrisk.model.panel import Panel
 from borderrisk.model.point_models import Cache
@@ -136,7 +136,7 @@ def spatial_tests(
     given = {name: {**QUICK.get(name, {}), **(parameters or {}).get(name, {})} for name in models}
     fit = partial(_fit_fold, cells, past, origin, given, seed)
     told = Told(progress, len(plan.folds))
-    intensities = map_fits(lambda fold: told(fit(fold)), plan.folds, workers=workers)
+    intensities = map_parallel(lambda fold: told(fit(fold)), plan.folds, workers=workers)
     scores = [
         _score_fold(fold, found, cells, plan)
         for fold, found in zip(plan.folds, intensities, strict=True)

@@ -15,9 +15,9 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from borderrisk.compute import one_thread
 from borderrisk.errors import DataError
 from borderrisk.model.cells import COORDINATES
-from borderrisk.model.estimators.threads import threads_for
 
 BLOCKS_ACROSS = 10
 # Bound of the linear predictor of log-linear models.
@@ -90,7 +90,7 @@ class IntensityEstimator(RegressorMixin, BaseEstimator):
         """
         table = read_table(self, X, reset=True)
         training = _training(table, y, sample_weight)
-        with threads_for(table):
+        with one_thread():
             self._fit(training)
         return self
 
@@ -98,7 +98,7 @@ class IntensityEstimator(RegressorMixin, BaseEstimator):
         """Return the intensity of each row, events per unit of exposure, shape (rows,)."""
         check_is_fitted(self)
         table = read_table(self, X, reset=False)
-        with threads_for(table):
+        with one_thread():
             relative = self._relative(table)
         return np.asarray(relative * self.mean_rate_, dtype=np.float64)
 

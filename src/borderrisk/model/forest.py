@@ -12,6 +12,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegresso
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.validation import check_is_fitted
 
+from borderrisk.compute import one_thread
 from borderrisk.errors import ConfigError
 from borderrisk.model.estimator import (
     IntensityEstimator,
@@ -32,7 +33,6 @@ from borderrisk.model.estimators.parameters import (
     Share,
     WholeNumber,
 )
-from borderrisk.model.estimators.threads import threads_for
 
 FEW_EVENTS = 8
 _LABEL_PRIOR = 5.0
@@ -130,7 +130,7 @@ class HistGradientBoosting(IntensityEstimator):
         matrix = self.columns_.matrix(table)
         self.edges_ = [_edges(column) for column in matrix.T]
         matrix = _binned(matrix, self.edges_)
-        with threads_for(matrix):
+        with one_thread():
             self.n_iter_ = self._select(matrix, training)
             self.model_ = self._grow(matrix, training, self.n_iter_)
 

@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.linear_model import PoissonRegressor
 from sklearn.utils.validation import check_is_fitted
 
+from borderrisk.compute import one_thread
 from borderrisk.model.estimator import (
     MAX_LOG,
     IntensityEstimator,
@@ -23,7 +24,6 @@ from borderrisk.model.estimator import (
 )
 from borderrisk.model.estimators.parameters import Count, NotNegative, Seed, Several
 from borderrisk.model.estimators.relevance import scaled
-from borderrisk.model.estimators.threads import one_thread
 from borderrisk.model.terms import Polynomial, Quadratic, Spline, Term, make_term
 
 # Penalty per event; the prior variance of a coefficient is 1 / (alpha * events).

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from borderrisk.compute import map_parallel
+from borderrisk.compute import map_parallel, one_thread
 from borderrisk.errors import DataError
 from borderrisk.model.cells import COORDINATES, CellTable
 from borderrisk.model.combined import FOREST, GLM, combined, combined_effects
@@ -20,7 +20,6 @@ from borderrisk.model.estimators import Glm
 from borderrisk.model.estimators.kernel import kernel_sum
 from borderrisk.model.estimators.parameters import Count, NotNegative, Positive, Seed, WholeNumber
 from borderrisk.model.estimators.spatial import RADIUS_COLUMN
-from borderrisk.model.estimators.threads import one_thread
 from borderrisk.model.panel import RADIUS_PER_SIGMA, Panel
 from borderrisk.model.placement import MOST_ROWS
 from borderrisk.model.point_models import Cache

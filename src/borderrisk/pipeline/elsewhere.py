@@ -27,7 +27,6 @@ def score_regions(
     folder: str | Path | None = None,
     *,
     scheduler: str | None = None,
-    workers: int | None = None,
     force: bool = False,
 ) -> list[Path]:
     """Apply a trained model to the area of each config.
@@ -41,11 +40,11 @@ def score_regions(
     folder : path, optional
         Gets one run per config, called by the config's name; by default each gets a new one under
         its config's ``outputs.folder``.
-    scheduler, workers : optional
-        As for :func:`borderrisk.compute.map_parallel`; by default ``compute.scheduler`` and
-        ``compute.workers`` of the configs, which have to agree on the scheduler. Threads and
-        processes take the regions one by one, each with all workers; a cluster takes them side by
-        side, and model, inputs and folder must have the same path on its workers.
+    scheduler : str, optional
+        As for :func:`borderrisk.compute.map_parallel`; by default the configs'
+        ``compute.scheduler``, in which they have to agree. A cluster takes the regions side by
+        side, and model, inputs and folder must have the same path on its workers; else they are
+        taken one by one, each with all workers.
     force : bool
         Replace runs that are there already.
 
@@ -71,8 +70,7 @@ def score_regions(
     one = partial(_score_one, Path(model_path).resolve())
     if is_cluster(chosen):
         return _folders(jobs, map_parallel(one, jobs, scheduler=chosen))
-    here = [(_here(config, chosen, workers or config.compute.workers), out) for config, out in jobs]
-    return _folders(jobs, [one(job) for job in here])
+    return _folders(jobs, [one(job) for job in jobs])
 
 
 def _place(config: Config, folder: str | Path | None) -> Path:
@@ -120,16 +118,11 @@ def _score_one(model_path: Path, job: tuple[Config, Path]) -> Path | BorderRiskE
     config, out = job
     if is_cluster(config.compute.scheduler):
         # A worker that waits for other workers of its own cluster would block them.
-        config = _here(config, "threads", config.compute.workers)
+        config = config.with_changes({"compute": {"scheduler": "threads"}})
     try:
         return score(model_path, config, out=out.resolve(), force=True).folder
     except BorderRiskError as error:
         return error
-
-
-def _here(config: Config, scheduler: str, workers: int | None) -> Config:
-    compute = config.compute.model_copy(update={"scheduler": scheduler, "workers": workers})
-    return config.model_copy(update={"compute": compute})
 
 
 _SHOWN = ("segment_id", "expected_before", "expected_after", "displaced", "rank_before", "rank")

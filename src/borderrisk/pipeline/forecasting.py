@@ -30,8 +30,7 @@ from borderrisk.pipeline.inputs import input_files
 from borderrisk.pipeline.result import records, write_json
 from borderrisk.pipeline.run import MODEL
 from borderrisk.pipeline.stages import Stages
-from borderrisk.runs import RunFolder, file_facts
-from borderrisk.runs.interrupt import stoppable
+from borderrisk.runs import RunFolder, file_facts, stoppable
 from borderrisk.sources.csvfile import read_header
 from borderrisk.sources.incident_layouts import PUBLIC_RECORD, table_mapping
 from borderrisk.sources.incidents import IncidentTable, read_incidents

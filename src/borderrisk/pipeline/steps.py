@@ -99,7 +99,6 @@ def features(given: Given) -> xr.Dataset:
             given.files.elevation,
             study.grid,
             tpi_radii_km=given.config.features.terrain.tpi_radii_km,
-            scheduler=given.work.scheduler,
             threads=given.work.workers,
             needed=study.base["exposure"].to_numpy() > 0,
         ),
