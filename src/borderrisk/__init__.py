@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from borderrisk.model.cells import CellTable
     from borderrisk.model.estimators import ESTIMATORS, make_estimator
     from borderrisk.model.panel import Panel
-    from borderrisk.pipeline import Result, evaluate, open_run, run
+    from borderrisk.pipeline.result import Result, open_run
+    from borderrisk.pipeline.run import evaluate, run
 
 _HOME = {
     "BorderRiskError": "errors",
@@ -38,13 +39,13 @@ _HOME = {
     "GridError": "errors",
     "OutputError": "errors",
     "Panel": "model.panel",
-    "Result": "pipeline",
+    "Result": "pipeline.result",
     "StudyArea": "area",
-    "evaluate": "pipeline",
+    "evaluate": "pipeline.run",
     "load_config": "config",
     "make_estimator": "model.estimators",
-    "open_run": "pipeline",
-    "run": "pipeline",
+    "open_run": "pipeline.result",
+    "run": "pipeline.run",
 }
 
 __all__ = [

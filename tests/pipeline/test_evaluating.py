@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from borderrisk import pipeline
 from borderrisk.evaluation.scorecard import render_text
 from borderrisk.outputs.report.scorecard import planted_blocks
 from borderrisk.pipeline import evaluating
+from borderrisk.pipeline import run as jobs
 from borderrisk.pipeline.stages import Stages
 
 QUICK = {
@@ -24,7 +24,7 @@ def evaluated(small, tmp_path_factory):
         world = {"incidents": 80, "shape": (20, 22), "cell_size_m": 20_000.0}
         patch.setattr(evaluating, "_WORLD", world)
         patch.setattr(evaluating, "_PLANTED_REPLICATES", 4)
-        folder, card, text = pipeline.evaluate(
+        folder, card, text = jobs.evaluate(
             small(**QUICK),
             out=tmp_path_factory.mktemp("skill") / "s",
             progress=lambda *told: heard.append(told),
@@ -58,7 +58,7 @@ def test_features_of_ones_own_keep_the_grid(small, tmp_path):
     off = {"evaluation.planted": "false", "evaluation.ablation": "false"}
     own = {"features.table": str(table), "features.columns": "[lights]"}
     config = small(**QUICK | off | own | {"evaluation.robustness_cell_km": "[80]"})
-    _, card, _ = pipeline.evaluate(config, out=tmp_path / "s")
+    _, card, _ = jobs.evaluate(config, out=tmp_path / "s")
     assert "robustness" not in card
     assert any("bound to the config's cells" in note for note in card["notes"])
 
@@ -73,7 +73,7 @@ def test_progress_and_times_are_told(evaluated):
 
 def test_a_run_has_the_same_scorecard_from_the_cache(evaluated, small, tmp_path):
     _, card, text, _ = evaluated
-    result = pipeline.run(small(**QUICK), out=tmp_path / "run", replicates=0)
+    result = jobs.run(small(**QUICK), out=tmp_path / "run", replicates=0)
     assert result.scorecard["planted"] == card["planted"]
     assert (tmp_path / "run" / "scorecard.txt").read_text() == text
     stages = {s["name"]: s["cached"] for s in result.manifest["stages"]}
