@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from affine import Affine
+from benchmarks.studies.worlds import make_world
 from pyproj import CRS
 
 from borderrisk import pipeline
@@ -19,7 +20,6 @@ from borderrisk.grid import Grid, laea_crs
 from borderrisk.model import uncertainty
 from borderrisk.model.estimators import threads
 from borderrisk.pipeline import elsewhere as regions
-from borderrisk.synthetic import make_world
 
 CONFIG = Path(__file__).parents[1] / "configs" / "eastern-border.yaml"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -51,14 +51,11 @@ class Stages:
         Keeps the expensive stages.
     progress : callable, optional
         Told ``(stage, done, total)`` by the long ones.
-    shift : float
-        Cells by which the grid is moved east and south, to see whether that matters.
     """
 
     config: Config
     cache: StageCache
     progress: Progress | None = None
-    shift: float = 0.0
 
     @classmethod
     def of(
@@ -86,10 +83,7 @@ class Stages:
     def inputs(self) -> Inputs:
         """Every input, open and checked."""
         with self.cache.timed("inputs"):
-            inputs = read_inputs(self.config)
-        if not self.shift:
-            return inputs
-        return replace(inputs, area=inputs.area.on(inputs.grid.shifted(self.shift, self.shift)))
+            return read_inputs(self.config)
 
     def _hashes(self, *, incidents: bool) -> dict[str, str]:
         table = self.config.data.incidents.path
@@ -110,7 +104,6 @@ class Stages:
             "study_area", "grid", "data.elevation", "features.terrain", "features.proximity",
             "features.travel", "features.concealment", "features.table", "features.columns",
         )  # fmt: skip
-        part = f"{part} {self.shift}" if self.shift else part
         return StageKey("features", _FEATURE_CODE, part, (), self._hashes(incidents=False))
 
     @cached_property
@@ -240,7 +233,7 @@ class Stages:
         return self.cache.stage(
             StageKey(
                 "scorecard",
-                ("borderrisk.pipeline.evaluating", "borderrisk.synthetic"),
+                ("borderrisk.pipeline.evaluating",),
                 self._part("evaluation", "uncertainty.level"),
                 (self.model_key,),
             ),
