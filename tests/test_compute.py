@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.studies.worlds import make_world
 
 import borderrisk
 from borderrisk.compute import map_parallel, one_thread
@@ -18,7 +19,6 @@ from borderrisk.pipeline import elsewhere
 from borderrisk.pipeline import elsewhere as regions
 from borderrisk.pipeline import result as results
 from borderrisk.pipeline import run as jobs
-from borderrisk.synthetic import make_world
 
 SOURCE = str(Path(borderrisk.__file__).parents[1])
 CONFIG = Path(__file__).parents[1] / "configs" / "eastern-border.yaml"

@@ -4,15 +4,15 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from benchmarks.studies.worlds import make_world
 from scipy.ndimage import gaussian_filter
 
 from borderrisk.errors import ConfigError
 from borderrisk.evaluation.backtest import forecast_origin
 from borderrisk.model import feature_choice
 from borderrisk.model.feature_choice import telling
-from borderrisk.model.fitting import fit_spatial, without_columns
+from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.pooled import Pooled
-from borderrisk.synthetic import make_world
 
 ORIGIN = pd.Timestamp("2016-01-01")
 # What the world's truth is made of.
@@ -90,14 +90,6 @@ def test_given_features_are_kept(cells, panel, monkeypatch):
     fewer = replace(cells, x=cells.x[model.columns_])
     same = Pooled(features=given, **QUICK).fit_cells(fewer, panel, ORIGIN)
     assert np.array_equal(same.predict(fewer.x), model.predict(cells.x))
-
-
-def test_columns_that_are_gone_leave_the_parameters_that_list_them():
-    given = {"features": ["a", "b"], "monotone": {"a": -1, "b": 1}, "alpha": 1.0}
-    kept = {"features": ["b"], "monotone": {"b": 1}, "alpha": 1.0}
-    assert without_columns(given, ["a", "c"]) == kept
-    assert without_columns(given, ["a", "b"])["features"] is None
-    assert given["features"] == ["a", "b"]
 
 
 @pytest.mark.parametrize(

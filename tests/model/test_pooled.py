@@ -1,13 +1,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from benchmarks.studies.worlds import make_world
 from sklearn.utils.estimator_checks import check_estimator
 
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.model import pooled_parts as parts
 from borderrisk.model.fitting import decompose, explained, fit_spatial
 from borderrisk.model.pooled import PARTS, Pooled
-from borderrisk.synthetic import make_world
 
 ALL = ("pooled", "kde", "persistence", "history", "border_distance", "uniform", "glm", "gam")
 ORIGIN = pd.Timestamp("2019-01-01")

@@ -5,6 +5,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
+from benchmarks.studies.worlds import make_world
 from scipy.sparse import csr_matrix
 
 from borderrisk.errors import ConfigError
@@ -12,7 +13,6 @@ from borderrisk.model import pooled_fit as fit
 from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.panel import Panel
 from borderrisk.model.pooled import Pooled
-from borderrisk.synthetic import make_world
 
 ORIGIN, AFTER = pd.Timestamp("2019-01-01"), pd.Timestamp("2020-01-01")
 

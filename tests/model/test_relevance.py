@@ -1,10 +1,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from benchmarks.studies.planted import expected_bits
 
 from borderrisk.model.estimators import Glm, relevance
 from borderrisk.model.estimators.relevance import curvature, scaled, scales
-from borderrisk.model.planted import expected_bits
 
 
 def planted(seed, rows=1500, noise=15, events=80):

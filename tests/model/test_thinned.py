@@ -2,10 +2,10 @@ from functools import partial
 
 import numpy as np
 import pytest
+from benchmarks.studies.worlds import make_world
 
 from borderrisk.model import pooled
 from borderrisk.model.pooled_parts import thinned
-from borderrisk.synthetic import make_world
 
 AFTER = "2020-01-01"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,22 +83,6 @@ def check_parameters(name: str, parameters: Mapping[str, Any]) -> None:
         If there is no such parameter, or its value cannot be.
     """
     checked(name, Pooled if name == "pooled" else ESTIMATORS[name], parameters)
-
-
-def without_columns(parameters: Mapping[str, Any], gone: Collection[str]) -> dict[str, Any]:
-    """Leave columns out of the parameters that list columns.
-
-    Examples
-    --------
-    >>> without_columns({"features": ["a", "b"], "alpha": 1.0}, ["a"])
-    {'features': ['b'], 'alpha': 1.0}
-    """
-    kept = dict(parameters)
-    if kept.get("features"):
-        kept["features"] = [name for name in kept["features"] if name not in gone] or None
-    if kept.get("monotone"):
-        kept["monotone"] = {k: v for k, v in kept["monotone"].items() if k not in gone}
-    return kept
 
 
 def fit_spatial(
