@@ -11,8 +11,8 @@ from borderrisk.model.planted import (
     planted_test,
     sum_coverage,
 )
-from borderrisk.model.scores import probability
 from borderrisk.model.uncertainty import Intervals
+from borderrisk.scores import probability
 from borderrisk.synthetic import make_world
 
 ORIGIN = "2020-01-01"

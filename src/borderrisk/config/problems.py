@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ValidationError
 
 from borderrisk.config.base import PATTERN_WORDS
+from borderrisk.config.removed import without_removed
 from borderrisk.config.whole import Config
 
 Location = tuple[str | int, ...]
@@ -213,10 +214,11 @@ _ROUNDS = 20  # a dropped section is stood in for one level at a time
 
 def validated(data: dict[str, Any], folder: Path) -> tuple[Config, list[Problem]]:
     """Return the config and its faults key by key; where it has some, it is made whole."""
+    data, gone = without_removed(data)
     try:
-        return Config.from_data(data, folder), []
+        return Config.from_data(data, folder), gone
     except ValidationError as error:
-        return repaired(data, folder), problems_of(error)
+        return repaired(data, folder), [*gone, *problems_of(error)]
 
 
 def repaired(data: dict[str, Any], folder: Path) -> Config:

@@ -9,9 +9,9 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.stats import spearmanr
 
+from borderrisk import scores
 from borderrisk.evaluation import metrics
 from borderrisk.evaluation.backtest import role
-from borderrisk.model import scores
 from borderrisk.model.cells import CellTable
 from borderrisk.model.fitting import SpatialModel, fit_spatial
 from borderrisk.model.panel import Panel

@@ -29,7 +29,7 @@ from borderrisk.model.combined import combined
 from borderrisk.model.fitting import SpatialModel
 from borderrisk.model.panel import Panel
 from borderrisk.model.pooled import Pooled
-from borderrisk.model.scores import risk_percentile, tails
+from borderrisk.scores import risk_percentile, tails
 
 # Lowest relative intensity: below it logarithms mean nothing.
 TINY = 1e-9

@@ -10,7 +10,7 @@ import numpy as np
 from borderrisk.errors import DataError
 from borderrisk.evaluation.metrics import top_area
 from borderrisk.grid import Grid
-from borderrisk.model.scores import risk_percentile
+from borderrisk.scores import risk_percentile
 
 TOP_SHARE = 0.10
 

@@ -1,8 +1,7 @@
 """The stages in order, and the commands on their results."""
 
-from typing import TYPE_CHECKING
-
-from borderrisk._lazy import lazy
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from borderrisk.pipeline.elsewhere import scenario, score_regions
@@ -62,4 +61,8 @@ __all__ = [
     "write_maps",
 ]
 
-__getattr__, __dir__ = lazy(__name__, _HOME)
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

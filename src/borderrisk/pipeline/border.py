@@ -21,7 +21,7 @@ from borderrisk.evaluation.backtest import BASELINES, SUBSETS, BorderLine, Forec
 from borderrisk.evaluation.summary import used_origins
 from borderrisk.grid import Grid
 from borderrisk.model.cells import CellTable
-from borderrisk.outputs.netcdf import read_netcdf, write_netcdf
+from borderrisk.outputs.gridfiles import read_netcdf, write_netcdf
 from borderrisk.pipeline.inputs import Inputs, Movement, draw_terrain, places, walking
 
 _LAYERS = ("corridors", "routes")

@@ -9,8 +9,8 @@ import numpy as np
 
 from borderrisk.model.dependence import Probes
 from borderrisk.model.modelfile import ModelFile
-from borderrisk.model.scores import tails
 from borderrisk.model.uncertainty import Intervals
+from borderrisk.scores import tails
 
 if TYPE_CHECKING:
     from borderrisk.pipeline.assembly import Scored

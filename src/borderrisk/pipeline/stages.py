@@ -20,7 +20,7 @@ from borderrisk.model.fitting import check_parameters
 from borderrisk.model.modelfile import ModelFile, as_trained, load_model, save_model
 from borderrisk.model.panel import Panel
 from borderrisk.model.uncertainty import Intervals, load_intervals, save_intervals
-from borderrisk.outputs.netcdf import read_netcdf, write_netcdf
+from borderrisk.outputs.gridfiles import read_netcdf, write_netcdf
 from borderrisk.pipeline import evaluating, training
 from borderrisk.pipeline.border import Border, load_border, save_border, study_border
 from borderrisk.pipeline.features import compute_features, model_features
