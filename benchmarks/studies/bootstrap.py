@@ -22,9 +22,9 @@ from benchmarks.studies.worlds import make_world
 from borderrisk.border.segments import cut_border, nearest_segment
 from borderrisk.config import load_config
 from borderrisk.model.fitting import fit_spatial
-from borderrisk.model.scores import probability, risk_class, risk_percentile
 from borderrisk.model.uncertainty import Intervals, bootstrap_intervals
 from borderrisk.pipeline.stages import Stages
+from borderrisk.scores import probability, risk_class, risk_percentile
 
 TARGET_S = 60.0
 LEVEL, HORIZON_DAYS, AFTER = 0.9, 365.0, "2020-01-01"

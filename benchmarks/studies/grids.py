@@ -17,10 +17,9 @@ from borderrisk.grid import Grid
 from borderrisk.model.chosen import frozen
 from borderrisk.model.fitting import SpatialModel, fit_spatial
 from borderrisk.model.pooled import Pooled
-from borderrisk.model.scores import risk_percentile
-from borderrisk.pipeline.inputs import read_inputs
 from borderrisk.pipeline.stages import Stages
 from borderrisk.runs import StageCache
+from borderrisk.scores import risk_percentile
 
 TOP_SHARE = 0.10
 CELLS_KM = (5.0, 10.0, 20.0)

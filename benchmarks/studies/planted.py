@@ -12,10 +12,10 @@ from scipy.stats import spearmanr
 
 from benchmarks.studies import common
 from benchmarks.studies.worlds import FIRST_DAY, make_world
+from borderrisk import scores
 from borderrisk.border.segments import cut_border, nearest_segment
 from borderrisk.evaluation import metrics
 from borderrisk.evaluation.backtest import BASELINES, ESTIMATORS, role
-from borderrisk.model import scores
 from borderrisk.model.cells import COORDINATES, CellTable
 from borderrisk.model.fitting import SpatialModel, fit_spatial
 from borderrisk.model.panel import Panel

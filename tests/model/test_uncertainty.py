@@ -10,7 +10,6 @@ from borderrisk.model import rehearsal, uncertainty
 from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.panel import RADIUS_PER_SIGMA
 from borderrisk.model.rehearsal import Errors, coupled, log_relative, pilots, sharpened, simulate
-from borderrisk.model.scores import probability, risk_class, risk_percentile
 from borderrisk.model.uncertainty import (
     Refits,
     bootstrap_intervals,
@@ -22,6 +21,7 @@ from borderrisk.model.uncertainty import (
     save_intervals,
     summarise,
 )
+from borderrisk.scores import probability, risk_class, risk_percentile
 
 ORIGIN = pd.Timestamp("2020-01-01")
 # A small forest keeps the test short.

@@ -11,11 +11,11 @@ import pandas as pd
 from scipy.sparse import csr_matrix, diags_array
 from scipy.spatial import cKDTree
 
+from borderrisk import scores
 from borderrisk.border.capture import border_capture, observed_by_segment
 from borderrisk.compute import map_parallel
 from borderrisk.errors import DataError
 from borderrisk.evaluation import metrics
-from borderrisk.model import scores
 from borderrisk.model.cells import CellTable
 from borderrisk.model.chosen import frozen
 from borderrisk.model.fitting import fit_spatial

@@ -34,7 +34,7 @@ from borderrisk.model.rehearsal import (
     simulate,
     with_middle,
 )
-from borderrisk.model.scores import probability, risk_percentile, tails
+from borderrisk.scores import probability, risk_percentile, tails
 
 log = logging.getLogger(__name__)
 
