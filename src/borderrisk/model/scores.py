@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 DAYS_PER_YEAR = 365.25
+# Shape of the clustering of incidents in a cell: a mean of m has the variance m + m² / KAPPA.
+KAPPA = 0.5
 # Class k + 1 begins where this share of the area has a lower risk.
 CLASS_EDGES = (50.0, 75.0, 90.0, 97.0)
 
@@ -29,9 +31,23 @@ def probability(intensity: np.ndarray, area_100km2: np.ndarray, horizon_days: fl
     Returns
     -------
     ndarray
-        ``1 - exp(-expected count)``, the Poisson chance of a count above zero.
+        ``1 - (1 + m/KAPPA)^-KAPPA`` of an expected count m: the negative binomial chance of a count
+        above zero. Incidents cluster, so it is lower than the Poisson chance ``1 - exp(-m)``.
+
+    Examples
+    --------
+    >>> probability(np.array([1.5]), np.array([1.0]), DAYS_PER_YEAR)
+    array([0.5])
     """
-    return -np.expm1(-intensity * area_100km2 * (horizon_days / DAYS_PER_YEAR))
+    expected = expected_count(intensity, area_100km2, horizon_days)
+    return -np.expm1(-KAPPA * np.log1p(expected / KAPPA))
+
+
+def expected_count(
+    intensity: np.ndarray, area_100km2: np.ndarray, horizon_days: float
+) -> np.ndarray:
+    """Incidents expected in each cell within the horizon."""
+    return np.asarray(intensity * area_100km2 * (horizon_days / DAYS_PER_YEAR))
 
 
 def risk_percentile(intensity: np.ndarray, area: np.ndarray) -> np.ndarray:
