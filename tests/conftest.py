@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 import shapely
 from affine import Affine
+from hypothesis import settings
 from pyproj import CRS
 
 from borderrisk.area import StudyArea, reproject
@@ -11,6 +12,10 @@ from borderrisk.features.catalogue import annotate
 from borderrisk.grid import WGS84, Grid, laea_crs
 from borderrisk.model.scores import probability, risk_class, risk_percentile
 from borderrisk.outputs.scene import Focus, Relief, Scene
+
+# A busy machine is no failure of the code.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture

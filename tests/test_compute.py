@@ -1,5 +1,6 @@
 import os
 import signal
+import subprocess
 import sys
 import time
 from functools import partial
@@ -7,20 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from affine import Affine
-from pyproj import CRS
 
+import borderrisk
 from borderrisk import pipeline
-from borderrisk.compute import map_parallel
+from borderrisk.compute import map_parallel, one_thread
 from borderrisk.config import load_config
 from borderrisk.errors import ConfigError, OutputError
-from borderrisk.features.terrain import ElevationArray, terrain_features
-from borderrisk.grid import Grid, laea_crs
 from borderrisk.model import uncertainty
-from borderrisk.model.estimators import threads
-from borderrisk.pipeline import regions
+from borderrisk.pipeline import elsewhere as regions
 from borderrisk.synthetic import make_world
 
+SOURCE = str(Path(borderrisk.__file__).parents[1])
 CONFIG = Path(__file__).parents[1] / "configs" / "eastern-border.yaml"
 
 
@@ -38,17 +36,6 @@ def square_or_die(marker, number):
     if number == 5:
         die_once(marker)
     return number**2
-
-
-class DyingElevation(ElevationArray):
-    """Elevation whose first reader in the middle rows is killed."""
-
-    block_rows = 32
-
-    def read(self, rows, cols):
-        if rows.start > 150:
-            die_once(self.name)
-        return super().read(rows, cols)
 
 
 @pytest.fixture(scope="module")
@@ -102,20 +89,68 @@ def test_a_killed_worker_does_not_change_the_results(cluster, tmp_path):
     assert (tmp_path / "died").exists()
 
 
-def test_terrain_on_a_cluster_that_loses_a_worker_equals_the_local_run(cluster, tmp_path):
-    rng = np.random.default_rng(1)
-    values = 1000 + np.cumsum(rng.normal(0, 5, (400, 300)), axis=0)
-    place = (values, Affine(0.01, 0, 59, 0, -0.01, 33), CRS.from_epsg(4326))
-    grid = Grid(laea_crs(60, 31), Affine(5000, 0, -100_000, 0, -5000, 200_000), (80, 40))
-    local = terrain_features(ElevationArray(*place), grid)
-    source = DyingElevation(*place, name=str(tmp_path / "died"))
-    monkey = pytest.MonkeyPatch()
-    monkey.setattr("borderrisk.features.terrain._pass._STRIP_PIXELS", 1)
-    with monkey.context():
-        remote = terrain_features(source, grid, scheduler=cluster)
-    assert (tmp_path / "died").exists()
-    for name in local.data_vars:
-        np.testing.assert_array_equal(local[name], remote[name], err_msg=name)
+# In a process of its own, where linear algebra has two threads on any machine.
+APART = """
+import threading
+import numpy
+from threadpoolctl import threadpool_info
+from borderrisk.compute import map_parallel, one_thread
+
+def blas(_=None):
+    return sorted({lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"})
+
+first_in, second_in, first_out = (threading.Event() for _ in range(3))
+
+def first():
+    with one_thread():
+        first_in.set()
+        assert second_in.wait(5)
+    first_out.set()
+
+def second():
+    assert first_in.wait(5)
+    with one_thread():
+        second_in.set()
+        assert first_out.wait(5)
+        print("who stays", blas())
+
+apart = [threading.Thread(target=work) for work in (first, second)]
+for thread in apart:
+    thread.start()
+for thread in apart:
+    thread.join()
+print("after", blas())
+for scheduler in ("threads", "processes"):
+    print(scheduler, map_parallel(blas, range(2), scheduler=scheduler, workers=2), blas())
+"""
+
+
+def test_linear_algebra_has_one_thread_until_the_last_one_leaves():
+    env = os.environ | {"OPENBLAS_NUM_THREADS": "2", "PYTHONPATH": SOURCE}
+    done = subprocess.run(
+        [sys.executable, "-c", APART], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == [
+        "who stays [1]", "after [2]", "threads [[1], [1]] [2]", "processes [[1], [1]] [2]",
+    ]  # fmt: skip
+
+
+WORKERS = [("threads", 1), ("threads", 3), ("processes", 1), ("processes", 2)]
+
+
+def rounded_sum(seed):
+    """A sum whose last bits depend on how it is split over threads."""
+    table = np.random.default_rng(seed).normal(size=(400, 3000))
+    return float(np.linalg.slogdet(table @ table.T)[1])
+
+
+def test_results_have_the_same_bits_wherever_the_work_runs():
+    alone = [rounded_sum(seed) for seed in range(3)]
+    with one_thread():
+        held = [rounded_sum(seed) for seed in range(3)]
+    found = [map_parallel(rounded_sum, range(3), scheduler=s, workers=n) for s, n in WORKERS]
+    assert found == [held] * len(WORKERS)
+    assert alone == pytest.approx(held)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +192,7 @@ def test_bootstrap_on_a_cluster_that_loses_a_worker_equals_the_local_one(cluster
     parts = ("kde", {"bandwidth_km": 40.0}, world.cells(), world.panel(), "2019-01-01")
     common = {"replicates": 6, "level": 0.9, "horizon_days": 365.0, "seed": 4}
     local = uncertainty.bootstrap_intervals(*parts, **common)
-    marker = one_dies(threads)
+    marker = one_dies(uncertainty)
     remote = uncertainty.bootstrap_intervals(*parts, **common, scheduler=cluster)
     assert marker.exists()
     for name, values in vars(local).items():

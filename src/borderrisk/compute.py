@@ -1,10 +1,10 @@
-"""Where parallel work runs: threads, processes, or a Dask cluster."""
+"""Parallel work through joblib: threads, processes or a Dask cluster, with equal results."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from borderrisk.errors import BorderRiskError, ConfigError
@@ -14,14 +14,15 @@ R = TypeVar("R")
 
 # A scheduler somewhere else: plain or encrypted TCP.
 ADDRESSES = ("tcp://", "tls://")
+_BACKENDS = {"threads": "threading", "processes": "loky"}
 _CONNECT_TIMEOUT_S = 10
 
 
 def available_workers() -> int:
     """Processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    from joblib import cpu_count
+
+    return int(cpu_count())
 
 
 def is_cluster(scheduler: str) -> bool:
@@ -52,8 +53,7 @@ def map_parallel(
     workers : int, optional
         Threads or processes; all processors by default. A cluster has its own number.
     progress : callable, optional
-        Told ``(done, total)`` in this process, in the order of the items; by a cluster only at the
-        end.
+        Told ``(done, total)`` in this process, in the order of the items.
 
     Raises
     ------
@@ -69,76 +69,102 @@ def map_parallel(
     >>> map_parallel(abs, [-2, 1, -3])
     [2, 1, 3]
     """
-    tasks = list(items)
-    if is_cluster(scheduler):
-        return _counted(_on_cluster(function, tasks, scheduler), len(tasks), progress)
-    if scheduler not in ("threads", "processes"):
-        raise ConfigError(
-            f"scheduler must be threads, processes or tcp://host:port (got {scheduler!r})."
-        )
-    count = max(1, min(workers or available_workers(), len(tasks)))
-    if count == 1 and scheduler == "threads":
-        return _counted(map(function, tasks), len(tasks), progress)
-    if scheduler == "processes":
-        return _in_processes(function, tasks, count, progress)
-    with ThreadPoolExecutor(count) as pool:
-        return _counted(pool.map(function, tasks), len(tasks), progress)
-
-
-def _counted(
-    results: Iterable[R], total: int, progress: Callable[[int, int], None] | None
-) -> list[R]:
-    """Collect results, telling of each."""
-    found = []
-    for result in results:
-        found.append(result)
-        if progress is not None:
-            progress(len(found), total)
-    return found
-
-
-def _in_processes(
-    function: Callable[[T], R],
-    tasks: list[T],
-    count: int,
-    progress: Callable[[int, int], None] | None,
-) -> list[R]:
-    """Run in fresh processes: forking one that holds threads of GDAL or BLAS can hang.
-
-    joblib's workers do not import the caller's main script, so a script needs no guard.
-    """
     from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
+    tasks, found = list(items), []
+    count = max(1, min(workers or available_workers(), len(tasks)))
     try:
-        crew = Parallel(count, backend="loky", return_as="generator")
-        return _counted(crew(delayed(function)(task) for task in tasks), len(tasks), progress)
+        with one_thread(), _crew(scheduler, count):
+            crew = Parallel(return_as="generator")
+            for result in crew(delayed(_alone)(function, task) for task in tasks):
+                found.append(result)
+                if progress is not None:
+                    progress(len(found), len(tasks))
     except BrokenProcessPool as error:
         raise BorderRiskError(
             "A worker process ended abruptly, most likely for lack of memory; use fewer workers, "
             "or the threads scheduler."
         ) from error
+    return found
 
 
-def _on_cluster(function: Callable[[T], R], tasks: list[T], address: str) -> list[R]:
-    distributed = _distributed()
+def _alone(function: Callable[[T], R], task: T) -> R:
+    """Work in another thread or process, where the limit has to be set again."""
+    with one_thread():
+        return function(task)
+
+
+@contextmanager
+def _crew(scheduler: str, count: int) -> Iterator[None]:
+    """Let joblib run what follows where the scheduler says."""
+    from joblib import parallel_config
+
+    if is_cluster(scheduler):
+        with _client(scheduler) as client, parallel_config("dask", client=client):
+            yield
+    elif scheduler in _BACKENDS:
+        with parallel_config(_BACKENDS[scheduler], n_jobs=count):
+            yield
+    else:
+        raise ConfigError(
+            f"scheduler must be threads, processes or tcp://host:port (got {scheduler!r})."
+        )
+
+
+def _client(address: str) -> Any:
     try:
-        client = distributed.Client(address, timeout=_CONNECT_TIMEOUT_S, set_as_default=False)
+        from distributed import Client
+    except ImportError as error:
+        raise ConfigError(
+            "A tcp:// scheduler needs Dask: pip install 'borderrisk[distributed]'."
+        ) from error
+    try:
+        return Client(address, timeout=_CONNECT_TIMEOUT_S, set_as_default=False)
     except (OSError, TimeoutError) as error:
         raise ConfigError(
             f"No Dask scheduler answers at {address} ({error}); start one with `dask scheduler` "
             "or set compute.scheduler to threads."
         ) from error
-    with client:
-        # Not pure: results of an earlier call are never reused.
-        return list(client.gather(client.map(function, tasks, pure=False, batch_size=64)))
 
 
-def _distributed() -> Any:
+class _Limit:
+    """The limit of linear algebra, which is the process's: the last to leave sets it back."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside = threading.Lock(), 0
+
+    def enter(self) -> Any:
+        with self._lock:
+            if not self._inside:
+                from threadpoolctl import ThreadpoolController
+
+                # Made anew: libraries may have been loaded since.
+                self._pools = ThreadpoolController()
+                self._held = self._pools.select(user_api="blas").limit(limits=1)
+            self._inside += 1
+            return self._pools
+
+    def leave(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._held.restore_original_limits()
+
+
+_LIMIT = _Limit()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep linear algebra and tree growing on one thread in the body.
+
+    Sums over another number of threads are rounded in another way. Small fits are also faster so:
+    threads that wait for each other cost more than they bring.
+    """
+    pools = _LIMIT.enter()
     try:
-        import distributed
-    except ImportError as error:
-        raise ConfigError(
-            "A tcp:// scheduler needs Dask: pip install 'borderrisk[distributed]'."
-        ) from error
-    return distributed
+        with pools.select(user_api="openmp").limit(limits=1):  # each thread has its own
+            yield
+    finally:
+        _LIMIT.leave()

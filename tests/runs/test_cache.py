@@ -71,11 +71,16 @@ def test_code_version_follows_the_source(tmp_path, monkeypatch):
     (package / "__init__.py").write_text("")
     (package / "inner" / "__init__.py").write_text("a = 1")
     monkeypatch.syspath_prepend(tmp_path)
-    version = hashing.code_version.__wrapped__
-    before = version("planted_package")
-    assert before == version("planted_package")
+
+    def version(*packages):
+        return hashing.code_version(packages)
+
+    before, below = version("planted_package"), version("planted_package", "borderrisk.errors")
+    assert before == version("planted_package") != below
+    assert below == version("borderrisk.errors", "planted_package")
     (package / "inner" / "__init__.py").write_text("a = 2")
     assert version("planted_package") != before
+    assert version("planted_package", "borderrisk.errors") != below
     with pytest.raises(ModuleNotFoundError):
         version("planted_package.absent")
 

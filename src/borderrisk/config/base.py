@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -89,3 +90,47 @@ Slug = Annotated[str, Field(pattern=SLUG, max_length=60)]
 CountryCode = Annotated[str, Field(pattern=COUNTRY)]
 Positive = Annotated[float, Field(gt=0)]
 PositiveCount = Annotated[int, Field(gt=0)]
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """Return ``target`` with ``patch`` laid over it (RFC 7396): null removes a key.
+
+    Examples
+    --------
+    >>> merge_patch({"a": 1, "b": {"c": 2, "d": 3}}, {"a": None, "b": {"c": 4}})
+    {'b': {'c': 4, 'd': 3}}
+    """
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = merge_patch(merged.get(key), value)
+    return merged
+
+
+Location = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One problem.
+
+    Attributes
+    ----------
+    location : tuple of str or int
+        Keys and list indices that lead to it.
+    message : str
+        What is wrong, with the value got and how to mend it.
+    at_key : bool
+        Whether it stands at the key, not at the value.
+    position : tuple of int, optional
+        (line, column) where known better than from the location.
+    """
+
+    location: Location
+    message: str
+    at_key: bool = False
+    position: tuple[int, int] | None = None

@@ -13,16 +13,23 @@ from sklearn.isotonic import IsotonicRegression
 
 from borderrisk.model.cells import CellTable
 from borderrisk.model.decayed_pool import DecayedPool
-from borderrisk.model.estimators.additive import Glm
-from borderrisk.model.estimators.base import IntensityEstimator
-from borderrisk.model.estimators.parameters import Count, NotNegative, Positive, Share
-from borderrisk.model.estimators.trees import RandomForest
-from borderrisk.model.ground import NONE, Evidence, confidence
+from borderrisk.model.estimator import IntensityEstimator
+from borderrisk.model.forest import RandomForest
 from borderrisk.model.lessons import School
 from borderrisk.model.level import ending_between, expected_level, step_back
+from borderrisk.model.loglinear import Glm
 from borderrisk.model.panel import Panel
 from borderrisk.model.pool import Learned, Memory, Pool, Smoother
-from borderrisk.model.protocol import Memo, Settings, model
+from borderrisk.model.protocol import (
+    Count,
+    Memo,
+    NotNegative,
+    Positive,
+    Proportion,
+    Settings,
+    model,
+)
+from borderrisk.model.susceptibility import NONE, Evidence, confidence
 
 BANDWIDTHS_KM = (5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 60.0, 80.0, 120.0)
 _KDE_EVEN, _HISTORY_EVEN = 0.01, 0.1
@@ -233,7 +240,9 @@ class Forest(Estimated):
 
     n_estimators: Count = 300
     min_samples_leaf: Count = 3
-    max_features: Share | Literal["sqrt", "log2"] = "sqrt"
+    max_features: Annotated[float, Field(gt=0, le=1, strict=True)] | Literal["sqrt", "log2"] = (
+        "sqrt"
+    )
     sample_size: Count | None = None
 
     def estimator(self, seed: int) -> IntensityEstimator:
@@ -384,7 +393,7 @@ class WalkAndHide(FromColumns):
     """
 
     half_hours: Positive = 12.0
-    seen: Annotated[float, Field(ge=0, le=1)] = 0.1
+    seen: Proportion = 0.1
     needs_incidents = False
 
     def lacking(self, cells: CellTable) -> str:

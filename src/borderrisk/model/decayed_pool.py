@@ -15,8 +15,12 @@ from pydantic import Field
 
 from borderrisk.errors import ConfigError
 from borderrisk.model.cells import CellTable
-from borderrisk.model.estimators.parameters import Count, NotNegative
-from borderrisk.model.ground import (
+from borderrisk.model.lessons import Made, School
+from borderrisk.model.level import YEAR_DAYS, expected_level
+from borderrisk.model.panel import Panel
+from borderrisk.model.pool import Learned, Memory, Pool
+from borderrisk.model.protocol import Count, Memo, NotNegative, Settings, model
+from borderrisk.model.susceptibility import (
     FOREST,
     NONE,
     SHORT_RECORD,
@@ -26,11 +30,6 @@ from borderrisk.model.ground import (
     learned_ground,
     learned_loglinear,
 )
-from borderrisk.model.lessons import Made, School
-from borderrisk.model.level import YEAR_DAYS, expected_level
-from borderrisk.model.panel import Panel
-from borderrisk.model.pool import Learned, Memory, Pool
-from borderrisk.model.protocol import Memo, Settings, model
 
 # Pseudo-incidents of the parts: the first width and the others times the shares of the usual
 # half-lives; the ground's forest and log-linear model; even.

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from borderrisk.model.cells import CellTable
-from borderrisk.model.estimators.thinning import chances
-from borderrisk.model.ground import confidence
+from borderrisk.model.estimator import chances
 from borderrisk.model.level import MIN_IN_STUDY, YEAR_DAYS, ending_between, step_back
 from borderrisk.model.panel import Panel
 from borderrisk.model.pool import Learned, Memory, densities, learn_weights
 from borderrisk.model.protocol import Memo
+from borderrisk.model.susceptibility import confidence
 
 # Lessons are read on a part of the cells where there are more.
 MOST_CELLS = 10_000

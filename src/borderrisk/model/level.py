@@ -25,7 +25,7 @@ _SIZE_PRIOR, _SIZE_SPREAD = 1.2, 0.8
 
 
 def retention(days: float) -> float:
-    """What a period of so many days keeps of its weight with each one that follows.
+    """Return what a period of so many days keeps of its weight with each one that follows.
 
     Examples
     --------

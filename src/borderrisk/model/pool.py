@@ -45,7 +45,7 @@ class Smoother:
         return gaussian_filter(line, sigma, mode="constant", truncate=_TRUNCATE)[len(line) // 2 :]
 
     def density(self, counts: np.ndarray, width_km: float) -> np.ndarray:
-        """Counts per 100 km² of land, smoothed by a Gaussian; shape (cells,)."""
+        """Return counts per 100 km² of land, smoothed by a Gaussian; shape (cells,)."""
         land = self.land(width_km)
         smooth = self._smooth(counts, width_km)
         return np.divide(smooth, land, out=np.zeros_like(smooth), where=land > 0)
@@ -217,12 +217,12 @@ class Pool:
         return np.divide(raw, self.scale, out=np.zeros_like(raw), where=self.scale > 0)
 
     def intensity(self, cells: Cells) -> np.ndarray:
-        """Expected incidents per 100 km² per year, shape (cells,)."""
+        """Return the expected incidents per 100 km² per year, shape (cells,)."""
         table, back = as_cells(cells)
         return (self._relative(table) @ self.shares * self._unit)[back]
 
     def parts(self, cells: Cells) -> dict[str, np.ndarray]:
-        """What each of :data:`PARTS` contributes to the intensity; they sum to it."""
+        """Return what each of :data:`PARTS` contributes to the intensity; they sum to it."""
         table, back = as_cells(cells)
         relative, columns = self._relative(table), np.array(self.columns)
         return {

@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, MutableMapping
+import difflib
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, TypeVar, get_type_hints, runtime_checkable
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    Protocol,
+    TypeVar,
+    get_type_hints,
+    runtime_checkable,
+)
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
+from borderrisk.compute import one_thread
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.model.cells import CellTable, as_cells
-from borderrisk.model.estimators.parameters import Count, choices
-from borderrisk.model.estimators.threads import one_thread
 from borderrisk.model.level import Level
 from borderrisk.model.panel import Panel, as_panel
 
+# Types of parameters. Text is no number, whatever it says.
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
+Proportion = Annotated[float, Field(ge=0, le=1, strict=True)]
+Count = Annotated[int, Field(ge=1, strict=True)]
 # What the intensity is made of; the parts of every model have these names and sum to it.
 PARTS = ("history", "recent", "ground", "even")
 Role = Literal["model", "baseline"]
@@ -44,10 +58,10 @@ class Fitted(Protocol):
     level: Level
 
     def intensity(self, cells: Cells) -> np.ndarray:
-        """Expected incidents per 100 km² per year, shape (cells,)."""
+        """Return the expected incidents per 100 km² per year, shape (cells,)."""
 
     def parts(self, cells: Cells) -> dict[str, np.ndarray]:
-        """What each of ``PARTS`` contributes to the intensity; they sum to it."""
+        """Return what each of ``PARTS`` contributes to the intensity; they sum to it."""
 
     def susceptibility(self, cells: Cells) -> np.ndarray:
         """Return the intensity if the ground alone decided, shape (cells,)."""
@@ -210,3 +224,11 @@ def require_past(panel: Panel, origin: pd.Timestamp, least: int = 1) -> Panel:
             "needed; choose a later origin or lower min_past_incidents."
         )
     return past
+
+
+def choices(given: str, known: Iterable[str]) -> str:
+    """Quote an unknown name, with the nearest known one and all of them."""
+    names = [str(name) for name in known]
+    near = difflib.get_close_matches(str(given), names, n=1)
+    hint = f" did you mean {near[0]!r}?" if near else ""
+    return f"{given!r};{hint} choose from {', '.join(names)}."

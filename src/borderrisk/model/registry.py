@@ -7,9 +7,8 @@ from typing import Any
 
 from borderrisk.errors import ConfigError
 from borderrisk.model import baselines  # noqa: F401  (its models, and the main one, enter)
-from borderrisk.model.estimators.parameters import choices
 from borderrisk.model.pool import Pool
-from borderrisk.model.protocol import MODELS, Fitted, Role, Settings, checked
+from borderrisk.model.protocol import MODELS, Fitted, Role, Settings, checked, choices
 
 
 def models(role: Role | None = None) -> list[str]:

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from borderrisk.compute import map_parallel, one_thread
 from borderrisk.errors import ConfigError
 from borderrisk.model.cells import CellTable
 from borderrisk.model.chosen import frozen
 from borderrisk.model.dependence import Probes
-from borderrisk.model.estimators.threads import map_fits, one_thread
 from borderrisk.model.fitting import SpatialModel, fit_spatial
 from borderrisk.model.panel import Panel
 from borderrisk.model.placement import moved
@@ -384,7 +384,7 @@ class _Crew:
         batches = [jobs[k : k + _BATCH] for k in range(0, len(jobs), _BATCH)]
         inside = self.scheduler == "threads"
         work = partial(_batch, self.counter if inside else None)
-        found = map_fits(
+        found = map_parallel(
             work,
             batches,
             scheduler=self.scheduler,

@@ -5,40 +5,40 @@ from typing import TYPE_CHECKING
 from borderrisk._lazy import lazy
 
 if TYPE_CHECKING:
-    from borderrisk.pipeline.checking import validate
+    from borderrisk.pipeline.elsewhere import scenario, score_regions
     from borderrisk.pipeline.forecasting import forecast, verify
-    from borderrisk.pipeline.jobs import evaluate, run, score, train, write_features
-    from borderrisk.pipeline.regions import score_regions
-    from borderrisk.pipeline.result import Result, open_run
-    from borderrisk.pipeline.results import (
+    from borderrisk.pipeline.result import (
         Plan,
+        Result,
         allocate_segments,
         compare_runs,
         export_cells,
+        open_run,
         top_segments,
         write_maps,
     )
-    from borderrisk.pipeline.whatif import scenario
+    from borderrisk.pipeline.run import evaluate, run, score, train, write_features
+    from borderrisk.pipeline.starting import validate
 
 _HOME = {
-    "Plan": "results",
+    "Plan": "result",
     "Result": "result",
-    "allocate_segments": "results",
-    "compare_runs": "results",
-    "evaluate": "jobs",
-    "export_cells": "results",
+    "allocate_segments": "result",
+    "compare_runs": "result",
+    "evaluate": "run",
+    "export_cells": "result",
     "forecast": "forecasting",
     "open_run": "result",
-    "run": "jobs",
-    "scenario": "whatif",
-    "score": "jobs",
-    "score_regions": "regions",
-    "top_segments": "results",
-    "train": "jobs",
-    "validate": "checking",
+    "run": "run",
+    "scenario": "elsewhere",
+    "score": "run",
+    "score_regions": "elsewhere",
+    "top_segments": "result",
+    "train": "run",
+    "validate": "starting",
     "verify": "forecasting",
-    "write_features": "jobs",
-    "write_maps": "results",
+    "write_features": "run",
+    "write_maps": "result",
 }
 
 __all__ = [

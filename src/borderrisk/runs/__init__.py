@@ -1,11 +1,17 @@
 """A run's folder, manifest, log and stage cache."""
 
 from borderrisk.runs.cache import StageCache, StageKey, StageRecord
-from borderrisk.runs.folder import RunFolder
+from borderrisk.runs.folder import RunFolder, stoppable
 from borderrisk.runs.hashing import FileHashes, code_version, package_versions, sha256_file
-from borderrisk.runs.identity import find_run, new_run_id
-from borderrisk.runs.log import LOG, run_log
-from borderrisk.runs.manifest import Manifest, file_facts, project_folder, shown_path
+from borderrisk.runs.manifest import (
+    Manifest,
+    file_facts,
+    find_run,
+    new_run_id,
+    project_folder,
+    shown_path,
+)
+from borderrisk.runs.runlog import LOG, run_log
 
 __all__ = [
     "LOG",
@@ -24,4 +30,5 @@ __all__ = [
     "run_log",
     "sha256_file",
     "shown_path",
+    "stoppable",
 ]

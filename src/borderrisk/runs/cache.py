@@ -60,7 +60,7 @@ class StageKey:
         """SHA-256 of everything, installed package versions included."""
         parts = {
             "name": self.name,
-            "code": code_version(*self.code),
+            "code": code_version(self.code),
             "config": self.config,
             "upstream": [key.digest for key in self.upstream],
             "inputs": dict(self.inputs),

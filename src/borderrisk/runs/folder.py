@@ -6,17 +6,27 @@ import errno
 import logging
 import os
 import shutil
+import signal
+import threading
 import uuid
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
+from typing import NoReturn
 
 from borderrisk.errors import BorderRiskError, OutputError
-from borderrisk.runs.identity import MANIFEST
-from borderrisk.runs.interrupt import stoppable
-from borderrisk.runs.lock import FolderLock, abandoned
+from borderrisk.runs.manifest import MANIFEST
+
+try:
+    import fcntl
+except ImportError:  # not POSIX: a folder in use cannot be told from an abandoned one
+    fcntl = None  # type: ignore[assignment]
 
 log = logging.getLogger(__name__)
+
+_LOCK = ".in-use"
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _SUFFIX = ".partial"
@@ -76,7 +86,7 @@ class RunFolder:
             except OSError as error:
                 raise _not_writable(self.final, error) from error
             stack.callback(shutil.rmtree, self.path, ignore_errors=True)
-            self._lock = FolderLock(self.path)
+            self._lock = _Lock(self.path)
             self._stack = stack.pop_all()
         _sweep(self.final.parent)
         return self
@@ -157,7 +167,7 @@ def _sibling(final: Path) -> Path:
 def _sweep(parent: Path) -> None:
     """Remove what runs that were killed have left."""
     for path in parent.glob(f".*{_SUFFIX}"):
-        if path.is_dir() and abandoned(path):
+        if path.is_dir() and _abandoned(path):
             shutil.rmtree(path, ignore_errors=True)
             log.info("removed the remains of an interrupted run, %s", path.name)
 
@@ -184,3 +194,56 @@ def _free_bytes(folder: Path) -> float:
         return shutil.disk_usage(folder).free
     except OSError:
         return float("inf")
+
+
+class _Lock:
+    """A lock inside a folder that the system releases when the process ends, however it ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / _LOCK
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        if fcntl is not None:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def release(self) -> None:
+        """Give the folder up and remove the mark."""
+        self._path.unlink(missing_ok=True)
+        os.close(self._file)
+
+
+def _abandoned(folder: Path) -> bool:
+    """Whether the process that marked a folder is gone; False where that cannot be told."""
+    if fcntl is None:
+        return False
+    try:
+        file = os.open(folder / _LOCK, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(file)
+    return True
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Raise ``SystemExit(128 + signal)`` in the body when the process is told to end.
+
+    Works in the main thread only; elsewhere signals keep their meaning.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, _stop) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)

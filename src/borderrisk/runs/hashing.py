@@ -9,6 +9,7 @@ import os
 import re
 import time
 import uuid
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -68,25 +69,29 @@ def _read_json(path: Path | None) -> dict[str, str]:
     return known if isinstance(known, dict) else {}
 
 
-@lru_cache
-def code_version(*modules: str) -> str:
-    """SHA-256 of the source of modules and packages (with all they contain).
+def code_version(packages: Iterable[str]) -> str:
+    """SHA-256 of the source of packages and modules.
 
     Parameters
     ----------
-    *modules : str
-        Dotted names, such as ``"borderrisk.features"``.
+    packages : iterable of str
+        Dotted names, in any order: the layer that a stage runs and every layer below it. A package
+        counts with all it contains.
     """
+    sources = {name: _source(name) for name in packages}
+    return hashlib.sha256(json.dumps(sources, sort_keys=True).encode()).hexdigest()
+
+
+def _source(name: str) -> str:
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"no source of {name!r}", name=name)
+    origin = Path(spec.origin)
+    package = bool(spec.submodule_search_locations)
     digest = hashlib.sha256()
-    for name in sorted(set(modules)):
-        spec = importlib.util.find_spec(name)
-        if spec is None or spec.origin is None:
-            raise ModuleNotFoundError(f"no source of {name!r}", name=name)
-        origin = Path(spec.origin)
-        package = bool(spec.submodule_search_locations)
-        for path in sorted(origin.parent.rglob("*.py")) if package else [origin]:
-            digest.update(f"{name}/{path.relative_to(origin.parent).as_posix()}\0".encode())
-            digest.update(path.read_bytes() + b"\0")
+    for path in sorted(origin.parent.rglob("*.py")) if package else [origin]:
+        digest.update(f"{path.relative_to(origin.parent).as_posix()}\0".encode())
+        digest.update(path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 from borderrisk.compute import available_workers
 from borderrisk.features.catalogue import annotate
 from borderrisk.features.terrain._checks import check_coverage, check_range, refuse_empty
-from borderrisk.features.terrain._pass import Plan, sum_apart, sum_rows
+from borderrisk.features.terrain._pass import Plan, sum_rows
 from borderrisk.features.terrain._raster import ElevationArray, RasterWindow
 from borderrisk.features.terrain._sums import Sums
 from borderrisk.grid import Grid
@@ -25,7 +25,6 @@ def terrain_features(
     tpi_radii_km: Sequence[float] = (10, 50),
     threads: int | None = None,
     window_rows: int | None = None,
-    scheduler: str = "threads",
     needed: np.ndarray | None = None,
 ) -> xr.Dataset:
     """Terrain features of every cell.
@@ -51,10 +50,6 @@ def terrain_features(
     window_rows : int, optional
         Rows of the raster held at a time; some million pixels by default. Results do not
         depend on it.
-    scheduler : str
-        ``threads`` reads and computes here; ``processes`` or the address of a Dask scheduler
-        share bands of rows out (see :func:`borderrisk.compute.map_parallel`), with the same
-        result. Files must then have the same path everywhere.
     needed : ndarray of bool, shape (rows, columns), optional
         Cells that the raster must reach; without it, cells beyond its edge are only warned of.
 
@@ -71,11 +66,8 @@ def terrain_features(
     """
     plan = Plan.of(source, grid)
     threads = threads or available_workers()
-    if scheduler == "threads":
-        rows, box = plan.pixels.shape[0], (0, 0, *grid.shape)
-        sums = sum_rows(plan, 0, rows, box, threads=threads, window_rows=window_rows)
-    else:
-        sums = sum_apart(plan, scheduler, threads)
+    rows, box = plan.pixels.shape[0], (0, 0, *grid.shape)
+    sums = sum_rows(plan, 0, rows, box, threads=threads, window_rows=window_rows)
     refuse_empty(source, sums.acc[:, 0])
     ds = _dataset(plan, sums, tpi_radii_km)
     check_coverage(source, grid, ds["elevation_mean"].values, needed)

@@ -90,16 +90,6 @@ class PixelMap:
         u, v = self.exact(rows * self.step, self._control_cols)
         return u, v, int(rows[0])
 
-    def cells_under(self, first: int, last: int) -> tuple[slice, slice]:
-        """Rows and columns of the grid around the pixel rows ``first`` to ``last``; maybe empty."""
-        u, v, _ = self.control(first, last)
-        ends = []
-        for values, size in ((v, self.grid.shape[0]), (u, self.grid.shape[1])):
-            known = values[np.isfinite(values)]
-            low, high = (known.min(), known.max()) if known.size else (0, 0)
-            ends.append(slice(*np.clip([np.floor(low), np.ceil(high)], 0, size).astype(int)))
-        return ends[0], ends[1]
-
     @cached_property
     def cells_per_pixel(self) -> float:
         """Edge of a pixel in cells, the larger of both axes, mid window."""

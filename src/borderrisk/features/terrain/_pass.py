@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeVar
 
 import numpy as np
 from affine import Affine
 
-from borderrisk.compute import map_parallel
 from borderrisk.features.terrain._checks import refuse_elsewhere
 from borderrisk.features.terrain._geometry import PixelMap, window_over
 from borderrisk.features.terrain._raster import RasterWindow
@@ -76,30 +74,6 @@ class Plan:
         block = int(getattr(self.source, "block_rows", 256))
         wanted = _STRIP_PIXELS // max(self.pixels.shape[1], 1)
         return block * max(1, wanted // block)
-
-
-def sum_apart(plan: Plan, scheduler: str, workers: int | None) -> Sums:
-    """Sum the whole window in bands of rows, wherever the scheduler runs them.
-
-    Equal to the sums made in one go, to the last bit.
-    """
-    height = 4 * plan.strip_rows(None)
-    last = plan.pixels.shape[0]
-    bands = [(row, min(row + height, last)) for row in range(0, last, height)]
-    total = Sums.empty((0, 0, *plan.grid.shape), plan.layout)
-    work = partial(_sum_band, plan.source, plan.grid)
-    for part in map_parallel(work, bands, scheduler=scheduler, workers=workers):
-        if part is not None:
-            total.add(part)
-    return total
-
-
-def _sum_band(source: RasterWindow, grid: Grid, band: tuple[int, int]) -> Sums | None:
-    """Sum a band of rows into the cells that it touches; None if it touches none."""
-    plan = Plan.of(source, grid)
-    rows, cols = plan.pixels.cells_under(*band)
-    box = (rows.start, cols.start, rows.stop - rows.start, cols.stop - cols.start)
-    return sum_rows(plan, *band, box) if min(box[2:]) > 0 else None
 
 
 def sum_rows(

@@ -76,18 +76,6 @@ class Sums:
         hist: np.ndarray = np.zeros((cells, layout.bins), layout.dtype)
         return cls(box, np.zeros((cells, 12), np.int64), ext, hist)
 
-    def add(self, part: Sums) -> None:
-        """Add the sums of a smaller box; the order of such calls does not matter."""
-        row, col, rows, cols = part.box
-        r, c = row - self.box[0], col - self.box[1]
-        here = (slice(r, r + rows), slice(c, c + cols))
-        shape, own = (rows, cols, -1), (self.box[2], self.box[3], -1)
-        self.acc.reshape(own)[here] += part.acc.reshape(shape)
-        self.hist.reshape(own)[here] += part.hist.reshape(shape)
-        ext, other = self.ext.reshape(own)[here], part.ext.reshape(shape)
-        np.minimum(ext[..., 0], other[..., 0], out=ext[..., 0])
-        np.maximum(ext[..., 1], other[..., 1], out=ext[..., 1])
-
     def total(self, column: int, layout: Layout) -> np.ndarray:
         """One sum as float64, shape (cells,)."""
         return self.acc[:, column] / layout.scales[column]

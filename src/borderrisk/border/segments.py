@@ -1,0 +1,228 @@
+"""Border segments: stretches of the line, and the cells reached through each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+import xarray as xr
+from pyproj import CRS, Geod
+from scipy.sparse import coo_matrix, csr_matrix
+from shapely.geometry import LineString, MultiLineString
+from shapely.geometry.base import BaseGeometry
+from shapely.ops import linemerge, substring
+
+from borderrisk.errors import ConfigError
+from borderrisk.features.travel import Travel
+from borderrisk.grid import Grid
+
+SEGMENT_KM = 10.0
+
+
+@dataclass(frozen=True)
+class Border:
+    """Segments of the border and the ways through it.
+
+    Attributes
+    ----------
+    segments : geopandas.GeoDataFrame
+        From :func:`cut_border`.
+    attribution : csr_matrix, shape (grid cells, segments)
+        Share of each cell that is reached most quickly through each segment.
+    crossings : ndarray, shape (segments,), or None
+        Share of the randomised routes that cross each segment.
+    slack : xarray.Dataset
+        ``slack_<target>`` and ``route_density`` on the grid, as far as they were computed.
+    layers : dict of geopandas.GeoDataFrame
+        ``corridors`` and ``routes``, where computed.
+    """
+
+    segments: gpd.GeoDataFrame
+    attribution: csr_matrix
+    crossings: np.ndarray | None
+    slack: xr.Dataset
+    layers: dict[str, gpd.GeoDataFrame] = field(default_factory=dict)
+
+
+def cut_border(
+    borders: gpd.GeoDataFrame, crs: CRS, segment_km: float = SEGMENT_KM
+) -> gpd.GeoDataFrame:
+    """Cut border lines into stretches of equal length.
+
+    Each continuous line of a pair begins at its northern end and is cut into the number of equal
+    pieces that comes nearest to ``segment_km``; pieces are numbered from north to south. The same
+    lines and length always give the same ids.
+
+    Parameters
+    ----------
+    borders : geopandas.GeoDataFrame
+        WGS84, with ``pair`` and lines.
+    crs : pyproj.CRS
+        Projection of the grid, in which lengths are equalised.
+    segment_km : float
+        Wanted length.
+
+    Returns
+    -------
+    geopandas.GeoDataFrame
+        WGS84: ``segment_id`` (``IRN-AFG-012``), ``pair``, ``from_km``, ``to_km`` (along the pair,
+        on the ellipsoid), ``length_km``, ``geometry``.
+
+    Raises
+    ------
+    ConfigError
+        If the length is not positive or exceeds the whole border.
+    """
+    if not (np.isfinite(segment_km) and segment_km > 0):
+        raise ConfigError(f"segment_km must be a positive length (got {segment_km:g}).")
+    pairs = {
+        str(pair): shapely.union_all(np.asarray(group.geometry.to_crs(crs)))
+        for pair, group in borders.groupby("pair", sort=False)
+    }
+    total = sum(line.length for line in pairs.values()) / 1000
+    if segment_km > total:
+        raise ConfigError(
+            f"segment_km ({segment_km:g}) is longer than the whole border ({total:,.0f} km); "
+            "give a smaller length."
+        )
+    frames = [_cut_pair(pair, line, crs, segment_km) for pair, line in pairs.items()]
+    return gpd.GeoDataFrame(pd.concat(frames, ignore_index=True), crs=4326)
+
+
+def _cut_pair(pair: str, line: BaseGeometry, crs: CRS, segment_km: float) -> gpd.GeoDataFrame:
+    pieces = [
+        piece
+        for part in sorted(map(_from_north, _joined(line)), key=lambda p: -p.coords[0][1])
+        for piece in _equal_pieces(part, segment_km)
+    ]
+    lonlat = gpd.GeoSeries(pieces, crs=crs).to_crs(4326)
+    geod = Geod(ellps="WGS84")
+    length = np.array([geod.geometry_length(g) / 1000 for g in lonlat])
+    end = np.cumsum(length)
+    digits = max(3, len(str(len(pieces))))
+    return gpd.GeoDataFrame(
+        {
+            "segment_id": [f"{pair}-{i:0{digits}d}" for i in range(1, len(pieces) + 1)],
+            "pair": pair,
+            "from_km": end - length,
+            "to_km": end,
+            "length_km": length,
+        },
+        geometry=lonlat,
+    )
+
+
+def _joined(line: BaseGeometry) -> list[LineString]:
+    """Continuous lines, each as long as the parts allow."""
+    merged = linemerge(line) if isinstance(line, MultiLineString) else line
+    return [part for part in shapely.get_parts(merged) if part.length > 0]
+
+
+def _from_north(line: LineString) -> LineString:
+    """Return the line so that it begins at its northern (then western) end."""
+    first, last = line.coords[0], line.coords[-1]
+    starts_north = (first[1], -first[0]) >= (last[1], -last[0])
+    return line if starts_north else shapely.reverse(line)
+
+
+def _equal_pieces(line: LineString, segment_km: float) -> list[BaseGeometry]:
+    n = max(1, round(line.length / 1000 / segment_km))
+    cuts = np.linspace(0, line.length, n + 1)
+    return [substring(line, a, b) for a, b in pairwise(cuts)]
+
+
+def nearest_segment(
+    segments: gpd.GeoDataFrame, grid: Grid, x: np.ndarray, y: np.ndarray
+) -> np.ndarray:
+    """Position of the segment nearest to each point (grid metres)."""
+    tree = shapely.STRtree(np.asarray(segments.geometry.to_crs(grid.crs), dtype=object))
+    return np.asarray(tree.nearest(shapely.points(x, y)), dtype=np.int64)
+
+
+def attribute_cells(
+    grid: Grid, segments: gpd.GeoDataFrame, through_border: Travel, fine: Grid
+) -> csr_matrix:
+    """Share of each cell that is reached most quickly through each segment.
+
+    The quickest segment takes all of a fine cell, however close the next one comes: neighbouring
+    segments can differ much, a good crossing drains what lies behind it. Of ways that take the
+    same time the one found first counts (that of the neighbour named first, and of the source
+    nearest to it), so that the same inputs always give the same shares. A border cell between two
+    segments belongs to the nearer one.
+
+    Parameters
+    ----------
+    grid : Grid
+        The analysis grid.
+    segments : geopandas.GeoDataFrame
+        From :func:`cut_border`.
+    through_border : Travel
+        Solve on ``fine`` whose sources lie on the border, started with the hours it takes from the
+        far side to there (:attr:`borderrisk.features.travel.Solves.far`).
+    fine : Grid
+        Refinement of ``grid``.
+
+    Returns
+    -------
+    scipy.sparse.csr_matrix, shape (rows * columns, segments)
+        Rows sum to 1, so whatever is summed over the cells is the same summed over the segments.
+        A cell that no path reaches belongs to the nearest segment.
+    """
+    label = _border_labels(segments, through_border, fine)
+    factor = fine.shape[0] // grid.shape[0]
+    row, col = np.nonzero(label >= 0)
+    cell = (row // factor) * grid.shape[1] + col // factor
+    shape = (grid.size, len(segments))
+    counts = coo_matrix((np.ones(len(cell)), (cell, label[row, col])), shape=shape).tocsr()
+    lost = np.flatnonzero(np.asarray(counts.sum(axis=1)).ravel() == 0)
+    x, y = (axis.ravel()[lost] for axis in grid.centres())
+    nearest = nearest_segment(segments, grid, x, y)
+    counts = (counts + coo_matrix((np.ones(len(lost)), (lost, nearest)), shape=shape)).tocsr()
+    return csr_matrix(counts.multiply(1 / counts.sum(axis=1)))
+
+
+def _border_labels(segments: gpd.GeoDataFrame, travel: Travel, fine: Grid) -> np.ndarray:
+    """Segment through which each fine cell is reached; −1 where no path leads."""
+    sources = travel.is_source
+    row, col = np.nonzero(sources)
+    start = np.full(fine.shape, -1, np.int32)
+    start[row, col] = nearest_segment(segments, fine, fine.x[col], fine.y[row])
+    return travel.labels(start)
+
+
+def route_crossings(
+    segments: gpd.GeoDataFrame, grid: Grid, x: np.ndarray, y: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
+    """Share of routes that cross each segment.
+
+    Parameters
+    ----------
+    segments : geopandas.GeoDataFrame
+        From :func:`cut_border`.
+    grid : Grid
+        The analysis grid.
+    x, y, weight : ndarray, shape (routes,)
+        Where each route crosses the border (grid metres), and how much it counts.
+
+    Returns
+    -------
+    ndarray, shape (segments,)
+        Sums to 1, or 0 without routes.
+    """
+    if not len(x):
+        return np.zeros(len(segments))
+    found = nearest_segment(segments, grid, np.asarray(x), np.asarray(y))
+    share = np.bincount(found, weights=weight, minlength=len(segments))
+    return np.asarray(share / share.sum())
+
+
+def attribute_nearest(grid: Grid, segments: gpd.GeoDataFrame) -> csr_matrix:
+    """Attribute whole cells to the nearest segment, where no travel time is computed."""
+    x, y = (axis.ravel() for axis in grid.centres())
+    nearest = nearest_segment(segments, grid, x, y)
+    ones = np.ones(grid.size)
+    return csr_matrix((ones, (np.arange(grid.size), nearest)), (grid.size, len(segments)))

@@ -1,0 +1,243 @@
+"""The whole config, and what can be done with it once it is loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field, PrivateAttr
+
+from borderrisk.config.base import PathRole, Section, Slug, absolute, merge_patch
+from borderrisk.config.sections import (
+    ComputeConfig,
+    CorridorsConfig,
+    DataConfig,
+    EvaluationConfig,
+    FeaturesConfig,
+    FocusConfig,
+    GridConfig,
+    ModelConfig,
+    OutputsConfig,
+    ScenarioConfig,
+    SegmentsConfig,
+    StudyAreaConfig,
+    TrainConfig,
+    UncertaintyConfig,
+)
+from borderrisk.config.yamltext import write_yaml
+from borderrisk.errors import ConfigError
+
+_NO_EFFECT_ON_RESULTS = (("compute",), ("outputs", "folder"))
+
+# Validated anew in each config, because the default paths start at its folder.
+_EMPTY: Any = dict
+
+
+class Config(Section):
+    """Everything a run needs to know.
+
+    Made with :func:`borderrisk.config.load_config`; immutable. Paths are absolute.
+    """
+
+    name: Slug = Field(description="Name of the config; runs are kept in a folder of this name.")
+    title: str = Field(default="", description="Title of the maps and report, English.")
+    title_fa: str = Field(default="", description="Title of the maps and report, Persian.")
+    study_area: StudyAreaConfig = Field(description="Where risk is scored.")
+    grid: GridConfig = Field(default=GridConfig(), description="The analysis grid.")
+    focus: dict[Slug, FocusConfig] = Field(
+        default_factory=dict, description="Named windows with a map and export of their own."
+    )
+    data: DataConfig = Field(description="Input files.")
+    features: FeaturesConfig = Field(
+        default=FeaturesConfig(), description="What is computed for each cell."
+    )
+    train: TrainConfig = Field(default=TrainConfig(), description="Training area and period.")
+    model: ModelConfig = Field(default=ModelConfig(), description="The estimator.")
+    uncertainty: UncertaintyConfig = Field(default=UncertaintyConfig(), description="Intervals.")
+    evaluation: EvaluationConfig = Field(
+        default=EvaluationConfig(), description="Tests on unseen incidents."
+    )
+    corridors: CorridorsConfig = Field(default=CorridorsConfig(), description="Corridors inland.")
+    segments: SegmentsConfig = Field(default=SegmentsConfig(), description="Border segments.")
+    scenarios: dict[Slug, ScenarioConfig] = Field(
+        default_factory=dict, description="Named what-if variants of this config."
+    )
+    outputs: OutputsConfig = Field(default_factory=_EMPTY, description="What a run writes.")
+    compute: ComputeConfig = Field(default_factory=_EMPTY, description="Where the work runs.")
+    seed: int = Field(default=20240103, ge=0, description="Seed of all random numbers.")
+
+    _folder: Path = PrivateAttr(default_factory=Path.cwd)
+
+    @classmethod
+    def from_data(cls, data: dict[str, Any], folder: Path) -> Config:
+        """Validate plain data; relative paths start at ``folder``.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            With every problem found.
+        """
+        config = cls.model_validate_json(json.dumps(data), context={"folder": folder})
+        config._folder = folder.absolute()
+        return config
+
+    @property
+    def folder(self) -> Path:
+        """Folder that relative paths start at: the one of the config file."""
+        return self._folder
+
+    def to_data(self, relative_to: Path | None = None) -> dict[str, Any]:
+        """Return plain JSON-ready data, paths relative to a folder (default: the config's)."""
+        data = self.model_dump(mode="json")
+        return relative_paths(data, self.folder, relative_to or self.folder)
+
+    def dump_yaml(self, relative_to: Path | None = None) -> str:
+        """Return the complete config as YAML that loads back to an equal config.
+
+        Parameters
+        ----------
+        relative_to : Path, optional
+            Folder in which the text will be kept; default: the folder of the config file.
+        """
+        return write_yaml(self.to_data(relative_to))
+
+    def part(self, *keys: str) -> str:
+        """Return canonical JSON of some parts, for cache keys.
+
+        Parameters
+        ----------
+        *keys : str
+            Dotted keys such as ``"model"`` or ``"features.travel"``; none: everything.
+
+        Raises
+        ------
+        KeyError
+            If there is no such key.
+        """
+        data = self.to_data()
+        parts = {key: _pick(data, key) for key in keys} if keys else data
+        return json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    def value(self, key: str) -> Any:
+        """Return JSON-ready data of a dotted key; a path is null, as its files speak for it.
+
+        Raises
+        ------
+        KeyError
+            If there is no such key.
+        """
+        return _pick(_without_paths(self.model_dump(mode="json")), key)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of everything that can change a result; the same on every machine."""
+        data = json.loads(self.part())
+        for *parents, last in _NO_EFFECT_ON_RESULTS:
+            place = data
+            for key in parents:
+                place = place[key]
+            del place[last]
+        text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def with_scenario(self, name: str) -> Config:
+        """Return the config with the changes of a scenario applied.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such scenario.
+        """
+        if name not in self.scenarios:
+            choices = ", ".join(self.scenarios) or "none are defined"
+            raise ConfigError(f"scenarios: there is no scenario {name!r} (choices: {choices})")
+        return self.with_changes(self.scenarios[name].changes)
+
+    def with_changes(self, changes: dict[str, Any]) -> Config:
+        """Return the config with a partial config laid over it (RFC 7396)."""
+        return Config.from_data(merge_patch(self.model_dump(mode="json"), changes), self.folder)
+
+
+def _pick(data: dict[str, Any], key: str) -> Any:
+    value: Any = data
+    for name in key.split("."):
+        value = value[name]
+    return value
+
+
+def _without_paths(value: Any, key: tuple[str, ...] = ()) -> Any:
+    if key in PATH_KEYS:
+        return None
+    if isinstance(value, dict):
+        return {name: _without_paths(item, (*key, name)) for name, item in value.items()}
+    return value
+
+
+def mapped_focus(config: Any) -> dict[str, FocusConfig]:
+    """Return the focus windows that a run maps and exports, in the order asked for."""
+    names = config.focus if config.outputs.focus is None else config.outputs.focus
+    return {name: config.focus[name] for name in names}
+
+
+Key = tuple[str, ...]
+
+
+def _path_keys(section: type[BaseModel], prefix: Key) -> Iterator[tuple[Key, PathRole]]:
+    for name, field in section.model_fields.items():
+        for role in _roles(field):
+            yield (*prefix, name), role
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _path_keys(field.annotation, (*prefix, name))
+
+
+def _roles(field: Any) -> list[PathRole]:
+    inner = getattr(field.annotation, "__args__", ())
+    metadata = [*field.metadata, *(m for arg in inner for m in getattr(arg, "__metadata__", ()))]
+    return [item for item in metadata if isinstance(item, PathRole)]
+
+
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "data": DataConfig,
+    "features": FeaturesConfig,
+    "segments": SegmentsConfig,
+    "outputs": OutputsConfig,
+    "compute": ComputeConfig,
+}
+PATH_KEYS: dict[Key, PathRole] = {
+    key: role for name, section in _SECTIONS.items() for key, role in _path_keys(section, (name,))
+}
+
+
+def map_paths(data: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    """Return plain config data with every path changed, those of scenarios included."""
+    changed = _map(data, (), change)
+    for scenario in (changed.get("scenarios") or {}).values():
+        scenario["changes"] = _map(scenario["changes"], (), change)
+    return changed
+
+
+def _map(value: Any, key: Key, change: Callable[[str], str]) -> Any:
+    if isinstance(value, dict):
+        return {name: _map(item, (*key, name), change) for name, item in value.items()}
+    if key not in PATH_KEYS:
+        return value
+    if isinstance(value, list):
+        return [change(item) for item in value]
+    return change(value) if isinstance(value, str) else value
+
+
+def relative_paths(data: dict[str, Any], folder: Path, relative_to: Path) -> dict[str, Any]:
+    """Return plain config data whose paths, seen from ``folder`` so far, start elsewhere."""
+
+    def change(text: str) -> str:
+        path = absolute(Path(text), folder)
+        try:
+            return Path(os.path.relpath(path, relative_to.absolute())).as_posix()
+        except ValueError:  # another drive
+            return path.as_posix()
+
+    return map_paths(data, change)

@@ -1,0 +1,347 @@
+"""Prospective test: forecasts from yearly origins, each made from its own past only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix, diags_array
+from scipy.spatial import cKDTree
+
+from borderrisk.border.capture import border_capture, observed_by_segment
+from borderrisk.compute import map_parallel
+from borderrisk.errors import DataError
+from borderrisk.evaluation import metrics
+from borderrisk.model import scores
+from borderrisk.model.cells import CellTable
+from borderrisk.model.chosen import facts, frozen
+from borderrisk.model.fitting import fit_spatial
+from borderrisk.model.panel import Panel
+from borderrisk.model.pooled_parts import require_past
+
+BASELINES = ("uniform", "border_distance", "kde", "persistence")
+ESTIMATORS = ("pooled", "gam", "glm", "hist_gradient_boosting", "random_forest", "history")
+SUBSETS = ("all", "repeat", "new")
+MIN_LATER = 5
+# Tuned by cross-validation over many candidates.
+COSTLY = ("gam", "hist_gradient_boosting")
+_KEPT = 6
+# A quiet end of the record is no missing data.
+GRACE = pd.Timedelta(days=60)
+# An incident counts as one of the study area if at least this much of its mass lies there.
+MIN_IN_STUDY = 0.5
+NEAR_KM = 15.0
+
+
+def role(name: str) -> str:
+    """Whether a name of a table's row is a ``baseline`` or a ``model``."""
+    return "baseline" if name in BASELINES else "model"
+
+
+@dataclass(frozen=True)
+class BorderLine:
+    """What the capture by border length needs.
+
+    Attributes
+    ----------
+    attribution : csr_matrix, shape (grid cells, segments)
+        Share of each cell that belongs to each segment.
+    length_km : ndarray, shape (segments,)
+        Length of the segments.
+    """
+
+    attribution: csr_matrix
+    length_km: np.ndarray
+
+
+@dataclass(frozen=True)
+class Later:
+    """Incidents of one horizon on the scored cells.
+
+    Attributes
+    ----------
+    mass : csr_matrix, shape (incidents, study cells)
+        Rows sum to 1.
+    new : ndarray of bool, shape (incidents,)
+        Whether no incident known at the origin lies near.
+    """
+
+    mass: csr_matrix
+    new: np.ndarray
+
+    def subset(self, name: str) -> np.ndarray:
+        """Positions of the incidents of a subset."""
+        masks = {"all": np.ones(len(self.new), bool), "repeat": ~self.new, "new": self.new}
+        return np.flatnonzero(masks[name])
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """Forecasts of all models from one origin, and what came of them.
+
+    Attributes
+    ----------
+    origin : Timestamp
+        Date of the forecast.
+    intensity : dict of str to ndarray, shape (study cells,)
+        What each model expects.
+    tests : dict of int to Later
+        What happened within each horizon.
+    near : ndarray of bool, shape (study cells,), optional
+        Repeat ground: cells with an incident known at the origin near their centre.
+    chosen : dict of str to dict
+        What each model chose by itself (:func:`borderrisk.model.chosen.facts`).
+    """
+
+    origin: pd.Timestamp
+    intensity: dict[str, np.ndarray]
+    tests: dict[int, Later]
+    near: np.ndarray | None = None
+    chosen: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def ground(self, subset: str) -> np.ndarray:
+        """Cells of all ground, of repeat ground or of new ground; none where it is not known."""
+        if subset == "all" or self.near is None:
+            return np.full(len(next(iter(self.intensity.values()))), subset == "all")
+        return self.near if subset == "repeat" else ~self.near
+
+
+def yearly_origins(first: Any, last: Any) -> list[pd.Timestamp]:
+    """Return the same day of every year from the first origin to the last."""
+    start, end = pd.Timestamp(first), pd.Timestamp(last)
+    steps = range(end.year - start.year + 1)
+    days = [start + pd.DateOffset(years=k) for k in steps]
+    return [day for day in days if day <= end]
+
+
+def check_periods(
+    panel: Panel, origins: Sequence[pd.Timestamp], horizons: Sequence[int], least: int
+) -> None:
+    """Raise if an origin knows too little or a horizon reaches past the data.
+
+    Raises
+    ------
+    DataError
+        Naming the origin or horizon and what to change.
+    """
+    for origin in origins:
+        require_past(panel, origin, least)
+    last = panel.incidents["date_end"].max()
+    for years in horizons:
+        end = max(origins) + pd.DateOffset(years=years)
+        if end > last + GRACE:
+            raise DataError(
+                f"A horizon of {years} year(s) from {max(origins):%Y-%m-%d} ends on "
+                f"{end:%Y-%m-%d}, but the last incident is dated {last:%Y-%m-%d}; set "
+                "evaluation.last_origin earlier or shorten evaluation.horizons_years."
+            )
+
+
+def later_incidents(
+    cells: CellTable, panel: Panel, origin: pd.Timestamp, years: int, near_km: float
+) -> Later:
+    """Return what was reported within a horizon, mostly inside the study area."""
+    later = panel.between(origin, origin + pd.DateOffset(years=years))
+    mass, kept = in_study(cells, later)
+    known = panel.before(origin).incidents[["x", "y"]].to_numpy()
+    return Later(mass, new_places(known, later.take(kept), near_km))
+
+
+def in_study(cells: CellTable, panel: Panel) -> tuple[csr_matrix, np.ndarray]:
+    """Return the mass on study cells of the incidents mostly there, and which those are.
+
+    Rows sum to 1.
+    """
+    mass = panel.mass[:, np.flatnonzero(cells.study)]
+    share = np.asarray(mass.sum(axis=1)).ravel()
+    kept = np.flatnonzero(share >= MIN_IN_STUDY)
+    return csr_matrix(diags_array(1 / share[kept]) @ mass[kept]), kept
+
+
+def new_places(known: np.ndarray, later: Panel, near_km: float) -> np.ndarray:
+    """Return whether each incident lies farther than ``near_km`` from all known ones (metres)."""
+    return _far(known, later.incidents[["x", "y"]].to_numpy(), near_km)
+
+
+def repeat_ground(cells: CellTable, past: Panel, near_km: float) -> np.ndarray:
+    """Return whether a known incident lies within ``near_km`` of each study cell's centre."""
+    centres = np.column_stack([axis[cells.mask][cells.study] for axis in cells.grid.centres()])
+    return ~_far(past.incidents[["x", "y"]].to_numpy(), centres, near_km)
+
+
+def _far(known: np.ndarray, points: np.ndarray, near_km: float) -> np.ndarray:
+    distance, _ = cKDTree(known).query(points)
+    return np.asarray(distance > near_km * 1000)
+
+
+def forecast_origin(
+    cells: CellTable,
+    panel: Panel,
+    origin: pd.Timestamp,
+    horizons: Sequence[int],
+    parameters: Mapping[str, Mapping[str, Any]],
+    *,
+    near_km: float,
+    seed: int,
+    cache: dict[Any, Any] | None = None,
+) -> Forecasts:
+    """Fit every model on the past of one origin.
+
+    Parameters
+    ----------
+    cells, panel
+        Cells of the domain and all incidents; the models see those before the origin only.
+    origin : Timestamp
+        Date of the forecast.
+    horizons : sequence of int
+        Years.
+    parameters : mapping of str to mapping
+        Models by name, and their parameters.
+    near_km : float
+        Distance that makes a repeat place.
+    seed : int
+        Of the estimators.
+    cache : dict, optional
+        Shares fits between origins.
+    """
+    past = panel.before(origin)
+    found, chosen = {}, {}
+    for name, given in parameters.items():
+        model = fit_spatial(name, given, cells, past, origin, seed, cache=cache)
+        found[name] = np.maximum(model.intensity(cells)[cells.study], 1e-300)
+        chosen[name] = facts(model.estimator)
+    tests = {years: later_incidents(cells, panel, origin, years, near_km) for years in horizons}
+    return Forecasts(origin, found, tests, repeat_ground(cells, past, near_km), chosen)
+
+
+def backtest(
+    cells: CellTable,
+    panel: Panel,
+    origins: Sequence[pd.Timestamp],
+    horizons: Sequence[int],
+    parameters: Mapping[str, Mapping[str, Any]],
+    *,
+    near_km: float = NEAR_KM,
+    least: int = 10,
+    seed: int = 0,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Forecasts]:
+    """Forecast from every origin.
+
+    Estimators whose own tuning is costly are tuned at every sixth origin, from what was known
+    there, and keep the choice for the five after it.
+
+    Raises
+    ------
+    DataError
+        If an origin has fewer than ``least`` earlier incidents, or a horizon passes the data.
+    """
+    check_periods(panel, origins, horizons, least)
+    cache: dict[Any, Any] = {}
+    done = 0
+    settled = _settled(cells, panel, origins, parameters, seed, workers)
+
+    def one(origin: pd.Timestamp) -> Forecasts:
+        nonlocal done
+        found = forecast_origin(
+            cells, panel, origin, horizons, settled[origin], near_km=near_km, seed=seed, cache=cache
+        )
+        done += 1
+        if progress is not None:
+            progress(done, len(origins))
+        return found
+
+    return list(map_parallel(one, origins, workers=workers))
+
+
+def _settled(
+    cells: CellTable,
+    panel: Panel,
+    origins: Sequence[pd.Timestamp],
+    parameters: Mapping[str, Mapping[str, Any]],
+    seed: int,
+    workers: int | None,
+) -> dict[pd.Timestamp, dict[str, Mapping[str, Any]]]:
+    """Parameters of every model at each origin, costly choices made at every sixth."""
+
+    def choose(origin: pd.Timestamp) -> dict[str, Mapping[str, Any]]:
+        past = panel.before(origin)
+        return {
+            name: frozen(fit_spatial(name, given, cells, past, origin, seed), given)
+            for name, given in parameters.items()
+            if name in COSTLY
+        }
+
+    heads = origins[::_KEPT]
+    chosen = map_parallel(choose, heads, workers=workers)
+    return {origin: {**parameters, **chosen[k // _KEPT]} for k, origin in enumerate(origins)}
+
+
+def origin_rows(
+    forecasts: Sequence[Forecasts], cells: CellTable, line: BorderLine | None = None
+) -> list[dict[str, Any]]:
+    """Score every model at every origin, horizon and subset."""
+    rows = []
+    for forecast in forecasts:
+        for years, test in forecast.tests.items():
+            for subset in SUBSETS:
+                index = test.subset(subset)
+                for name, intensity in forecast.intensity.items():
+                    row: dict[str, Any] = {
+                        "model": name,
+                        "role": role(name),
+                        "origin": f"{forecast.origin:%Y-%m-%d}",
+                        "horizon_years": years,
+                        "subset": subset,
+                        "incidents": len(index),
+                    }
+                    if len(index):
+                        row |= score(intensity, cells, test.mass[index], years, line)
+                    rows.append(row)
+    return rows
+
+
+def score(
+    intensity: np.ndarray,
+    cells: CellTable,
+    mass: csr_matrix,
+    years: float,
+    line: BorderLine | None = None,
+) -> dict[str, float]:
+    """Return every metric of one forecast against some incidents on the study cells."""
+    area = cells.study_area_100km2[cells.study]
+    risk = scores.risk_percentile(intensity, area)
+    chance = scores.probability(intensity, area, years * scores.DAYS_PER_YEAR)
+    happened = metrics.occurred(mass)
+    found = {"bits": float(metrics.information_gain(intensity, area, mass).mean())}
+    found["located_bits"] = float(metrics.located_gain(intensity, area, mass).mean())
+    for share in metrics.SHARES:
+        name = f"capture_{share * 100:.0f}"
+        found[name] = float(metrics.capture(intensity, area, mass, share).mean())
+    found |= {
+        "pai_10": metrics.prediction_accuracy_index(found["capture_10"], 0.1),
+        "pei_10": metrics.prediction_efficiency_index(intensity, area, mass),
+        "auc": metrics.roc_auc(intensity, area, mass),
+        "average_precision": metrics.average_precision(intensity, area, mass),
+        "boyce": metrics.boyce(risk, area, mass),
+        "brier": metrics.brier(chance, happened, area),
+        "log_score": metrics.log_score(chance, happened, area),
+    }
+    if line is not None:
+        found["border_capture_10"] = _border_capture(intensity * area, cells, mass, line)
+    return found
+
+
+def _border_capture(
+    expected: np.ndarray, cells: CellTable, mass: csr_matrix, line: BorderLine
+) -> float:
+    """Share of the incidents behind the tenth of the border that is watched first."""
+    rows = np.flatnonzero(cells.mask.ravel())[cells.study]
+    attribution = line.attribution[rows]
+    rate = np.asarray(attribution.T @ expected).ravel() / line.length_km
+    observed = observed_by_segment(attribution, np.asarray(mass.sum(axis=0)).ravel())
+    return border_capture(rate, line.length_km, observed, 0.1)

@@ -1,0 +1,321 @@
+"""Scores a frozen forecast against what was reported since."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix
+
+from borderrisk.errors import DataError
+from borderrisk.evaluation import metrics as measures
+from borderrisk.evaluation.backtest import NEAR_KM, SUBSETS, in_study, new_places, score
+from borderrisk.model.forecast import Forecast
+from borderrisk.model.panel import Panel
+from borderrisk.model.scores import DAYS_PER_YEAR
+
+FORECAST = "forecast"
+LOW_CLASSES = (1, 2)
+SCORED = "scored"
+_FATES = {
+    "outside": "outside the study area",
+    "at_origin": "with a period that begins before the origin",
+    "after": "not wholly before the end of the horizon",
+    "rejected": "rejected by the reader or its filters",
+}
+_LISTED = 10
+Metric = Callable[[np.ndarray, np.ndarray, csr_matrix], float]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """How a forecast did.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row per subset (``all``; ``repeat`` and ``new`` places if the forecast knows its past)
+        and model (the forecast, then its baselines): ``model, role, subset, incidents``, metrics.
+    gain : dict
+        Bits per incident over the best baseline: ``baseline, bits, low, high`` (90 % interval);
+        empty without baselines.
+    capture_curve : dict
+        Per model ``area_share`` and ``captured``.
+    calibration : list of dict
+        Expected and observed incidents per risk class.
+    missed : pandas.DataFrame
+        Incidents that fell in class 1-2 cells: ``incident_id, date, date_end, radius_km, kind,
+        cell_id, risk_class`` (of the cell with the reported point; missing outside the study area)
+        and ``low_share`` (part of the incident's mass in class 1-2 cells).
+    counts : dict
+        What became of the incidents: ``given, scored, outside, at_origin, after, rejected``.
+    left_out : pandas.DataFrame
+        ``incident_id, reason`` of the incidents that were not scored.
+    notes : list of str
+        The same, and all else that a reader must know, as sentences.
+    """
+
+    table: pd.DataFrame
+    gain: dict[str, Any]
+    capture_curve: dict[str, dict[str, list[float]]]
+    calibration: list[dict[str, float]]
+    missed: pd.DataFrame
+    counts: dict[str, int]
+    left_out: pd.DataFrame
+    notes: list[str]
+
+
+def verify(
+    forecast: Forecast,
+    panel: Panel,
+    metrics: Mapping[str, Metric] | None = None,
+    *,
+    rejected: int = 0,
+) -> Verification:
+    """Score the forecast and its baselines on the incidents of its horizon.
+
+    Incidents whose reported period is not wholly within the horizon are left out and counted: those
+    after its end, and those whose period begins before the origin and ends after it.
+
+    Parameters
+    ----------
+    forecast : Forecast
+        From :func:`borderrisk.model.forecast.open_forecast`, which checks its hashes.
+    panel : Panel
+        New incidents on ``forecast.grid``, spread over ``forecast.domain``.
+    metrics : mapping of str to callable, optional
+        ``f(intensity, area, mass) -> float`` for the columns of the table, with the study cells'
+        intensities and areas (100 km²) and the incidents' mass on them (rows sum to 1). By default
+        all of :func:`borderrisk.evaluation.backtest.score`.
+    rejected : int
+        Rows of the file that are no part of the panel, to be counted among those given.
+
+    Raises
+    ------
+    DataError
+        If an incident is dated before the origin (all are listed), the panel is on another grid, or
+        no incident of the horizon lies in the study area.
+    """
+    check_dates(panel.incidents, forecast)
+    mass, later, fates = _on_study_cells(forecast, panel)
+    counts = _counts(panel, fates, rejected)
+    _check_scored(forecast, counts)
+    intensity = _intensities(forecast)
+    table = _table(forecast, intensity, mass, _subsets(forecast, later), metrics)
+    return Verification(
+        table=table,
+        gain=_gain(forecast, intensity, mass),
+        capture_curve=_curves(forecast, intensity, mass),
+        calibration=_calibration(forecast, mass),
+        missed=_missed(forecast, later, mass),
+        counts=counts,
+        left_out=_left_out(panel, fates),
+        notes=_notes(forecast, panel, counts),
+    )
+
+
+def check_dates(incidents: pd.DataFrame, forecast: Forecast) -> None:
+    """Refuse incidents that were over before the origin: the forecast may have learned from them.
+
+    Parameters
+    ----------
+    incidents : DataFrame
+        ``incident_id, date, date_end``: the whole table, before any is left out for its place.
+    forecast : Forecast
+        With the origin.
+
+    Raises
+    ------
+    DataError
+        With the ids and dates of the incidents.
+    """
+    early = incidents[incidents["date_end"] < forecast.origin]
+    if early.empty:
+        return
+    shown = [
+        f"{name} ({day:%Y-%m-%d})"
+        for name, day in zip(early["incident_id"], early["date"], strict=True)
+    ][:_LISTED]
+    more = f" and {len(early) - _LISTED} more" if len(early) > _LISTED else ""
+    raise DataError(
+        f"{len(early)} incident(s) are dated before the forecast's origin "
+        f"{forecast.origin:%Y-%m-%d}: {', '.join(shown)}{more}. A forecast is only verified with "
+        "what happened since; remove them from the file."
+    )
+
+
+def _on_study_cells(forecast: Forecast, panel: Panel) -> tuple[csr_matrix, Panel, np.ndarray]:
+    """Mass of the incidents of the horizon that lie in the study area, and what became of all."""
+    if panel.grid != forecast.grid or not np.array_equal(panel.domain_mask, forecast.table.mask):
+        raise DataError(
+            "The incidents are spread over other cells than the forecast's; build the panel with "
+            "the grid and domain of the forecast."
+        )
+    first, last = panel.incidents["date"], panel.incidents["date_end"]
+    within = np.flatnonzero((first >= forecast.origin) & (last < forecast.end))
+    inside = panel.take(within)
+    mass, kept = in_study(forecast.table, inside)
+    fates = np.where(first < forecast.origin, "at_origin", "after").astype(object)
+    fates[within] = "outside"
+    fates[within[kept]] = SCORED
+    return mass, inside.take(kept), fates
+
+
+def _counts(panel: Panel, fates: np.ndarray, rejected: int) -> dict[str, int]:
+    found = {name: int((fates == name).sum()) for name in (SCORED, *_FATES)}
+    found["outside"] += len(panel.rejected)
+    found["rejected"] = rejected
+    return {"given": len(panel) + len(panel.rejected) + rejected, **found}
+
+
+def _check_scored(forecast: Forecast, counts: Mapping[str, int]) -> None:
+    if not counts[SCORED]:
+        raise DataError(
+            f"No incident is dated from {forecast.origin:%Y-%m-%d} to {forecast.last_day:%Y-%m-%d} "
+            f"and lies inside the study area (of {counts['given']}: {_fates(counts)}); there is "
+            "nothing to verify the forecast with."
+        )
+
+
+def _left_out(panel: Panel, fates: np.ndarray) -> pd.DataFrame:
+    """Incidents that were not scored, those that could not be placed last."""
+    out = fates != SCORED
+    found = pd.DataFrame(
+        {
+            "incident_id": panel.incidents["incident_id"].to_numpy(str)[out],
+            "reason": [_FATES[fate] for fate in fates[out]],
+        }
+    )
+    parts = [part for part in (found, panel.rejected) if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else found
+
+
+def _intensities(forecast: Forecast) -> dict[str, np.ndarray]:
+    study = forecast.cells[forecast.table.study]
+    columns = {FORECAST: "intensity"} | {name: name for name in forecast.baselines}
+    return {model: study[name].to_numpy(float) for model, name in columns.items()}
+
+
+def _area(forecast: Forecast) -> np.ndarray:
+    return forecast.table.study_area_100km2[forecast.table.study]
+
+
+def _subsets(forecast: Forecast, later: Panel) -> dict[str, np.ndarray]:
+    """Positions of all incidents, and of those at repeat and at new places."""
+    everything = np.arange(len(later))
+    if forecast.past is None or forecast.past.empty:
+        return {SUBSETS[0]: everything}
+    new = new_places(forecast.past.to_numpy(), later, NEAR_KM)
+    return dict(zip(SUBSETS, (everything, everything[~new], everything[new]), strict=True))
+
+
+def _table(
+    forecast: Forecast,
+    intensity: Mapping[str, np.ndarray],
+    mass: csr_matrix,
+    subsets: Mapping[str, np.ndarray],
+    metrics: Mapping[str, Metric] | None,
+) -> pd.DataFrame:
+    rows = []
+    for subset, index in subsets.items():
+        for model, values in intensity.items():
+            role = "model" if model == FORECAST else "baseline"
+            row = {"model": model, "role": role, "subset": subset, "incidents": len(index)}
+            if len(index):
+                row |= _scored(forecast, values, mass[index], metrics)
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _scored(
+    forecast: Forecast,
+    values: np.ndarray,
+    mass: csr_matrix,
+    metrics: Mapping[str, Metric] | None,
+) -> dict[str, float]:
+    if metrics is None:
+        years = forecast.horizon_days / DAYS_PER_YEAR
+        return score(values, forecast.table, mass, years, forecast.line)
+    area = _area(forecast)
+    return {name: float(metric(values, area, mass)) for name, metric in metrics.items()}
+
+
+def _gain(
+    forecast: Forecast, intensity: Mapping[str, np.ndarray], mass: csr_matrix
+) -> dict[str, Any]:
+    """Bits per incident over the baseline that did best; incidents are drawn for the interval."""
+    if not forecast.baselines:
+        return {}
+    area = _area(forecast)
+    bits = {name: measures.information_gain(v, area, mass) for name, v in intensity.items()}
+    best = max(forecast.baselines, key=lambda name: bits[name].mean())
+    found = measures.paired_difference(bits[FORECAST], bits[best], np.zeros(mass.shape[0]))
+    return {"baseline": best, "bits": found.value, "low": found.low, "high": found.high}
+
+
+def _curves(
+    forecast: Forecast, intensity: Mapping[str, np.ndarray], mass: csr_matrix
+) -> dict[str, dict[str, list[float]]]:
+    shares, area = np.linspace(0, 1, 101), _area(forecast)
+    return {
+        name: {
+            "area_share": shares.tolist(),
+            "captured": measures.capture_curve(values, area, mass, shares).tolist(),
+        }
+        for name, values in intensity.items()
+    }
+
+
+def _calibration(forecast: Forecast, mass: csr_matrix) -> list[dict[str, float]]:
+    study = forecast.cells[forecast.table.study]
+    years = forecast.horizon_days / DAYS_PER_YEAR
+    expected = study["intensity"].to_numpy(float) * _area(forecast) * years
+    happened = np.asarray(mass.sum(axis=0)).ravel()
+    return measures.calibration(expected, happened, study["risk_class"].to_numpy())
+
+
+def _missed(forecast: Forecast, later: Panel, mass: csr_matrix) -> pd.DataFrame:
+    """Incidents whose point lies in a low-class cell, or mostly there if it has no such cell."""
+    study = forecast.table.study
+    classes = forecast.cells["risk_class"].to_numpy()
+    position = forecast.table.to_grid(np.where(study, np.arange(len(study)), -1))
+    row, col = later.grid.rowcol(later.incidents["x"], later.incidents["y"])
+    cell = np.where(row >= 0, position[row, col], -1)
+    found = later.incidents[["incident_id", "date", "date_end", "radius_km", "kind"]].assign(
+        cell_id=np.where(cell >= 0, forecast.cells["cell_id"].to_numpy()[cell], ""),
+        risk_class=pd.array(np.where(cell >= 0, classes[cell], 0), dtype="Int64"),
+        low_share=mass @ np.isin(classes[study], LOW_CLASSES).astype(float),
+    )
+    scored = cell >= 0
+    found.loc[~scored, "risk_class"] = pd.NA
+    low = np.where(scored, np.isin(classes[cell], LOW_CLASSES), found["low_share"] > 0.5)
+    return found[low].sort_values(["date", "incident_id"]).reset_index(drop=True)
+
+
+def _fates(counts: Mapping[str, int]) -> str:
+    said = [f"{counts[key]} {text}" for key, text in _FATES.items() if counts[key]]
+    return ", ".join(said) or "none"
+
+
+def _notes(forecast: Forecast, panel: Panel, counts: Mapping[str, int]) -> list[str]:
+    notes = [f"{counts['scored']} of {counts['given']} incident(s) were scored."]
+    if counts["scored"] < counts["given"]:
+        notes.append(f"Left out: {_fates(counts)}.")
+    made = pd.Timestamp(forecast.facts["made_utc"]).tz_localize(None)
+    if made >= forecast.origin + pd.Timedelta(days=1):
+        notes.append(
+            f"The forecast was frozen on {made:%Y-%m-%d}, after its origin "
+            f"{forecast.origin:%Y-%m-%d}: for incidents before that day nothing but the program "
+            "vouches that they were not used."
+        )
+    last = panel.incidents["date_end"].max()
+    if last < forecast.last_day:
+        notes.append(
+            f"The last incident is dated {last:%Y-%m-%d}, the horizon ends on "
+            f"{forecast.last_day:%Y-%m-%d}: if the record stops before that, "
+            "expected and observed numbers cannot be compared."
+        )
+    return notes

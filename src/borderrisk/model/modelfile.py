@@ -1,0 +1,284 @@
+"""Trained models in files: skops, a fixed list of types, and nothing that runs on loading."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import skops.io
+from pyproj import CRS, Transformer
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
+from sklearn.tree import DecisionTreeRegressor
+
+from borderrisk.errors import DataError, OutputError
+from borderrisk.model.cells import COORDINATES, CellTable
+
+log = logging.getLogger(__name__)
+
+FORMAT = 2
+RECORDED = ("borderrisk", "scikit-learn", "numpy", "scipy", "pandas", "skops")
+_ESTIMATORS = "borderrisk.model.estimators"
+# Types a model file may hold besides numbers, text, plain containers and scikit-learn's public
+# estimators. Reviewed by hand; a new type is added here or refused.
+TRUSTED = (
+    "borderrisk.model.loglinear.Gam",
+    "borderrisk.model.loglinear.Glm",
+    f"{_ESTIMATORS}.baselines.BorderDistance",
+    f"{_ESTIMATORS}.baselines.Uniform",
+    f"{_ESTIMATORS}.spatial.History",
+    f"{_ESTIMATORS}.spatial.Kde",
+    "borderrisk.model.terms.Axis",
+    "borderrisk.model.terms.Category",
+    "borderrisk.model.terms.Polynomial",
+    "borderrisk.model.terms.Quadratic",
+    "borderrisk.model.terms.Spline",
+    "borderrisk.model.forest.HistGradientBoosting",
+    "borderrisk.model.forest.RandomForest",
+    "borderrisk.model.forest.TreeColumns",
+    "borderrisk.model.pooled.Pooled",
+    "borderrisk.model.trust.Dissimilarity",
+    # Node tables of trees: their indices are checked below, as scikit-learn does not.
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.tree._tree.Tree",
+)
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A trained model with what is needed to use it elsewhere.
+
+    Attributes
+    ----------
+    model : estimator
+        Fitted.
+    features : list of str
+        Columns it was fitted on, in order.
+    origin : str
+        Date (ISO 8601) before which all training incidents lie.
+    cell_stats : dict
+        Per feature ``min, median, max, mean, sd`` over the training cells.
+    trust : object, optional
+        The fitted test of applicability (:class:`borderrisk.model.trust.Dissimilarity`).
+    extra : dict
+        Anything JSON-ready: the config's name, bandwidths, horizon, counts. ``crs`` (WKT) is the
+        projection of the ``x_km, y_km`` it was fitted on.
+    versions : dict
+        Package versions, recorded at saving.
+    stored : bytes, optional
+        The file it was read from, byte for byte; a changed copy has none.
+    """
+
+    model: Any
+    features: list[str]
+    origin: str
+    cell_stats: dict[str, dict[str, float]]
+    trust: Any = None
+    extra: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    stored: bytes | None = field(default=None, init=False, repr=False, compare=False)
+
+
+_CONTENT = tuple(f.name for f in fields(ModelFile) if f.init)
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of the packages a saved model depends on."""
+    known = {d.lower() for d in RECORDED}
+    found = {
+        name.lower(): d.version
+        for d in importlib.metadata.distributions()
+        if (name := d.metadata["Name"]) and name.lower() in known
+    }
+    return {name: found[name] for name in RECORDED if name in found}
+
+
+def cell_stats(x: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Summarise numeric features, for range checks where a model is carried to another region."""
+    numeric = x.select_dtypes("number")
+    summary = numeric.agg(["min", "median", "max", "mean", "std"]).rename(index={"std": "sd"})
+    return {
+        str(name): {str(k): float(v) for k, v in summary[name].items()} for name in numeric.columns
+    }
+
+
+def as_trained(saved: ModelFile, cells: CellTable) -> CellTable:
+    """Return cells with their places in the projection that a model was trained in.
+
+    Every study area has a projection of its own, so ``x_km, y_km`` of another grid are other
+    places to a model that remembers where incidents were.
+
+    Parameters
+    ----------
+    saved : ModelFile
+        The model to be applied.
+    cells : CellTable
+        Cells of any grid, places in its kilometres.
+
+    Raises
+    ------
+    DataError
+        If the model reads places, and its file does not say in which projection.
+    """
+    noted = saved.extra.get("crs")
+    if noted is None:
+        if not hasattr(saved.model, "source_"):
+            return cells
+        raise DataError(
+            "The model remembers places but not in which projection: it was saved by an earlier "
+            "version. Train it again."
+        )
+    here, there = cells.grid.crs, CRS.from_wkt(noted)
+    if here == there:
+        return cells
+    centres = [axis[cells.mask] for axis in cells.grid.centres()]
+    moved = Transformer.from_crs(here, there, always_xy=True).transform(*centres)
+    places = {name: axis / 1000 for name, axis in zip(COORDINATES, moved, strict=True)}
+    return replace(cells, x=cells.x.assign(**places))
+
+
+def save_model(path: str | Path, saved: ModelFile) -> None:
+    """Write a model file; one that was read from a file is written as it was there.
+
+    Raises
+    ------
+    DataError
+        If the model holds a type that loading would refuse.
+    OutputError
+        If the file cannot be written.
+    """
+    try:
+        Path(path).write_bytes(saved.stored or _packed(saved))
+    except OSError as error:
+        raise OutputError(f"Cannot write the model to {path}: {error}.") from error
+
+
+def _packed(saved: ModelFile) -> bytes:
+    content = {name: getattr(saved, name) for name in _CONTENT}
+    data = skops.io.dumps(content | {"format": FORMAT, "versions": package_versions()})
+    _refuse_strangers(data, "This model")
+    return data
+
+
+def load_model(path: str | Path) -> ModelFile:
+    """Read a model file.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, not a model file, damaged, of a newer format, or holds a type that
+        is not on the list of trusted ones; the message names those types.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"Cannot read the model {path}: {error}.") from error
+    _refuse_strangers(data, f"The model file {path}")
+    try:
+        content = skops.io.loads(data, trusted=list(TRUSTED))
+    # A damaged file can fail anywhere in the reader, with any exception.
+    except Exception as error:
+        raise _damaged(f"The model file {path}", error) from error
+    saved = _opened(path, content)
+    object.__setattr__(saved, "stored", data)
+    _check_trees(path, saved)
+    _compare_versions(path, saved.versions)
+    return saved
+
+
+def _refuse_strangers(data: bytes, what: str) -> None:
+    """Name the types that are not trusted, without building anything."""
+    try:
+        found = set(skops.io.get_untrusted_types(data=data))
+    except Exception as error:
+        raise _damaged(what, error) from error
+    strangers = sorted(found - set(TRUSTED))
+    if strangers:
+        raise DataError(
+            f"{what} holds types that are not trusted: {', '.join(strangers)}. "
+            "Only models saved by borderrisk can be used; train it again if it was."
+        )
+
+
+def _damaged(what: str, error: Exception) -> DataError:
+    reason = (str(error).splitlines() or [""])[0]
+    kind = type(error).__name__
+    return DataError(f"{what} is damaged or is not one ({kind}: {reason}); train the model again.")
+
+
+def _opened(path: str | Path, content: Any) -> ModelFile:
+    if not isinstance(content, dict) or set(content) != {*_CONTENT, "format"}:
+        raise DataError(f"{path} is a skops file but not a borderrisk model.")
+    if content["format"] != FORMAT:
+        raise DataError(
+            f"{path} has format {content['format']}, this version reads format {FORMAT}."
+        )
+    return ModelFile(**{name: content[name] for name in _CONTENT})
+
+
+def _compare_versions(path: str | Path, versions: dict[str, str]) -> None:
+    now = package_versions()
+    other = {name: v for name, v in versions.items() if now.get(name, v) != v}
+    if other:
+        changed = ", ".join(f"{name} {v} (now {now[name]})" for name, v in sorted(other.items()))
+        log.warning("The model %s was saved with other versions: %s.", path, changed)
+
+
+def _check_trees(path: str | Path, saved: ModelFile) -> None:
+    """Refuse trees whose nodes point outside the tree: predicting would read foreign memory."""
+    for part in _parts(vars(saved), set()):
+        if isinstance(part, RandomForestRegressor | DecisionTreeRegressor):
+            fitted = [e for e in getattr(part, "estimators_", [part]) if hasattr(e, "tree_")]
+            trees = [e.tree_.__getstate__()["nodes"] for e in fitted]
+            sound = all(_sound_tree(nodes, part.n_features_in_) for nodes in trees)
+        elif isinstance(part, HistGradientBoostingRegressor):
+            stages = [tree.nodes for stage in part._predictors for tree in stage]
+            sound = all(_sound_stage(nodes, part.n_features_in_) for nodes in stages)
+        else:
+            continue
+        if not sound:
+            raise DataError(f"The model file {path} is damaged: a tree points outside itself.")
+
+
+def _parts(value: Any, seen: set[int]) -> Iterator[Any]:
+    """Yield every object reachable through attributes and containers."""
+    if id(value) in seen or isinstance(value, str | int | float | np.ndarray | None):
+        return
+    seen.add(id(value))
+    yield value
+    if isinstance(value, dict):
+        inside = list(value.values())
+    elif isinstance(value, list | tuple | set):
+        inside = list(value)
+    else:
+        inside = list(getattr(value, "__dict__", {}).values())
+    for item in inside:
+        yield from _parts(item, seen)
+
+
+def _sound_tree(nodes: np.ndarray, n_features: int) -> bool:
+    inner = nodes["left_child"] != -1
+    children = [nodes["left_child"][inner], nodes["right_child"][inner]]
+    return _sound(np.flatnonzero(inner), children, nodes["feature"][inner], len(nodes), n_features)
+
+
+def _sound_stage(nodes: np.ndarray, n_features: int) -> bool:
+    inner = nodes["is_leaf"] == 0
+    children = [nodes["left"][inner], nodes["right"][inner]]
+    index, feature = np.flatnonzero(inner), nodes["feature_idx"][inner]
+    return _sound(index, children, feature, len(nodes), n_features) and not np.any(
+        nodes["is_categorical"]
+    )
+
+
+def _sound(
+    index: np.ndarray, children: list[np.ndarray], feature: np.ndarray, size: int, n_features: int
+) -> bool:
+    """Children come after their parent and inside the table; features exist."""
+    inside = [np.all((child > index) & (child < size)) for child in children]
+    return bool(all(inside) and np.all((feature >= 0) & (feature < n_features)))

@@ -1,0 +1,352 @@
+"""The main job, and its parts as commands of their own."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+
+from borderrisk.config import Config
+from borderrisk.errors import ConfigError
+from borderrisk.evaluation.scorecard import render_text
+from borderrisk.model.modelfile import ModelFile, load_model, save_model
+from borderrisk.outputs.cells import scored_squares, write_cells
+from borderrisk.outputs.features import feature_summary
+from borderrisk.outputs.features import write_features as write_feature_file
+from borderrisk.outputs.figures import write_figures
+from borderrisk.outputs.geojson import write_layer
+from borderrisk.outputs.rasters import write_risk_tif
+from borderrisk.outputs.report import write_report
+from borderrisk.outputs.scene import Scene
+from borderrisk.outputs.stac import write_stac_item
+from borderrisk.outputs.store import save_scene
+from borderrisk.outputs.styles import write_qml
+from borderrisk.outputs.webmap import write_map
+from borderrisk.pipeline import evaluating, steps
+from borderrisk.pipeline.assembly import (
+    counts,
+    earlier_segments,
+    make_scene,
+    score_cells,
+    segment_replicates,
+)
+from borderrisk.pipeline.inputs import input_files
+from borderrisk.pipeline.result import (
+    SCENE_FOLDER,
+    SEGMENT_REPLICATES,
+    Result,
+    map_name,
+    records,
+    write_json,
+    write_table,
+)
+from borderrisk.pipeline.stages import Progress, Stages
+from borderrisk.runs import LOG, Manifest, RunFolder, find_run, new_run_id, run_log
+
+log = logging.getLogger(__name__)
+
+MODEL = "model.skops"
+
+
+def run(
+    config: Config,
+    *,
+    out: str | Path | None = None,
+    force: bool = False,
+    evaluate: bool | None = None,
+    replicates: int | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Train, evaluate, score and write a run.
+
+    Parameters
+    ----------
+    config : Config
+        From :func:`borderrisk.load_config`.
+    out : path, optional
+        Folder of the results; by default a new one under ``outputs.folder``.
+    force : bool
+        Recompute every stage, and replace an earlier run in ``out``.
+    evaluate : bool, optional
+        Whether to make the scorecard; by default as the config says.
+    replicates : int, optional
+        Bootstrap replicates; by default as the config says, but none with ``evaluate=False``: a
+        first look has neither skill nor intervals.
+    progress : callable, optional
+        Told ``(stage, done, total)``.
+
+    Raises
+    ------
+    BorderRiskError
+        If the config, an input or the output folder cannot be used; nothing is written then.
+    """
+    if replicates is None and evaluate is False:
+        replicates = 0
+    changes: dict[str, Any] = {}
+    if evaluate is not None:
+        changes["evaluation"] = {"enabled": evaluate}
+    if replicates is not None:
+        changes["uncertainty"] = {"replicates": replicates}
+    stages = Stages.of(config.with_changes(changes), refresh=force, progress=progress)
+    return write_run(stages, None, out, force=force)
+
+
+def score(
+    model_path: str | Path, config: Config, *, out: str | Path | None = None, force: bool = False
+) -> Result:
+    """Apply a trained model to the area of a config.
+
+    Parameters
+    ----------
+    model_path : path
+        A model file, or a run that holds one.
+    config : Config
+        Where to score. Its features have to include the model's.
+    out, force
+        As in :func:`run`.
+
+    Raises
+    ------
+    ConfigError
+        If the config does not make a feature the model needs.
+    """
+    path = Path(model_path)
+    saved = load_model(find_run(path) / MODEL if path.is_dir() else path)
+    stages = Stages.of(config, refresh=False)
+    check_features(
+        saved, stages, path.name, f"which {config.name} does not make; use the feature settings it "
+        "was trained with"
+    )  # fmt: skip
+    return write_run(stages, saved, out, force=force)
+
+
+def check_features(model: ModelFile, stages: Stages, called: str, advice: str) -> None:
+    """Raise ``ConfigError`` if a model reads a feature that a config does not make."""
+    absent = [name for name in model.features if name not in stages[steps.features]]
+    if absent:
+        raise ConfigError(f"{called} needs the feature(s) {', '.join(absent)}, {advice}.")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What a run with a scenario differs in from one without.
+
+    Attributes
+    ----------
+    name, called : str
+        Name and title of the scenario.
+    before : geopandas.GeoDataFrame
+        The ranked segments without it.
+    note : str
+        What a reader of the results has to know.
+    """
+
+    name: str
+    called: str
+    before: gpd.GeoDataFrame
+    note: str
+
+
+def write_run(
+    stages: Stages,
+    model: ModelFile | None,
+    out: str | Path | None,
+    *,
+    force: bool,
+    variant: Variant | None = None,
+) -> Result:
+    """Score the cells and write everything a run leaves; ``model`` is one made elsewhere."""
+    config = stages.config
+    before = variant.before if variant else _earlier(config)
+    parent = config.outputs.folder / config.name
+    run_id = new_run_id(parent, config.hash)
+    manifest = _manifest(stages, run_id, "scenario" if variant else "run")
+    default = parent / (f"{variant.name}-{run_id}" if variant else run_id)
+    with RunFolder(Path(out) if out else default, force=force) as folder:
+        with run_log(folder.path / LOG, stages.project):
+            stages.inputs.check()
+            evaluate = model is None and config.evaluation.enabled
+            if evaluate:
+                evaluating.check(config.evaluation, stages[steps.incidents].known)
+            scored = score_cells(stages, model, elsewhere=variant is None)
+            card = stages[steps.scorecard] if evaluate else None
+            scene = make_scene(stages, scored, run_id, card, before)
+            if variant:
+                scene = _noted(scene, manifest, variant)
+            save_model(folder.path / MODEL, scored.model)
+            with stages.cache.timed("outputs"), ThreadPoolExecutor(1) as beside:
+                figures = beside.submit(draw_figures, scene, config, folder.path)
+                write_outputs(scene, config, folder.path)
+                write_replicates(segment_replicates(stages, scored), folder.path)
+                figures.result()
+            scene = _with_manifest(scene, manifest, stages)
+            with stages.cache.timed("report"):
+                write_report(scene, folder.path)
+            _write_facts(scene, scored.model, manifest, stages, folder.path)
+        facts = dict(manifest.write(folder.path, stages.cache.records))
+    stages.cache.prune()
+    return Result(folder.final, scene, facts)
+
+
+def _manifest(stages: Stages, run_id: str, kind: str = "run") -> Manifest:
+    config = stages.config
+    manifest = Manifest(
+        run_id=run_id, config_name=config.name, config_hash=config.hash, seed=config.seed,
+        project=stages.project, kind=kind,
+    )  # fmt: skip
+    manifest.add_inputs(input_files(config), stages.cache.hashes)
+    return manifest
+
+
+def _earlier(config: Config) -> gpd.GeoDataFrame | None:
+    """Segments of the earlier run that the config names, read before any work is done."""
+    against = config.segments.against
+    return None if against is None else earlier_segments(against)
+
+
+def _noted(scene: Scene, manifest: Manifest, variant: Variant) -> Scene:
+    manifest.notes.append(variant.note)
+    meta = scene.meta
+    said = {
+        "notes": [variant.note, *meta["notes"]],
+        "statement": f"What-if: {variant.called}. {meta['statement']}",
+        "scenario": variant.name,
+    }
+    return replace(scene, meta={**meta, **said})
+
+
+def _with_manifest(scene: Scene, manifest: Manifest, stages: Stages) -> Scene:
+    manifest.counts.update(counts(stages))
+    manifest.notes.extend(stages[steps.incidents].table.notes)
+    facts = manifest.to_dict(stages.cache.records)
+    return replace(scene, meta={**scene.meta, "manifest": facts})
+
+
+def _write_facts(
+    scene: Scene, model: ModelFile, manifest: Manifest, stages: Stages, folder: Path
+) -> None:
+    metrics: dict[str, Any] = {
+        "model": scene.meta["model"],
+        "counts": manifest.counts,
+        "importance": model.extra.get("importance", {}),
+    }
+    scorecard = scene.meta["scorecard"]
+    if scorecard is not None:
+        metrics["headline"] = scorecard.get("headline")
+        metrics["targets"] = scorecard.get("targets")
+        write_json(scorecard, folder / "scorecard.json")
+        (folder / "scorecard.txt").write_text(render_text(scorecard), encoding="utf-8")
+    write_json(metrics, folder / "metrics.json")
+    rejected = stages[steps.incidents].rejected()
+    rejected.to_csv(folder / "rejected.csv", index=False, lineterminator="\n")
+    try:
+        write_stac_item(scene, folder)
+    except ConfigError as error:
+        log.debug("no STAC item: %s", error)
+
+
+def train(config: Config, out: str | Path | None = None) -> dict[str, Any]:
+    """Fit the model of a config and save it; return what was written."""
+    stages = Stages.of(config)
+    model = stages[steps.model]
+    path = Path(out) if out else config.outputs.folder / config.name / MODEL
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_model(path, model)
+    return {
+        "model": str(path),
+        "estimator": config.model.estimator,
+        "origin": model.origin,
+        "incidents": model.extra["incidents"],
+        "features": len(model.features),
+    }
+
+
+def write_features(
+    config: Config, out: str | Path | None = None
+) -> tuple[Path, list[dict[str, Any]]]:
+    """Write the features of a config; return the file and a table of their ranges."""
+    stages = Stages.of(config)
+    suffix = config.outputs.features_format
+    path = Path(out) if out else config.outputs.folder / config.name / f"features.{suffix}"
+    format_ = "zarr" if path.suffix == ".zarr" else "nc"
+    write_feature_file(stages[steps.features], path, format_)
+    return path, records(feature_summary(stages[steps.features]).reset_index())
+
+
+def evaluate(
+    config: Config,
+    *,
+    out: str | Path | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> tuple[Path, dict[str, Any], str]:
+    """Make the scorecard of a config; return its folder, the scorecard and it as text."""
+    stages = Stages.of(
+        config.with_changes({"uncertainty": {"replicates": 0}}), refresh=force, progress=progress
+    )
+    run_id = new_run_id(config.outputs.folder / config.name, config.hash)
+    final = Path(out) if out else config.outputs.folder / config.name / f"evaluation-{run_id}"
+    with RunFolder(final, force=force) as folder:
+        scorecard = stages[steps.scorecard]
+        text = render_text(scorecard)
+        write_json(scorecard, folder.path / "scorecard.json")
+        (folder.path / "scorecard.txt").write_text(text, encoding="utf-8")
+        scored = score_cells(stages)
+        scene = make_scene(stages, scored, run_id, scorecard)
+        draw_figures(scene, config, folder.path)
+        _manifest(stages, run_id, "evaluation").write(folder.path, stages.cache.records)
+    return folder.final, scorecard, text
+
+
+def write_outputs(scene: Scene, config: Config, folder: Path) -> None:
+    """Write tables, rasters, maps, layers and the scene into a run's folder."""
+    (folder / "config.yaml").write_text(config.dump_yaml(folder), encoding="utf-8")
+    cells = scored_squares(scene)
+    write_cells(cells, folder / "cells.parquet", "geoparquet")
+    write_cells(cells, folder / "cells.geojson", "geojson")
+    write_risk_tif(scene, folder / "risk.tif")
+    for name in ("risk", "cells"):
+        write_qml(folder / f"{name}.qml")
+    format_ = config.outputs.features_format
+    features = write_feature_file(scene.cells, folder / f"features.{format_}", format_)
+    for name, layer in scene.layers.items():
+        write_layer(_with_routes(scene) if name == "corridors" else layer,
+                    folder / f"{name}.geojson")  # fmt: skip
+    _write_segments(scene, folder)
+    for focus in (None, *(f.name for f in scene.focuses)):
+        write_map(scene, folder / map_name(focus), focus=focus, language=config.outputs.language)
+    save_scene(scene, folder / SCENE_FOLDER, features if format_ == "nc" else None)
+
+
+def _with_routes(scene: Scene) -> gpd.GeoDataFrame:
+    """Corridors and the quickest routes in one layer, told apart by ``kind``."""
+    parts = {"corridor": scene.layers["corridors"], "route": scene.layers.get("routes")}
+    both = [part.assign(kind=kind) for kind, part in parts.items() if part is not None]
+    table = gpd.GeoDataFrame(pd.concat(both, ignore_index=True), crs=4326)
+    return table[["kind", *(name for name in table if name != "kind")]]
+
+
+def _write_segments(scene: Scene, folder: Path) -> None:
+    """Write the segments as tables, too."""
+    segments = scene.layers.get("segments")
+    if segments is not None:
+        for suffix in (".parquet", ".csv"):
+            write_table(segments, folder / f"segments{suffix}")
+
+
+def write_replicates(replicates: np.ndarray | None, folder: Path) -> None:
+    """Keep the bootstrap of the segments, for the intervals of watch plans."""
+    if replicates is not None:
+        np.save(folder / SEGMENT_REPLICATES, replicates.astype("float32"))
+
+
+def draw_figures(scene: Scene, config: Config, folder: Path) -> None:
+    """Draw the figures in the formats of the config."""
+    if config.outputs.figures:
+        write_figures(scene, folder / "figures", formats=config.outputs.figures)
