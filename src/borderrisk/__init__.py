@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from borderrisk.errors import BorderRiskError, ConfigError, DataError, GridError, OutputError
     from borderrisk.grid import Grid
     from borderrisk.model.cells import CellTable
-    from borderrisk.model.estimators import ESTIMATORS, make_estimator
     from borderrisk.model.panel import Panel
+    from borderrisk.model.registry import make_model, models
     from borderrisk.pipeline import Result, evaluate, open_run, run
 
 _HOME = {
@@ -33,7 +33,6 @@ _HOME = {
     "Config": "config",
     "ConfigError": "errors",
     "DataError": "errors",
-    "ESTIMATORS": "model.estimators",
     "Grid": "grid",
     "GridError": "errors",
     "OutputError": "errors",
@@ -42,13 +41,13 @@ _HOME = {
     "StudyArea": "area",
     "evaluate": "pipeline",
     "load_config": "config",
-    "make_estimator": "model.estimators",
+    "make_model": "model.registry",
+    "models": "model.registry",
     "open_run": "pipeline",
     "run": "pipeline",
 }
 
 __all__ = [
-    "ESTIMATORS",
     "BorderRiskError",
     "CellTable",
     "Config",
@@ -62,7 +61,8 @@ __all__ = [
     "StudyArea",
     "evaluate",
     "load_config",
-    "make_estimator",
+    "make_model",
+    "models",
     "open_run",
     "run",
 ]

@@ -26,31 +26,17 @@ from borderrisk.evaluation.folds import (
 from borderrisk.evaluation.metrics import capture, information_gain, paired_difference, roc_auc
 from borderrisk.model.autocorrelation import autocorrelation_range_km
 from borderrisk.model.cells import CellTable
-from borderrisk.model.fitting import fit_spatial, without_columns
 from borderrisk.model.panel import Panel
-from borderrisk.model.point_models import Cache
-from borderrisk.model.pooled_parts import require_past
+from borderrisk.model.protocol import Memo, Settings, require_past
+from borderrisk.model.registry import settings
 
-__all__ = ["QUICK", "autocorrelation_range_km", "restrict", "spatial_tests"]
+__all__ = ["autocorrelation_range_km", "restrict", "spatial_tests"]
 
 REFERENCE = "border_distance"
 BLOCK, RANDOM, BORDER = "block", "random", "leave_one_border_out"
 # The first model only, and without the columns that are named after the neighbour left out.
 UNNAMED = "leave_one_border_out_unnamed"
 SEEN = "seen"
-# Fixed beforehand, so that each fit takes a fraction of a second; the penalty of log-linear models
-# is found within what a fold may see, as it is in the product. Parameters that are given go first.
-QUICK: dict[str, dict[str, Any]] = {
-    "pooled": {
-        "bandwidth_km": 5.0,
-        "models": "both",
-        "n_estimators": 50,
-        "learning_years": 3,
-    },
-    "gam": {"alpha": 0.1, "max_rows": 4000},
-    "hist_gradient_boosting": {"n_folds": 0, "max_iter": 40, "max_rows": 4000},
-    "random_forest": {"n_estimators": 100},
-}
 BUFFER_QUANTILE = 0.9
 # Smaller blocks are all edge: their buffers would leave next to nothing to train on.
 BLOCK_PER_BUFFER = 3.0
@@ -63,8 +49,7 @@ def spatial_tests(
     cells: CellTable,
     panel: Panel,
     origin: Any,
-    models: Sequence[str],
-    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    models: Mapping[str, Settings],
     *,
     seed: int = 0,
     folds: int = 5,
@@ -91,10 +76,8 @@ def spatial_tests(
         Incidents; those not wholly before the origin are ignored.
     origin : date
         Date of the forecast.
-    models : sequence of str
-        Names for :func:`borderrisk.model.fitting.fit_spatial`.
-    parameters : mapping of str to mapping, optional
-        Arguments of each model, before those of ``QUICK``.
+    models : mapping of str to Settings
+        What to fit, by name.
     seed : int
         Seed of the random folds and of the models.
     folds : int
@@ -130,11 +113,10 @@ def spatial_tests(
     if folds < 2:
         raise ConfigError(f"Spatial tests need at least 2 folds (got {folds}).")
     past = require_past(panel, origin, 2)
-    smooth = fit_spatial("glm", {}, cells, past, origin, seed).intensity(cells)
+    smooth = settings("glm").fit(cells, past, origin, seed).intensity(cells)
     range_km = autocorrelation_range_km(cells, past, smooth)
     plan = _plan(cells, past, folds, neighbour_distances, range_km, block_km, seed)
-    given = {name: {**QUICK.get(name, {}), **(parameters or {}).get(name, {})} for name in models}
-    fit = partial(_fit_fold, cells, past, origin, given, seed)
+    fit = partial(_fit_fold, cells, past, origin, models, seed)
     told = Told(progress, len(plan.folds))
     intensities = map_parallel(lambda fold: told(fit(fold)), plan.folds, workers=workers)
     scores = [
@@ -224,7 +206,7 @@ def _fit_fold(
     cells: CellTable,
     past: Panel,
     origin: Any,
-    parameters: Mapping[str, Mapping[str, Any]],
+    models: Mapping[str, Settings],
     seed: int,
     fold: Fold,
 ) -> dict[str, np.ndarray]:
@@ -237,16 +219,12 @@ def _fit_fold(
         cells.exposure,
     )
     seen, panel = restrict(usable, past.subset(fold.train), fold.cells)
-    names = list(parameters)
+    names = list(models)
     if fold.scheme == UNNAMED:
         names = [name for name in names if name in (names[0], REFERENCE)]
-    cache: Cache = {}
-    given = {name: without_columns(parameters[name], fold.left_out) for name in names}
+    memo: Memo = {}
     return {
-        name: fit_spatial(name, given[name], seen, panel, origin, seed, cache=cache).intensity(
-            usable
-        )
-        for name in names
+        name: models[name].fit(seen, panel, origin, seed, memo).intensity(usable) for name in names
     }
 
 

@@ -171,6 +171,20 @@ def feature(name: str) -> Feature:
     raise KeyError(f"{name!r} is not a declared feature")
 
 
+def names_a_place(name: str) -> bool:
+    """Whether a feature is called after a country or a place, and means nothing elsewhere.
+
+    Examples
+    --------
+    >>> names_a_place("border_distance_afg_km"), names_a_place("border_distance_km")
+    (True, False)
+    """
+    if name in _BY_NAME:
+        return False
+    found = (pattern.fullmatch(name) for pattern, _ in _TEMPLATES)
+    return any(match and {"ccc", "target"} & set(match.groupdict()) for match in found)
+
+
 def spoken(kind: str, text: str) -> str:
     """Put a part of a feature's name into words.
 

@@ -239,30 +239,40 @@ class Pool:
             return np.full(len(table), self._unit)[back]
         return (self._relative(table)[:, ground] @ (share / share.sum()) * self._unit)[back]
 
-    def drivers(self, cells: Cells) -> pd.DataFrame:
+    def drivers(self, cells: Cells, rows: np.ndarray | None = None) -> pd.DataFrame:
         """Effects of the features, and of ``history``, on log-intensity.
 
         The effects of several models of the ground are mixed, and drawn to nothing by the even
         share, by logarithmic means: exact, with nothing left over (Ang 2005, Energy Policy 33(7)).
 
+        Parameters
+        ----------
+        cells : CellTable or geopandas.GeoDataFrame
+            Cells.
+        rows : ndarray of int, optional
+            Only these of them.
+
         Returns
         -------
         pandas.DataFrame, shape (cells, features + history)
-            Rows sum to the log-intensity less its area-weighted mean over the study area.
+            Rows sum to the log-intensity less its area-weighted mean over the study area (of the
+            rows asked for).
         """
         table, back = as_cells(cells)
+        asked = np.arange(len(table))[back] if rows is None else np.arange(len(table))[back][rows]
         if not any(part.explains for part in self.ground) or not all(
             part.explains or part.estimator is None for part in self.ground
         ):
-            return pd.DataFrame(index=range(len(table)))
-        effects = [part.effects(table.x) for part in self.ground]
-        found = self._mixed(table, effects)
-        found = found - np.average(found.to_numpy(), axis=0, weights=table.study_area_100km2)
-        return found.iloc[np.arange(len(found))[back]].reset_index(drop=True)
+            return pd.DataFrame(index=range(len(asked)))
+        x = table.x.iloc[asked]
+        effects = [part.effects(x) for part in self.ground]
+        found = self._mixed(self._relative(table)[asked] * self.shares, effects)
+        area = table.study_area_100km2[asked]
+        return found - np.average(found.to_numpy(), axis=0, weights=area)
 
-    def _mixed(self, cells: CellTable, effects: list[pd.DataFrame]) -> pd.DataFrame:
-        relative, columns = self._relative(cells), np.array(self.columns)
-        here = relative * self.shares
+    def _mixed(self, here: np.ndarray, effects: list[pd.DataFrame]) -> pd.DataFrame:
+        """Effects on the log of the sum of some parts; ``here`` is (rows, columns)."""
+        columns = np.array(self.columns)
         placed = here[:, columns == "ground"]
         total = placed.sum(axis=1) + here[:, -1]
         log = np.log(np.maximum(placed, _LOWEST))
@@ -270,7 +280,7 @@ class Pool:
         usual = [float(np.mean(log[:, k] - found.sum(axis=1))) for k, found in enumerate(effects)]
         plain = float(np.exp(usual).sum() + self.shares[-1])
         names = list(dict.fromkeys(name for found in effects for name in found))
-        mixed = np.zeros((len(cells), len(names)))
+        mixed = np.zeros((len(here), len(names)))
         for k, found in enumerate(effects):
             share = log_mean(placed[:, k], np.exp(usual[k])) / log_mean(total, plain)
             mixed += found.reindex(columns=names, fill_value=0.0).to_numpy() * share[:, None]

@@ -66,7 +66,7 @@ class Fitted(Protocol):
     def susceptibility(self, cells: Cells) -> np.ndarray:
         """Return the intensity if the ground alone decided, shape (cells,)."""
 
-    def drivers(self, cells: Cells) -> pd.DataFrame:
+    def drivers(self, cells: Cells, rows: np.ndarray | None = None) -> pd.DataFrame:
         """Effects of the features, and of ``history``, on log-intensity.
 
         Returns

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from borderrisk.errors import ConfigError
 from borderrisk.model import baselines  # noqa: F401  (its models, and the main one, enter)
+from borderrisk.model.cells import CellTable
 from borderrisk.model.pool import Pool
 from borderrisk.model.protocol import MODELS, Fitted, Role, Settings, checked, choices
 
@@ -33,6 +34,27 @@ def settings(name: str, parameters: Mapping[str, Any] | None = None) -> Settings
     if name not in MODELS:
         raise ConfigError(f"Unknown model {choices(name, MODELS)}")
     return checked(MODELS[name], parameters or {})
+
+
+def usable(
+    names: Iterable[str], cells: CellTable, horizon_days: int, **given: Mapping[str, Any]
+) -> dict[str, Settings]:
+    """Return the settings of those models that the columns of the cells are enough for.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Models.
+    cells : CellTable
+        Cells of the domain.
+    horizon_days : int
+        Length of the forecast.
+    **given : mapping
+        Parameters of some models, by name.
+    """
+    found = {name: settings(name, {"horizon_days": horizon_days, **given.get(name, {})})
+             for name in dict.fromkeys(names)}  # fmt: skip
+    return {name: own for name, own in found.items() if not own.lacking(cells)}
 
 
 def make_model(name: str, /, **parameters: Any) -> Settings:

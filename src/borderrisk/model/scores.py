@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import nbinom
 
 DAYS_PER_YEAR = 365.25
 # Shape of the clustering of incidents in a cell: a mean of m has the variance m + m² / KAPPA.
@@ -48,6 +49,19 @@ def expected_count(
 ) -> np.ndarray:
     """Incidents expected in each cell within the horizon."""
     return np.asarray(intensity * area_100km2 * (horizon_days / DAYS_PER_YEAR))
+
+
+def count_bounds(expected: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Predictive interval of the incidents of each cell, allowing for clustering.
+
+    Examples
+    --------
+    >>> [bound.tolist() for bound in count_bounds(np.array([0.0, 0.1, 2.0]), 0.9)]
+    [[0.0, 0.0, 0.0], [0.0, 1.0, 8.0]]
+    """
+    chance = KAPPA / (KAPPA + np.asarray(expected))
+    low, high = (nbinom.ppf(q, KAPPA, chance) for q in tails(level))
+    return np.maximum(low, 0.0), np.maximum(high, 0.0)
 
 
 def risk_percentile(intensity: np.ndarray, area: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import xarray as xr
 from borderrisk.model import drivers, scores, trust
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
-from borderrisk.model.pooled import Decomposition
+from borderrisk.model.protocol import PARTS, Fitted
 from borderrisk.model.uncertainty import Intervals
 
 RATE = "incidents per 100 km² per year"
@@ -22,8 +22,15 @@ _LABELS = {
     "risk_class": ("1", "Risk class, 1-5 by area share"),
     "rank": ("1", "Rank of intensity, 1 = highest"),
     "susceptibility": (RATE, "Intensity that terrain, border and access explain"),
-    "history": ("1", "Factor by which earlier incidents change the intensity"),
-    "reporting": ("1", "Factor by which reporting effort changes the intensity"),
+    "share_history": ("1", "Share of the intensity from earlier incidents"),
+    "share_recent": ("1", "Share of the intensity from incidents of the last year or so"),
+    "share_ground": ("1", "Share of the intensity that terrain, border and access explain"),
+    "share_even": ("1", "Share of the intensity that is the same everywhere"),
+    "expected": ("1", "Incidents to expect within the horizon"),
+    "expected_low": ("1", "Lower bound of the incidents to expect"),
+    "expected_high": ("1", "Upper bound of the incidents to expect"),
+    "count_low": ("1", "Fewest incidents within the predictive interval"),
+    "count_high": ("1", "Most incidents within the predictive interval"),
     "probability_low": ("1", "Lower bound of the probability"),
     "probability_high": ("1", "Upper bound of the probability"),
     "rank_low": ("1", "Best rank within the interval"),
@@ -44,21 +51,26 @@ def _variable(
 
 
 def score_variables(
-    cells: CellTable, parts: Decomposition, horizon_days: float
+    cells: CellTable, fitted: Fitted, horizon_days: float, level: float
 ) -> dict[str, xr.DataArray]:
-    """Intensity and its parts, probability, risk, class and rank of the study area's cells."""
+    """Intensity and its parts, counts, probability, risk, class and rank of the study's cells."""
     study, area = cells.study, cells.study_area_100km2
-    intensity = parts.intensity
+    intensity, parts = fitted.intensity(cells), fitted.parts(cells)
     risk = np.zeros(len(cells))
     risk[study] = scores.risk_percentile(intensity[study], area[study])
+    expected = scores.expected_count(intensity, area, horizon_days)
+    low, high = scores.count_bounds(expected, level)
+    whole = np.where(intensity > 0, intensity, 1.0)
     values = {
         "intensity": intensity,
+        "expected": expected,
+        "count_low": low,
+        "count_high": high,
         "probability": scores.probability(intensity, area, horizon_days),
         "risk": risk,
         "rank": _ranks(intensity, study),
-        "susceptibility": parts.susceptibility,
-        "history": parts.history,
-        "reporting": parts.reporting,
+        "susceptibility": fitted.susceptibility(cells),
+        **{f"share_{name}": parts[name] / whole for name in PARTS},
     }
     variables = {name: _variable(cells, name, value) for name, value in values.items()}
     classes = np.where(study, scores.risk_class(risk), 0)
@@ -81,7 +93,10 @@ def _ranks(intensity: np.ndarray, study: np.ndarray) -> np.ndarray:
 
 def interval_variables(cells: CellTable, intervals: Intervals) -> dict[str, xr.DataArray]:
     """Bounds of probability and rank."""
-    names = ("probability_low", "probability_high", "rank_low", "rank_high")
+    names = (
+        "probability_low", "probability_high", "expected_low", "expected_high", "rank_low",
+        "rank_high",
+    )  # fmt: skip
     found = {}
     for name in names:
         values = np.full(len(cells), np.nan)
@@ -91,7 +106,8 @@ def interval_variables(cells: CellTable, intervals: Intervals) -> dict[str, xr.D
 
 
 def driver_variables(cells: CellTable, parts: pd.DataFrame) -> dict[str, xr.DataArray]:
-    """Return the three strongest effects of each cell, as codes and signed effects."""
+    """Return the three strongest effects of features on each cell, as codes and signed effects."""
+    parts = parts.drop(columns="history", errors="ignore")
     if parts.empty or not len(parts.columns):
         return {}
     found = drivers.top_drivers(parts)
