@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from borderrisk.model.cells import CellTable
     from borderrisk.model.panel import Panel
     from borderrisk.model.registry import make_model, models
-    from borderrisk.pipeline import Result, evaluate, open_run, run
+    from borderrisk.pipeline.result import Result, open_run
+    from borderrisk.pipeline.run import evaluate, run
 
 _HOME = {
     "BorderRiskError": "errors",
@@ -37,14 +38,14 @@ _HOME = {
     "GridError": "errors",
     "OutputError": "errors",
     "Panel": "model.panel",
-    "Result": "pipeline",
+    "Result": "pipeline.result",
     "StudyArea": "area",
-    "evaluate": "pipeline",
+    "evaluate": "pipeline.run",
     "load_config": "config",
     "make_model": "model.registry",
     "models": "model.registry",
-    "open_run": "pipeline",
-    "run": "pipeline",
+    "open_run": "pipeline.result",
+    "run": "pipeline.run",
 }
 
 __all__ = [

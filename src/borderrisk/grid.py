@@ -232,10 +232,6 @@ class Grid:
         t = self.transform @ Affine.scale(1 / factor)
         return Grid(self.crs, t, (self.shape[0] * factor, self.shape[1] * factor))
 
-    def shifted(self, dx_cells: float, dy_cells: float) -> Grid:
-        """Return the grid moved by a fraction of a cell (columns east, rows south)."""
-        return Grid(self.crs, self.transform @ Affine.translation(dx_cells, dy_cells), self.shape)
-
     def window(self, bounds: tuple[float, float, float, float]) -> tuple[slice, slice]:
         """Rows and columns of the cells that touch ``bounds`` (metres), cut to the grid."""
         xmin, ymin, xmax, ymax = bounds

@@ -142,7 +142,7 @@ def test_the_first_reason_wins_and_nothing_is_said_outside(cells):
     codes = trust.trust_codes(cells, extrapolates=some[0], sparse=some[1], edge=some[2])
     assert codes.dtype == np.int8
     assert codes[:8].tolist() == [-1, -1, 0, 0, 0, 1, 2, 3]
-    assert trust.ATTRS["flag_meanings"].split()[codes[6]] == "sparse"
+    assert trust.MEANINGS[codes[6]] == "sparse"
 
 
 def test_folds_are_blocks_and_all_are_used(cells):

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from benchmarks.studies.worlds import make_world
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +22,6 @@ from borderrisk.model.uncertainty import (
     save_intervals,
     summarise,
 )
-from borderrisk.synthetic import make_world
 
 ORIGIN = pd.Timestamp("2020-01-01")
 # A small forest keeps the test short.

@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from borderrisk import pipeline
 from borderrisk.cli.app import app
 from borderrisk.config import load_config
 from borderrisk.errors import DataError, OutputError
 from borderrisk.model import ledger
 from borderrisk.model.forecast import open_forecast
 from borderrisk.model.ledger import check
+from borderrisk.pipeline import forecasting
+from borderrisk.pipeline import run as jobs
 
 CONFIG = Path(__file__).parents[2] / "configs" / "eastern-border.yaml"
 ORIGIN = "2024-01-01"
@@ -26,7 +27,7 @@ SMALL = {"grid.cell_size_m": "40000", "features.concealment.enabled": "false"}
 def frozen(small, tmp_path_factory):
     place = tmp_path_factory.mktemp("forecast")
     config = small(**{"outputs.folder": str(place)})
-    facts = pipeline.forecast(config, origin=ORIGIN, horizon_days=366, out=place / "f")
+    facts = forecasting.forecast(config, origin=ORIGIN, horizon_days=366, out=place / "f")
     return config, place, facts
 
 
@@ -38,7 +39,7 @@ def later(config, path, start=ORIGIN):
 
 def test_a_forecast_is_verified_on_what_came_after(frozen, tmp_path):
     config, place, facts = frozen
-    found, text = pipeline.verify(
+    found, text = forecasting.verify(
         place / "f", later(config, tmp_path / "new.csv"), out=tmp_path / "v"
     )
     everything = {row["model"]: row for row in found["scores"] if row["subset"] == "all"}
@@ -57,7 +58,7 @@ def test_a_forecast_is_verified_on_what_came_after(frozen, tmp_path):
 def test_earlier_incidents_are_refused_and_nothing_is_written(frozen, tmp_path):
     config, place, _ = frozen
     with pytest.raises(DataError, match="before the forecast's origin"):
-        pipeline.verify(
+        forecasting.verify(
             place / "f", later(config, tmp_path / "all.csv", "2020-01-01"), out=tmp_path / "v"
         )
     assert not (tmp_path / "v").exists()
@@ -69,12 +70,12 @@ def test_a_changed_forecast_proves_nothing(frozen, tmp_path):
     cells = copy / "cells.parquet"
     cells.write_bytes(cells.read_bytes()[:-1] + b"x")
     with pytest.raises(DataError, match="changed"):
-        pipeline.verify(copy, later(config, tmp_path / "new.csv"))
+        forecasting.verify(copy, later(config, tmp_path / "new.csv"))
 
 
 def test_the_ledger_vouches_for_the_forecast(frozen, tmp_path):
     config, place, facts = frozen
-    found, text = pipeline.verify(
+    found, text = forecasting.verify(
         place / "f", later(config, tmp_path / "new.csv"), out=tmp_path / "v"
     )
     assert found["recorded"]["forecast"] == facts["hash"]
@@ -87,13 +88,13 @@ def test_a_ledger_that_moved_is_found_beside_the_forecast_or_where_it_is_said(fr
     config, place, facts = frozen
     new = later(config, tmp_path / "new.csv")
     alone = shutil.copytree(place / "f", tmp_path / "alone" / "f")
-    _, text = pipeline.verify(alone, new, out=tmp_path / "v0")
+    _, text = forecasting.verify(alone, new, out=tmp_path / "v0")
     assert "No ledger was found" in text
     elsewhere = shutil.copy(facts["ledger"], tmp_path / "record.jsonl")
-    _, text = pipeline.verify(alone, new, out=tmp_path / "v1", ledger_path=elsewhere)
+    _, text = forecasting.verify(alone, new, out=tmp_path / "v1", ledger_path=elsewhere)
     assert "entry 0" in text
     shutil.copy(facts["ledger"], alone.parent / "forecasts.jsonl")
-    _, text = pipeline.verify(alone, new, out=tmp_path / "v2")
+    _, text = forecasting.verify(alone, new, out=tmp_path / "v2")
     assert "entry 0" in text
 
 
@@ -110,7 +111,7 @@ def test_a_forecast_its_ledger_does_not_hold_is_refused(frozen, tmp_path, change
     record = copy / config.name / "forecasts.jsonl"
     record.write_bytes(change(record.read_bytes()))
     with pytest.raises(DataError, match=message):
-        pipeline.verify(copy / "f", later(config, tmp_path / "new.csv"), out=tmp_path / "v")
+        forecasting.verify(copy / "f", later(config, tmp_path / "new.csv"), out=tmp_path / "v")
     assert not (tmp_path / "v").exists()
 
 
@@ -120,7 +121,7 @@ def test_a_broken_ledger_stops_the_next_forecast(small, tmp_path):
     record.parent.mkdir()
     record.write_text("torn")
     with pytest.raises(DataError, match="line 1: is cut off"):
-        pipeline.forecast(config, origin=ORIGIN, horizon_days=365, out=tmp_path / "f")
+        forecasting.forecast(config, origin=ORIGIN, horizon_days=365, out=tmp_path / "f")
     assert not (tmp_path / "f").exists()
 
 
@@ -134,13 +135,13 @@ def test_a_signal_after_the_origin_leaves_every_byte_as_it_was(frozen, small, tm
     planted = tmp_path / "planted.csv"
     pd.concat([table, signal]).to_csv(planted, index=False)
     other = small(**{"outputs.folder": str(tmp_path), "data.incidents.path": str(planted)})
-    pipeline.forecast(other, origin=ORIGIN, horizon_days=366, out=tmp_path / "f")
+    forecasting.forecast(other, origin=ORIGIN, horizon_days=366, out=tmp_path / "f")
     for name in ("cells.parquet", "past.parquet", "border.parquet"):
         assert (tmp_path / "f" / name).read_bytes() == (place / "f" / name).read_bytes(), name
     # The same rows before the origin are seen, so the comparison can fail.
     signal["date"] = "2023-12-01"
     pd.concat([table, signal]).to_csv(planted, index=False)
-    pipeline.forecast(other, origin=ORIGIN, horizon_days=366, out=tmp_path / "g")
+    forecasting.forecast(other, origin=ORIGIN, horizon_days=366, out=tmp_path / "g")
     seen, unseen = (pd.read_parquet(tmp_path / f / "cells.parquet")["intensity"] for f in "gf")
     assert not np.allclose(seen, unseen)
 
@@ -199,7 +200,7 @@ BAD_PERIODS = {
 def test_a_bad_evaluation_period_is_one_clear_error(small, tmp_path, case):
     changes, message = BAD_PERIODS[case]
     with pytest.raises(DataError, match=message):
-        pipeline.evaluate(small(**changes), out=tmp_path / "skill")
+        jobs.evaluate(small(**changes), out=tmp_path / "skill")
     assert not (tmp_path / "skill").exists()
 
 
@@ -210,7 +211,7 @@ def test_an_unreadable_date_is_one_clear_error_naming_row_and_value(frozen, tmp_
     table.loc[3, "date"] = "2024-02-30"
     table.to_csv(tmp_path / "new.csv", index=False)
     with pytest.raises(DataError, match=r"row 5: date cannot be read: '2024-02-30'"):
-        pipeline.verify(place / "f", tmp_path / "new.csv", out=tmp_path / "v")
+        forecasting.verify(place / "f", tmp_path / "new.csv", out=tmp_path / "v")
     assert not (tmp_path / "v").exists()
 
 
@@ -221,7 +222,7 @@ def test_every_row_that_is_not_scored_is_counted_and_listed(frozen, tmp_path):
     table.loc[1, ["latitude", "longitude"]] = [51.5, -0.1]
     table["my_notes"] = "x"
     table.to_csv(tmp_path / "new.csv", index=False)
-    found, text = pipeline.verify(place / "f", tmp_path / "new.csv", out=tmp_path / "v")
+    found, text = forecasting.verify(place / "f", tmp_path / "new.csv", out=tmp_path / "v")
     counts = found["incidents"]
     assert counts["given"] == len(table)
     assert counts["given"] == sum(n for name, n in counts.items() if name != "given")
@@ -241,9 +242,9 @@ def test_a_forecast_of_some_kinds_is_verified_with_those(small, tmp_path):
     config = small(**{
         "outputs.folder": str(tmp_path), "data.incidents.kinds": "[armed_clash, ambush]",
     })  # fmt: skip
-    pipeline.forecast(config, origin=ORIGIN, horizon_days=366, out=tmp_path / "f")
+    forecasting.forecast(config, origin=ORIGIN, horizon_days=366, out=tmp_path / "f")
     new = later(config, tmp_path / "new.csv")
-    found, _ = pipeline.verify(tmp_path / "f", new)
+    found, _ = forecasting.verify(tmp_path / "f", new)
     table = pd.read_csv(new)
     other = ~table["kind"].isin(["armed_clash", "ambush"])
     assert other.any()
@@ -269,9 +270,9 @@ def test_a_forecast_that_is_not_recorded_is_not_kept(small, tmp_path, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr(ledger, "append", failure)
         with pytest.raises(error):
-            pipeline.forecast(config, **given)
+            forecasting.forecast(config, **given)
     assert not (tmp_path / "f").exists()
-    again = pipeline.forecast(config, **given)
+    again = forecasting.forecast(config, **given)
     assert [entry["forecast"] for entry in check(again["ledger"])] == [again["hash"]]
 
 
@@ -285,7 +286,7 @@ def test_an_interrupt_just_after_the_record_keeps_the_forecast(small, tmp_path, 
 
     monkeypatch.setattr(ledger, "append", late)
     with pytest.raises(KeyboardInterrupt):
-        pipeline.forecast(config, origin=ORIGIN, horizon_days=366, out=tmp_path / "f")
+        forecasting.forecast(config, origin=ORIGIN, horizon_days=366, out=tmp_path / "f")
     kept = open_forecast(tmp_path / "f")
     assert check(tmp_path / config.name / "forecasts.jsonl")[0]["forecast"] == kept.hash
 
@@ -321,7 +322,7 @@ def test_a_forecast_frozen_before_inputs_were_noted_still_verifies(frozen, tmp_p
     (folder / "config.yaml").unlink()
     facts["hash"] = ledger.seal(facts)
     path.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    found, text = pipeline.verify(folder, later(config, tmp_path / "new.csv"))
+    found, text = forecasting.verify(folder, later(config, tmp_path / "new.csv"))
     assert found["incidents"]["scored"] > 20
     assert "No ledger was found" in text
 
@@ -329,7 +330,9 @@ def test_a_forecast_frozen_before_inputs_were_noted_still_verifies(frozen, tmp_p
 def test_an_origin_long_after_the_record_is_said(small, tmp_path, caplog):
     config = small(**{"outputs.folder": str(tmp_path)})
     with caplog.at_level(logging.WARNING):
-        facts = pipeline.forecast(config, origin="2031-01-01", horizon_days=365, out=tmp_path / "f")
+        facts = forecasting.forecast(
+            config, origin="2031-01-01", horizon_days=365, out=tmp_path / "f"
+        )
     # The last shipped incident is dated 2025-12-16.
     said = "is dated 2025-12-16, 1842 days before it"
     assert said in caplog.text

@@ -214,7 +214,6 @@ def _lists(config: Config) -> Iterator[Problem]:
         "features.proximity.settlement_thresholds": config.features.proximity.settlement_thresholds,
         "features.columns": config.features.columns,
         "evaluation.horizons_years": config.evaluation.horizons_years,
-        "evaluation.robustness_cell_km": config.evaluation.robustness_cell_km,
         "corridors.slack_hours": config.corridors.slack_hours,
         "outputs.focus": config.outputs.focus or (),
     }

@@ -307,13 +307,8 @@ class EvaluationConfig(Section):
     near_km: Positive = Field(
         default=15, description="An incident this near to an earlier one is a repeat place, km."
     )
-    spatial: bool = Field(default=True, description="Also cross-validate in space.")
-    planted: bool = Field(
-        default=True, description="Also test on a synthetic world whose intensity is known."
-    )
-    ablation: bool = Field(default=True, description="Also score without each feature group.")
-    robustness_cell_km: tuple[Positive, ...] = Field(
-        default=(5, 10, 20), description="Cell sizes of the robustness report, km; []: none."
+    spatial: bool = Field(
+        default=True, description="Also test behind each border, left out of training in turn."
     )
 
 

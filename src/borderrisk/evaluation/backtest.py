@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -87,15 +87,12 @@ class Forecasts:
         What happened within each horizon.
     near : ndarray of bool, shape (study cells,), optional
         Repeat ground: cells with an incident known at the origin near their centre.
-    chosen : dict of str to dict
-        What each model chose by itself (``Fitted.facts``).
     """
 
     origin: pd.Timestamp
     intensity: dict[str, np.ndarray]
     tests: dict[int, Later]
     near: np.ndarray | None = None
-    chosen: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def ground(self, subset: str) -> np.ndarray:
         """Cells of all ground, of repeat ground or of new ground; none where it is not known."""
@@ -203,13 +200,12 @@ def forecast_origin(
         Shares work between origins.
     """
     past = panel.before(origin)
-    found, chosen = {}, {}
+    found = {}
     for name, settings in models.items():
         fitted = settings.fit(cells, past, origin, seed, memo)
         found[name] = np.maximum(fitted.intensity(cells)[cells.study], 1e-300)
-        chosen[name] = fitted.facts()
     tests = {years: later_incidents(cells, panel, origin, years, near_km) for years in horizons}
-    return Forecasts(origin, found, tests, repeat_ground(cells, past, near_km), chosen)
+    return Forecasts(origin, found, tests, repeat_ground(cells, past, near_km))
 
 
 def backtest(
@@ -223,7 +219,6 @@ def backtest(
     least: int = 10,
     seed: int = 0,
     workers: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
 ) -> list[Forecasts]:
     """Forecast from every origin.
 
@@ -234,17 +229,11 @@ def backtest(
     """
     check_periods(panel, origins, horizons, least)
     memo: Memo = {}
-    done = 0
 
     def one(origin: pd.Timestamp) -> Forecasts:
-        nonlocal done
-        found = forecast_origin(
+        return forecast_origin(
             cells, panel, origin, horizons, models, near_km=near_km, seed=seed, memo=memo
         )
-        done += 1
-        if progress is not None:
-            progress(done, len(origins))
-        return found
 
     return list(map_parallel(one, origins, workers=workers))
 
@@ -282,7 +271,6 @@ def score(
 ) -> dict[str, float]:
     """Return every metric of one forecast against some incidents on the study cells."""
     area = cells.study_area_100km2[cells.study]
-    risk = scores.risk_percentile(intensity, area)
     chance = scores.probability(intensity, area, years * scores.DAYS_PER_YEAR)
     happened = metrics.occurred(mass)
     found = {"bits": float(metrics.information_gain(intensity, area, mass).mean())}
@@ -291,11 +279,7 @@ def score(
         name = f"capture_{share * 100:.0f}"
         found[name] = float(metrics.capture(intensity, area, mass, share).mean())
     found |= {
-        "pai_10": metrics.prediction_accuracy_index(found["capture_10"], 0.1),
-        "pei_10": metrics.prediction_efficiency_index(intensity, area, mass),
         "auc": metrics.roc_auc(intensity, area, mass),
-        "average_precision": metrics.average_precision(intensity, area, mass),
-        "boyce": metrics.boyce(risk, area, mass),
         "brier": metrics.brier(chance, happened, area),
         "log_score": metrics.log_score(chance, happened, area),
     }

@@ -153,10 +153,6 @@ class Panel:
         mass = csr_matrix(mass + stays)
         return replace(self, mass=mass)
 
-    def resample(self, rng: np.random.Generator) -> Panel:
-        """Return as many incidents drawn with replacement."""
-        return self.take(rng.integers(0, len(self), len(self)))
-
     def redraw(
         self, rng: np.random.Generator, *, kind: Literal["point", "disc"] = "point"
     ) -> Panel:

@@ -15,8 +15,8 @@ def write_report(scene: Scene, folder: Path) -> list[Path]:
     """Write the model card.
 
     It holds purpose and limits, data with sources and rejected rows, grid, features with their
-    distributions, model, scorecard with baselines and intervals, calibration, spatial tests,
-    robustness, trust, the highest-ranked cells and segments, responsible use, config and
+    distributions, model, scorecard with baselines and intervals, calibration, the test behind a
+    border left out, trust, the highest-ranked cells and segments, responsible use, config and
     manifest. A part the scene has no numbers for says so in a sentence.
 
     Parameters

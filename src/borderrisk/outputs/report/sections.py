@@ -26,7 +26,7 @@ from borderrisk.outputs.report.blocks import (
 from borderrisk.outputs.report.features import feature_blocks
 from borderrisk.outputs.report.ranking import NO_INTERVALS, segment_blocks, top_cell_blocks
 from borderrisk.outputs.report.scorecard import calibration_blocks, scorecard_blocks
-from borderrisk.outputs.report.trials import ablation_blocks, robustness_blocks, spatial_blocks
+from borderrisk.outputs.report.trials import spatial_blocks
 from borderrisk.outputs.scene import Scene
 
 
@@ -253,9 +253,7 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Scene], list[Block]]], ...] = (
     ("model", "Model", _model),
     ("scorecard", "Scorecard", scorecard_blocks),
     ("calibration", "Calibration", calibration_blocks),
-    ("spatial", "Spatial and transfer tests", spatial_blocks),
-    ("robustness", "Robustness", robustness_blocks),
-    ("ablation", "Ablation", ablation_blocks),
+    ("spatial", "A border left out", spatial_blocks),
     ("trust", "Trust", _trust),
     ("cells", "Highest-ranked cells", top_cell_blocks),
     ("segments", "Highest-ranked border segments", segment_blocks),

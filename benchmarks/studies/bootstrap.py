@@ -1,32 +1,31 @@
 """Time of the intervals of a shipped config, and their coverage on worlds of known truth.
 
-``python -m benchmarks.bootstrap`` times 200 replicates of ``configs/eastern-border.yaml`` in two
-processes (reading its inputs is not counted). With ``--side 671 --replicates 20`` it times those of
-a synthetic world of 671 by 671 cells of 1 km instead, and tells the peak of memory. ``--worlds 0 11
-12`` reports how often the intervals of these synthetic worlds hold the truth: of cells, overall and
-by risk class, and of sums over the land behind segments of the border.
+Without options it times 200 replicates of ``configs/eastern-border.yaml`` in two processes (reading
+its inputs is not counted). With ``--side 671 --replicates 20`` it times those of a synthetic world
+of 671 by 671 cells of 1 km instead, and tells the peak of memory. ``--worlds 0 11 12`` reports how
+often the intervals of these synthetic worlds hold the truth: of cells, overall and by risk class,
+and of sums over the land behind segments of the border.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import resource
 import time
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 
+from benchmarks.studies import common
+from benchmarks.studies.planted import sum_coverage
+from benchmarks.studies.worlds import make_world
 from borderrisk.border.segments import cut_border, nearest_segment
 from borderrisk.config import load_config
 from borderrisk.model.fitting import fit_spatial
-from borderrisk.model.planted import sum_coverage
 from borderrisk.model.scores import probability, risk_class, risk_percentile
 from borderrisk.model.uncertainty import Intervals, bootstrap_intervals
 from borderrisk.pipeline.stages import Stages
-from borderrisk.synthetic import make_world
 
-CONFIG = Path(__file__).parents[1] / "configs" / "eastern-border.yaml"
 TARGET_S = 60.0
 LEVEL, HORIZON_DAYS, AFTER = 0.9, 365.0, "2020-01-01"
 CLASSES = range(1, 6)
@@ -35,7 +34,7 @@ SEGMENTS_KM = (10.0, 25.0, 50.0)
 
 def timed(replicates: int, scheduler: str, workers: int) -> None:
     """Print the seconds of fit and bootstrap."""
-    stages = Stages.of(load_config(CONFIG))
+    stages = Stages.of(load_config(common.CONFIG))
     cells, panel, origin = stages.cells, stages.panel, stages.origin
     config = stages.config
     begin = time.perf_counter()
@@ -93,16 +92,16 @@ def held(found: Intervals, truth: np.ndarray, classes: np.ndarray) -> np.ndarray
     return np.array([inside.mean(), *(inside[classes == k].mean() for k in CLASSES)])
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     """Measure what the command line asks for."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.bootstrap", description=__doc__)
+    parser = common.parser("bootstrap", __doc__)
     parser.add_argument("--replicates", type=int, default=200)
     parser.add_argument("--scheduler", default="processes")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--side", type=int, help="cells along a large synthetic world")
     parser.add_argument("--worlds", type=int, nargs="+", metavar="SEED")
     parser.add_argument("--incidents", type=int, default=400)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before the run")
     if args.side:
         large(args.side, args.replicates, args.scheduler, args.workers)
@@ -117,7 +116,3 @@ def main() -> None:
         rows.append(coverage(seed, args.incidents, args.replicates))
         print(f"{seed:5d} " + " ".join(f"{v:7.3f}" for v in rows[-1]), flush=True)
     print(" mean " + " ".join(f"{v:7.3f}" for v in np.mean(rows, axis=0)))
-
-
-if __name__ == "__main__":
-    main()

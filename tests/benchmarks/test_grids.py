@@ -1,19 +1,19 @@
 import numpy as np
 import pytest
 from affine import Affine
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import spearmanr
-
-from borderrisk.errors import DataError
-from borderrisk.grid import Grid, laea_crs
-from borderrisk.model.robustness import (
+from benchmarks.studies.grids import (
     Surface,
     rank_correlation,
     rank_stability,
     resample,
     top_overlap,
 )
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import spearmanr
+
+from borderrisk.errors import DataError
+from borderrisk.grid import Grid, laea_crs
 
 CRS = laea_crs(60, 31)
 

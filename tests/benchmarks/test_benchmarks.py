@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.studies.worlds import make_world
 
-from borderrisk.synthetic import make_world
-
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -114,7 +113,7 @@ def test_extent_tells_pixels_under_the_cells_and_pace(module, monkeypatch):
 
 
 def test_halves_lie_apart_and_change_places(module):
-    halves = module("variants.halves")
+    halves = module("studies.halves")
     cells = make_world(seed=1, incidents=10, shape=(20, 22), cell_size_m=15_000).cells()
     (learned, forecast), (second, other) = halves.halves(cells)
     assert np.array_equal(learned, other)
@@ -125,7 +124,7 @@ def test_halves_lie_apart_and_change_places(module):
 
 
 def test_a_form_of_the_halves_leaves_the_product_as_it_was(module):
-    halves = module("variants.halves")
+    halves = module("studies.halves")
     world = make_world(seed=1, incidents=60, shape=(20, 22), cell_size_m=15_000)
     cells, panel = world.cells(), world.panel()
     before = halves.combined.MOST_APART

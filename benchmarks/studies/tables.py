@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t as student
 
-from benchmarks.variants.observed import Score
+from benchmarks.studies.observed import Score
 from borderrisk.evaluation.backtest import SUBSETS
 from borderrisk.evaluation.metrics import Interval, paired_difference
 

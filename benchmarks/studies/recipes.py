@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from benchmarks.variants.moments import (
+from benchmarks.studies.moments import (
     BOOSTING,
     FOREST,
     GAM,
@@ -19,7 +19,7 @@ from benchmarks.variants.moments import (
     Fitting,
     Moment,
 )
-from benchmarks.variants.pooling import Pair, Parts, Recipe
+from benchmarks.studies.pooling import Pair, Parts, Recipe
 from borderrisk.model.pooled_fit import HISTORY_KM, PRIOR, RECENT_DAYS
 from borderrisk.model.pooled_parts import best_bandwidth, years_before
 

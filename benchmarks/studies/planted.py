@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import csr_matrix
 from scipy.stats import spearmanr
 
+from benchmarks.studies import common
+from benchmarks.studies.worlds import FIRST_DAY, make_world
+from borderrisk.border.segments import cut_border, nearest_segment
 from borderrisk.evaluation import metrics
-from borderrisk.evaluation.backtest import role
+from borderrisk.evaluation.backtest import BASELINES, ESTIMATORS, role
 from borderrisk.model import scores
-from borderrisk.model.cells import CellTable
+from borderrisk.model.cells import COORDINATES, CellTable
 from borderrisk.model.fitting import SpatialModel, fit_spatial
 from borderrisk.model.panel import Panel
 from borderrisk.model.point_models import Cache
 from borderrisk.model.uncertainty import Intervals, bootstrap_intervals
 
 HORIZON_DAYS = 365.0
-TRUTH = "the truth itself"
-Progress = Callable[[int, int], None]
+# Sums over the land behind so many kilometres of border have intervals, too.
+SUM_KM = 25.0
 
 
 def planted_test(
@@ -34,7 +38,6 @@ def planted_test(
     level: float = 0.9,
     seed: int = 0,
     parts: np.ndarray | None = None,
-    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Compare every model with the intensity that the incidents were drawn from.
 
@@ -57,8 +60,6 @@ def planted_test(
     parts : ndarray of int, shape (study cells,), optional
         Number of the part (such as a border segment) that each cell belongs to: sums over parts
         have intervals, too.
-    progress : callable, optional
-        Told ``(done, total)`` models, the intervals counting as one.
 
     Returns
     -------
@@ -72,15 +73,13 @@ def planted_test(
         interval of the expected incidents does.
     """
     area, known = cells.study_area_100km2[cells.study], truth[cells.study]
-    own, total = next(iter(parameters)), len(parameters) + 1
+    own = next(iter(parameters))
     cache: Cache = {}
     rows, kept = [], None
-    for done, (name, given) in enumerate(parameters.items(), start=1):
+    for name, given in parameters.items():
         model = fit_spatial(name, given, cells, panel, origin, seed, cache=cache)
         kept = model if kept is None else kept
         rows.append(_row(name, model.intensity(cells)[cells.study], area, known))
-        if progress is not None:
-            progress(done, total)
     found: dict[str, Any] = {
         "incidents": len(panel),
         "cells": len(known),
@@ -97,8 +96,6 @@ def planted_test(
         if parts is not None:
             point = kept.intensity(cells)[cells.study]
             found["sums"] = sum_coverage(intervals, point, known, area, parts)
-    if progress is not None:
-        progress(total, total)
     return found
 
 
@@ -177,7 +174,7 @@ def interval_coverage(
         {
             "risk_class": label,
             "cells": int(inside.sum()),
-            "covered": metrics.coverage(
+            "covered": coverage(
                 chance[inside],
                 intervals.probability_low[inside],
                 intervals.probability_high[inside],
@@ -199,5 +196,73 @@ def sum_coverage(
     drawn = np.stack([np.bincount(part, row * area) for row in intervals.replicates])
     own, known = (np.bincount(part, values * area) for values in (point, truth))
     low, high = np.quantile(drawn, scores.tails(intervals.level), axis=0)
-    covered = metrics.coverage(known, np.minimum(low, own), np.maximum(high, own))
+    covered = coverage(known, np.minimum(low, own), np.maximum(high, own))
     return {"parts": len(known), "covered": covered}
+
+
+def coverage(
+    truth: np.ndarray, low: np.ndarray, high: np.ndarray, weight: np.ndarray | None = None
+) -> float:
+    """Share of cells (by weight) whose truth lies within the bounds.
+
+    The empirical coverage of interval forecasts (Gneiting, Balabdaoui & Raftery 2007, JRSS B
+    69(2)); a bound itself counts as within.
+
+    Examples
+    --------
+    >>> round(coverage(np.array([1.0, 2.0, 5.0]), np.zeros(3), np.array([1.0, 1.5, 9.0])), 3)
+    0.667
+    """
+    return float(np.average((truth >= low) & (truth <= high), weights=weight))
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Test every model on one world, the intervals of the first model on all of them."""
+    parser = common.parser("planted", __doc__)
+    parser.add_argument("--worlds", type=int, nargs="+", default=[11, 12, 13], metavar="SEED")
+    parser.add_argument("--replicates", type=int, default=60)
+    parser.add_argument("--side", type=int, default=43, help="cells along a world")
+    given = parser.parse_args(arguments)
+    found = []
+    for number, seed in enumerate(given.worlds):
+        names = ESTIMATORS[:1] if number else (*ESTIMATORS, *BASELINES)
+        found.append(_one_world(seed, names, given.side, given.replicates))
+    print("\n".join(lines_of(over_worlds(found))))
+
+
+def _one_world(seed: int, names: Sequence[str], side: int, replicates: int) -> dict[str, Any]:
+    world = make_world(seed, 200, shape=(side, side), cell_size_m=15_000.0)
+    cells = world.cells()
+    segments = cut_border(world.borders, world.grid.crs, SUM_KM)
+    xy = cells.x.loc[cells.study, list(COORDINATES)].to_numpy() * 1000
+    return planted_test(
+        cells, world.panel(), world.intensity[cells.mask],
+        FIRST_DAY + pd.DateOffset(years=int(world.years)), {name: {} for name in names},
+        replicates=replicates, parts=nearest_segment(segments, world.grid, *xy.T),
+    )  # fmt: skip
+
+
+def lines_of(found: Mapping[str, Any]) -> list[str]:
+    """Return the test as lines of text."""
+    lines = [
+        f"a world with {found['incidents']} incidents: expected bits per incident, and rank "
+        "correlation with the truth",
+        f"{'the truth itself':34}{found['ceiling_bits']:12.3f}{1:12.3f}",
+    ]
+    for row in found["rows"]:
+        rank = "–" if row["spearman"] is None else f"{row['spearman']:.3f}"
+        lines.append(f"{row['model']:24}{row['role']:10}{row['bits']:12.3f}{rank:>12}")
+    if "coverage" in found:
+        lines.append(
+            f"{found['level']:.0%} intervals that hold the truth ({found['replicates']} "
+            f"replicates, {found.get('worlds', 1)} world(s), in brackets the range over them)"
+        )
+        lines += [f"class {r['risk_class']:>4}: {_held(r)}" for r in found["coverage"]]
+    if "sums" in found:
+        lines.append(f"sums behind {SUM_KM:g} km of border: {_held(found['sums'])}")
+    return lines
+
+
+def _held(row: Mapping[str, Any]) -> str:
+    text = f"{row['covered']:.0%}"
+    return text + (f" ({row['low'] * 100:.0f}-{row['high'] * 100:.0f})" if "low" in row else "")

@@ -10,14 +10,14 @@ from unittest.mock import patch
 
 import numpy as np
 
-from benchmarks.variants import worlds
+from benchmarks.studies import futures
+from benchmarks.studies.planted import expected_bits
 from borderrisk.evaluation.folds import restrict
 from borderrisk.evaluation.transfer import QUICK, REFERENCE
 from borderrisk.model import combined, feature_choice
 from borderrisk.model.cells import CellTable
 from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.panel import Panel
-from borderrisk.model.planted import expected_bits
 
 STRENGTHS = {"features tell all": 0.0, "a hidden cause": 1.0, "a strong hidden cause": 2.0}
 INCIDENTS = (26, 100)
@@ -69,14 +69,14 @@ def halves(cells: CellTable) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     yield north, south
 
 
-def bits(planted: worlds.Planted, incidents: int) -> dict[str, float]:
+def bits(planted: futures.Planted, incidents: int) -> dict[str, float]:
     """Mean bits to expect of every form over the two halves, given the truth there."""
     each = [_half(planted, incidents, *parts) for parts in halves(planted.record.cells)]
     return {name: float(np.mean([found[name] for found in each])) for name in each[0]}
 
 
 def _half(
-    planted: worlds.Planted, incidents: int, learned: np.ndarray, forecast: np.ndarray
+    planted: futures.Planted, incidents: int, learned: np.ndarray, forecast: np.ndarray
 ) -> dict[str, float]:
     record = planted.record
     seen, past = restrict(record.cells, record.panel, learned)

@@ -9,13 +9,13 @@ from itertools import product
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from benchmarks.variants.moments import Record
-from benchmarks.variants.observed import SHARE, Score, Test, scored
-from benchmarks.variants.pooling import Lesson, geometric, geometric_weights, learn
-from benchmarks.variants.recipes import USUAL, shipped
+from benchmarks.studies.hindsight import best_pool
+from benchmarks.studies.moments import Record
+from benchmarks.studies.observed import SHARE, Score, Test, scored
+from benchmarks.studies.pooling import Lesson, geometric, geometric_weights, learn
+from benchmarks.studies.recipes import USUAL, shipped
 from borderrisk.evaluation import metrics
 from borderrisk.evaluation.backtest import COSTLY
-from borderrisk.model.ceiling import best_pool
 from borderrisk.model.chosen import frozen
 from borderrisk.model.fitting import fit_spatial
 

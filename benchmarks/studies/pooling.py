@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.optimize import minimize
 from scipy.sparse import eye_array
 
-from benchmarks.variants.moments import Moment, Record
+from benchmarks.studies.moments import Moment, Record
 from borderrisk.model.pooled import MIN_PAST
 from borderrisk.model.pooled_fit import PRIOR, VERY_STRONG
 from borderrisk.model.pooled_parts import KDE_FLOOR, learning_origins, mixture_weights

@@ -1,13 +1,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from benchmarks.studies import hindsight
+from benchmarks.studies.worlds import make_world
 from scipy.sparse import csr_matrix
 
 from borderrisk.evaluation import backtest as bt
 from borderrisk.evaluation import metrics
-from borderrisk.model import ceiling
 from borderrisk.model.cells import CellTable
-from borderrisk.synthetic import make_world
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_the_best_pool_by_hand(cells):
     # Three in the first half, one in the second: shares 0.75 and 0.25 of 1.5 and 0.5.
     mixed = forecast(cells, [0, 1, 2, last], [False, False, True, True])
     there = forecast(cells, [last, last - 1], [False, False])
-    rows = {row["subset"]: row for row in ceiling.oracle_pools(cells, [mixed, there], 1, "kde")}
+    rows = {row["subset"]: row for row in hindsight.oracle_pools(cells, [mixed, there], 1, "kde")}
     bits = 3 * np.log2(1.5) + np.log2(0.5) + 2 * np.log2(1.5)
     assert rows["all"]["incidents"] == 6
     assert rows["all"]["bits"] == pytest.approx(bits / 6, abs=1e-4)
@@ -54,11 +54,11 @@ def test_no_model_has_more_than_the_pool_and_the_baselines_are_not_in_it(cells):
     one = forecast(cells, places, [False] * 30)
     one.intensity.update({name: rng.gamma(1, size=len(cells)) for name in ("gam", "kde")})
     area, mass = cells.study_area_100km2, one.tests[1].mass
-    row = ceiling.oracle_pools(cells, [one], 1, "kde")[0]
+    row = hindsight.oracle_pools(cells, [one], 1, "kde")[0]
     for name in ("pooled", "glm", "gam"):
         assert row["bits"] >= metrics.information_gain(one.intensity[name], area, mass).mean()
     one.intensity["kde"] = np.where(np.isin(np.arange(len(cells)), places), 50.0, 0.1)
-    assert ceiling.oracle_pools(cells, [one], 1, "kde")[0]["bits"] == row["bits"]
+    assert hindsight.oracle_pools(cells, [one], 1, "kde")[0]["bits"] == row["bits"]
 
 
 def test_a_bandwidth_with_hindsight_is_at_least_any_fixed_one():
@@ -69,4 +69,4 @@ def test_a_bandwidth_with_hindsight_is_at_least_any_fixed_one():
     forecasts = bt.backtest(cells, panel, origins, (1,), models, near_km=15, least=10, workers=1)
     area = cells.study_area_100km2[cells.study]
     bits = [metrics.information_gain(f.intensity["kde"], area, f.tests[1].mass) for f in forecasts]
-    assert ceiling.oracle_kde_bits(cells, panel, forecasts, 1) >= np.concatenate(bits).mean()
+    assert hindsight.oracle_kde_bits(cells, panel, forecasts, 1) >= np.concatenate(bits).mean()

@@ -22,10 +22,10 @@ import shapely
 from scipy.ndimage import gaussian_filter
 from scipy.special import gammainc
 
-from benchmarks.variants.moments import Record
+from benchmarks.studies.moments import Record
+from benchmarks.studies.worlds import DAYS_PER_YEAR, FIRST_DAY, RADII_KM, World, make_world
 from borderrisk.grid import WGS84, Grid
 from borderrisk.model.panel import RADIUS_PER_SIGMA, Panel, spread
-from borderrisk.synthetic import DAYS_PER_YEAR, FIRST_DAY, RADII_KM, World, make_world
 
 _world = partial(make_world, incidents=200, shape=(40, 46), cell_size_m=15_000.0)
 YEARS, HORIZON = 10.0, 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,21 +10,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.studies import common
 from borderrisk.compute import map_parallel
 from borderrisk.errors import DataError
-from borderrisk.evaluation.backtest import NEAR_KM, later_incidents
+from borderrisk.evaluation.backtest import MIN_LATER, NEAR_KM, later_incidents, yearly_origins
 from borderrisk.evaluation.metrics import information_gain, paired_difference
-from borderrisk.evaluation.transfer import QUICK, Told
+from borderrisk.evaluation.transfer import QUICK
 from borderrisk.features.catalogue import GROUPS, feature, is_feature
 from borderrisk.model.cells import CellTable
 from borderrisk.model.fitting import SpatialModel, fit_spatial
 from borderrisk.model.panel import Panel
 from borderrisk.model.point_models import SPATIAL, Cache
+from borderrisk.pipeline.evaluating import evaluation_panel
 
 # Models that read no features: nothing to leave out.
 FEATURELESS = (*SPATIAL, "border_distance", "uniform")
 NOTHING = "nothing"
 OTHER = "other"
+_ORIGINS = 4
 Bits = dict[str, list[np.ndarray]]
 
 
@@ -58,7 +61,6 @@ def ablation_rows(
     parameters: Mapping[str, Any] | None = None,
     level: float = 0.9,
     workers: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Score forecasts without one group of features at a time.
 
@@ -82,8 +84,6 @@ def ablation_rows(
         Level of the interval of ``change``, from a bootstrap of the origins.
     workers : int, optional
         Threads; all processors by default.
-    progress : callable, optional
-        Told ``(done, total)`` after each group.
 
     Returns
     -------
@@ -107,8 +107,7 @@ def ablation_rows(
     tests = _tests(cells, panel, origins, horizon_years)
     given = {**QUICK.get(name, {}), **(parameters or {})}
     score = partial(_bits, panel=panel, tests=tests, name=name, parameters=given, seed=seed)
-    told = Told(progress, len(variants))
-    found = map_parallel(lambda part: told(score(part)), variants.values(), workers=workers)
+    found = map_parallel(score, variants.values(), workers=workers)
     scores = dict(zip(variants, found, strict=True))
     block = np.repeat(np.arange(len(tests)), [len(bits) for bits in next(iter(found[0].values()))])
     return [
@@ -128,8 +127,7 @@ def _tests(
     if not found:
         raise DataError(
             f"No incident in the study area follows the {len(days)} origin(s) of the ablation "
-            f"within {years} year(s); use earlier origins or turn it off "
-            "(evaluation.ablation: false)."
+            f"within {years} year(s); use earlier origins."
         )
     return found
 
@@ -182,3 +180,24 @@ def _row(
         "low": change.low,
         "high": change.high,
     }
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Leave out each group at the last origins of a config that enough incidents follow."""
+    stages = common.stages_of("ablation", __doc__, arguments)
+    section, panel = stages.config.evaluation, evaluation_panel(stages)
+    years = min(section.horizons_years)
+    followed = [
+        origin
+        for origin in yearly_origins(section.first_origin, section.last_origin)
+        if len(later_incidents(stages.cells, panel, origin, years, section.near_km).new)
+        >= MIN_LATER
+    ]
+    rows = ablation_rows(
+        stages.cells, panel, followed[-_ORIGINS:], years,
+        seed=stages.config.seed, name=stages.config.model.estimator,
+    )  # fmt: skip
+    print("bits per incident with a group of features left out, and the change it makes")
+    for row in rows:
+        change = f"{row['change']:+12.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
+        print(f"{row['model']:28}{row['left_out']:16}{row['bits']:8.3f}{change}")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.variants.moments import Record
+from benchmarks.studies import common
+from benchmarks.studies.moments import Record
 from borderrisk.config import load_config
 from borderrisk.evaluation import metrics
 from borderrisk.evaluation.backtest import MIN_LATER, Later, later_incidents, yearly_origins
@@ -17,7 +17,6 @@ from borderrisk.model.cells import CellTable
 from borderrisk.pipeline.evaluating import evaluation_panel
 from borderrisk.pipeline.stages import Stages
 
-CONFIG = Path("configs/eastern-border.yaml")
 SHARE = 0.1
 
 
@@ -67,7 +66,7 @@ class Score:
 
 def read() -> tuple[Record, list[Test]]:
     """Read the shipped data, and the tests that enough incidents make."""
-    stages = Stages.of(load_config(CONFIG))
+    stages = Stages.of(load_config(common.CONFIG))
     section, panel = stages.config.evaluation, evaluation_panel(stages)
     tests = [
         Test(origin, later_incidents(stages.cells, panel, origin, 1, section.near_km))

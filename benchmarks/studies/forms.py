@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -11,32 +10,32 @@ from functools import partial
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmarks.variants import ceilings, halves, observed, report, worlds
-from benchmarks.variants.moments import Record
-from benchmarks.variants.pooling import Recipe, forecast, learn
-from benchmarks.variants.recipes import SHIPPED, USUAL, recipes
+from benchmarks.studies import ceilings, common, futures, halves, observed, tables
+from benchmarks.studies.moments import Record
+from benchmarks.studies.planted import expected_bits
+from benchmarks.studies.pooling import Recipe, forecast, learn
+from benchmarks.studies.recipes import SHIPPED, USUAL, recipes
 from borderrisk.evaluation.backtest import SUBSETS
 from borderrisk.model.fitting import fit_spatial
-from borderrisk.model.planted import expected_bits
 
 SEEDS = tuple(range(21, 29))
 SECTIONS = ("worlds", "halves", "observed", "ceilings")
 REFERENCES = ("kde", "history", "gam")
-KINDS: dict[str, Callable[[int], worlds.Planted]] = {
-    "no clusters": worlds.plain,
-    f"{worlds.NOISE} columns of noise": worlds.noisy,
-    "clusters, 8 months": partial(worlds.clustered, memory=worlds.SHORT),
-    "clusters, 4 years": partial(worlds.clustered, memory=worlds.LONG),
+KINDS: dict[str, Callable[[int], futures.Planted]] = {
+    "no clusters": futures.plain,
+    f"{futures.NOISE} columns of noise": futures.noisy,
+    "clusters, 8 months": partial(futures.clustered, memory=futures.SHORT),
+    "clusters, 4 years": partial(futures.clustered, memory=futures.LONG),
 }
 _SAME = 1e-6
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     """Run the study and print its tables."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.variants", description=__doc__)
+    parser = common.parser("forms", __doc__)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}")
     parser.add_argument("--quick", action="store_true", help="one world of each kind")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if unknown := set(options.sections) - set(SECTIONS):
         parser.error(f"unknown section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
     start, wanted = time.perf_counter(), options.sections or SECTIONS
@@ -48,10 +47,10 @@ def main() -> None:
             planted = [_on_worlds(kind, seeds) for kind in KINDS]
         if "halves" in wanted:
             print("\nOne half of a world forecast from the other\n")
-            print(report.study_table(_on_halves(seeds), None))
+            print(tables.study_table(_on_halves(seeds), None))
     if planted or data is not None:
         print(f"\nBits per incident, differences to the first form; seeds {seeds}\n")
-        print(report.study_table(planted, data))
+        print(tables.study_table(planted, data))
     print(f"\n{(time.perf_counter() - start) / 60:.1f} minutes.")
 
 
@@ -59,7 +58,7 @@ def _told(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _on_data(wanted: Sequence[str]) -> report.Observed | None:
+def _on_data(wanted: Sequence[str]) -> tables.Observed | None:
     record, tests = observed.read()
     check(record, tests[-1])
     alone = ceilings.singles(record, tests)
@@ -73,7 +72,7 @@ def _on_data(wanted: Sequence[str]) -> report.Observed | None:
     _learned(record, tests)
     found = {form.name: _scored(form, record, tests) for form in recipes(incidents_differ=True)}
     found |= {f"({name} by itself)": single[name] for name in REFERENCES}
-    return report.Observed(found, single["kde"])
+    return tables.Observed(found, single["kde"])
 
 
 def check(record: Record, test: observed.Test) -> None:
@@ -121,7 +120,7 @@ def _ceilings(
         for name, (parts, best) in mixes.items()
     }
     print("\nCeilings with hindsight, shipped data\n")
-    print(report.ceiling_table(found, single["kde"]))
+    print(tables.ceiling_table(found, single["kde"]))
 
 
 def _learned(record: Record, tests: list[observed.Test]) -> None:
@@ -133,11 +132,11 @@ def _learned(record: Record, tests: list[observed.Test]) -> None:
               f"{' and '.join(found.pair.models)}, shares {shares}")  # fmt: skip
 
 
-def _on_worlds(kind: str, seeds: Sequence[int]) -> report.Planted:
+def _on_worlds(kind: str, seeds: Sequence[int]) -> tables.Planted:
     return _each(kind, seeds, lambda seed: planted_bits(KINDS[kind](seed)))
 
 
-def _on_halves(seeds: Sequence[int]) -> list[report.Planted]:
+def _on_halves(seeds: Sequence[int]) -> list[tables.Planted]:
     return [
         _each(f"{kind}, {incidents}", seeds, partial(_half_bits, strength, incidents))
         for kind, strength in halves.STRENGTHS.items()
@@ -146,12 +145,12 @@ def _on_halves(seeds: Sequence[int]) -> list[report.Planted]:
 
 
 def _half_bits(strength: float, incidents: int, seed: int) -> dict[str, float]:
-    return halves.bits(worlds.hidden(seed, strength), incidents)
+    return halves.bits(futures.hidden(seed, strength), incidents)
 
 
 def _each(
     kind: str, seeds: Sequence[int], score: Callable[[int], dict[str, float]]
-) -> report.Planted:
+) -> tables.Planted:
     rows = []
     for seed in seeds:
         start = time.perf_counter()
@@ -159,10 +158,10 @@ def _each(
         _told(f"{kind}, seed {seed}: {time.perf_counter() - start:.0f} s")
     bits = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     truth = bits.pop("truth")
-    return report.Planted(kind, bits, truth)
+    return tables.Planted(kind, bits, truth)
 
 
-def planted_bits(planted: worlds.Planted) -> dict[str, float]:
+def planted_bits(planted: futures.Planted) -> dict[str, float]:
     """Bits to expect of every form on the year after the record, given the truth."""
     record, inside = planted.record, planted.record.cells.study
     area, truth = record.cells.study_area_100km2[inside], planted.truth[inside]
@@ -175,7 +174,3 @@ def planted_bits(planted: worlds.Planted) -> dict[str, float]:
         found[f"({name} by itself)"] = model.intensity(record.cells)
     bits = {name: expected_bits(values[inside], area, truth) for name, values in found.items()}
     return bits | {"truth": expected_bits(truth, area, truth)}
-
-
-if __name__ == "__main__":
-    main()

@@ -1,11 +1,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from benchmarks.studies.ablation import ablation_rows, feature_groups
+from benchmarks.studies.worlds import make_world
 
 from borderrisk.errors import DataError
-from borderrisk.model.ablation import ablation_rows, feature_groups
 from borderrisk.model.panel import Panel
-from borderrisk.synthetic import make_world
 
 ORIGINS = ("2016-01-01", "2017-01-01", "2018-01-01")
 
@@ -107,7 +107,7 @@ def test_a_single_group_is_not_left_out(cells, panel):
 
 
 def test_nothing_to_score_is_an_error(cells, panel):
-    with pytest.raises(DataError, match=r"follows the 1 origin.*evaluation\.ablation: false"):
+    with pytest.raises(DataError, match=r"follows the 1 origin.*use earlier origins"):
         ablation_rows(cells, panel, ["2030-01-01"], 1)
 
 

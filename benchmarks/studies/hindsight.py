@@ -1,22 +1,38 @@
-"""Ceilings: what could be had with hindsight, next to which a missed target can be judged."""
+"""What a model reaches, beside what is wanted of it and what could be had with hindsight."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import csr_matrix
 
+from benchmarks.studies import common
 from borderrisk.evaluation import metrics
-from borderrisk.evaluation.backtest import BASELINES, SUBSETS, Forecasts
+from borderrisk.evaluation import summary as sc
+from borderrisk.evaluation.backtest import (
+    BASELINES,
+    MIN_LATER,
+    SUBSETS,
+    Forecasts,
+    backtest,
+    origin_rows,
+    yearly_origins,
+)
 from borderrisk.model.cells import CellTable
 from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.panel import Panel
 from borderrisk.model.pooled_parts import BANDWIDTHS_KM, mixture_weights
+from borderrisk.pipeline.evaluating import evaluation_panel, model_parameters
+from borderrisk.pipeline.stages import Stages
 
 POOL = "a pool of the model and every other estimator, with the weights that suit each period best"
 _ROUNDS = 2_000
+# What was wanted of a model before it was measured: least gain and capture, by subset.
+WANTED = {"all": (0.30, 0.75), "new": (0.25, 0.45)}
+WORST_ORIGIN = -0.15
 
 
 def oracle_kde_bits(
@@ -111,3 +127,68 @@ def best_pool(densities: np.ndarray, mass: csr_matrix) -> np.ndarray:
     hit = counts > 0
     none = np.zeros(densities.shape[1])
     return densities @ mixture_weights(densities[hit], counts[hit], none, _ROUNDS)
+
+
+def worst_origin(part: dict[str, Any], model: str, years: int) -> tuple[str, float] | None:
+    """Origin at which the model falls furthest behind the overall best baseline, and by how much.
+
+    The baseline is the one of the summary, not the best of each origin in hindsight.
+    """
+    row = sc.pick(part, model, "all", years)
+    if row is None or row["gain"] is None:
+        return None
+    table = pd.DataFrame(part["rows"])
+    table = table[(table["horizon_years"] == years) & (table["subset"] == "all")]
+    wide = table[table["incidents"] >= MIN_LATER].pivot_table(
+        index="origin", columns="model", values="bits"
+    )
+    difference = wide[model] - wide[row["gain"]["baseline"]]
+    return str(difference.idxmin()), float(difference.min())
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Score a config's model one year ahead, beside what is wanted and what hindsight reaches."""
+    stages = common.stages_of("hindsight", __doc__, arguments)
+    section, panel, cells = stages.config.evaluation, evaluation_panel(stages), stages.cells
+    name, years = stages.config.model.estimator, min(section.horizons_years)
+    forecasts = backtest(
+        cells, panel, yearly_origins(section.first_origin, section.last_origin), [years],
+        model_parameters(stages), near_km=section.near_km, least=section.min_past_incidents,
+        seed=stages.config.seed, workers=stages.config.compute.workers,
+    )  # fmt: skip
+    part = sc.prospective(forecasts, origin_rows(forecasts, cells), cells, name)
+    used = sc.used_origins(forecasts, years)
+    print(f"kde with the best bandwidth of each period: {_kde_bits(stages, used, years):.2f} bits")
+    row = sc.pick(part, name, "all", years)
+    if row is None or row["gain"] is None:
+        print("No origin is followed by enough incidents.")
+        return
+    baseline = row["gain"]["baseline"]
+    pools = {pool["subset"]: pool for pool in oracle_pools(cells, used, years, baseline)}
+    print(f"with hindsight: {POOL}")
+    print(f"{'':52}{'wanted':>10}{'reached':>10}{'with hindsight':>16}")
+    for text, wanted, reached, most in _rows(part, name, years, pools):
+        print(f"{text:52}{wanted:10.2f}{reached:10.2f}{most:16.2f}")
+
+
+def _kde_bits(stages: Stages, used: Sequence[Forecasts], years: int) -> float:
+    return oracle_kde_bits(stages.cells, evaluation_panel(stages), used, years)
+
+
+def _rows(
+    part: dict[str, Any], name: str, years: int, pools: dict[str, dict[str, Any]]
+) -> Iterator[tuple[str, float, float, float]]:
+    """Yield what is judged, the least wanted, what was reached and what hindsight reaches."""
+    for subset, (gain, captured) in WANTED.items():
+        row = sc.pick(part, name, subset, years)
+        if row is None or row["gain"] is None or subset not in pools:
+            continue
+        baseline = row["bits"] - row["gain"]["bits"]
+        most, label = pools[subset]["bits"] - baseline, f"{subset} incidents: "
+        yield f"{label}bits over the best baseline", gain, row["gain"]["bits"], most
+        captures = captured, row["capture_10"], pools[subset]["capture_10"]
+        yield f"{label}captured in a tenth of the area", *captures
+    worst = worst_origin(part, name, years)
+    if worst:
+        reached = pools["all"]["worst_origin"]
+        yield f"worst origin ({worst[0]}): bits over the baseline", WORST_ORIGIN, worst[1], reached
