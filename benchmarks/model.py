@@ -69,9 +69,10 @@ def watched(work: Callable[[], Any]) -> tuple[Any, float, int]:
 
 
 def _model(step: Callable[[str, Callable[[], Any]], Any]) -> None:
+    from borderrisk.model.fitting import decompose, fit_spatial
+
     from benchmarks.studies.worlds import make_world
     from borderrisk.model import drivers, trust
-    from borderrisk.model.fitting import decompose, fit_spatial
 
     world = make_world(seed=1, incidents=INCIDENTS, shape=(SIDE, SIDE), cell_size_m=1000.0)
     cells = step("table of cells", world.cells)

@@ -7,6 +7,8 @@ from functools import cache
 from itertools import product
 
 import numpy as np
+from borderrisk.model.chosen import frozen
+from borderrisk.model.fitting import fit_spatial
 from scipy.sparse import csr_matrix
 
 from benchmarks.studies.hindsight import best_pool
@@ -16,8 +18,6 @@ from benchmarks.studies.pooling import Lesson, geometric, geometric_weights, lea
 from benchmarks.studies.recipes import USUAL, shipped
 from borderrisk.evaluation import metrics
 from borderrisk.evaluation.backtest import COSTLY
-from borderrisk.model.chosen import frozen
-from borderrisk.model.fitting import fit_spatial
 
 SINGLES = ("gam", "glm", "hist_gradient_boosting", "random_forest", "history")
 BASELINE = "kde"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
+from borderrisk.model.fitting import fit_spatial
 from threadpoolctl import threadpool_limits
 
 from benchmarks.studies import ceilings, common, futures, halves, observed, tables
@@ -16,7 +17,6 @@ from benchmarks.studies.planted import expected_bits
 from benchmarks.studies.pooling import Recipe, forecast, learn
 from benchmarks.studies.recipes import SHIPPED, USUAL, recipes
 from borderrisk.evaluation.backtest import SUBSETS
-from borderrisk.model.fitting import fit_spatial
 
 SEEDS = tuple(range(21, 29))
 SECTIONS = ("worlds", "halves", "observed", "ceilings")

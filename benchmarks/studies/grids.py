@@ -8,15 +8,15 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from affine import Affine
+from borderrisk.model.chosen import frozen
+from borderrisk.model.fitting import SpatialModel, fit_spatial
+from borderrisk.model.pooled import Pooled
 
 from benchmarks.studies import common
 from borderrisk.area import StudyArea
 from borderrisk.errors import DataError
 from borderrisk.evaluation.metrics import top_area
 from borderrisk.grid import Grid
-from borderrisk.model.chosen import frozen
-from borderrisk.model.fitting import SpatialModel, fit_spatial
-from borderrisk.model.pooled import Pooled
 from borderrisk.pipeline.stages import Stages
 from borderrisk.runs import StageCache
 from borderrisk.scores import risk_percentile

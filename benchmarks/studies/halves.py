@@ -9,6 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+from borderrisk.model.fitting import fit_spatial
 
 from benchmarks.studies import futures
 from benchmarks.studies.planted import expected_bits
@@ -16,7 +17,6 @@ from borderrisk.evaluation.folds import restrict
 from borderrisk.evaluation.transfer import QUICK, REFERENCE
 from borderrisk.model import combined, feature_choice
 from borderrisk.model.cells import CellTable
-from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.panel import Panel
 
 STRENGTHS = {"features tell all": 0.0, "a hidden cause": 1.0, "a strong hidden cause": 2.0}

@@ -9,19 +9,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_matrix
-
-from borderrisk.model.cells import COORDINATES, CellTable
 from borderrisk.model.combined import FOREST as TREE
 from borderrisk.model.combined import GLM as LINEAR
 from borderrisk.model.combined import combined
-from borderrisk.model.estimators import Glm, make_estimator
 from borderrisk.model.estimators.kernel import kernel_sum
 from borderrisk.model.feature_choice import telling
-from borderrisk.model.panel import Panel
-from borderrisk.model.placement import MOST_ROWS, placed
 from borderrisk.model.pooled_fit import with_features
 from borderrisk.model.pooled_parts import first_occurrence, own_sigma_km
+from scipy.sparse import csr_matrix
+
+from borderrisk.model.cells import COORDINATES, CellTable
+from borderrisk.model.estimators import Glm, make_estimator
+from borderrisk.model.panel import Panel
+from borderrisk.model.placement import MOST_ROWS, placed
 
 REACH_KM, TREES = 15.0, 100
 GLM, FOREST, GAM, BOOSTING = "glm", "random_forest", "gam", "hist_gradient_boosting"

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from borderrisk.model.fitting import SpatialModel, fit_spatial
+from borderrisk.model.point_models import Cache
 from scipy.sparse import csr_matrix
 from scipy.stats import spearmanr
 
@@ -17,9 +19,7 @@ from borderrisk.border.segments import cut_border, nearest_segment
 from borderrisk.evaluation import metrics
 from borderrisk.evaluation.backtest import BASELINES, ESTIMATORS, role
 from borderrisk.model.cells import COORDINATES, CellTable
-from borderrisk.model.fitting import SpatialModel, fit_spatial
 from borderrisk.model.panel import Panel
-from borderrisk.model.point_models import Cache
 from borderrisk.model.uncertainty import Intervals, bootstrap_intervals
 
 HORIZON_DAYS = 365.0

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from borderrisk.model.pooled import MIN_PAST
+from borderrisk.model.pooled_fit import PRIOR, VERY_STRONG
+from borderrisk.model.pooled_parts import KDE_FLOOR, learning_origins, mixture_weights
 from scipy.optimize import minimize
 from scipy.sparse import eye_array
 
 from benchmarks.studies.moments import Moment, Record
-from borderrisk.model.pooled import MIN_PAST
-from borderrisk.model.pooled_fit import PRIOR, VERY_STRONG
-from borderrisk.model.pooled_parts import KDE_FLOOR, learning_origins, mixture_weights
 
 LEARNING_YEARS = 20
 _MOST_POWER = 2.0

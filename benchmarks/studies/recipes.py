@@ -7,6 +7,8 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
+from borderrisk.model.pooled_fit import HISTORY_KM, PRIOR, RECENT_DAYS
+from borderrisk.model.pooled_parts import best_bandwidth, years_before
 
 from benchmarks.studies.moments import (
     BOOSTING,
@@ -20,8 +22,6 @@ from benchmarks.studies.moments import (
     Moment,
 )
 from benchmarks.studies.pooling import Pair, Parts, Recipe
-from borderrisk.model.pooled_fit import HISTORY_KM, PRIOR, RECENT_DAYS
-from borderrisk.model.pooled_parts import best_bandwidth, years_before
 
 SHIPPED = "as shipped"
 HALF_LIVES = (2.0, 5.0, 10.0)

@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     from borderrisk.errors import BorderRiskError, ConfigError, DataError, GridError, OutputError
     from borderrisk.grid import Grid
     from borderrisk.model.cells import CellTable
-    from borderrisk.model.estimators import ESTIMATORS, make_estimator
     from borderrisk.model.panel import Panel
+    from borderrisk.model.registry import make_model, models
     from borderrisk.pipeline.result import Result, open_run
     from borderrisk.pipeline.run import evaluate, run
 
 __all__ = [
-    "ESTIMATORS", "BorderRiskError", "CellTable", "Config", "ConfigError", "DataError", "Grid",
-    "GridError", "OutputError", "Panel", "Result", "StudyArea", "evaluate", "load_config",
-    "make_estimator", "open_run", "run",
+    "BorderRiskError", "CellTable", "Config", "ConfigError", "DataError", "Grid", "GridError",
+    "OutputError", "Panel", "Result", "StudyArea", "evaluate", "load_config", "make_model",
+    "models", "open_run", "run",
 ]  # fmt: skip
 # Where each is found: it loads with its first use, so that importing the package is instant.
 _HOME = {
-    "CellTable": "model.cells", "Config": "config", "ESTIMATORS": "model.estimators",
-    "Grid": "grid", "Panel": "model.panel", "Result": "pipeline.result", "StudyArea": "area",
-    "evaluate": "pipeline.run", "load_config": "config", "make_estimator": "model.estimators",
+    "CellTable": "model.cells", "Config": "config", "Grid": "grid", "Panel": "model.panel",
+    "Result": "pipeline.result", "StudyArea": "area", "evaluate": "pipeline.run",
+    "load_config": "config", "make_model": "model.registry", "models": "model.registry",
     "open_run": "pipeline.result", "run": "pipeline.run",
 }  # fmt: skip
 

@@ -107,6 +107,15 @@ class Grid:
         )
         return cls(crs, transform, shape)
 
+    @classmethod
+    def between(
+        cls, west: float, south: float, east: float, north: float, cell_size_m: float, crs: CRS
+    ) -> Grid:
+        """Return the grid whose outermost cells have these centres, in metres of ``crs``."""
+        shape = (round((north - south) / cell_size_m) + 1, round((east - west) / cell_size_m) + 1)
+        left, top = west - cell_size_m / 2, north + cell_size_m / 2
+        return cls(crs, Affine(cell_size_m, 0.0, left, 0.0, -cell_size_m, top), shape)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Grid):
             return NotImplemented

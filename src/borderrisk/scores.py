@@ -12,8 +12,11 @@ from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
+from scipy.stats import nbinom
 
 DAYS_PER_YEAR = 365.25
+# Shape of the clustering of incidents in a cell: a mean of m has the variance m + m² / KAPPA.
+KAPPA = 0.5
 # Class k + 1 begins where this share of the area has a lower risk.
 CLASS_EDGES = (50.0, 75.0, 90.0, 97.0)
 RATE = "incidents per 100 km² per year"
@@ -101,14 +104,39 @@ def _drivers() -> tuple[Score, ...]:
     for k in (1, 2, 3):
         code = Score(
             f"driver_{k}", "1", f"Driver {k} of the intensity", cuts="codes",
-            table=6 + 2 * k, popup=2 * k, packed=7 + 2 * k,
+            table=18 + 2 * k, popup=2 * k, packed=7 + 2 * k,
         )  # fmt: skip
         effect = Score(
             f"driver_{k}_effect", "1", f"Effect of driver {k} on log-intensity", cuts="zero",
-            table=7 + 2 * k, popup=2 * k + 1, packed=8 + 2 * k,
+            table=19 + 2 * k, popup=2 * k + 1, packed=8 + 2 * k,
         )  # fmt: skip
         pairs += [code, effect]
     return tuple(pairs)
+
+
+def _shares() -> tuple[Score, ...]:
+    """Shares of the parts of the intensity; they add to 1."""
+    parts = (
+        ("history", "Earlier incidents", "رویدادهای پیشین",
+         "Share of the intensity from the places of earlier incidents.",
+         "سهمی از شدت که از جای رویدادهای پیشین می‌آید."),
+        ("recent", "Recent incidents", "رویدادهای اخیر",
+         "Share of the intensity from incidents of the last year or so.",
+         "سهمی از شدت که از رویدادهای حدود یک سال گذشته می‌آید."),
+        ("ground", "Ground and access", "زمین و دسترسی",
+         "Share of the intensity that terrain, border and access explain.",
+         "سهمی از شدت که ناهمواری، مرز و دسترسی توضیح می‌دهند."),
+        ("even", "Evenly everywhere", "یکسان در همه‌جا",
+         "Share of the intensity that is the same everywhere.",
+         "سهمی از شدت که در همه‌جا یکسان است."),
+    )  # fmt: skip
+    return tuple(
+        Score(
+            f"share_{name}", "1", note.removesuffix("."), en, fa, note, note_fa,
+            "probability", "teal", table=13 + k, layer=8 + k, packed=17 + k, precision="coarse",
+        )
+        for k, (name, en, fa, note, note_fa) in enumerate(parts)
+    )  # fmt: skip
 
 
 SCORES: tuple[Score, ...] = (
@@ -132,7 +160,7 @@ SCORES: tuple[Score, ...] = (
         "Expected reported incidents per 100 km² per year.",
         "شمار مورد انتظار رویدادهای گزارش‌شده در هر ۱۰۰ کیلومتر مربع در سال.",
         "per_100km2_year", "inferno", "area",
-        table=3, band=1, layer=5, compare=3, packed=8, precision="fine", follows="probability",
+        table=4, band=1, layer=5, compare=3, packed=8, precision="fine", follows="probability",
     ),
     Score(
         "probability", "1", "Chance of at least one reported incident within the horizon",
@@ -140,16 +168,27 @@ SCORES: tuple[Score, ...] = (
         "Chance of at least one reported incident in the cell within the horizon.",
         "احتمال دست‌کم یک رویداد گزارش‌شده در سلول در افق پیش‌بینی.",
         "probability", "inferno", "area", bounds=("probability_low", "probability_high"),
-        table=4, band=2, layer=4, compare=4, report=3, packed=1, precision="fine",
+        table=10, band=2, layer=4, compare=4, report=3, packed=1, precision="fine",
     ),
     Score(
         "probability_low", "1", "Lower bound of the probability",
-        table=23, band=4, compare=5, popup=8, packed=5, precision="ends", follows="probability",
+        table=11, band=4, compare=5, popup=8, packed=5, precision="ends", follows="probability",
     ),
     Score(
         "probability_high", "1", "Upper bound of the probability",
-        table=24, band=5, compare=6, popup=9, packed=6, precision="ends", follows="probability",
+        table=12, band=5, compare=6, popup=9, packed=6, precision="ends", follows="probability",
     ),
+    Score(
+        "expected", "1", "Incidents to expect within the horizon",
+        "Expected incidents", "رویدادهای مورد انتظار",
+        "Reported incidents to expect in the cell within the horizon.",
+        "شمار رویدادهای گزارش‌شده مورد انتظار در سلول در افق پیش‌بینی.",
+        bounds=("expected_low", "expected_high"), table=5,
+    ),
+    Score("expected_low", "1", "Lower bound of the incidents to expect", table=6),
+    Score("expected_high", "1", "Upper bound of the incidents to expect", table=7),
+    Score("count_low", "1", "Fewest incidents within the predictive interval", table=8),
+    Score("count_high", "1", "Most incidents within the predictive interval", table=9),
     Score(
         "width", "1", "Width of the interval of the probability",
         "Uncertainty (interval width)", "عدم قطعیت (پهنای بازه)",
@@ -163,39 +202,26 @@ SCORES: tuple[Score, ...] = (
         "Susceptibility", "آسیب‌پذیری",
         "The part of the intensity that terrain, border and access explain.",
         "بخشی از شدت که ناهمواری، مرز و دسترسی توضیح می‌دهند.",
-        "per_100km2_year", "teal", "area", table=5, band=6, layer=7, packed=16,
+        "per_100km2_year", "teal", "area", table=17, band=6, layer=7, packed=16,
     ),
-    Score(
-        "history", "1", "Factor by which earlier incidents change the intensity",
-        "History", "پیشینه",
-        "The factor by which earlier incidents raise or lower the intensity.",
-        "ضریبی که رویدادهای پیشین شدت را با آن زیاد یا کم می‌کنند.",
-        "factor", "teal", "area", table=6, band=7, layer=8, packed=17,
-    ),
+    *_shares(),
     Score(
         "exposure", "1", "Share of the cell inside the study area",
-        table=7, popup=13, packed=90, precision="coarse",
+        table=18, popup=13, packed=90, precision="coarse",
     ),
     *_drivers(),
     Score(
         "rank", "1", "Rank of intensity, 1 = highest", dtype="int32",
         bounds=("rank_low", "rank_high"),
-        table=20, compare=7, popup=10, report=1, packed=21, precision="exact",
+        table=3, compare=7, popup=10, report=1, packed=21, precision="exact",
     ),
     Score(
         "rank_low", "1", "Best rank within the interval", dtype="int32",
-        table=21, compare=8, popup=11, packed=22,
+        table=26, compare=8, popup=11, packed=22,
     ),
     Score(
         "rank_high", "1", "Worst rank within the interval", dtype="int32",
-        table=22, compare=9, popup=12, packed=23,
-    ),
-    Score(
-        "reporting", "1", "Factor by which reporting effort changes the intensity",
-        "Reporting", "گزارش‌دهی",
-        "The factor for how likely an incident there is to be reported.",
-        "ضریب احتمال گزارش شدن رویداد در آنجا.",
-        "factor", "teal", table=25, layer=9, packed=24,
+        table=27, compare=9, popup=12, packed=23,
     ),
     Score(
         "trust", "1", "Whether the score can be relied on",
@@ -205,7 +231,7 @@ SCORES: tuple[Score, ...] = (
         "جایی که نباید به عدد تکیه کرد: سلول‌های هاشورخورده یا ناهمانند جاهای آموخته‌اند، یا گزارش "
         "کافی در نزدیکی ندارند، یا در لبه داده‌ها بریده شده‌اند.",
         "codes", "trust", "codes", words=("ok", "extrapolation", "sparse", "edge"),
-        table=26, layer=10, report=4, packed=7,
+        table=19, layer=12, report=4, packed=7,
     ),
     # Where two runs are compared; their map opens on what changed.
     Score(
@@ -299,9 +325,36 @@ def probability(intensity: np.ndarray, area_100km2: np.ndarray, horizon_days: fl
     Returns
     -------
     ndarray
-        ``1 - exp(-expected count)``, the Poisson chance of a count above zero.
+        ``1 - (1 + m/KAPPA)^-KAPPA`` of an expected count m: the negative binomial chance of a count
+        above zero. Incidents cluster, so it is lower than the Poisson chance ``1 - exp(-m)``.
+
+    Examples
+    --------
+    >>> probability(np.array([1.5]), np.array([1.0]), DAYS_PER_YEAR)
+    array([0.5])
     """
-    return -np.expm1(-intensity * area_100km2 * (horizon_days / DAYS_PER_YEAR))
+    expected = expected_count(intensity, area_100km2, horizon_days)
+    return -np.expm1(-KAPPA * np.log1p(expected / KAPPA))
+
+
+def expected_count(
+    intensity: np.ndarray, area_100km2: np.ndarray, horizon_days: float
+) -> np.ndarray:
+    """Incidents expected in each cell within the horizon."""
+    return np.asarray(intensity * area_100km2 * (horizon_days / DAYS_PER_YEAR))
+
+
+def count_bounds(expected: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Predictive interval of the incidents of each cell, allowing for clustering.
+
+    Examples
+    --------
+    >>> [bound.tolist() for bound in count_bounds(np.array([0.0, 0.1, 2.0]), 0.9)]
+    [[0.0, 0.0, 0.0], [0.0, 1.0, 8.0]]
+    """
+    chance = KAPPA / (KAPPA + np.asarray(expected))
+    low, high = (nbinom.ppf(q, KAPPA, chance) for q in tails(level))
+    return np.maximum(low, 0.0), np.maximum(high, 0.0)
 
 
 def risk_percentile(intensity: np.ndarray, area: np.ndarray) -> np.ndarray:

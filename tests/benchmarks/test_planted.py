@@ -9,9 +9,9 @@ from benchmarks.studies.planted import (
     sum_coverage,
 )
 from benchmarks.studies.worlds import make_world
+from borderrisk.model.fitting import fit_spatial
 
 from borderrisk.evaluation.metrics import information_gain
-from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.uncertainty import Intervals
 from borderrisk.scores import probability
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from benchmarks.studies.worlds import make_world
+from borderrisk.model.fitting import fit_spatial
 
 from borderrisk.model.dependence import Probes
-from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.uncertainty import bootstrap_intervals, load_intervals, save_intervals
 
 ORIGIN = pd.Timestamp("2020-01-01")

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from benchmarks.studies.planted import expected_bits
 from benchmarks.studies.worlds import make_world
+from borderrisk.model.fitting import fit_spatial
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -10,7 +11,6 @@ from scipy.sparse import csr_matrix
 
 from borderrisk.model import placement
 from borderrisk.model.estimators import Glm
-from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.placement import moved, placed
 from borderrisk.model.uncertainty import located
 

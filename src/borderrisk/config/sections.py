@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
@@ -145,14 +145,11 @@ class DataConfig(Section):
     )
 
 
-ESTIMATOR_NAMES = (
-    "pooled", "gam", "glm", "hist_gradient_boosting", "random_forest", "history", "kde",
-    "border_distance", "uniform",
-)  # fmt: skip
 EstimatorName = Literal[
-    "pooled", "gam", "glm", "hist_gradient_boosting", "random_forest", "history", "kde",
-    "border_distance", "uniform",
+    "decayed_pool", "random_forest", "glm", "even", "border_distance", "last_period", "kde",
+    "radius_history", "kde_pool", "history_alone", "expert_weights", "walk_and_hide",
 ]  # fmt: skip
+ESTIMATOR_NAMES = get_args(EstimatorName)
 
 
 class TerrainConfig(Section):
@@ -276,9 +273,9 @@ class TrainConfig(Section):
 class ModelConfig(Section):
     """The estimator."""
 
-    estimator: EstimatorName = Field(default="pooled", description="Which estimator is fitted.")
+    estimator: EstimatorName = Field(default="decayed_pool", description="Which model is fitted.")
     parameters: dict[str, Any] = Field(
-        default_factory=dict, description="Parameters of the estimator, by its own names."
+        default_factory=dict, description="Parameters of the model, by its own names."
     )
 
 

@@ -16,23 +16,19 @@ from borderrisk.border.capture import border_capture, observed_by_segment
 from borderrisk.compute import map_parallel
 from borderrisk.errors import DataError
 from borderrisk.evaluation import metrics
+from borderrisk.model import registry
 from borderrisk.model.cells import CellTable
-from borderrisk.model.chosen import frozen
-from borderrisk.model.fitting import fit_spatial
+from borderrisk.model.level import MIN_IN_STUDY
 from borderrisk.model.panel import Panel
-from borderrisk.model.pooled_parts import require_past
+from borderrisk.model.protocol import Memo, Settings, require_past
 
-BASELINES = ("uniform", "border_distance", "kde", "persistence")
-ESTIMATORS = ("pooled", "gam", "glm", "hist_gradient_boosting", "random_forest", "history")
+BASELINES = tuple(registry.models("baseline"))
+# What every headline compares with: the model without what the ground explains.
+REFERENCE = "history_alone"
 SUBSETS = ("all", "repeat", "new")
 MIN_LATER = 5
-# Tuned by cross-validation over many candidates.
-COSTLY = ("gam", "hist_gradient_boosting")
-_KEPT = 6
 # A quiet end of the record is no missing data.
 GRACE = pd.Timedelta(days=60)
-# An incident counts as one of the study area if at least this much of its mass lies there.
-MIN_IN_STUDY = 0.5
 NEAR_KM = 15.0
 
 
@@ -179,11 +175,11 @@ def forecast_origin(
     panel: Panel,
     origin: pd.Timestamp,
     horizons: Sequence[int],
-    parameters: Mapping[str, Mapping[str, Any]],
+    models: Mapping[str, Settings],
     *,
     near_km: float,
     seed: int,
-    cache: dict[Any, Any] | None = None,
+    memo: Memo | None = None,
 ) -> Forecasts:
     """Fit every model on the past of one origin.
 
@@ -195,20 +191,20 @@ def forecast_origin(
         Date of the forecast.
     horizons : sequence of int
         Years.
-    parameters : mapping of str to mapping
-        Models by name, and their parameters.
+    models : mapping of str to Settings
+        What to fit, by name.
     near_km : float
         Distance that makes a repeat place.
     seed : int
         Of the estimators.
-    cache : dict, optional
-        Shares fits between origins.
+    memo : dict, optional
+        Shares work between origins.
     """
     past = panel.before(origin)
     found = {}
-    for name, given in parameters.items():
-        model = fit_spatial(name, given, cells, past, origin, seed, cache=cache)
-        found[name] = np.maximum(model.intensity(cells)[cells.study], 1e-300)
+    for name, settings in models.items():
+        fitted = settings.fit(cells, past, origin, seed, memo)
+        found[name] = np.maximum(fitted.intensity(cells)[cells.study], 1e-300)
     tests = {years: later_incidents(cells, panel, origin, years, near_km) for years in horizons}
     return Forecasts(origin, found, tests, repeat_ground(cells, past, near_km))
 
@@ -218,7 +214,7 @@ def backtest(
     panel: Panel,
     origins: Sequence[pd.Timestamp],
     horizons: Sequence[int],
-    parameters: Mapping[str, Mapping[str, Any]],
+    models: Mapping[str, Settings],
     *,
     near_km: float = NEAR_KM,
     least: int = 10,
@@ -227,47 +223,20 @@ def backtest(
 ) -> list[Forecasts]:
     """Forecast from every origin.
 
-    Estimators whose own tuning is costly are tuned at every sixth origin, from what was known
-    there, and keep the choice for the five after it.
-
     Raises
     ------
     DataError
         If an origin has fewer than ``least`` earlier incidents, or a horizon passes the data.
     """
     check_periods(panel, origins, horizons, least)
-    cache: dict[Any, Any] = {}
-    settled = _settled(cells, panel, origins, parameters, seed, workers)
+    memo: Memo = {}
 
     def one(origin: pd.Timestamp) -> Forecasts:
         return forecast_origin(
-            cells, panel, origin, horizons, settled[origin], near_km=near_km, seed=seed, cache=cache
+            cells, panel, origin, horizons, models, near_km=near_km, seed=seed, memo=memo
         )
 
     return list(map_parallel(one, origins, workers=workers))
-
-
-def _settled(
-    cells: CellTable,
-    panel: Panel,
-    origins: Sequence[pd.Timestamp],
-    parameters: Mapping[str, Mapping[str, Any]],
-    seed: int,
-    workers: int | None,
-) -> dict[pd.Timestamp, dict[str, Mapping[str, Any]]]:
-    """Parameters of every model at each origin, costly choices made at every sixth."""
-
-    def choose(origin: pd.Timestamp) -> dict[str, Mapping[str, Any]]:
-        past = panel.before(origin)
-        return {
-            name: frozen(fit_spatial(name, given, cells, past, origin, seed), given)
-            for name, given in parameters.items()
-            if name in COSTLY
-        }
-
-    heads = origins[::_KEPT]
-    chosen = map_parallel(choose, heads, workers=workers)
-    return {origin: {**parameters, **chosen[k // _KEPT]} for k, origin in enumerate(origins)}
 
 
 def origin_rows(

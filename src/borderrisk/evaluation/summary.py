@@ -12,7 +12,7 @@ import pandas as pd
 
 from borderrisk import scores
 from borderrisk.evaluation import metrics
-from borderrisk.evaluation.backtest import BASELINES, MIN_LATER, SUBSETS, Forecasts
+from borderrisk.evaluation.backtest import BASELINES, MIN_LATER, REFERENCE, SUBSETS, Forecasts
 from borderrisk.model.cells import CellTable
 from borderrisk.scores import DAYS_PER_YEAR
 
@@ -165,9 +165,10 @@ def _rated(
 def _gain(
     rated: Rated, name: str, unit: str, span: int, level: float, seed: int
 ) -> dict[str, Any] | None:
-    """Difference to the baseline that is best at this; None for that one itself."""
+    """Difference to history alone, or to the best baseline without it; None for that one itself."""
     baselines = [n for n in rated if n in BASELINES]
     best = max(baselines, key=lambda n: rated[n][0].mean(), default=None)
+    best = REFERENCE if REFERENCE in baselines else best
     if best is None or name == best:
         return None
     first, (second, blocks) = rated[name][0], rated[best]
@@ -184,26 +185,25 @@ def pick(part: Mapping[str, Any], model: str, subset: str, years: int = 1) -> di
 
 
 def headline(part: Mapping[str, Any], model: str) -> list[str]:
-    """Say in two lines how good the model is, next to the best baseline."""
+    """Say in two lines how good the model is, next to history alone."""
     words = {"all": "all incidents", "new": "new places"}
-    lines = []
-    for subset, label in words.items():
-        row = pick(part, model, subset)
-        if row is None:
-            continue
-        text = f"{label} ({row['incidents']}): {row['bits']:+.2f} bits per incident over uniform"
-        text += f", {row['capture_10']:.0%} in the top 10 % of area"
-        if row["gain"]:
-            gain = row["gain"]
-            verdict = (
-                "beats" if gain["low"] > 0 else "loses to" if gain["high"] < 0 else "is level with"
-            )
-            text += (
-                f"; {verdict} the best baseline ({gain['baseline']}) by {gain['bits']:+.2f} "
-                f"({gain['low']:+.2f} to {gain['high']:+.2f})"
-            )
-        lines.append(text)
-    return lines
+    rows = {label: pick(part, model, subset) for subset, label in words.items()}
+    return [_said(label, row) for label, row in rows.items() if row is not None]
+
+
+def _said(label: str, row: Mapping[str, Any]) -> str:
+    text = f"{label} ({row['incidents']}): "
+    gain = row["gain"]
+    if gain:
+        verdict = "better" if gain["low"] > 0 else "worse" if gain["high"] < 0 else "no better"
+        text += (
+            f"{verdict} than {gain['baseline'].replace('_', ' ')}, by {gain['bits']:+.2f} bits "
+            f"per incident ({gain['low']:+.2f} to {gain['high']:+.2f}); "
+        )
+    return text + (
+        f"{row['bits']:+.2f} bits per incident over even, {row['capture_10']:.0%} in the top 10 % "
+        "of area"
+    )
 
 
 _CURVE = np.linspace(0, 1, 41)

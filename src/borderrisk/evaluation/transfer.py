@@ -23,25 +23,10 @@ from borderrisk.evaluation.folds import (
 )
 from borderrisk.evaluation.metrics import capture, information_gain, paired_difference, roc_auc
 from borderrisk.model.cells import COORDINATES, CellTable
-from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.panel import Panel
-from borderrisk.model.point_models import Cache
-from borderrisk.model.pooled_parts import require_past
+from borderrisk.model.protocol import Memo, Settings, require_past
 
 REFERENCE = "border_distance"
-# Fixed beforehand, so that each fit takes a fraction of a second; the penalty of log-linear models
-# is found within what a fold may see, as it is in the product. Parameters that are given go first.
-QUICK: dict[str, dict[str, Any]] = {
-    "pooled": {
-        "bandwidth_km": 5.0,
-        "models": "both",
-        "n_estimators": 50,
-        "learning_years": 3,
-    },
-    "gam": {"alpha": 0.1, "max_rows": 4000},
-    "hist_gradient_boosting": {"n_folds": 0, "max_iter": 40, "max_rows": 4000},
-    "random_forest": {"n_estimators": 100},
-}
 BUFFER_QUANTILE = 0.9
 # Blocks of the intervals: what lies within a few radii of uncertainty is no second witness.
 BLOCK_PER_BUFFER = 3.0
@@ -52,8 +37,7 @@ def spatial_tests(
     cells: CellTable,
     panel: Panel,
     origin: Any,
-    models: Sequence[str],
-    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    models: Mapping[str, Settings],
     *,
     seed: int = 0,
     neighbour_distances: Sequence[str] = (),
@@ -72,10 +56,8 @@ def spatial_tests(
         Incidents; those not wholly before the origin are ignored.
     origin : date
         Date of the forecast.
-    models : sequence of str
-        Names for :func:`borderrisk.model.fitting.fit_spatial`.
-    parameters : mapping of str to mapping, optional
-        Arguments of each model, before those of ``QUICK``.
+    models : mapping of str to Settings
+        What to fit, by name.
     seed : int
         Seed of the models and of the intervals.
     neighbour_distances : sequence of str
@@ -94,8 +76,7 @@ def spatial_tests(
     """
     past = require_past(panel, origin, 2)
     plan = _plan(cells, past, neighbour_distances)
-    given = {name: {**QUICK.get(name, {}), **(parameters or {}).get(name, {})} for name in models}
-    fit = partial(fit_fold, cells, past, origin, given, seed)
+    fit = partial(fit_fold, cells, past, origin, models, seed)
     intensities = map_parallel(fit, [fold for _, fold in plan.tested], workers=workers)
     scores = [
         score_fold(fold, region, found, cells)
@@ -137,16 +118,16 @@ def fit_fold(
     cells: CellTable,
     past: Panel,
     origin: Any,
-    parameters: Mapping[str, Mapping[str, Any]],
+    models: Mapping[str, Settings],
     seed: int,
     fold: Fold,
 ) -> dict[str, np.ndarray]:
     """Intensity of every cell by every model, from what the fold may see."""
     seen, panel = restrict(cells, past.subset(fold.train), fold.cells)
-    cache: Cache = {}
+    memo: Memo = {}
     return {
-        name: fit_spatial(name, given, seen, panel, origin, seed, cache=cache).intensity(cells)
-        for name, given in parameters.items()
+        name: settings.fit(seen, panel, origin, seed, memo).intensity(cells)
+        for name, settings in models.items()
     }
 
 

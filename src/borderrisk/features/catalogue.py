@@ -189,6 +189,20 @@ def feature(name: str, places: Mapping[str, str] | None = None) -> Feature:
     raise KeyError(f"{name!r} is not a declared feature")
 
 
+def names_a_place(name: str) -> bool:
+    """Whether a feature is called after a country or a place, and means nothing elsewhere.
+
+    Examples
+    --------
+    >>> names_a_place("border_distance_afg_km"), names_a_place("border_distance_km")
+    (True, False)
+    """
+    if name in _BY_NAME:
+        return False
+    found = (pattern.fullmatch(name) for pattern, _ in _TEMPLATES)
+    return any(match and {"ccc", "target"} & set(match.groupdict()) for match in found)
+
+
 def _words(match: re.Match[str], places: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """Words of the parts of a name, by language."""
     parts = match.groupdict()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,7 @@ from borderrisk.border.ranking import segment_table
 from borderrisk.config.whole import mapped_focus
 from borderrisk.grid import WGS84, Grid
 from borderrisk.model.cells import CellTable
-from borderrisk.model.drivers import effects
-from borderrisk.model.fitting import decompose
-from borderrisk.model.modelfile import ModelFile, as_trained
+from borderrisk.model.modelfile import ModelFile
 from borderrisk.model.uncertainty import Intervals
 from borderrisk.outputs.scene import Focus, Relief, Scene
 from borderrisk.outputs.store import load_scene
@@ -58,14 +56,16 @@ def score_cells(
     stages.forget(steps.ground)
     config, model = stages.config, carried or stages[steps.model]
     cells = stages[steps.cells] if carried is None else cells_for(stages, carried)
-    parts = decompose(model.model, cells.x)
+    if carried is not None and elsewhere:
+        model = _taken_here(carried, cells, stages[steps.incidents])
     refitted = carried is None and config.uncertainty.replicates > 0
     intervals = stages[steps.intervals] if refitted else None
-    variables = scoring.score_variables(cells, parts, config.outputs.horizon_days)
+    variables = scoring.score_variables(
+        cells, model.model, config.outputs.horizon_days, config.uncertainty.level
+    )
     if intervals is not None:
         variables |= scoring.interval_variables(cells, intervals)
-    found = effects(model.model, cells.x, cells.study_area_100km2)
-    variables |= scoring.driver_variables(cells, found)
+    variables |= scoring.driver_variables(cells, model.model.drivers(cells))
     if model.trust is not None:
         codes = scoring.trust_codes(
             cells,
@@ -80,15 +80,15 @@ def score_cells(
 
 
 def cells_for(stages: Stages, model: ModelFile) -> CellTable:
-    """Return the cells as a model reads them: its features, and places in its projection.
+    """Return the cells with the features that a model reads."""
+    return CellTable.from_dataset(stages[steps.features], model.features, missing="median")
 
-    Raises
-    ------
-    DataError
-        If the model reads places, and its file does not say in which projection.
-    """
-    ds = stages[steps.features]
-    return as_trained(model, CellTable.from_dataset(ds, model.features, missing="median"))
+
+def _taken_here(model: ModelFile, cells: CellTable, record: steps.Record) -> ModelFile:
+    """Give a model of elsewhere the earlier incidents and the level of this place."""
+    fitted = model.model.carried(cells, record.panel, record.origin)
+    extra = {**model.extra, "facts": fitted.facts(), "carried_from": model.origin}
+    return replace(model, model=fitted, origin=str(record.origin.date()), extra=extra)
 
 
 def make_scene(

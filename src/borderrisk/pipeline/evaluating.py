@@ -16,7 +16,6 @@ from borderrisk.compute import is_cluster, map_parallel
 from borderrisk.evaluation import summary
 from borderrisk.evaluation.backtest import (
     BASELINES,
-    ESTIMATORS,
     SUBSETS,
     BorderLine,
     Forecasts,
@@ -27,7 +26,9 @@ from borderrisk.evaluation.backtest import (
 )
 from borderrisk.evaluation.transfer import spatial_tests
 from borderrisk.model.cells import CellTable
+from borderrisk.model.level import YEAR_DAYS
 from borderrisk.model.panel import Panel
+from borderrisk.model.registry import models, usable
 from borderrisk.pipeline.stages import Work
 
 PROSPECTIVE, SPATIAL = "forward in time", "in space"
@@ -118,20 +119,21 @@ def _tests(
 ) -> dict[str, Any]:
     """Run the tests side by side, in processes of their own."""
     section = config.evaluation
-    given = dict.fromkeys((config.model.estimator, *ESTIMATORS, *BASELINES))
-    parameters = {
-        n: dict(config.model.parameters) if n == config.model.estimator else {} for n in given
-    }
+    own = config.model
+    given = usable(
+        (own.estimator, *models()), cells, YEAR_DAYS * min(section.horizons_years),
+        **{own.estimator: own.parameters},
+    )  # fmt: skip
     jobs: dict[str, Callable[[], Any]] = {
         PROSPECTIVE: partial(
-            backtest, cells, known, _origins(section), section.horizons_years, parameters,
+            backtest, cells, known, _origins(section), section.horizons_years, given,
             near_km=section.near_km, least=section.min_past_incidents, seed=config.seed, workers=1,
         )
     }  # fmt: skip
     if section.spatial:
         distances = [f"border_distance_{code}_km" for code in neighbours]
         jobs[SPATIAL] = partial(
-            spatial_tests, cells, known, origin, list(parameters), parameters,
+            spatial_tests, cells, known, origin, given,
             seed=config.seed, neighbour_distances=distances, workers=1,
         )  # fmt: skip
     scheduler = work.scheduler if is_cluster(work.scheduler) else "processes"

@@ -22,10 +22,11 @@ from borderrisk.evaluation import verification
 from borderrisk.evaluation.backtest import BASELINES, GRACE
 from borderrisk.model import forecast as frozen
 from borderrisk.model import ledger
-from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.modelfile import save_model
 from borderrisk.model.panel import Panel
-from borderrisk.pipeline import scoring
+from borderrisk.model.registry import usable
+from borderrisk.pipeline import scoring, steps
+from borderrisk.pipeline.assembly import counts
 from borderrisk.pipeline.border import border_line
 from borderrisk.pipeline.inputs import input_files
 from borderrisk.pipeline.result import records, write_json
@@ -59,11 +60,13 @@ def forecast(
         If the forecast or its entry in the ledger cannot be written; neither is kept then.
     """
     day = pd.Timestamp(origin).date().isoformat()
-    stages = Stages.of(config.with_changes({"train": {"origin": day}}))
+    changes = {"train": {"origin": day}, "outputs": {"horizon_days": horizon_days}}
+    stages = Stages.of(config.with_changes(changes))
     least = config.evaluation.min_past_incidents
-    if len(stages.panel) < least:
+    known = len(stages[steps.incidents].panel)
+    if known < least:
         raise DataError(
-            f"--origin {day}: {len(stages.panel)} incidents lie before it, at least {least} are "
+            f"--origin {day}: {known} incidents lie before it, at least {least} are "
             "needed (evaluation.min_past_incidents); choose a later origin."
         )
     parent = config.outputs.folder / config.name
@@ -79,7 +82,7 @@ def forecast(
             entry = ledger.append(record, {"forecast": facts["hash"], "origin": day})
     return {
         "folder": str(final), "origin": day, "horizon_days": horizon_days, "hash": facts["hash"],
-        "incidents": len(stages.panel), "ledger": str(record), "entry": entry["index"],
+        "incidents": known, "ledger": str(record), "entry": entry["index"],
         "notes": notes,
     }  # fmt: skip
 
@@ -87,18 +90,19 @@ def forecast(
 def _freeze(stages: Stages, final: Path, horizon_days: int, meta: dict[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as place:
         model = Path(place) / MODEL
-        save_model(model, stages.model)
+        save_model(model, stages[steps.model])
+        cells = _cells(stages, horizon_days)
         return frozen.freeze(
             final,
-            _cells(stages, horizon_days),
-            grid=stages.cells.grid,
-            origin=stages.origin,
+            cells,
+            grid=stages[steps.cells].grid,
+            origin=stages[steps.incidents].origin,
             horizon_days=horizon_days,
             model_file=model,
             config=stages.config.dump_yaml(final),
-            past=stages.panel.incidents,
-            line=border_line(stages.border),
-            baselines=BASELINES,
+            past=stages[steps.incidents].panel.incidents,
+            line=border_line(stages[steps.border]),
+            baselines=[name for name in BASELINES if name in cells],
             meta=meta,
         )
 
@@ -125,12 +129,12 @@ def _holds(record: Path, digest: str) -> bool:
 
 def _end_of_record(stages: Stages) -> list[str]:
     """Say so if the incidents known at the origin end long before it."""
-    last = stages.all_incidents.before(stages.origin).incidents["date_end"].max()
-    gap = stages.origin - last
+    last = stages[steps.incidents].known.incidents["date_end"].max()
+    gap = stages[steps.incidents].origin - last
     if not gap > GRACE:
         return []
     note = (
-        f"The last incident known at the origin {stages.origin:%Y-%m-%d} is dated "
+        f"The last incident known at the origin {stages[steps.incidents].origin:%Y-%m-%d} is dated "
         f"{last:%Y-%m-%d}, {gap.days} days before it. If the record ends there, the forecast does "
         "not know what happened since, and its level counts those days as quiet."
     )
@@ -148,9 +152,10 @@ def _relative(path: Path, folder: Path) -> str | None:
 
 def _cells(stages: Stages, horizon_days: int) -> pd.DataFrame:
     """Return the forecast and every baseline, one row per cell of study area and halo."""
-    cells = stages.cells
+    cells = stages[steps.cells]
     area, study = cells.study_area_100km2, cells.study
-    intensity = np.asarray(stages.model.model.predict(cells.x))
+    record, saved = stages[steps.incidents], stages[steps.model]
+    intensity = saved.model.intensity(cells)
     risk = np.full(len(cells), np.nan)
     risk[study] = scores.risk_percentile(intensity[study], area[study])
     x, y = (axis[cells.mask] for axis in cells.grid.centres())
@@ -165,12 +170,12 @@ def _cells(stages: Stages, horizon_days: int) -> pd.DataFrame:
         "risk": risk,
         "risk_class": np.where(study, scores.risk_class(np.nan_to_num(risk)), 0),
         "trust": scoring.trust_codes(
-            cells, stages.features, stages.panel, stages.model.trust,
+            cells, stages[steps.features], record.panel, saved.trust,
             stages.config.study_area.halo_km, trained_here=True,
         ),
     }  # fmt: skip
-    for name in BASELINES:
-        fitted = fit_spatial(name, None, cells, stages.panel, stages.origin, stages.config.seed)
+    for name, settings in usable(BASELINES, cells, horizon_days).items():
+        fitted = settings.fit(cells, record.panel, record.origin, stages.config.seed)
         table[name] = fitted.intensity(cells)
     return pd.DataFrame(table)
 
@@ -186,7 +191,7 @@ def _meta(stages: Stages) -> dict[str, Any]:
             file_facts(path, stages.project, stages.cache.hashes) for path in input_files(config)
         ],
         "seed": config.seed,
-        "counts": {name: n for name, n in stages.counts().items() if name in known},
+        "counts": {name: n for name, n in counts(stages).items() if name in known},
         "layout": section.layout,
         "columns": dict(section.columns),
         "default_radius_km": section.default_radius_km,

@@ -14,6 +14,7 @@ import pandas as pd
 from borderrisk.config import Config
 from borderrisk.errors import ConfigError
 from borderrisk.evaluation.scorecard import render_text
+from borderrisk.features.catalogue import names_a_place
 from borderrisk.model.modelfile import ModelFile, load_model, save_model
 from borderrisk.outputs.export import cells_table, write_cells
 from borderrisk.outputs.figures import write_figures
@@ -46,6 +47,12 @@ from borderrisk.pipeline.stages import Progress, Stages
 from borderrisk.runs import LOG, Manifest, RunFolder, find_run, new_run_id, run_log
 
 MODEL = "model.skops"
+
+# Said of a run whose model is another place's.
+CARRIED = (
+    "The model was trained elsewhere: its weights and what it learned of the ground are from "
+    "there, earlier incidents and the level are of this area. There are no intervals."
+)
 
 
 def run(
@@ -108,7 +115,8 @@ def score(
     Raises
     ------
     ConfigError
-        If the config does not make a feature the model needs.
+        If the config does not make a feature the model needs, or the model is from elsewhere and
+        knows features that are called after places.
     """
     path = Path(model_path)
     saved = load_model(find_run(path) / MODEL if path.is_dir() else path)
@@ -117,7 +125,20 @@ def score(
         saved, stages, path.name, f"which {config.name} does not make; use the feature settings it "
         "was trained with"
     )  # fmt: skip
+    _check_places(saved, stages, path.name)
     return write_run(stages, saved, out, force=force)
+
+
+def _check_places(model: ModelFile, stages: Stages, called: str) -> None:
+    """Raise ``ConfigError`` if a model of elsewhere reads what means nothing here."""
+    if model.extra.get("crs") == stages[steps.area].grid.crs.to_wkt():
+        return
+    named = [name for name in model.features if names_a_place(name)]
+    if named:
+        raise ConfigError(
+            f"{called} was trained elsewhere and reads feature(s) called after places there: "
+            f"{', '.join(named)}; train it with features.exclude naming these."
+        )
 
 
 def check_features(model: ModelFile, stages: Stages, called: str, advice: str) -> None:
@@ -173,6 +194,8 @@ def write_run(
             scene = make_scene(stages, scored, run_id, card, before)
             if variant:
                 scene = _noted(scene, manifest, variant)
+            elif model is not None:
+                scene = _with_note(scene, manifest, CARRIED)
             save_model(folder.path / MODEL, scored.model)
             with stages.cache.timed("outputs"), ThreadPoolExecutor(1) as beside:
                 figures = beside.submit(draw_figures, scene, config, folder.path)
@@ -213,6 +236,11 @@ def _noted(scene: Scene, manifest: Manifest, variant: Variant) -> Scene:
         "scenario": variant.name,
     }
     return replace(scene, meta={**meta, **said})
+
+
+def _with_note(scene: Scene, manifest: Manifest, note: str) -> Scene:
+    manifest.notes.append(note)
+    return replace(scene, meta={**scene.meta, "notes": [note, *scene.meta["notes"]]})
 
 
 def _with_manifest(scene: Scene, manifest: Manifest, stages: Stages) -> Scene:

@@ -12,7 +12,7 @@ from borderrisk import scores
 from borderrisk.model import drivers, trust
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
-from borderrisk.model.pooled import Decomposition
+from borderrisk.model.protocol import PARTS, Fitted
 from borderrisk.model.uncertainty import Intervals
 
 
@@ -25,21 +25,26 @@ def _variable(
 
 
 def score_variables(
-    cells: CellTable, parts: Decomposition, horizon_days: float
+    cells: CellTable, fitted: Fitted, horizon_days: float, level: float
 ) -> dict[str, xr.DataArray]:
-    """Intensity and its parts, probability, risk, class and rank of the study area's cells."""
+    """Intensity and its parts, counts, probability, risk, class and rank of the study's cells."""
     study, area = cells.study, cells.study_area_100km2
-    intensity = parts.intensity
+    intensity, parts = fitted.intensity(cells), fitted.parts(cells)
     risk = np.zeros(len(cells))
     risk[study] = scores.risk_percentile(intensity[study], area[study])
+    expected = scores.expected_count(intensity, area, horizon_days)
+    low, high = scores.count_bounds(expected, level)
+    whole = np.where(intensity > 0, intensity, 1.0)
     values = {
         "intensity": intensity,
+        "expected": expected,
+        "count_low": low,
+        "count_high": high,
         "probability": scores.probability(intensity, area, horizon_days),
         "risk": risk,
         "rank": _ranks(intensity, study),
-        "susceptibility": parts.susceptibility,
-        "history": parts.history,
-        "reporting": parts.reporting,
+        "susceptibility": fitted.susceptibility(cells),
+        **{f"share_{name}": parts[name] / whole for name in PARTS},
     }
     variables = {name: _variable(cells, name, value) for name, value in values.items()}
     classes = np.where(study, scores.risk_class(risk), 0)
@@ -61,7 +66,10 @@ def _ranks(intensity: np.ndarray, study: np.ndarray) -> np.ndarray:
 
 def interval_variables(cells: CellTable, intervals: Intervals) -> dict[str, xr.DataArray]:
     """Bounds of probability and rank."""
-    names = ("probability_low", "probability_high", "rank_low", "rank_high")
+    names = (
+        "probability_low", "probability_high", "expected_low", "expected_high", "rank_low",
+        "rank_high",
+    )  # fmt: skip
     found = {}
     for name in names:
         values = np.full(len(cells), np.nan)
@@ -71,7 +79,8 @@ def interval_variables(cells: CellTable, intervals: Intervals) -> dict[str, xr.D
 
 
 def driver_variables(cells: CellTable, parts: pd.DataFrame) -> dict[str, xr.DataArray]:
-    """Return the three strongest effects of each cell, as codes and signed effects."""
+    """Return the three strongest effects of features on each cell, as codes and signed effects."""
+    parts = parts.drop(columns="history", errors="ignore")
     if parts.empty or not len(parts.columns):
         return {}
     found = drivers.top_drivers(parts)

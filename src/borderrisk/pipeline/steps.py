@@ -32,10 +32,10 @@ from borderrisk.features.travel import travel_features
 from borderrisk.grid import Grid
 from borderrisk.model import drivers, trust
 from borderrisk.model.cells import CellTable
-from borderrisk.model.chosen import facts
-from borderrisk.model.fitting import SpatialModel, fit_spatial
 from borderrisk.model.modelfile import ModelFile, cell_stats, load_model, save_model
 from borderrisk.model.panel import Panel
+from borderrisk.model.protocol import Fitted
+from borderrisk.model.registry import settings
 from borderrisk.model.uncertainty import (
     Intervals,
     bootstrap_intervals,
@@ -344,8 +344,9 @@ def model(given: Given) -> ModelFile:
             "data.incidents."
         )
     name, chosen = given.config.model.estimator, given.config.model.parameters
-    fitted = fit_spatial(name, chosen, table, record.panel, record.origin, seed=given.config.seed)
-    weights = _importance(fitted.estimator, table, given.config.seed)
+    parameters = {"horizon_days": given.config.outputs.horizon_days, **chosen}
+    fitted = settings(name, parameters).fit(table, record.panel, record.origin, given.config.seed)
+    weights = _importance(fitted, table, given.config.seed)
     test = trust.Dissimilarity.fit(
         table.x[table.study], weights, trust.area_folds(table)[table.study], seed=given.config.seed
     )
@@ -356,25 +357,25 @@ def model(given: Given) -> ModelFile:
         "horizon_days": given.config.outputs.horizon_days,
         "crs": table.grid.crs.to_wkt(),
         "importance": {name: round(float(value), 6) for name, value in weights.items()},
-        "facts": facts(fitted.estimator),
+        "facts": fitted.facts(),
     }
     stats = cell_stats(table.x[table.study])
     origin = str(record.origin.date())
-    return ModelFile(fitted.estimator, table.features, origin, stats, test, extra)
+    return ModelFile(fitted, table.features, origin, stats, test, extra)
 
 
-def _importance(estimator: Any, table: CellTable, seed: int) -> dict[str, float]:
+def _importance(fitted: Fitted, table: CellTable, seed: int) -> dict[str, float]:
     """How far each feature moves the model; of many cells a random part says so as well."""
     rows = np.arange(len(table))
     if len(rows) > _MOST_CELLS:
         rows = np.sort(np.random.default_rng(seed).choice(rows, _MOST_CELLS, replace=False))
     area = table.study_area_100km2[rows]
-    return drivers.importance(drivers.effects(estimator, table.x.iloc[rows], area), area)
+    return drivers.importance(fitted.drivers(table, rows), area)
 
 
 @stage(
     layer="model",
-    config=["model", "uncertainty", "outputs.horizon_days", "seed"],
+    config=["uncertainty", "outputs.horizon_days", "seed"],
     after=[cells, incidents, model],
     keep=Keep(save_intervals, load_intervals),
 )
@@ -384,8 +385,7 @@ def intervals(given: Given) -> Intervals:
     # Refits hold the interpreter's lock: processes pay once there are enough of them.
     many = given.work.scheduler == "threads" and replicates >= _WORTH_PROCESSES
     return bootstrap_intervals(
-        given.config.model.estimator,
-        given.config.model.parameters,
+        given[model].model,
         given[cells],
         record.panel,
         record.origin,
@@ -395,7 +395,6 @@ def intervals(given: Given) -> Intervals:
         seed=given.config.seed,
         scheduler="processes" if many else given.work.scheduler,
         workers=given.work.workers,
-        model=SpatialModel(given.config.model.estimator, given[model].model),
         progress=given.work.teller("intervals"),
     )
 
