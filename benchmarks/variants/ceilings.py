@@ -19,7 +19,7 @@ from borderrisk.model.ceiling import best_pool
 from borderrisk.model.chosen import frozen
 from borderrisk.model.fitting import fit_spatial
 
-SINGLES = ("gam", "glm", "hist_gradient_boosting", "random_forest", "history")
+SINGLES = ("gam", "glm", "random_forest", "history")
 BASELINE = "kde"
 _KEPT, _GRID = 6, 12
 Best = Callable[[np.ndarray, np.ndarray, csr_matrix], np.ndarray]

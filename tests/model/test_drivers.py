@@ -9,7 +9,6 @@ from borderrisk.model.estimators import make_estimator
 QUICK = {
     "gam": {"alpha": 0.01},
     "glm": {"alpha": 0.01},
-    "hist_gradient_boosting": {"max_iter": 40, "n_folds": 0},
     "random_forest": {"n_estimators": 30},
 }
 

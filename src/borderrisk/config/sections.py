@@ -146,11 +146,11 @@ class DataConfig(Section):
 
 
 ESTIMATOR_NAMES = (
-    "pooled", "gam", "glm", "hist_gradient_boosting", "random_forest", "history", "kde",
+    "pooled", "gam", "glm", "random_forest", "history", "kde",
     "border_distance", "uniform",
 )  # fmt: skip
 EstimatorName = Literal[
-    "pooled", "gam", "glm", "hist_gradient_boosting", "random_forest", "history", "kde",
+    "pooled", "gam", "glm", "random_forest", "history", "kde",
     "border_distance", "uniform",
 ]  # fmt: skip
 

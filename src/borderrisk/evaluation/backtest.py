@@ -23,11 +23,11 @@ from borderrisk.model.panel import Panel
 from borderrisk.model.pooled_parts import require_past
 
 BASELINES = ("uniform", "border_distance", "kde", "persistence")
-ESTIMATORS = ("pooled", "gam", "glm", "hist_gradient_boosting", "random_forest", "history")
+ESTIMATORS = ("pooled", "gam", "glm", "random_forest", "history")
 SUBSETS = ("all", "repeat", "new")
 MIN_LATER = 5
 # Tuned by cross-validation over many candidates.
-COSTLY = ("gam", "hist_gradient_boosting")
+COSTLY = ("gam",)
 _KEPT = 6
 # A quiet end of the record is no missing data.
 GRACE = pd.Timedelta(days=60)

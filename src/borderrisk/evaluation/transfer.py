@@ -48,7 +48,6 @@ QUICK: dict[str, dict[str, Any]] = {
         "learning_years": 3,
     },
     "gam": {"alpha": 0.1, "max_rows": 4000},
-    "hist_gradient_boosting": {"n_folds": 0, "max_iter": 40, "max_rows": 4000},
     "random_forest": {"n_estimators": 100},
 }
 BUFFER_QUANTILE = 0.9

@@ -11,7 +11,7 @@ from borderrisk.model.estimator import IntensityEstimator
 from borderrisk.model.estimators.baselines import BorderDistance, Uniform
 from borderrisk.model.estimators.parameters import checked, choices
 from borderrisk.model.estimators.spatial import History, Kde
-from borderrisk.model.forest import HistGradientBoosting, RandomForest
+from borderrisk.model.forest import RandomForest
 from borderrisk.model.loglinear import AdditivePoisson, Gam, Glm
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "BorderDistance",
     "Gam",
     "Glm",
-    "HistGradientBoosting",
     "History",
     "IntensityEstimator",
     "Kde",
@@ -31,7 +30,6 @@ __all__ = [
 
 ESTIMATORS: dict[str, Callable[..., IntensityEstimator]] = {
     "gam": Gam,
-    "hist_gradient_boosting": HistGradientBoosting,
     "random_forest": RandomForest,
     "glm": Glm,
     "kde": Kde,
