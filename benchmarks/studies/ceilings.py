@@ -19,7 +19,7 @@ from benchmarks.studies.recipes import USUAL, shipped
 from borderrisk.evaluation import metrics
 from borderrisk.evaluation.backtest import COSTLY
 
-SINGLES = ("gam", "glm", "hist_gradient_boosting", "random_forest", "history")
+SINGLES = ("gam", "glm", "random_forest", "history")
 BASELINE = "kde"
 _KEPT, _GRID = 6, 12
 Best = Callable[[np.ndarray, np.ndarray, csr_matrix], np.ndarray]

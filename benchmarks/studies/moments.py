@@ -12,6 +12,7 @@ import pandas as pd
 from borderrisk.model.combined import FOREST as TREE
 from borderrisk.model.combined import GLM as LINEAR
 from borderrisk.model.combined import combined
+from borderrisk.model.estimators import Glm, make_estimator
 from borderrisk.model.estimators.kernel import kernel_sum
 from borderrisk.model.feature_choice import telling
 from borderrisk.model.pooled_fit import with_features
@@ -19,15 +20,11 @@ from borderrisk.model.pooled_parts import first_occurrence, own_sigma_km
 from scipy.sparse import csr_matrix
 
 from borderrisk.model.cells import COORDINATES, CellTable
-from borderrisk.model.estimators import Glm, make_estimator
 from borderrisk.model.panel import Panel
 from borderrisk.model.placement import MOST_ROWS, placed
 
 REACH_KM, TREES = 15.0, 100
-GLM, FOREST, GAM, BOOSTING = "glm", "random_forest", "gam", "hist_gradient_boosting"
-MONOTONE = "boosting that falls with some columns"
-# Those: nearer to a border or to a settlement never lowers the risk.
-FALLING = ("border_distance", "settlement_distance", "hours_from_border")
+GLM, FOREST, GAM = "glm", "random_forest", "gam"
 
 
 @dataclass(frozen=True)
@@ -133,8 +130,8 @@ class Moment:
             counts, table = np.asarray(mass.T @ weight).ravel(), self.cells.x
             if how.choosing:
                 table = table[with_features(table, telling(first, table, counts))]
-            name, given = self._estimator(label, how, first.alpha_, list(table.columns))
-            model = make_estimator(name, given, self.seed).fit(table, counts, exposure)
+            given = self._parameters(label, how, first.alpha_)
+            model = make_estimator(label, given, self.seed).fit(table, counts, exposure)
             return np.asarray(model.predict(table))
 
         return self.once((label, key, replace(how, held=True)), work)
@@ -149,17 +146,10 @@ class Moment:
         first = Glm(max_rows=MOST_ROWS, random_state=self.seed)
         return mass, first.fit(table, np.asarray(mass.T @ weight).ravel(), exposure)
 
-    def _estimator(
-        self, label: str, how: Fitting, alpha: float, columns: list[str]
-    ) -> tuple[str, dict[str, Any]]:
+    def _parameters(self, label: str, how: Fitting, alpha: float) -> dict[str, Any]:
         if label == GLM:
-            return GLM, {"alpha": alpha, "relevance": how.apart}
-        if label == FOREST:
-            return FOREST, {"n_estimators": how.trees}
-        if label == MONOTONE:
-            names = [name for name in columns if name.startswith(FALLING)]
-            return BOOSTING, {"monotone": dict.fromkeys(names, -1)}
-        return label, {}
+            return {"alpha": alpha, "relevance": how.apart}
+        return {"n_estimators": how.trees} if label == FOREST else {}
 
     def susceptibility(
         self,
@@ -174,7 +164,7 @@ class Moment:
         Parameters
         ----------
         models : tuple of str
-            Names of estimators, or ``MONOTONE``; of two the first may be held near the second.
+            Names of estimators; of two the first may be held near the second.
         key : hashable
             Stands for the weights and the exposure.
         weight : ndarray, shape (incidents,)

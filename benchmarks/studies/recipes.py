@@ -11,11 +11,9 @@ from borderrisk.model.pooled_fit import HISTORY_KM, PRIOR, RECENT_DAYS
 from borderrisk.model.pooled_parts import best_bandwidth, years_before
 
 from benchmarks.studies.moments import (
-    BOOSTING,
     FOREST,
     GAM,
     GLM,
-    MONOTONE,
     REACH_KM,
     TREES,
     Fitting,
@@ -245,8 +243,6 @@ def _about_susceptibility() -> list[Recipe]:
         _one("glm alone", partial(_models, models=(GLM,))),
         _one("forest alone", partial(_models, models=(FOREST,))),
         Recipe("gam for the glm", (shipped,), pairs(glm=GAM)),
-        Recipe("boosting for the forest, free", (shipped,), pairs(forest=BOOSTING)),
-        Recipe("boosting for the forest, monotone", (shipped,), pairs(forest=MONOTONE)),
         *effort,
         _one("bagged over drawn places", _bagged),
     ]
