@@ -76,10 +76,10 @@ def test_each_origin_chooses_from_its_own_past(cells, panel):
     early = pd.Timestamp("2012-01-01")
     find = {"near_km": 15.0, "seed": 0}
     first = forecast_origin(noisy, panel, early, [1], {"pooled": QUICK, "uniform": {}}, **find)
-    alone = fit_spatial("pooled", QUICK, noisy, panel.before(early), early).estimator
+    alone = fit_spatial("pooled", QUICK, noisy, panel.before(early), early)
     later = fit_spatial("pooled", QUICK, noisy, panel, ORIGIN).estimator
-    assert first.chosen["pooled"]["features"] == alone.features_ != later.features_
-    assert first.chosen["pooled"]["weights"] == alone.weights_
+    assert alone.estimator.features_ != later.features_
+    assert np.array_equal(first.intensity["pooled"], alone.intensity(noisy)[noisy.study])
 
 
 def test_given_features_are_kept(cells, panel, monkeypatch):

@@ -8,7 +8,7 @@ refitted; and the quantiles of the refits' errors calibrate the interval (Loh 19
 Tibshirani 1993, An Introduction to the Bootstrap, ch. 18). No incident is scored, and none after
 the origin is seen.
 
-The method was chosen on synthetic worlds 1-3. On others (``python -m benchmarks studies bootstrap``) 90 % intervals
+The method was chosen on synthetic worlds 1-3. On others (the study ``bootstrap``) 90 % intervals
 hold the truth in 92 % of cells (class 4 91 %, class 5 90 %) with 400 incidents, a mean over ten
 worlds of which the worst had 84 %. Without moving mass within discs
 (:mod:`borderrisk.model.placement`) refits were drawn to the mean, and class 5 was held in 81 to
