@@ -2,12 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from benchmarks.studies.worlds import make_world
+from borderrisk.model.fitting import fit_spatial
 from hypothesis import given
 from hypothesis import strategies as st
 
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.model import rehearsal, uncertainty
-from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.panel import RADIUS_PER_SIGMA
 from borderrisk.model.rehearsal import Errors, coupled, log_relative, pilots, sharpened, simulate
 from borderrisk.model.scores import probability, risk_class, risk_percentile

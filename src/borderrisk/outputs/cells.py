@@ -23,10 +23,11 @@ from borderrisk.outputs.scene import Focus, Scene
 from borderrisk.outputs.squares import Squares
 from borderrisk.outputs.vectors import write_vector
 
-SCORES = ("risk", "risk_class", "intensity", "probability", "susceptibility", "history", "exposure")
+SCORES = ("risk", "risk_class", "intensity", "probability", "susceptibility", "exposure")
 DRIVERS = tuple(f"driver_{k}{part}" for k in (1, 2, 3) for part in ("", "_effect"))
-FURTHER = ("rank", "rank_low", "rank_high", "probability_low", "probability_high",
-           "reporting", "trust")  # fmt: skip
+FURTHER = ("rank", "rank_low", "rank_high", "probability_low", "probability_high", "expected",
+           "expected_low", "expected_high", "count_low", "count_high", "share_history",
+           "share_recent", "share_ground", "share_even", "trust")  # fmt: skip
 _COUNTED = {"risk_class": "uint8", "rank": "int32", "rank_low": "int32", "rank_high": "int32"}
 
 
