@@ -10,8 +10,8 @@ from pyproj import CRS
 from borderrisk.area import StudyArea, reproject
 from borderrisk.features.catalogue import annotate
 from borderrisk.grid import WGS84, Grid, laea_crs
-from borderrisk.model.scores import probability, risk_class, risk_percentile
 from borderrisk.outputs.scene import Focus, Relief, Scene
+from borderrisk.scores import probability, risk_class, risk_percentile
 
 # A busy machine is no failure of the code.
 settings.register_profile("patient", deadline=None)

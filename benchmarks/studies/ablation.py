@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from borderrisk.model.fitting import SpatialModel, fit_spatial
+from borderrisk.model.point_models import SPATIAL, Cache
 
 from benchmarks.studies import common
 from borderrisk.compute import map_parallel
@@ -18,9 +20,7 @@ from borderrisk.evaluation.metrics import information_gain, paired_difference
 from borderrisk.evaluation.transfer import QUICK
 from borderrisk.features.catalogue import GROUPS, feature, is_feature
 from borderrisk.model.cells import CellTable
-from borderrisk.model.fitting import SpatialModel, fit_spatial
 from borderrisk.model.panel import Panel
-from borderrisk.model.point_models import SPATIAL, Cache
 from borderrisk.pipeline.evaluating import evaluation_panel
 
 # Models that read no features: nothing to leave out.

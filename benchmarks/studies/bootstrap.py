@@ -15,16 +15,16 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
+from borderrisk.model.fitting import fit_spatial
 
 from benchmarks.studies import common
 from benchmarks.studies.planted import sum_coverage
 from benchmarks.studies.worlds import make_world
 from borderrisk.border.segments import cut_border, nearest_segment
 from borderrisk.config import load_config
-from borderrisk.model.fitting import fit_spatial
-from borderrisk.model.scores import probability, risk_class, risk_percentile
 from borderrisk.model.uncertainty import Intervals, bootstrap_intervals
 from borderrisk.pipeline.stages import Stages
+from borderrisk.scores import probability, risk_class, risk_percentile
 
 TARGET_S = 60.0
 LEVEL, HORIZON_DAYS, AFTER = 0.9, 365.0, "2020-01-01"

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from borderrisk.model.estimators.threads import map_fits
+from borderrisk.model.fitting import fit_spatial
+from borderrisk.model.pooled_parts import require_past
 
 from benchmarks.studies import common
 from benchmarks.studies.autocorrelation import autocorrelation_range_km
@@ -40,9 +42,7 @@ from borderrisk.evaluation.transfer import (
     summaries,
 )
 from borderrisk.model.cells import COORDINATES, CellTable
-from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.panel import Panel
-from borderrisk.model.pooled_parts import require_past
 from borderrisk.pipeline.evaluating import evaluation_panel, model_parameters, neighbour_distances
 
 FOLDS = 5

@@ -8,19 +8,18 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from affine import Affine
+from borderrisk.model.chosen import frozen
+from borderrisk.model.fitting import SpatialModel, fit_spatial
+from borderrisk.model.pooled import Pooled
 
 from benchmarks.studies import common
 from borderrisk.area import StudyArea
 from borderrisk.errors import DataError
 from borderrisk.evaluation.metrics import top_area
 from borderrisk.grid import Grid
-from borderrisk.model.chosen import frozen
-from borderrisk.model.fitting import SpatialModel, fit_spatial
-from borderrisk.model.pooled import Pooled
-from borderrisk.model.scores import risk_percentile
-from borderrisk.pipeline.inputs import read_inputs
 from borderrisk.pipeline.stages import Stages
 from borderrisk.runs import StageCache
+from borderrisk.scores import risk_percentile
 
 TOP_SHARE = 0.10
 CELLS_KM = (5.0, 10.0, 20.0)

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from borderrisk.model.fitting import fit_spatial
+from borderrisk.model.pooled_parts import BANDWIDTHS_KM, mixture_weights
 from scipy.sparse import csr_matrix
 
 from benchmarks.studies import common
@@ -22,9 +24,7 @@ from borderrisk.evaluation.backtest import (
     yearly_origins,
 )
 from borderrisk.model.cells import CellTable
-from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.panel import Panel
-from borderrisk.model.pooled_parts import BANDWIDTHS_KM, mixture_weights
 from borderrisk.pipeline.evaluating import evaluation_panel, model_parameters
 from borderrisk.pipeline.stages import Stages
 

@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from borderrisk.model.fitting import SpatialModel, fit_spatial
+from borderrisk.model.point_models import Cache
 from scipy.sparse import csr_matrix
 from scipy.stats import spearmanr
 
 from benchmarks.studies import common
 from benchmarks.studies.worlds import FIRST_DAY, make_world
+from borderrisk import scores
 from borderrisk.border.segments import cut_border, nearest_segment
 from borderrisk.evaluation import metrics
 from borderrisk.evaluation.backtest import BASELINES, ESTIMATORS, role
-from borderrisk.model import scores
 from borderrisk.model.cells import COORDINATES, CellTable
-from borderrisk.model.fitting import SpatialModel, fit_spatial
 from borderrisk.model.panel import Panel
-from borderrisk.model.point_models import Cache
 from borderrisk.model.uncertainty import Intervals, bootstrap_intervals
 
 HORIZON_DAYS = 365.0
@@ -149,8 +149,8 @@ def _row(name: str, intensity: np.ndarray, area: np.ndarray, truth: np.ndarray) 
 def expected_bits(intensity: np.ndarray, area: np.ndarray, truth: np.ndarray) -> float:
     """Bits per incident over uniform to expect of incidents that follow a known intensity.
 
-    :func:`borderrisk.evaluation.metrics.information_gain` of one incident that is spread as the truth
-    is. No forecast has more than the truth itself (Gibbs' inequality).
+    :func:`borderrisk.evaluation.metrics.information_gain` of one incident that is spread as the
+    truth is. No forecast has more than the truth itself (Gibbs' inequality).
 
     Examples
     --------

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from benchmarks.studies import folds
 from benchmarks.studies.autocorrelation import _correlogram, autocorrelation_range_km
+from borderrisk.model.fitting import fit_spatial
 from hypothesis import given
 from hypothesis import strategies as st
 
 from borderrisk.errors import DataError
 from borderrisk.evaluation.folds import nearest_cell, square_blocks
 from borderrisk.evaluation.transfer import spatial_tests
-from borderrisk.model.fitting import fit_spatial
 
 from ..squares import DISTANCES, ORIGIN, clustered, make_cells, make_panel, scattered
 

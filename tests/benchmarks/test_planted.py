@@ -9,11 +9,11 @@ from benchmarks.studies.planted import (
     sum_coverage,
 )
 from benchmarks.studies.worlds import make_world
+from borderrisk.model.fitting import fit_spatial
 
 from borderrisk.evaluation.metrics import information_gain
-from borderrisk.model.fitting import fit_spatial
-from borderrisk.model.scores import probability
 from borderrisk.model.uncertainty import Intervals
+from borderrisk.scores import probability
 
 ORIGIN = "2020-01-01"
 MODELS = {"glm": {"alpha": 0.1}, "border_distance": {}, "uniform": {}}

@@ -49,3 +49,9 @@ def test_other_faults_are_told_beside_it(problems):
     assert [line.split(": ")[1] for line in found] == [
         "evaluation.planted", "evaluation.spatial", "seed",
     ]  # fmt: skip
+
+
+def test_features_are_netcdf(load, problems):
+    (line,) = problems("outputs: {features_format: zarr}\n")
+    assert "features are written as NetCDF only" in line
+    assert load("outputs: {features_format: nc}\n") == load()

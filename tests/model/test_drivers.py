@@ -1,15 +1,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from borderrisk.model.estimators import make_estimator
 
 from borderrisk.errors import BorderRiskError
 from borderrisk.model.drivers import effects, importance, top_drivers
-from borderrisk.model.estimators import make_estimator
 
 QUICK = {
     "gam": {"alpha": 0.01},
     "glm": {"alpha": 0.01},
-    "hist_gradient_boosting": {"max_iter": 40, "n_folds": 0},
     "random_forest": {"n_estimators": 30},
 }
 

@@ -8,12 +8,12 @@ import pytest
 import shapely
 
 from borderrisk.outputs.figures import write_figures
-from borderrisk.outputs.report import write_report
+from borderrisk.outputs.report import escape_markdown, fence, spark, write_report
 from borderrisk.outputs.report.blocks import Bars, Table, percent, records, show
-from borderrisk.outputs.report.ranking import in_words, nearest_places
-from borderrisk.outputs.report.render import escape_markdown, fence, spark
+from borderrisk.outputs.report.chapters import build_sections
+from borderrisk.outputs.report.ranked import driver_words
 from borderrisk.outputs.report.scorecard import verdict
-from borderrisk.outputs.report.sections import build_sections
+from borderrisk.words import nearest_places
 
 HOSTILE = '"><script>alert(1)</script>&\u202e|`'
 
@@ -122,9 +122,9 @@ def test_drivers_keep_the_case_of_names(scene):
     long_name = {"long_name": "Walking time from the border with Turkmenistan"}
     cells = scene.cells.assign(hours_from_border_tkm=scene.cells["risk"].assign_attrs(long_name))
     bare = replace(scene, cells=cells)
-    assert in_words(bare, "hours_from_border_tkm").endswith("walking time from the border with"
+    assert driver_words(bare, "hours_from_border_tkm").endswith("walking time from the border with"
                                                             " Turkmenistan")  # fmt: skip
-    assert in_words(bare, "history") == "history"
+    assert driver_words(bare, "history") == "history"
 
 
 def test_segments_are_listed_by_rank(scene):
@@ -257,7 +257,11 @@ def test_nearest_place_with_distance_and_direction():
     points = gpd.GeoSeries(
         [shapely.Point(3000, 4000), shapely.Point(100_000, -7000), shapely.Point(10, 0)], crs=32640
     )
-    assert nearest_places(places, points) == ["5 km NE of A", "7 km S of B", "A"]
+    assert [str(near) for near in nearest_places(places, points)] == [
+        "5 km NE of A",
+        "7 km S of B",
+        "A",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -297,7 +301,7 @@ def test_a_gain_that_spans_nought_is_level(scene):
 
 def test_pictures_already_drawn_are_not_drawn_again(scene, tmp_path, monkeypatch):
     write_figures(scene, tmp_path / "figures", ("png", "svg"))
-    monkeypatch.setattr("borderrisk.outputs.report.pictures.render", lambda *a, **k: 1 / 0)
+    monkeypatch.setattr("borderrisk.outputs.report.render", lambda *a, **k: 1 / 0)
     html = _text(write_report(scene, tmp_path), ".html")
     drawn = b64encode((tmp_path / "figures" / "risk.png").read_bytes()).decode()
     assert html.count("<img") == 7

@@ -133,7 +133,6 @@ OTHER = {
     "features.columns": ["a"],
     "model.estimator": "kde",
     "model.parameters": {"alpha": 1.0},
-    "outputs.features_format": "zarr",
     "focus": {"mashhad": {"bounds": [58, 34, 61, 37]}},
     "outputs.focus": ["mashhad"],
     "outputs.language": "fa",

@@ -87,7 +87,7 @@ def schema() -> None:
 
 @click.command()
 @common.config_argument
-@common.out_option("File to write (.nc, or .zarr with the zarr package).")
+@common.out_option("NetCDF file to write.")
 @common.common_options
 def features(
     config_path: Path,
@@ -96,7 +96,7 @@ def features(
     as_json: bool,
     verbose: bool,
 ) -> None:
-    """Compute the features, write them as NetCDF or Zarr, and print their ranges.
+    """Compute the features, write them as NetCDF, and print their ranges.
 
     Example: borderrisk features configs/mashhad.yaml --out features.nc
     """

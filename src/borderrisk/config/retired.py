@@ -20,6 +20,7 @@ RETIRED: dict[tuple[str, ...], Retired] = {
     ("evaluation", "planted"): Retired(False, _STUDY.format("planted")),
     ("evaluation", "ablation"): Retired(False, _STUDY.format("ablation")),
     ("evaluation", "robustness_cell_km"): Retired([], _STUDY.format("grids")),
+    ("outputs", "features_format"): Retired("nc", "features are written as NetCDF only"),
 }
 
 

@@ -364,9 +364,6 @@ class OutputsConfig(Section):
     horizon_days: Annotated[int, Field(gt=0, le=3660)] = Field(
         default=365, description="Period of the risk probability, days."
     )
-    features_format: Literal["nc", "zarr"] = Field(
-        default="nc", description="Format of the feature dataset: NetCDF or Zarr."
-    )
     figures: tuple[Literal["png", "svg", "pdf"], ...] = Field(
         default=("png", "svg"), description="Formats of the figures; empty for none."
     )

@@ -11,11 +11,12 @@ import pandas as pd
 from scipy.sparse import csr_matrix, diags_array
 from scipy.spatial import cKDTree
 
+from borderrisk import scores
 from borderrisk.border.capture import border_capture, observed_by_segment
 from borderrisk.compute import map_parallel
 from borderrisk.errors import DataError
 from borderrisk.evaluation import metrics
-from borderrisk.model import registry, scores
+from borderrisk.model import registry
 from borderrisk.model.cells import CellTable
 from borderrisk.model.level import MIN_IN_STUDY
 from borderrisk.model.panel import Panel

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.stats import gamma
 
-from borderrisk.model.scores import tails
+from borderrisk.scores import tails
 
 SHARES = (0.05, 0.10, 0.20)
 _TINY = 1e-12

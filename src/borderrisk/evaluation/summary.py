@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from borderrisk import scores
 from borderrisk.evaluation import metrics
 from borderrisk.evaluation.backtest import BASELINES, MIN_LATER, REFERENCE, SUBSETS, Forecasts
-from borderrisk.model import scores
 from borderrisk.model.cells import CellTable
-from borderrisk.model.scores import DAYS_PER_YEAR
+from borderrisk.scores import DAYS_PER_YEAR
 
 PER_INCIDENT = (
     "bits", "located_bits", "capture_5", "capture_10", "capture_20", "border_capture_10",

@@ -15,7 +15,7 @@ from borderrisk.evaluation import metrics as measures
 from borderrisk.evaluation.backtest import NEAR_KM, SUBSETS, in_study, new_places, score
 from borderrisk.model.forecast import Forecast
 from borderrisk.model.panel import Panel
-from borderrisk.model.scores import DAYS_PER_YEAR
+from borderrisk.scores import DAYS_PER_YEAR
 
 FORECAST = "forecast"
 LOW_CLASSES = (1, 2)

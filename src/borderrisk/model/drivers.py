@@ -42,8 +42,8 @@ def effects(model: Any, x: pd.DataFrame, area: np.ndarray) -> pd.DataFrame:
     Parameters
     ----------
     model : fitted estimator
-        With ``contributions(X)``, like ``gam``, ``glm``, ``hist_gradient_boosting`` and
-        ``random_forest``. Other models have no drivers and give no columns.
+        With ``contributions(X)``, like ``glm`` and ``random_forest``. Other models have no
+        drivers and give no columns.
     x : pandas.DataFrame
         Features of the cells.
     area : ndarray, shape (cells,)

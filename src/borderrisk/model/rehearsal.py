@@ -20,7 +20,7 @@ from scipy.special import ndtri
 
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
-from borderrisk.model.scores import risk_percentile, tails
+from borderrisk.scores import risk_percentile, tails
 
 # Lowest relative intensity: below it logarithms mean nothing.
 TINY = 1e-9

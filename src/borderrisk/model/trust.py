@@ -16,7 +16,6 @@ from borderrisk.model.cells import COORDINATES, CellTable
 
 OK, EXTRAPOLATION, SPARSE, EDGE = 0, 1, 2, 3
 OUTSIDE = -1
-MEANINGS = ("ok", "extrapolation", "sparse", "edge")
 
 # A feature that moves log-intensity less than this share of the strongest one is left out.
 NEGLIGIBLE = 0.02

@@ -28,7 +28,7 @@ from borderrisk.model.rehearsal import (
     simulate,
     with_middle,
 )
-from borderrisk.model.scores import expected_count, probability, risk_percentile, tails
+from borderrisk.scores import expected_count, probability, risk_percentile, tails
 
 log = logging.getLogger(__name__)
 

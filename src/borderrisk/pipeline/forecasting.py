@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from borderrisk import scores
 from borderrisk.config import Config
 from borderrisk.errors import DataError
 from borderrisk.evaluation import verification
 from borderrisk.evaluation.backtest import BASELINES, GRACE
 from borderrisk.model import forecast as frozen
-from borderrisk.model import ledger, scores
+from borderrisk.model import ledger
 from borderrisk.model.modelfile import save_model
 from borderrisk.model.panel import Panel
 from borderrisk.model.registry import usable

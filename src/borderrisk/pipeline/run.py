@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,17 +16,14 @@ from borderrisk.errors import ConfigError
 from borderrisk.evaluation.scorecard import render_text
 from borderrisk.features.catalogue import names_a_place
 from borderrisk.model.modelfile import ModelFile, load_model, save_model
-from borderrisk.outputs.cells import scored_squares, write_cells
-from borderrisk.outputs.features import feature_summary
-from borderrisk.outputs.features import write_features as write_feature_file
+from borderrisk.outputs.export import cells_table, write_cells
 from borderrisk.outputs.figures import write_figures
-from borderrisk.outputs.geojson import write_layer
-from borderrisk.outputs.rasters import write_risk_tif
+from borderrisk.outputs.gridfiles import feature_summary, write_risk_tif
+from borderrisk.outputs.gridfiles import write_features as write_feature_file
 from borderrisk.outputs.report import write_report
 from borderrisk.outputs.scene import Scene
-from borderrisk.outputs.stac import write_stac_item
 from borderrisk.outputs.store import save_scene
-from borderrisk.outputs.styles import write_qml
+from borderrisk.outputs.vectorfiles import write_layer, write_qml
 from borderrisk.outputs.webmap import write_map
 from borderrisk.pipeline import evaluating, steps
 from borderrisk.pipeline.assembly import (
@@ -49,8 +45,6 @@ from borderrisk.pipeline.result import (
 )
 from borderrisk.pipeline.stages import Progress, Stages
 from borderrisk.runs import LOG, Manifest, RunFolder, find_run, new_run_id, run_log
-
-log = logging.getLogger(__name__)
 
 MODEL = "model.skops"
 
@@ -273,10 +267,6 @@ def _write_facts(
     write_json(metrics, folder / "metrics.json")
     rejected = stages[steps.incidents].rejected()
     rejected.to_csv(folder / "rejected.csv", index=False, lineterminator="\n")
-    try:
-        write_stac_item(scene, folder)
-    except ConfigError as error:
-        log.debug("no STAC item: %s", error)
 
 
 def train(config: Config, out: str | Path | None = None) -> dict[str, Any]:
@@ -300,10 +290,8 @@ def write_features(
 ) -> tuple[Path, list[dict[str, Any]]]:
     """Write the features of a config; return the file and a table of their ranges."""
     stages = Stages.of(config)
-    suffix = config.outputs.features_format
-    path = Path(out) if out else config.outputs.folder / config.name / f"features.{suffix}"
-    format_ = "zarr" if path.suffix == ".zarr" else "nc"
-    write_feature_file(stages[steps.features], path, format_)
+    path = Path(out) if out else config.outputs.folder / config.name / "features.nc"
+    write_feature_file(stages[steps.features], path)
     return path, records(feature_summary(stages[steps.features]).reset_index())
 
 
@@ -335,21 +323,20 @@ def evaluate(
 def write_outputs(scene: Scene, config: Config, folder: Path) -> None:
     """Write tables, rasters, maps, layers and the scene into a run's folder."""
     (folder / "config.yaml").write_text(config.dump_yaml(folder), encoding="utf-8")
-    cells = scored_squares(scene)
+    cells = cells_table(scene)
     write_cells(cells, folder / "cells.parquet", "geoparquet")
     write_cells(cells, folder / "cells.geojson", "geojson")
     write_risk_tif(scene, folder / "risk.tif")
     for name in ("risk", "cells"):
         write_qml(folder / f"{name}.qml")
-    format_ = config.outputs.features_format
-    features = write_feature_file(scene.cells, folder / f"features.{format_}", format_)
+    features = write_feature_file(scene.cells, folder / "features.nc")
     for name, layer in scene.layers.items():
         write_layer(_with_routes(scene) if name == "corridors" else layer,
                     folder / f"{name}.geojson")  # fmt: skip
     _write_segments(scene, folder)
     for focus in (None, *(f.name for f in scene.focuses)):
         write_map(scene, folder / map_name(focus), focus=focus, language=config.outputs.language)
-    save_scene(scene, folder / SCENE_FOLDER, features if format_ == "nc" else None)
+    save_scene(scene, folder / SCENE_FOLDER, features)
 
 
 def _with_routes(scene: Scene) -> gpd.GeoDataFrame:

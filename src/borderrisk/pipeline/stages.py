@@ -22,13 +22,13 @@ Progress = Callable[[str, int, int], None]
 
 # From the bottom up; a stage's code is all of its own layer and of those below.
 LAYERS = (
-    ("errors", "compute", "grid", "area"),
+    ("errors", "scores", "words", "compute", "grid", "area"),
     ("features", "sources"),
     ("model", "border"),
     ("evaluation",),
 )
 _GLUE = (
-    "borderrisk.outputs.netcdf",
+    "borderrisk.outputs.gridfiles",
     "borderrisk.pipeline.inputs",
     "borderrisk.pipeline.ground",
     "borderrisk.pipeline.steps",

@@ -42,7 +42,7 @@ from borderrisk.model.uncertainty import (
     load_intervals,
     save_intervals,
 )
-from borderrisk.outputs.netcdf import read_netcdf, write_netcdf
+from borderrisk.outputs.gridfiles import read_netcdf, write_netcdf
 from borderrisk.pipeline import evaluating
 from borderrisk.pipeline.ground import Ground
 from borderrisk.pipeline.inputs import Study, lay_area

@@ -1,4 +1,4 @@
-"""How vector layers are drawn: a registry any layer of a scene joins by its name."""
+"""Vector layers of a map: cut to its view, named in both languages, drawn by a registry."""
 
 from __future__ import annotations
 
@@ -11,20 +11,25 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from scipy.spatial import KDTree
 
-from borderrisk.features.catalogue import spoken
-from borderrisk.outputs.webmap.metrics import RISK_SHARES
-from borderrisk.outputs.webmap.names import (
-    Label,
-    country_label,
-    is_named,
-    metric_label,
-    names,
-    pair_label,
-    slug,
-)
-from borderrisk.outputs.webmap.palette import RAMPS
+from borderrisk.area import reproject
+from borderrisk.grid import WGS84
+from borderrisk.outputs.palette import KINDS, OTHER_KIND, RAMPS
+from borderrisk.outputs.webmap.columns import RISK_SHARES, described
+from borderrisk.outputs.webmap.view import View
+from borderrisk.words import CODES, Label, country_label, kind_label, pair_label, slug, spoken
 
+AROUND_DEGREES = 1.0
+SIMPLIFY_DEGREES = 0.001
+MAX_PLACES = 600
+# Where the name of a country may stand: nodes across the box, how much nearer its own places must
+# be than foreign ones, how far from any of them, and how many spots a map carries.
+NODES, SURE, NEAR_DEGREES, MAX_SPOTS = 24, 0.75, 1.5, 120
+INCIDENT_TEXT = (
+    "incident_id", "date_precision", "kind", "confidence", "place", "province", "country",
+    "actor", "target", "summary", "source",
+)  # fmt: skip
 DIGITS = 4
 MAX_FIELDS = 12
 
@@ -154,6 +159,148 @@ LAYERS: dict[str, LayerStyle] = {
 }  # fmt: skip
 
 
+def window(view: View) -> shapely.Geometry:
+    """Box around a view in which vector layers are drawn, WGS84."""
+    west, south, east, north = view.extent
+    pad = AROUND_DEGREES
+    return shapely.box(west - pad, south - pad, east + pad, north + pad)
+
+
+def vectors_json(view: View) -> dict[str, Any]:
+    """Every vector layer of a view."""
+    box = window(view)
+    scene = view.scene
+    return {
+        "area": _area(view),
+        "borders": _borders(scene.borders, box),
+        "places": _places(scene.settlements, box),
+        "countries": _countries(scene.settlements, box),
+        "nodeDegrees": round(_node_step(box), 4),
+        "incidents": _incidents(view, box),
+        "kinds": _kinds(scene.incidents),
+        "layers": [
+            layer_json(name, frame, box, view.places)
+            for name, frame in sorted(scene.layers.items())
+        ],
+    }
+
+
+def _area(view: View) -> dict[str, Any]:
+    area = view.scene.area
+    outline = area.polygon.simplify(area.grid.cell_size_m / 20)
+    return geometry_json(reproject(outline, area.grid.crs, WGS84))
+
+
+def _borders(borders: gpd.GeoDataFrame, box: shapely.Geometry) -> list[dict[str, Any]]:
+    near = borders[borders.intersects(box)]
+    lines = near.intersection(box).simplify(SIMPLIFY_DEGREES)
+    return [
+        {"pair": str(pair), "g": geometry_json(line)}
+        for pair, line in zip(near["pair"], lines, strict=True)
+        if not line.is_empty
+    ]
+
+
+def _places(settlements: gpd.GeoDataFrame, box: shapely.Geometry) -> list[dict[str, Any]]:
+    near = settlements[settlements.intersects(box)]
+    largest = near.sort_values(["population", "name"], ascending=[False, True]).head(MAX_PLACES)
+    return [
+        {
+            "n": str(row["name"]),
+            "fa": str(row.get("name_fa") or ""),
+            "c": str(row.get("country") or ""),
+            "pop": int(row["population"]),
+            "x": round(float(row.geometry.x), 4),
+            "y": round(float(row.geometry.y), 4),
+        }
+        for _, row in largest.iterrows()
+    ]
+
+
+def _countries(settlements: gpd.GeoDataFrame, box: shapely.Geometry) -> list[dict[str, Any]]:
+    """Name of each country in the box with spots where it may stand, the best first.
+
+    Spots are nodes well inside the country: every place near them is one of its own.
+    """
+    near = settlements[settlements.intersects(box) & (settlements["country"].astype(str) != "")]
+    if near.empty:
+        return []
+    xy = np.column_stack([near.geometry.x, near.geometry.y])
+    code = near["country"].astype(str).to_numpy()
+    nodes = _nodes(box)
+    found = []
+    for name in np.unique(code):
+        spots = name_spots(xy[code == name], xy[code != name], nodes)
+        found.append({"label": country_label(str(name)), "at": spots.round(3).tolist()})
+    return found
+
+
+def _nodes(box: shapely.Geometry) -> np.ndarray:
+    west, south, east, north = shapely.bounds(box)
+    step = _node_step(box)
+    lon, lat = np.meshgrid(np.arange(west, east, step), np.arange(south, north, step))
+    return np.column_stack([lon.ravel(), lat.ravel()])
+
+
+def _node_step(box: shapely.Geometry) -> float:
+    west, south, east, north = shapely.bounds(box)
+    return float(max(east - west, north - south) / NODES)
+
+
+def name_spots(own: np.ndarray, others: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+    """Middle of a country's own places, then nodes it is sure of, nearest to the middle first."""
+    middle = np.median(own, axis=0)
+    if not len(others):
+        return middle[None]
+    mine, foreign = KDTree(own).query(nodes)[0], KDTree(others).query(nodes)[0]
+    inside = nodes[(mine < SURE * foreign) & (mine < NEAR_DEGREES)]
+    order = np.argsort(np.hypot(*(inside - middle).T), kind="stable")
+    return np.vstack([middle, inside[order[:MAX_SPOTS]]])
+
+
+def _incidents(view: View, box: shapely.Geometry) -> list[dict[str, Any]]:
+    """Incidents in the box with their centre in cells of the window (``gx``, ``gy``)."""
+    near = view.scene.incidents
+    near = near[near.intersects(box)]
+    grid, (west, _, _, north) = view.scene.grid, view.metres
+    x, y = grid.project(near.geometry.x, near.geometry.y)
+    gx, gy = (x - west) / grid.cell_size_m, (north - y) / grid.cell_size_m
+    return [
+        {
+            **{name: plain(row[name]) or "" for name in INCIDENT_TEXT if name in near},
+            "date": plain(row["date"]),
+            "end": plain(row.get("date_end", row["date"])),
+            "radius": float(row["radius_km"]),
+            "deaths": plain(row.get("deaths_reported")),
+            "x": round(float(row.geometry.x), 5),
+            "y": round(float(row.geometry.y), 5),
+            "gx": round(float(gx[i]), 3),
+            "gy": round(float(gy[i]), 3),
+        }
+        for i, (_, row) in enumerate(near.iterrows())
+    ]
+
+
+def _kinds(incidents: gpd.GeoDataFrame) -> list[dict[str, Any]]:
+    """Kinds of incident, most frequent first, each with its colour.
+
+    Once the colours are used up they come again as rings; "other" is grey and last.
+    """
+    counts = incidents["kind"].astype(str).value_counts()
+    names = sorted(counts.index, key=lambda kind: (kind == "other", -int(counts[kind]), kind))
+    return [
+        {"name": name, **kind_mark(name, i), "label": kind_label(name)}
+        for i, name in enumerate(names)
+    ]
+
+
+def kind_mark(kind: str, number: int) -> dict[str, Any]:
+    """Colour of a kind and whether its dots are rings."""
+    if kind == "other" or number >= 2 * len(KINDS):
+        return {"colour": OTHER_KIND, "ring": False}
+    return {"colour": KINDS[number % len(KINDS)], "ring": number >= len(KINDS)}
+
+
 def style_of(name: str) -> LayerStyle:
     """Style registered for a layer, or a plain one under its own name."""
     words = name.replace("_", " ").replace("-", " ").strip().capitalize()
@@ -168,7 +315,7 @@ def layer_json(
 ) -> dict[str, Any]:
     """JSON-ready layer: its style and the features that touch a window (WGS84).
 
-    ``places`` has the Persian names of places by :func:`borderrisk.outputs.webmap.names.slug`.
+    ``places`` has the Persian names of places by :func:`borderrisk.words.slug`.
     """
     style = style_of(name)
     near = frame[frame.geometry.notna() & frame.intersects(window)]
@@ -178,7 +325,7 @@ def layer_json(
         {
             "g": geometry_json(geometry),
             **colour,
-            "p": [in_words(field.column, row[field.column], places) for field in fields],
+            "p": [worded(field.column, row[field.column], places) for field in fields],
         }
         for (_, row), geometry, colour in zip(near.iterrows(), near.geometry, colours, strict=True)
     ]
@@ -196,12 +343,12 @@ def layer_json(
     }
 
 
-def in_words(column: str, value: Any, places: Mapping[str, str] | None = None) -> Any:
+def worded(column: str, value: Any, places: Mapping[str, str] | None = None) -> Any:
     """Value of a column for a popup; codes of countries, places and features become words.
 
     Examples
     --------
-    >>> in_words("neighbour", "AFG")["en"], in_words("length_km", 9.5)
+    >>> worded("neighbour", "AFG")["en"], worded("length_km", 9.5)
     ('Afghanistan', 9.5)
     """
     value = plain(value)
@@ -213,13 +360,12 @@ def in_words(column: str, value: Any, places: Mapping[str, str] | None = None) -
     elif column == "pair":
         words = pair_label(value)
     elif column in ("target", "nearest_target"):
-        english = spoken("target", value)
-        words = {"en": english, "fa": (places or {}).get(slug(value), english)}
+        words = spoken("target", value)
+        words["fa"] = (places or {}).get(slug(value), words["fa"])
     elif column == "trust":
-        words = names()["codes"].get(value)
-    elif column.startswith("driver_") and is_named(value):
-        label = metric_label(value, places)
-        words = {language: str(label[language]) for language in ("en", "fa")}
+        words = CODES.get(value)
+    elif column.startswith("driver_") and (known := described(value, places=places)):
+        words = {"en": known.en, "fa": known.fa}
     return words or value
 
 

@@ -1,4 +1,4 @@
-"""The sections of the report in their order."""
+"""The chapters of the report in their order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from borderrisk.outputs.codes import decode
 from borderrisk.outputs.report.blocks import (
     Block,
     Bullets,
@@ -23,11 +22,17 @@ from borderrisk.outputs.report.blocks import (
     records,
     show,
 )
-from borderrisk.outputs.report.features import feature_blocks
-from borderrisk.outputs.report.ranking import NO_INTERVALS, segment_blocks, top_cell_blocks
+from borderrisk.outputs.report.ranked import (
+    NO_INTERVALS,
+    feature_blocks,
+    segment_blocks,
+    top_cell_blocks,
+)
 from borderrisk.outputs.report.scorecard import calibration_blocks, scorecard_blocks
 from borderrisk.outputs.report.trials import spatial_blocks
 from borderrisk.outputs.scene import Scene
+from borderrisk.scores import decode, meanings
+from borderrisk.words import CODES
 
 
 def build_sections(scene: Scene) -> list[Section]:
@@ -197,18 +202,14 @@ def _trust(scene: Scene) -> list[Block]:
     if "trust" not in scene.cells:
         return [Paragraph("This run has no trust layer.")]
     words, exposure = decode(scene.cells["trust"]), scene.cells["exposure"].to_numpy()
-    meaning = {
-        "ok": "comparable to the data the model learned from",
-        "extrapolation": "features outside the range the model learned from",
-        "sparse": "few comparable cells with incidents",
-        "edge": "mostly outside the study area",
-    }
     total = exposure[words != ""].sum()
     rows = []
-    for word, explained in meaning.items():
+    for word in meanings(scene.cells["trust"]).values():
         found = words == word
         share = float(exposure[found].sum() / total) if total else np.nan
-        rows.append([word, explained, show(int(found.sum())), percent(share)])
+        rows.append(
+            [word, CODES.get(word, {"en": word})["en"], show(int(found.sum())), percent(share)]
+        )
     return [Table(["trust", "meaning", "cells", "share of area"], rows)]
 
 

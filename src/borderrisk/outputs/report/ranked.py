@@ -1,15 +1,19 @@
-"""The highest-ranked cells and border segments, with the places near them."""
+"""What is highest, and from what: top cells, border segments, features and their distributions."""
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
+import xarray as xr
 
-from borderrisk.outputs.cells import cells_table
+from borderrisk.features.catalogue import feature_names
+from borderrisk.outputs.export import cells_table
+from borderrisk.outputs.gridfiles import feature_summary
 from borderrisk.outputs.report.blocks import (
+    Bars,
     Block,
     Paragraph,
     Table,
@@ -19,6 +23,8 @@ from borderrisk.outputs.report.blocks import (
     show,
 )
 from borderrisk.outputs.scene import Scene
+from borderrisk.scores import Score, score, shown
+from borderrisk.words import nearest_places
 
 MOST = 20
 ATTRIBUTION = (
@@ -30,9 +36,6 @@ NO_INTERVALS = (
     "No interval was computed in this run: probabilities and ranks are bare estimates, and nothing "
     "here says how far off they may be."
 )
-# Parts of the intensity that are drivers beside the features.
-FACTORS = ("history", "reporting", "susceptibility")
-_POINTS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 
 
 def top_cell_blocks(scene: Scene) -> list[Block]:
@@ -42,34 +45,34 @@ def top_cell_blocks(scene: Scene) -> list[Block]:
     top = cells_table(scene, top=MOST)
     centres = top.geometry.centroid
     lonlat = centres.to_crs(4326)
-    near = nearest_places(scene.settlements, centres)
+    near = [str(place or "") for place in nearest_places(scene.settlements, centres)]
     rows = [
         _cell_row(scene, row, place, point)
         for row, place, point in zip(top.to_dict("records"), near, lonlat, strict=True)
     ]
-    headings = ["rank", "cell", "centre", "near", "class", "probability", "trust", "drivers"]
+    scores = [found.name.replace("_", " ") for found in shown("report") if found.name in top]
+    headings = [*scores[:1], "cell", "centre", "near", *scores[1:], "drivers"]
     table = Table(headings, rows, "Drivers: signed effect on log-intensity")
     return [table] if scene.has_intervals else [Paragraph(NO_INTERVALS), table]
 
 
 def _cell_row(scene: Scene, row: dict[str, Any], near: str, point: Any) -> list[str]:
-    ranks = [_plain(row.get(key)) for key in ("rank", "rank_low", "rank_high")]
-    chances = [_plain(row.get(f"probability{end}")) for end in ("", "_low", "_high")]
     drivers = [
-        f"{in_words(scene, row[f'driver_{k}'])} {row[f'driver_{k}_effect']:+.2f}"
+        f"{driver_words(scene, row[f'driver_{k}'])} {row[f'driver_{k}_effect']:+.2f}"
         for k in (1, 2, 3)
         if row.get(f"driver_{k}") and pd.notna(row.get(f"driver_{k}_effect"))
     ]
-    return [
-        interval(*ranks),
-        row["cell_id"],
-        _position(point.x, point.y),
-        near,
-        show(_plain(row.get("risk_class"))),
-        interval(*chances),
-        show(row.get("trust")),
-        "; ".join(drivers),
-    ]
+    scores = [_with_bounds(found, row) for found in shown("report") if found.name in row]
+    place = [row["cell_id"], _position(point.x, point.y), near]
+    return [*scores[:1], *place, *scores[1:], "; ".join(drivers)]
+
+
+def _with_bounds(found: Score, row: dict[str, Any]) -> str:
+    """Value of a score, and its bounds where there are some."""
+    if found.words:
+        return show(row[found.name])
+    bounds = [_plain(row.get(name)) for name in found.bounds]
+    return interval(_plain(row[found.name]), *(bounds or (None, None)))
 
 
 def _position(lon: float, lat: float) -> str:
@@ -84,36 +87,12 @@ def _plain(value: Any) -> Any:
     return int(number) if number.is_integer() and abs(number) >= 1 else number
 
 
-def in_words(scene: Scene, driver: str) -> str:
-    """Name a driver inside a sentence: a factor by its own name, a feature by what it measures."""
-    if driver in FACTORS or driver not in scene.cells:
+def driver_words(scene: Scene, driver: str) -> str:
+    """Name a driver inside a sentence: a score by its own name, a feature by what it measures."""
+    if score(driver) or driver not in scene.cells:
         return driver.replace("_", " ")
     text = str(scene.cells[driver].attrs.get("long_name", driver.replace("_", " ")))
     return text[:1].lower() + text[1:]
-
-
-def nearest_places(settlements: gpd.GeoDataFrame, points: gpd.GeoSeries) -> list[str]:
-    """Nearest settlement of each point, like ``42 km NE of Zabol``.
-
-    Parameters
-    ----------
-    settlements : geopandas.GeoDataFrame
-        With ``name``; any CRS.
-    points : geopandas.GeoSeries
-        In a projected CRS in metres.
-    """
-    if settlements.empty:
-        return [""] * len(points)
-    places = settlements.to_crs(points.crs)
-    found, distance = places.sindex.nearest(points, return_all=False, return_distance=True)
-    near = places.iloc[found[1]]
-    east = points.x.to_numpy() - near.geometry.x.to_numpy()
-    north = points.y.to_numpy() - near.geometry.y.to_numpy()
-    octant = np.round(np.arctan2(east, north) / (np.pi / 4)).astype(int) % 8
-    return [
-        f"{d / 1000:.0f} km {_POINTS[k]} of {name}" if d >= 1000 else str(name)
-        for d, k, name in zip(distance, octant, near["name"], strict=True)
-    ]
 
 
 def segment_blocks(scene: Scene) -> list[Block]:
@@ -125,7 +104,7 @@ def segment_blocks(scene: Scene) -> list[Block]:
         segments = segments.sort_values("rank", kind="stable")
     segments = segments.head(MOST)
     middle = segments.geometry.to_crs(scene.grid.crs).interpolate(0.5, normalized=True)
-    near = nearest_places(scene.settlements, middle)
+    near = [str(place or "") for place in nearest_places(scene.settlements, middle)]
     plain = pd.DataFrame(segments.drop(columns=segments.geometry.name)).to_dict("records")
     rows = [_segment_row(scene, row, place) for row, place in zip(plain, near, strict=True)]
     return [Paragraph(ATTRIBUTION), records(rows, "Incidents expected behind each segment")]
@@ -147,7 +126,7 @@ def _segment_row(scene: Scene, row: dict[Any, Any], near: str) -> dict[str, Any]
         "share": percent(known.get("share")),
         **_change(known),
         "trust": known.get("trust"),
-        "drivers": "; ".join(in_words(scene, str(name)) for name in drivers if name),
+        "drivers": "; ".join(driver_words(scene, str(name)) for name in drivers if name),
     }
 
 
@@ -170,3 +149,65 @@ def _clean(value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     return None if value is pd.NA or (isinstance(value, float) and np.isnan(value)) else value
+
+
+_BINS = 18
+_HEADINGS = ["feature", "name", "unit", "minimum", "median", "maximum", "missing",
+             "in the study area"]  # fmt: skip
+
+
+def feature_blocks(scene: Scene) -> list[Block]:
+    """Build a table per group of features: ranges, histograms over the study area, methods."""
+    names = feature_names(scene.cells)
+    if not names:
+        return [Paragraph("The scene keeps no features.")]
+    summary = feature_summary(scene.cells)
+    inside = scene.cells["exposure"].to_numpy() > 0
+    blocks: list[Block] = [
+        Paragraph(
+            "Ranges are over the land of study area and halo; histograms over the study area."
+        )
+    ]
+    for group, members in _groups(scene, names).items():
+        rows = [_row(scene.cells[name], summary.loc[name].to_dict(), inside) for name in members]
+        blocks += [Table(_HEADINGS, rows, group.capitalize()), _methods(scene, members)]
+    return blocks
+
+
+def _groups(scene: Scene, names: list[str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(str(scene.cells[name].attrs.get("group") or "other"), []).append(name)
+    return groups
+
+
+def _row(
+    variable: xr.DataArray, found: dict[Hashable, Any], inside: np.ndarray
+) -> list[str | Bars]:
+    name = str(variable.name)
+    spread = [show(float(found[key])) for key in ("minimum", "median", "maximum")]
+    return [
+        str(found["long_name"]) or name, name, str(found["unit"]), *spread,
+        percent(float(found["missing_share"])), _histogram(variable, inside),
+    ]  # fmt: skip
+
+
+def _methods(scene: Scene, names: list[str]) -> Paragraph:
+    """Say what a group is computed from, and after whom."""
+    attrs = [scene.cells[name].attrs for name in names]
+    sources = dict.fromkeys(
+        part for a in attrs for part in str(a.get("source", "")).split(", ") if part
+    )
+    after = dict.fromkeys(str(a["citation"]) for a in attrs if a.get("citation"))
+    text = f"Computed from {', '.join(sources) or 'files of the config'}."
+    return Paragraph(text + (f" After {'; '.join(after)}." if after else ""))
+
+
+def _histogram(variable: xr.DataArray, inside: np.ndarray) -> Bars:
+    values = variable.to_numpy()[inside]
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return Bars((), "no values")
+    counts, edges = np.histogram(values, bins=_BINS)
+    heights = (counts / counts.max()).round(3).tolist()
+    return Bars(heights, f"from {show(float(edges[0]))} to {show(float(edges[-1]))}")
