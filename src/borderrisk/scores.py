@@ -264,23 +264,9 @@ def shown(where: Where) -> list[Score]:
     return sorted(there, key=lambda score: getattr(score, where))
 
 
-def score(name: str) -> Score | None:
-    """Score of a name; None if none is declared."""
-    return next((score for score in SCORES if score.name == name), None)
-
-
-def attrs(name: str) -> dict[str, Any]:
-    """CF attributes of a declared score.
-
-    Raises
-    ------
-    KeyError
-        If it is not declared.
-    """
-    found = score(name)
-    if found is None:
-        raise KeyError(f"{name!r} is not a declared score")
-    return found.attrs
+def by_name() -> dict[str, Score]:
+    """Every declared score by its name."""
+    return {score.name: score for score in SCORES}
 
 
 def meanings(variable: xr.DataArray) -> dict[int, str]:
