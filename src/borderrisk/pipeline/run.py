@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -157,15 +158,21 @@ def write_run(
     evaluate: bool = False,
     replicates: int = 0,
     variant: Variant | None = None,
+    freeze: Callable[[Path, Manifest], None] | None = None,
 ) -> Result:
-    """Score the cells and write everything a run leaves; ``model`` is one made elsewhere."""
+    """Score the cells and write everything a run leaves; ``model`` is one made elsewhere.
+
+    A frozen run has what ``freeze`` adds to its folder and manifest, and is sealed.
+    """
     config = stages.config
     before = variant.before if variant else _earlier(config)
     parent = config.outputs.folder / config.name
     run_id = new_run_id(parent, config.hash)
-    manifest = _manifest(stages, run_id, "scenario" if variant else "run")
+    kind = "scenario" if variant else "forecast" if freeze else "run"
+    manifest = _manifest(stages, run_id, kind)
     default = parent / (f"{variant.name}-{run_id}" if variant else run_id)
-    with RunFolder(Path(out) if out else default, force=force) as folder:
+    final = Path(out) if out else default
+    with RunFolder(final, force=force, sealed=freeze is not None) as folder:
         with run_log(folder.path / LOG, stages.project):
             if evaluate:
                 evaluating.check(stages)
@@ -184,6 +191,8 @@ def write_run(
             with stages.cache.timed("report"):
                 write_report(scene, folder.path)
             _write_facts(scene, scored.model, manifest, stages, folder.path)
+            if freeze:
+                freeze(folder.path, manifest)
         facts = dict(manifest.write(folder.path, stages.cache.records))
     stages.cache.prune()
     return Result(folder.final, scene, facts)

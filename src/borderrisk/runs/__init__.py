@@ -2,7 +2,14 @@
 
 from borderrisk.runs.cache import StageCache, StageKey, StageRecord
 from borderrisk.runs.folder import RunFolder, stoppable
-from borderrisk.runs.hashing import FileHashes, code_version, package_versions, sha256_file
+from borderrisk.runs.hashing import (
+    SUMS,
+    FileHashes,
+    check_sums,
+    code_version,
+    package_versions,
+    sha256_file,
+)
 from borderrisk.runs.manifest import (
     Manifest,
     file_facts,
@@ -15,12 +22,14 @@ from borderrisk.runs.runlog import LOG, run_log
 
 __all__ = [
     "LOG",
+    "SUMS",
     "FileHashes",
     "Manifest",
     "RunFolder",
     "StageCache",
     "StageKey",
     "StageRecord",
+    "check_sums",
     "code_version",
     "file_facts",
     "find_run",

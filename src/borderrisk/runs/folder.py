@@ -16,6 +16,7 @@ from types import FrameType, TracebackType
 from typing import NoReturn
 
 from borderrisk.errors import BorderRiskError, OutputError
+from borderrisk.runs.hashing import SUMS, write_sums
 from borderrisk.runs.manifest import MANIFEST
 
 try:
@@ -44,7 +45,9 @@ class RunFolder:
     final : str or Path
         Where the finished folder will be.
     force : bool
-        Whether an earlier run there is replaced.
+        Whether an earlier run there is replaced; one that was sealed never is.
+    sealed : bool
+        Whether ``SHA256SUMS`` is to vouch for every file.
 
     Attributes
     ----------
@@ -70,9 +73,9 @@ class RunFolder:
 
     path: Path
 
-    def __init__(self, final: str | Path, *, force: bool = False) -> None:
+    def __init__(self, final: str | Path, *, force: bool = False, sealed: bool = False) -> None:
         self.final = Path(os.path.abspath(final))  # noqa: PTH100 - links are kept
-        self._force = force
+        self._force, self._sealed = force, sealed
         self._made_parents: list[Path] = []
         self._stack = ExitStack()
 
@@ -122,6 +125,11 @@ class RunFolder:
                 f"{self.final}: is not empty and holds no run, so it is left alone; "
                 "give another folder with --out."
             )
+        if (self.final / SUMS).exists():
+            raise OutputError(
+                f"{self.final}: holds a frozen forecast, which is never replaced; give another "
+                "folder with --out."
+            )
         if not self._force:
             raise OutputError(
                 f"{self.final}: holds a run already; give another folder with --out, "
@@ -139,6 +147,8 @@ class RunFolder:
 
     def _finish(self) -> None:
         """Move the folder to its name; an earlier run there goes only when this one stands."""
+        if self._sealed:
+            write_sums(self.path)
         if not self.final.exists():
             self.path.rename(self.final)
             return

@@ -20,7 +20,7 @@ from borderrisk.runs.hashing import package_versions, sha256_file
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 # Folders that hold scored cells; others (an evaluation) have a manifest too.
-SCORED = ("run", "scenario")
+SCORED = ("run", "scenario", "forecast")
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?")
 
 
@@ -41,7 +41,7 @@ class Manifest:
     project : Path
         Paths of inputs are kept relative to it (see :func:`project_folder`).
     kind : str
-        What the folder holds: ``run``, ``scenario`` or ``evaluation``.
+        What the folder holds: ``run``, ``scenario``, ``forecast`` or ``evaluation``.
 
     Attributes
     ----------
@@ -49,6 +49,8 @@ class Manifest:
         Numbers of incidents, cells, and so on.
     notes : list of str
         What a reader of the results has to know.
+    more : dict
+        Further facts by their name, JSON-ready.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Manifest:
     ) -> None:
         self.counts: dict[str, int] = {}
         self.notes: list[str] = []
+        self.more: dict[str, Any] = {}
         self._facts = {
             "kind": kind,
             "run_id": run_id,
@@ -98,6 +101,7 @@ class Manifest:
         return {
             "format_version": FORMAT_VERSION,
             **self._facts,
+            **self.more,
             "started": self._started.isoformat(timespec="seconds"),
             "seconds": round(time.perf_counter() - self._start, 3),
             "peak_memory_mb": peak_memory_mb(),
