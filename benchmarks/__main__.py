@@ -1,4 +1,7 @@
-"""Print the table of measured speeds and the targets: ``python -m benchmarks [SECTION ...]``."""
+"""Print the table of measured speeds and the targets: ``python -m benchmarks [SECTION ...]``.
+
+Studies of the method: ``python -m benchmarks studies [NAME]``.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,17 @@ from pathlib import Path
 
 from benchmarks import dem, distances, model, runs, targets, terrain
 from benchmarks.measure import Row, table
+from benchmarks.studies import __main__ as studies
 
 SECTIONS = ("terrain", "others", "distances", "model", "shipped", "run")
 HUGE = 1e9
 
 
 def main() -> None:
-    """Measure the sections asked for, print both tables."""
+    """Measure the sections asked for, print both tables; ``studies`` are something else."""
+    if sys.argv[1:2] == ["studies"]:
+        studies.main(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}")
     parser.add_argument("--sizes", default="SML", help="letters of S, M, L (default all)")

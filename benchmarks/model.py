@@ -69,9 +69,10 @@ def watched(work: Callable[[], Any]) -> tuple[Any, float, int]:
 
 
 def _model(step: Callable[[str, Callable[[], Any]], Any]) -> None:
-    from borderrisk.model import drivers, trust
     from borderrisk.model.fitting import decompose, fit_spatial
-    from borderrisk.synthetic import make_world
+
+    from benchmarks.studies.worlds import make_world
+    from borderrisk.model import drivers, trust
 
     world = make_world(seed=1, incidents=INCIDENTS, shape=(SIDE, SIDE), cell_size_m=1000.0)
     cells = step("table of cells", world.cells)
@@ -97,15 +98,15 @@ def _trust(trust: Any, cells: Any, panel: Any, weights: dict[str, float]) -> Any
 
 def _outputs(step: Callable[[str, Callable[[], Any]], Any], folder: Path) -> None:
     from benchmarks.webmap import synthetic_scene
-    from borderrisk.outputs.cells import scored_squares, write_cells
-    from borderrisk.outputs.rasters import write_risk_tif
+    from borderrisk.outputs.export import cells_table, write_cells
+    from borderrisk.outputs.gridfiles import write_risk_tif
     from borderrisk.outputs.store import save_scene
     from borderrisk.outputs.webmap import write_map
 
     scene = synthetic_scene(SIDE)
-    squares = step("table of squares", lambda: scored_squares(scene))
-    step("GeoParquet", lambda: write_cells(squares, folder / "cells.parquet", "geoparquet"))
-    step("GeoJSON", lambda: write_cells(squares, folder / "cells.geojson", "geojson"))
+    cells = step("table of squares", lambda: cells_table(scene))
+    step("GeoParquet", lambda: write_cells(cells, folder / "cells.parquet", "geoparquet"))
+    step("GeoJSON", lambda: write_cells(cells, folder / "cells.geojson", "geojson"))
     step("GeoTIFF", lambda: write_risk_tif(scene, folder / "risk.tif"))
     step("scene", lambda: save_scene(scene, folder / "scene"))
     step("map", lambda: write_map(scene, folder / "map.html"))

@@ -26,9 +26,9 @@ from scipy.ndimage import gaussian_filter, zoom
 from borderrisk.area import StudyArea
 from borderrisk.features.catalogue import annotate
 from borderrisk.grid import WGS84, Grid, laea_crs
-from borderrisk.model.scores import risk_class, risk_percentile
 from borderrisk.outputs.scene import Relief, Scene
 from borderrisk.outputs.webmap import write_map
+from borderrisk.scores import risk_class, risk_percentile
 
 # Cells per side: bytes and milliseconds until usable that a map may take.
 BUDGETS = {300: (2e6, 1000), 671: (5e6, 1500), 1000: (10e6, 3000)}

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.studies.worlds import make_world
 
 import borderrisk
-from borderrisk import pipeline
 from borderrisk.compute import map_parallel, one_thread
 from borderrisk.config import load_config
 from borderrisk.errors import ConfigError, OutputError
 from borderrisk.model import uncertainty
+from borderrisk.pipeline import elsewhere
 from borderrisk.pipeline import elsewhere as regions
-from borderrisk.synthetic import make_world
+from borderrisk.pipeline import result as results
+from borderrisk.pipeline import run as jobs
 
 SOURCE = str(Path(borderrisk.__file__).parents[1])
 CONFIG = Path(__file__).parents[1] / "configs" / "eastern-border.yaml"
@@ -210,12 +212,12 @@ def region(name, place, **overrides):
 def test_regions_scored_on_a_cluster_that_loses_a_worker_equal_the_local_ones(
     cluster, one_dies, tmp_path
 ):
-    model = pipeline.train(region("whole", tmp_path), tmp_path / "model.skops")["model"]
+    model = jobs.train(region("whole", tmp_path), tmp_path / "model.skops")["model"]
     places = [
         region(f"strip-{km}", tmp_path, **{"study_area.border_strip_km": km})
         for km in ("150", "200")
     ]
-    local = pipeline.score_regions(model, places, tmp_path / "local")
+    local = elsewhere.score_regions(model, places, tmp_path / "local")
     marker = one_dies(regions)
     apart = [
         place.model_copy(
@@ -223,7 +225,7 @@ def test_regions_scored_on_a_cluster_that_loses_a_worker_equal_the_local_ones(
         )
         for place in places
     ]
-    remote = pipeline.score_regions(model, apart, tmp_path / "remote", scheduler=cluster)
+    remote = elsewhere.score_regions(model, apart, tmp_path / "remote", scheduler=cluster)
     assert marker.exists()
     assert (
         [path.name for path in remote]
@@ -231,7 +233,7 @@ def test_regions_scored_on_a_cluster_that_loses_a_worker_equal_the_local_ones(
         == ["strip-150", "strip-200"]
     )
     for one, other in zip(local, remote, strict=True):
-        a, b = (pipeline.open_run(folder).cells for folder in (one, other))
+        a, b = (results.open_run(folder).cells for folder in (one, other))
         assert a.equals(b)
         assert {"risk", "trust", "driver_1"} <= set(a)
 
@@ -239,7 +241,7 @@ def test_regions_scored_on_a_cluster_that_loses_a_worker_equal_the_local_ones(
 def test_regions_need_names_and_folders_of_their_own(tmp_path):
     twice = [region("same", tmp_path)] * 2
     with pytest.raises(ConfigError, match="same occurs twice"):
-        pipeline.score_regions("model", twice, tmp_path)
+        elsewhere.score_regions("model", twice, tmp_path)
     (tmp_path / "there").mkdir()
     with pytest.raises(OutputError, match="exists already"):
-        pipeline.score_regions("model", [region("there", tmp_path)], tmp_path)
+        elsewhere.score_regions("model", [region("there", tmp_path)], tmp_path)

@@ -13,9 +13,8 @@ Train from a config file and look at the result in a notebook::
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from borderrisk._lazy import lazy
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from borderrisk.area import StudyArea
@@ -23,48 +22,26 @@ if TYPE_CHECKING:
     from borderrisk.errors import BorderRiskError, ConfigError, DataError, GridError, OutputError
     from borderrisk.grid import Grid
     from borderrisk.model.cells import CellTable
-    from borderrisk.model.estimators import ESTIMATORS, make_estimator
     from borderrisk.model.panel import Panel
-    from borderrisk.pipeline import Result, evaluate, open_run, run
-
-_HOME = {
-    "BorderRiskError": "errors",
-    "CellTable": "model.cells",
-    "Config": "config",
-    "ConfigError": "errors",
-    "DataError": "errors",
-    "ESTIMATORS": "model.estimators",
-    "Grid": "grid",
-    "GridError": "errors",
-    "OutputError": "errors",
-    "Panel": "model.panel",
-    "Result": "pipeline",
-    "StudyArea": "area",
-    "evaluate": "pipeline",
-    "load_config": "config",
-    "make_estimator": "model.estimators",
-    "open_run": "pipeline",
-    "run": "pipeline",
-}
+    from borderrisk.model.registry import make_model, models
+    from borderrisk.pipeline.result import Result, open_run
+    from borderrisk.pipeline.run import evaluate, run
 
 __all__ = [
-    "ESTIMATORS",
-    "BorderRiskError",
-    "CellTable",
-    "Config",
-    "ConfigError",
-    "DataError",
-    "Grid",
-    "GridError",
-    "OutputError",
-    "Panel",
-    "Result",
-    "StudyArea",
-    "evaluate",
-    "load_config",
-    "make_estimator",
-    "open_run",
-    "run",
-]
+    "BorderRiskError", "CellTable", "Config", "ConfigError", "DataError", "Grid", "GridError",
+    "OutputError", "Panel", "Result", "StudyArea", "evaluate", "load_config", "make_model",
+    "models", "open_run", "run",
+]  # fmt: skip
+# Where each is found: it loads with its first use, so that importing the package is instant.
+_HOME = {
+    "CellTable": "model.cells", "Config": "config", "Grid": "grid", "Panel": "model.panel",
+    "Result": "pipeline.result", "StudyArea": "area", "evaluate": "pipeline.run",
+    "load_config": "config", "make_model": "model.registry", "models": "model.registry",
+    "open_run": "pipeline.result", "run": "pipeline.run",
+}  # fmt: skip
 
-__getattr__, __dir__ = lazy(__name__, _HOME)
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME.get(name, 'errors')}"), name)

@@ -77,10 +77,6 @@ class StudyArea:
         halo = polygon.buffer(halo_km * 1000, quad_segs=16)
         return cls(Grid.covering(halo.bounds, crs, cell_size_m), polygon, halo)
 
-    def on(self, grid: Grid) -> StudyArea:
-        """Return the same area on another grid of the same CRS."""
-        return StudyArea(grid, self.polygon, self.halo)
-
 
 def _centre(bounds: tuple[float, float, float, float]) -> tuple[float, float]:
     """Middle of a box, rounded to half a degree so that small edits do not move the grid."""

@@ -107,6 +107,15 @@ class Grid:
         )
         return cls(crs, transform, shape)
 
+    @classmethod
+    def between(
+        cls, west: float, south: float, east: float, north: float, cell_size_m: float, crs: CRS
+    ) -> Grid:
+        """Return the grid whose outermost cells have these centres, in metres of ``crs``."""
+        shape = (round((north - south) / cell_size_m) + 1, round((east - west) / cell_size_m) + 1)
+        left, top = west - cell_size_m / 2, north + cell_size_m / 2
+        return cls(crs, Affine(cell_size_m, 0.0, left, 0.0, -cell_size_m, top), shape)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Grid):
             return NotImplemented
@@ -222,10 +231,6 @@ class Grid:
         """Return the grid whose cells are ``factor`` times smaller."""
         t = self.transform @ Affine.scale(1 / factor)
         return Grid(self.crs, t, (self.shape[0] * factor, self.shape[1] * factor))
-
-    def shifted(self, dx_cells: float, dy_cells: float) -> Grid:
-        """Return the grid moved by a fraction of a cell (columns east, rows south)."""
-        return Grid(self.crs, self.transform @ Affine.translation(dx_cells, dy_cells), self.shape)
 
     def window(self, bounds: tuple[float, float, float, float]) -> tuple[slice, slice]:
         """Rows and columns of the cells that touch ``bounds`` (metres), cut to the grid."""

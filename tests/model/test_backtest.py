@@ -1,11 +1,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from benchmarks.studies.worlds import make_world
 from scipy.sparse import csr_matrix
 
 from borderrisk.errors import DataError
 from borderrisk.evaluation import backtest as bt
-from borderrisk.synthetic import make_world
 
 MODELS = {"uniform": {}, "kde": {"bandwidth_km": 30.0}, "glm": {"alpha": 0.1}}
 ORIGINS = bt.yearly_origins("2014-01-01", "2016-01-01")

@@ -3,11 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from benchmarks.studies.worlds import make_world
+from borderrisk.model.fitting import fit_spatial
 
 from borderrisk.model.dependence import Probes
-from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.uncertainty import bootstrap_intervals, load_intervals, save_intervals
-from borderrisk.synthetic import make_world
 
 ORIGIN = pd.Timestamp("2020-01-01")
 COMMON = {"level": 0.9, "horizon_days": 365.0, "seed": 0}

@@ -62,39 +62,11 @@ def test_capture_curve_passes_through_its_corners():
     assert curve == pytest.approx([0, 0.5, 0.625, 0.75, 0.875, 1])
 
 
-def test_pai_and_pei():
-    assert metrics.prediction_accuracy_index(0.6, 0.1) == pytest.approx(6)
-    mass = rows([0.25, 0.75, 0, 0])
-    assert metrics.prediction_efficiency_index(FOUR, AREA, mass, 0.25) == pytest.approx(1 / 3)
-
-
 def test_auc_by_hand_with_a_tie():
     # mass in cell 1: half of cell 0 lies above; of the area below, cells 2 and 3, half of its own.
     assert metrics.roc_auc(FOUR, AREA, rows([0, 1, 0, 0])) == pytest.approx(2.5 / 4)
     assert metrics.roc_auc(FOUR, AREA, rows([0, 0, 1, 0])) == pytest.approx(1 / 4)
     assert metrics.roc_auc(np.ones(4), AREA, rows([1, 0, 0, 0])) == pytest.approx(0.5)
-
-
-def test_average_precision_of_whole_cells_is_scikit_learns():
-    from sklearn.metrics import average_precision_score
-
-    intensity = np.array([5.0, 4, 3, 3, 1])
-    truth = np.array([1, 0, 1, 0, 0])
-    mass = rows([1, 0, 0, 0, 0], [0, 0, 1, 0, 0])
-    got = metrics.average_precision(intensity, np.ones(5), mass)
-    assert got == pytest.approx(average_precision_score(truth, intensity))
-
-
-def test_boyce_of_a_perfect_and_a_reversed_ranking():
-    value = np.linspace(0, 100, 400)
-    rising = csr_matrix(value[None, :] / value.sum())
-    assert metrics.boyce(value, np.ones(400), rising) == pytest.approx(1)
-    assert metrics.boyce(value, np.ones(400), rising[:, ::-1]) == pytest.approx(-1)
-
-
-def test_boyce_of_an_even_ratio_is_undefined():
-    value = np.linspace(0, 100, 400)
-    assert np.isnan(metrics.boyce(value, np.ones(400), csr_matrix(np.full((1, 400), 1 / 400))))
 
 
 def test_occurrence_of_two_possible_incidents():

@@ -132,7 +132,7 @@ def test_redrawn_discs_keep_their_radius(grid):
 
 def test_draws_repeat_with_the_seed(grid):
     panel = Panel.build(incidents(grid, [0, 9_000], [0, 0], [10, 20]), grid, np.ones(grid.shape))
-    one, two = (panel.resample(r).redraw(r) for r in map(np.random.default_rng, (7, 7)))
+    one, two = (panel.redraw(r) for r in map(np.random.default_rng, (7, 7)))
     assert one.incidents.equals(two.incidents)
     assert (one.mass != two.mass).nnz == 0
 

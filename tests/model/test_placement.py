@@ -1,6 +1,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from benchmarks.studies.planted import expected_bits
+from benchmarks.studies.worlds import make_world
+from borderrisk.model.fitting import fit_spatial
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -8,11 +11,8 @@ from scipy.sparse import csr_matrix
 
 from borderrisk.model import placement
 from borderrisk.model.estimators import Glm
-from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.placement import moved, placed
-from borderrisk.model.planted import expected_bits
 from borderrisk.model.uncertainty import located
-from borderrisk.synthetic import make_world
 
 AFTER = pd.Timestamp("2020-01-01")
 

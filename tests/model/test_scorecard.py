@@ -9,15 +9,8 @@ from scipy.sparse import csr_matrix
 from borderrisk.evaluation import backtest as bt
 from borderrisk.evaluation import summary as sc
 from borderrisk.evaluation.metrics import capture, information_gain, paired_difference
-from borderrisk.evaluation.scorecard import (
-    ablation_lines,
-    choice_lines,
-    render_text,
-    robustness_lines,
-    spatial_lines,
-)
+from borderrisk.evaluation.scorecard import render_text, spatial_lines
 from borderrisk.model.cells import CellTable
-from borderrisk.model.wording import met_words
 
 
 @pytest.fixture
@@ -78,38 +71,6 @@ def test_subsets_have_their_own_incidents(part):
     assert sc.pick(part, "pooled", "new")["incidents"] == 2
     assert sc.pick(part, "pooled", "repeat")["incidents"] == 10
     assert sc.pick(part, "absent", "all") is None
-
-
-def test_the_worst_origin_is_named(part):
-    origin, bits = sc.worst_origin(part, "pooled")
-    assert origin == "2014-01-01"
-    assert bits == pytest.approx(np.log2(1.5 / 1.2))
-
-
-def test_targets_say_what_was_met(part):
-    found = {row["name"]: row for row in sc.targets(part, "pooled", None)}
-    assert found["all incidents: bits over the best baseline"]["met"]
-    missed = found["all incidents: captured in the top 10 % of area"]
-    assert not missed["met"]
-    assert missed["value"] == pytest.approx(0.2)
-    left = sc.targets(part, "pooled", {"leave_one_border_out_gain": 0.2})[-1]
-    assert (left["value"], left["met"]) == (0.2, False)
-
-
-def test_targets_stand_next_to_what_hindsight_would_reach(part):
-    pools = [
-        {"subset": "all", "bits": 1.5, "gain": 0.9, "capture_10": 0.8, "worst_origin": -0.2},
-        {"subset": "new", "bits": 0.7, "gain": 0.1, "capture_10": 0.5, "worst_origin": 0.0},
-    ]
-    found = {row["name"]: row["ceiling"] for row in sc.targets(part, "pooled", None, pools)}
-    new = sc.pick(part, "pooled", "new")
-    assert list(found.values()) == [
-        0.9, None, 0.8, -0.2, pytest.approx(0.7 - new["bits"] + new["gain"]["bits"]), 0.5,
-    ]  # fmt: skip
-    card = {"prospective": part, "targets": sc.targets(part, "pooled", None, pools),
-            "ceiling": {"pool": "a pool", "pools": pools}}  # fmt: skip
-    assert "0.20 (at least 0.75; with hindsight 0.80)" in render_text(card)
-    assert "with hindsight: a pool" in render_text(card)
 
 
 def test_a_gain_in_capture_is_against_the_baseline_that_captures_most(part):
@@ -173,44 +134,6 @@ def test_how_many_origins_overlap(cells, months, years, span):
     assert sc._span(yearly(cells, (years,), months), years) == span
 
 
-def test_targets_with_an_interval_say_how_sure_they_are(part):
-    spatial = {
-        "leave_one_border_out_gain": 0.53, "leave_one_border_out_unnamed_gain": 0.33,
-        "summary": [
-            {"scheme": "leave_one_border_out", "model": "glm", "gain": None},
-            {"scheme": "leave_one_border_out", "model": "pooled",
-             "gain": {"baseline": "border_distance", "bits": 0.53, "low": -0.3, "high": 1.58}},
-            {"scheme": "leave_one_border_out_unnamed", "model": "pooled",
-             "gain": {"baseline": "border_distance", "bits": 0.33, "low": 0.1, "high": 0.5}},
-        ],
-    }  # fmt: skip
-    known, unnamed = sc.targets(part, "pooled", spatial)[-2:]
-    assert (known["met"], known["low"], known["high"]) == (True, -0.3, 1.58)
-    assert met_words(known) == "met, but the interval includes 0 (-0.30 to +1.58)"
-    assert met_words(unnamed) == "missed (+0.10 to +0.50)"
-    text = render_text({"prospective": part, "targets": [known]})
-    assert "target met, but the interval includes 0 (-0.30 to +1.58): border left out" in text
-
-
-def test_intervals_may_hold_the_planted_truth_neither_too_rarely_nor_too_often(part):
-    def met(everywhere, furthest, level=0.9):
-        coverage = [{"risk_class": "all", "covered": everywhere},
-                    {"risk_class": "1", "covered": level + 0.01},
-                    {"risk_class": "2", "covered": furthest},
-                    {"risk_class": "5", "covered": level}]  # fmt: skip
-        return sc.targets(part, "pooled", None, coverage=coverage, level=level)[-2:]
-
-    rows = met(0.9, 0.95)
-    assert [row["name"] for row in rows] == [
-        "90% intervals hold the planted truth: all cells",
-        "90% intervals hold the planted truth: class furthest from it (2)",
-    ]
-    assert [(r["target"], r["at_most"], r["met"]) for r in rows] == [(0.85, 0.95, True)] * 2
-    assert [row["met"] for row in met(0.84, 0.96)] == [False, False]
-    assert [row["at_most"] for row in met(0.8, 0.8, 0.99)] == [1.0, 1.0]
-    assert "0.96 (0.85 to 0.95)" in render_text({"prospective": part, "targets": met(0.9, 0.96)})
-
-
 def test_capture_curves_of_repeat_and_new_places(forecasts, cells):
     # Repeat places lie in the half that is ranked first, the new one in the other.
     last = len(cells) - 1
@@ -255,7 +178,7 @@ def test_ground_that_is_not_known_is_left_out(part):
 
 
 def test_small_scores_keep_three_digits(part):
-    row = {**sc.pick(part, "pooled", "all"), "brier": 0.0021251, "log_score": 0.0119, "boyce": None}
+    row = {**sc.pick(part, "pooled", "all"), "brier": 0.0021251, "log_score": 0.0119, "auc": None}
     text = render_text({"prospective": {**part, "summary": [row]}})
     line = next(line for line in text.splitlines() if "0.00213" in line)
     assert line.split()[-3:] == ["–", "0.00213", "0.0119"]
@@ -264,11 +187,9 @@ def test_small_scores_keep_three_digits(part):
 
 def test_both_tables_have_their_columns(part):
     text = render_text({"prospective": part})
-    first, second = (next(x for x in text.splitlines() if word in x) for word in ("5 %", "PAI"))
+    first, second = (next(x for x in text.splitlines() if word in x) for word in ("5 %", "AUC"))
     assert " ".join(first.split()[3:]) == "bits gain in bits 5 % 10 % 20 % gain at 10 %"
-    assert " ".join(second.split()[3:]) == (
-        "border 10 % PAI PEI AUC av. precision Boyce Brier log score"
-    )
+    assert " ".join(second.split()[3:]) == ("border 10 % AUC Brier log score")
     gain = sc.pick(part, "pooled", "all")["gain"]
     assert f"{gain['bits']:+.2f} ({gain['low']:+.2f} to {gain['high']:+.2f})" in text
     assert "gain in bits: over the baseline with the most (all 1y kde" in text
@@ -293,65 +214,29 @@ def test_reliability_bins_hold_every_cell(part, cells):
 def test_the_scorecard_is_json_and_text(part):
     card = {
         "headline": sc.headline(part, "pooled"), "prospective": part,
-        "targets": sc.targets(part, "pooled", None), "notes": ["A note."],
+        "notes": ["A note."],
     }  # fmt: skip
     json.dumps(card)
     text = render_text(card)
     assert "beats the best baseline (kde)" in text
-    assert "target MISSED: all incidents: captured in the top 10 % of area: 0.20" in text
     assert text.endswith("A note.\n")
-
-
-def test_tests_in_space_features_left_out_and_other_grids_have_their_lines():
-    row = {"model": "pooled", "bits": 1.25}
-    border = {**row, "scheme": "leave_one_border_out", "bits": 0.5, "transfer_loss": 2.0}
-    spatial = {"summary": [{**row, "scheme": "block"}, border], "scored": 9}
-    *_, line = spatial_lines({**spatial, "block_km": 150.0, "buffer_km": 50.0})
-    assert line.split() == ["pooled", "1.250", "–", "0.500", "2.000", "–"]
-    left = {"model": "pooled", "left_out": "travel", "bits": 1.0, "change": -0.2}
-    *_, line = ablation_lines({"rows": [{**left, "low": -0.3, "high": -0.1}]})
-    assert line.split() == ["pooled", "travel", "1.000", "-0.200", "(-0.300", "to", "-0.100)"]
-    grid = {"cell_km": 10.0, "shifted": True, "spearman": 0.99, "top_decile_overlap": 0.9}
-    *_, line = robustness_lines({"rows": [grid]})
-    assert line == f"{'10 km, shifted by half a cell':34}     0.990     0.900"
 
 
 def test_no_used_origin_gives_an_empty_part(forecasts, cells):
     few = forecasts[2:]
     part = sc.prospective(few, bt.origin_rows(few, cells), cells, "pooled")
     assert (part["summary"], part["calibration"], part["capture_curve"]) == ([], [], {})
-    assert sc.targets(part, "pooled", None) == []
 
 
-def test_choices_of_each_origin_and_how_often_each_feature_was_one():
-    rows = [
-        {"origin": "2014-01-01", "model": "glm", "alpha": 1.0},
-        {"origin": "2014-01-01", "model": "pooled", "bandwidth_km": 5.0, "models": "both",
-         "alpha": 0.955, "features": ["slope", "border"]},
-        {"origin": "2015-01-01", "model": "pooled", "bandwidth_km": 20.0, "models": "glm",
-         "alpha": 0.00314, "features": ["border", "hours", "aspect"]},
-    ]  # fmt: skip
-    title, *lines = choice_lines(rows)
-    assert title.startswith("what pooled chose at each origin")
-    assert lines == [
-        "2014-01-01: 5 km, both, 0.95, 2",
-        "2015-01-01: 20 km, glm, 0.0031, 3",
-        "features at 2 of 2 origins: border",
-        "features at 1 of 2 origins: aspect, hours, slope",
-    ]
-    assert choice_lines(rows[:1]) == []
-
-
-def test_what_models_chose_stands_in_the_scorecard(cells):
-    area = cells.study_area_100km2[cells.study]
-    intensity = {"uniform": np.ones(len(area)), "glm": np.ones(len(area))}
-    test = at(cells, [3, 4, 5, 6, 7], np.zeros(5, bool))
-    made = bt.Forecasts(
-        pd.Timestamp("2014-01-01"),
-        intensity,
-        {1: test},
-        chosen={"glm": {"alpha": 0.5}, "uniform": {}},
-    )
-    rows = bt.origin_rows([made], cells)
-    found = sc.prospective([made], rows, cells, "glm")["choices"]
-    assert found == [{"origin": "2014-01-01", "model": "glm", "alpha": 0.5}]
+def test_a_border_left_out_has_its_lines():
+    gain = {"baseline": "border_distance", "bits": 0.5, "low": -0.1, "high": 1.0}
+    row = {"model": "pooled", "role": "model", "bits": 1.25, "gain": gain}
+    other = {"model": "border_distance", "role": "baseline", "bits": 0.75, "gain": None}
+    found = {"summary": [row, other], "scored": 9, "buffer_km": 50.0, "untested": []}
+    title, _, own, reference = spatial_lines(found)
+    assert "9 incidents, 50 km around it" in title
+    assert own.split() == ["pooled", "model", "1.250", "+0.50", "(-0.10", "to", "+1.00)"]
+    assert reference.split() == ["border_distance", "baseline", "0.750", "–"]
+    untested = [{"fold": "AAA", "reason": "no other border to learn from"}]
+    (line,) = spatial_lines({"summary": [], "untested": untested})
+    assert line == "border left out: AAA not tested, no other border to learn from"

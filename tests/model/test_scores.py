@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from borderrisk.model import scores
+from borderrisk import scores
 
 
 def test_probability_is_the_poisson_chance_of_any():

@@ -1,15 +1,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+from benchmarks.studies.worlds import make_world
+from borderrisk.model.fitting import fit_spatial
 from hypothesis import given
 from hypothesis import strategies as st
 
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.model import rehearsal, uncertainty
-from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.panel import RADIUS_PER_SIGMA
 from borderrisk.model.rehearsal import Errors, coupled, log_relative, pilots, sharpened, simulate
-from borderrisk.model.scores import probability, risk_class, risk_percentile
 from borderrisk.model.uncertainty import (
     Refits,
     bootstrap_intervals,
@@ -21,7 +21,7 @@ from borderrisk.model.uncertainty import (
     save_intervals,
     summarise,
 )
-from borderrisk.synthetic import make_world
+from borderrisk.scores import probability, risk_class, risk_percentile
 
 ORIGIN = pd.Timestamp("2020-01-01")
 # A small forest keeps the test short.

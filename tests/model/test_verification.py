@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
+from affine import Affine
 from scipy.sparse import csr_matrix
 
 from borderrisk.errors import DataError
@@ -206,7 +209,11 @@ def test_a_panel_of_other_cells_is_refused(frozen, grid):
     incidents = table_of(grid, ("a", "2020-02-01", WEST))
     for panel in (
         Panel.build(incidents, grid, np.ones(grid.shape)),
-        Panel.build(incidents, grid.shifted(0.5, 0), forecast.domain),
+        Panel.build(
+            incidents,
+            replace(grid, transform=grid.transform @ Affine.translation(0.5, 0)),
+            forecast.domain,
+        ),
     ):
         with pytest.raises(DataError, match="other cells than the forecast's"):
             verify(forecast, panel)

@@ -1,6 +1,5 @@
 import json
 import sqlite3
-from dataclasses import replace
 
 import geopandas as gpd
 import numpy as np
@@ -10,9 +9,8 @@ import pytest
 import shapely
 
 from borderrisk.errors import ConfigError, OutputError
-from borderrisk.outputs.cells import cells_table, scored_squares, write_cells
-from borderrisk.outputs.export import SUFFIXES, export
-from borderrisk.outputs.geojson import write_layer
+from borderrisk.outputs.export import SUFFIXES, cells_table, export, write_cells
+from borderrisk.outputs.vectorfiles import write_layer
 
 
 @pytest.fixture(scope="module")
@@ -21,13 +19,8 @@ def scene(make_scene):
 
 
 @pytest.fixture(scope="module")
-def squares(scene):
-    return scored_squares(scene)
-
-
-@pytest.fixture(scope="module")
-def table(squares):
-    return squares.frame()
+def table(scene):
+    return cells_table(scene)
 
 
 def test_first_columns_are_the_contract(table):
@@ -91,8 +84,8 @@ def test_optional_scores_may_be_absent(make_scene):
     assert "rank_high" in table
 
 
-def test_geojson_keeps_rfc_7946(squares, table, tmp_path):
-    data = json.loads(write_cells(squares, tmp_path / "c.geojson", "geojson").read_text())
+def test_geojson_keeps_rfc_7946(table, tmp_path):
+    data = json.loads(write_cells(table, tmp_path / "c.geojson", "geojson").read_text())
     assert "crs" not in data
     first = data["features"][0]
     assert first["id"] == table.cell_id[0] == first["properties"]["cell_id"]
@@ -107,15 +100,13 @@ def test_geojson_keeps_rfc_7946(squares, table, tmp_path):
     assert first["bbox"] == [*ring.min(axis=0), *ring.max(axis=0)]
 
 
-def test_geojson_lies_where_the_cells_lie(squares, table, tmp_path):
-    back = gpd.read_file(write_cells(squares, tmp_path / "c.geojson", "geojson")).to_crs(table.crs)
+def test_geojson_lies_where_the_cells_lie(table, tmp_path):
+    back = gpd.read_file(write_cells(table, tmp_path / "c.geojson", "geojson")).to_crs(table.crs)
     assert back.geometry.hausdorff_distance(table.geometry).max() < 0.2  # metres; six decimals
 
 
-def test_geojson_says_null_and_escapes_text(squares, tmp_path):
-    two = squares.take(np.arange(2))
-    text = two.table.assign(intensity=[np.nan, np.inf], driver_1=['"<script>\u202e', None])
-    odd = replace(two, table=text)
+def test_geojson_says_null_and_escapes_text(table, tmp_path):
+    odd = table.iloc[:2].assign(intensity=[np.nan, np.inf], driver_1=['"<script>\u202e', None])
     first, second = json.loads(
         write_cells(odd, tmp_path / "c.geojson", "geojson").read_text(encoding="utf-8")
     )["features"]
@@ -127,15 +118,14 @@ def test_geojson_says_null_and_escapes_text(squares, tmp_path):
 
 @pytest.mark.parametrize("format", SUFFIXES)
 def test_the_same_scene_gives_the_same_bytes(make_scene, tmp_path, format):
-    files = [
-        export(make_scene(), tmp_path / f"{k}" / f"c{SUFFIXES[format]}", format) for k in (1, 2)
-    ]
+    files = [tmp_path / f"{k}" / f"c{SUFFIXES[format]}" for k in (1, 2)]
+    assert len({export(make_scene(), path, format) for path in files}) == 1
     assert files[0].read_bytes() == files[1].read_bytes()
     assert [p.name for p in files[0].parent.iterdir()] == [files[0].name]
 
 
-def test_geoparquet_is_1_1_with_boxes(squares, table, tmp_path):
-    path = write_cells(squares, tmp_path / "c.parquet", "geoparquet")
+def test_geoparquet_is_1_1_with_boxes(table, tmp_path):
+    path = write_cells(table, tmp_path / "c.parquet", "geoparquet")
     geo = json.loads(pq.read_schema(path).metadata[b"geo"])
     assert geo["version"] == "1.1.0"
     assert "covering" in geo["columns"]["geometry"]
@@ -144,41 +134,20 @@ def test_geoparquet_is_1_1_with_boxes(squares, table, tmp_path):
     pd.testing.assert_series_equal(back.risk, table.risk)
 
 
-def test_geoparquet_is_what_geopandas_writes(squares, table, tmp_path):
-    ours = write_cells(squares, tmp_path / "ours.parquet", "geoparquet")
-    table.to_parquet(
-        tmp_path / "theirs.parquet", index=False, schema_version="1.1.0", write_covering_bbox=True
-    )
-    assert pq.read_table(ours).equals(pq.read_table(tmp_path / "theirs.parquet"))
-    schemas = [pq.read_schema(p) for p in (ours, tmp_path / "theirs.parquet")]
-    assert schemas[0].equals(schemas[1])
-    assert len({json.dumps(json.loads(s.metadata[b"geo"]), sort_keys=True) for s in schemas}) == 1
-
-
-def test_corners_are_those_of_the_polygons(squares, table):
+def test_squares_are_closed_counter_clockwise_and_where_the_grid_says(scene, table):
     rings = shapely.get_coordinates(table.geometry).reshape(-1, 5, 2)
-    np.testing.assert_array_equal(squares.corners(), rings)
-    boxes = shapely.box(*table.bounds.to_numpy().T)
-    assert shapely.equals_exact(table.geometry.to_numpy(), boxes).all()
-    lonlat = shapely.get_coordinates(table.geometry.to_crs(4326)).reshape(-1, 5, 2)
-    np.testing.assert_allclose(squares.lonlat_corners(), lonlat, atol=1e-12)
-
-
-def test_squares_without_objects(squares, tmp_path, monkeypatch):
-    one = squares.take(np.arange(1)).frame()
-
-    def refuse(self):
-        if len(self) == 1:
-            return one
-        raise AssertionError(f"{len(self)} polygons were built")
-
-    monkeypatch.setattr(type(squares), "frame", refuse)
-    for format in ("geojson", "geoparquet", "csv"):
-        write_cells(squares, tmp_path / f"c.{format}", format)
+    assert all(shapely.LinearRing(ring).is_ccw for ring in rings)
+    assert shapely.equals_exact(
+        table.geometry.to_numpy(), shapely.box(*table.bounds.to_numpy().T)
+    ).all()
+    row, col = scene.grid.parse_cell_id(table.cell_id[7])
+    t, size = scene.grid.transform, scene.grid.cell_size_m
+    assert rings[7][0].tolist() == [t.c + (col + 1) * size, t.f - (row + 1) * size]
 
 
 def test_geopackage_opens_classified_with_its_surroundings(scene, tmp_path):
-    path = export(scene, tmp_path / "c.gpkg", "gpkg")
+    path = tmp_path / "c.gpkg"
+    assert export(scene, path, "gpkg") == len(cells_table(scene))
     assert gpd.list_layers(path).name.tolist() == ["cells", "incidents", "border", "layer_styles"]
     incidents = gpd.read_file(path, layer="incidents")
     assert incidents.date.astype(str).tolist() == scene.incidents.date.astype(str).tolist()
@@ -195,8 +164,8 @@ def test_geopackage_opens_classified_with_its_surroundings(scene, tmp_path):
     assert "252,165,10,255" in styles["cells"]
 
 
-def test_csv_has_centres_and_no_polygons(squares, table, tmp_path):
-    back = pd.read_csv(write_cells(squares, tmp_path / "c.csv", "csv"))
+def test_csv_has_centres_and_no_polygons(table, tmp_path):
+    back = pd.read_csv(write_cells(table, tmp_path / "c.csv", "csv"))
     centre = table.centroid.to_crs(4326)
     np.testing.assert_allclose(back.lon, centre.x, atol=1e-6)
     np.testing.assert_allclose(back.lat, centre.y, atol=1e-6)
@@ -204,8 +173,8 @@ def test_csv_has_centres_and_no_polygons(squares, table, tmp_path):
     assert "geometry" not in back
 
 
-def test_flatgeobuf_comes_back(squares, table, tmp_path):
-    back = gpd.read_file(write_cells(squares, tmp_path / "c.fgb", "flatgeobuf"))
+def test_flatgeobuf_comes_back(table, tmp_path):
+    back = gpd.read_file(write_cells(table, tmp_path / "c.fgb", "flatgeobuf"))
     assert set(back.cell_id) == set(table.cell_id)
 
 

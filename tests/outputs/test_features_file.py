@@ -1,21 +1,14 @@
-import importlib.util
-
 import numpy as np
-import pytest
 import xarray as xr
 
-from borderrisk.errors import ConfigError
 from borderrisk.grid import Grid
-from borderrisk.outputs.features import feature_summary, write_features
+from borderrisk.outputs.gridfiles import feature_summary, write_features
 
 
-@pytest.mark.parametrize(("format_", "engine"), [("nc", "h5netcdf"), ("zarr", "zarr")])
-def test_features_come_back_with_their_projection(make_scene, tmp_path, format_, engine):
-    if format_ == "zarr":
-        pytest.importorskip("zarr", reason="the zarr extra is optional")
+def test_features_come_back_with_their_projection(make_scene, tmp_path):
     scene = make_scene()
-    path = write_features(scene.cells, tmp_path / f"features.{format_}", format_)
-    with xr.open_dataset(path, engine=engine, decode_coords="all") as back:
+    path = write_features(scene.cells, tmp_path / "features.nc")
+    with xr.open_dataset(path, engine="h5netcdf", decode_coords="all") as back:
         assert back.attrs["Conventions"].startswith("CF-")
         assert Grid.from_dataset(back) == scene.grid
         assert back.slope_mean.attrs["units"] == "degree"
@@ -32,16 +25,6 @@ def test_writing_leaves_the_dataset_as_it_was(make_scene, tmp_path):
 def test_the_same_features_give_the_same_bytes(make_scene, tmp_path):
     paths = [write_features(make_scene().cells, tmp_path / f"{k}.nc") for k in (1, 2)]
     assert paths[0].read_bytes() == paths[1].read_bytes()
-
-
-def test_unknown_format_and_missing_zarr_are_refused(make_scene, tmp_path, monkeypatch):
-    cells = make_scene().cells
-    with pytest.raises(ConfigError, match="csv"):
-        write_features(cells, tmp_path / "f.csv", "csv")
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
-    with pytest.raises(ConfigError, match=r"borderrisk\[zarr\]"):
-        write_features(cells, tmp_path / "f.zarr", "zarr")
-    assert not (tmp_path / "f.zarr").exists()
 
 
 def test_summary_counts_missing_land_only(grid):

@@ -9,9 +9,9 @@ from matplotlib.colors import rgb_to_hsv, to_rgb
 
 from borderrisk.errors import ConfigError, OutputError
 from borderrisk.outputs.figures import draw, write_figures
-from borderrisk.outputs.figures.backdrop import Pixels, hillshade, paint
+from borderrisk.outputs.figures.backdrop import Pixels, brightness, paint
 from borderrisk.outputs.figures.charts import border_capture_figure, capture_figure, skill_figure
-from borderrisk.outputs.figures.furniture import nice_length
+from borderrisk.outputs.figures.frame import nice_length
 from borderrisk.outputs.figures.lines import measured, model_styles
 from borderrisk.outputs.figures.maps import risk_figure
 from borderrisk.outputs.figures.reliability import reliability_figure
@@ -84,7 +84,7 @@ def test_pixels_have_the_hue_of_their_class(scene):
 
 def test_a_slope_to_the_north_west_is_brighter(scene):
     pixels = Pixels.of(scene, None)
-    shade = hillshade(scene.relief, pixels)
+    shade = brightness(scene.relief, pixels)
     assert shade.shape == pixels.shape
     assert np.isfinite(shade).all()
     assert shade.std() > 0.05

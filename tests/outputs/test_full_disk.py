@@ -6,10 +6,8 @@ from contextlib import contextmanager
 import pytest
 
 from borderrisk.errors import OutputError
-from borderrisk.outputs.cells import scored_squares, write_cells
-from borderrisk.outputs.export import SUFFIXES
-from borderrisk.outputs.features import write_features
-from borderrisk.outputs.rasters import write_risk_tif
+from borderrisk.outputs.export import SUFFIXES, cells_table, write_cells
+from borderrisk.outputs.gridfiles import write_features, write_risk_tif
 
 
 @contextmanager
@@ -29,10 +27,10 @@ def scene(make_scene):
 
 @pytest.mark.parametrize("format", SUFFIXES)
 def test_cells_on_a_full_disk(scene, tmp_path, format):
-    squares = scored_squares(scene)
+    cells = cells_table(scene)
     target = tmp_path / f"c{SUFFIXES[format]}"
     with pytest.raises(OutputError, match="free space"), _space_for(30_000):
-        write_cells(squares, target, format)
+        write_cells(cells, target, format)
     assert not list(tmp_path.iterdir())
 
 

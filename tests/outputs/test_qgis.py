@@ -8,11 +8,10 @@ import geopandas as gpd
 import pytest
 import shapely
 
-from borderrisk.outputs.cells import scored_squares, write_cells
-from borderrisk.outputs.export import export
+from borderrisk.outputs.export import cells_table, export, write_cells
+from borderrisk.outputs.gridfiles import write_risk_tif
 from borderrisk.outputs.palette import BORDER_COLOUR, INCIDENT_COLOUR, RISK_COLOURS
-from borderrisk.outputs.rasters import write_risk_tif
-from borderrisk.outputs.styles import write_qml
+from borderrisk.outputs.vectorfiles import write_qml
 
 # The python Debian's python3-qgis is for.
 PYTHON = "/usr/bin/python3"
@@ -63,7 +62,7 @@ def opened(make_scene, tmp_path_factory):
     lines = [shapely.LineString([(60, 30 + k / 10), (60, 30.1 + k / 10)]) for k in range(8)]
     scene.layers["segments"] = gpd.GeoDataFrame({"rank": range(1, 9)}, geometry=lines, crs=4326)
     export(scene, folder / "all.gpkg", "gpkg")
-    write_cells(scored_squares(scene), folder / "cells.geojson", "geojson")
+    write_cells(cells_table(scene), folder / "cells.geojson", "geojson")
     write_risk_tif(scene, folder / "risk.tif")
     for name in ("risk", "cells"):
         write_qml(folder / f"{name}.qml")

@@ -3,7 +3,7 @@ import pytest
 import rasterio
 
 from borderrisk.errors import DataError
-from borderrisk.outputs.rasters import write_risk_tif
+from borderrisk.outputs.gridfiles import write_risk_tif
 
 
 def test_bands_say_what_they_are(make_scene, tmp_path):

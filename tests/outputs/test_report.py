@@ -8,12 +8,12 @@ import pytest
 import shapely
 
 from borderrisk.outputs.figures import write_figures
-from borderrisk.outputs.report import write_report
+from borderrisk.outputs.report import escape_markdown, fence, spark, write_report
 from borderrisk.outputs.report.blocks import Bars, Table, percent, records, show
-from borderrisk.outputs.report.ranking import in_words, nearest_places
-from borderrisk.outputs.report.render import escape_markdown, fence, spark
+from borderrisk.outputs.report.chapters import build_sections
+from borderrisk.outputs.report.ranked import driver_words
 from borderrisk.outputs.report.scorecard import verdict
-from borderrisk.outputs.report.sections import build_sections
+from borderrisk.words import nearest_places
 
 HOSTILE = '"><script>alert(1)</script>&\u202e|`'
 
@@ -87,10 +87,6 @@ def test_the_numbers_are_those_of_the_scene(scene, tmp_path):
     row, col = divmod(int((-strongest).ravel().argsort()[0]), strongest.shape[1])
     first = next(line for line in markdown.splitlines() if line.startswith("| 1 (1 to 7) |"))
     assert f"| r{row:03d}c{col:03d} |" in first
-    assert "| bits over baseline | 0.3 | 0.4 | met |" in markdown
-    interval = "met, but the interval includes 0 (-0.30 to +1.58)"
-    assert f"| bits at a border | 0.5 | 0.53 | {interval} |" in markdown
-    assert "| intervals hold the truth | 0.85 to 0.95 | 0.97 | missed |" in markdown
     assert "pooled gains 0.40 bits per incident over the best baseline (kde)" in markdown
 
 
@@ -107,7 +103,7 @@ def test_what_is_absent_is_a_sentence(scene, tmp_path):
     markdown = _text(write_report(bare, tmp_path), ".md")
     for sentence in (
         "not evaluated", "no trust layer", "holds no incidents", "No row of the incident table",
-        "not tried in this run", "No ablation", "keeps no features", "were not ranked",
+        "was not part of this run", "keeps no features", "were not ranked",
     ):  # fmt: skip
         assert sentence in markdown
     assert "{{" not in markdown
@@ -126,9 +122,9 @@ def test_drivers_keep_the_case_of_names(scene):
     long_name = {"long_name": "Walking time from the border with Turkmenistan"}
     cells = scene.cells.assign(hours_from_border_tkm=scene.cells["risk"].assign_attrs(long_name))
     bare = replace(scene, cells=cells)
-    assert in_words(bare, "hours_from_border_tkm").endswith("walking time from the border with"
+    assert driver_words(bare, "hours_from_border_tkm").endswith("walking time from the border with"
                                                             " Turkmenistan")  # fmt: skip
-    assert in_words(bare, "history") == "history"
+    assert driver_words(bare, "history") == "history"
 
 
 def test_segments_are_listed_by_rank(scene):
@@ -232,34 +228,26 @@ def test_the_verdict_is_about_the_model_of_the_config(scene):
     assert "history gains" in verdict(older)
 
 
-def test_headline_ceiling_and_trials_are_told(scene):
+def test_headline_and_the_border_left_out_are_told(scene):
     card = _card(
         "gam", [("gam", "model", 2.0, 0.3)], headline=["sixteen words"],
-        ceiling={"name": "kde with hindsight", "bits": 2.25, "pool": "a pool of all",
-                 "pools": [{"subset": "all", "bits": 3.5}]},
         spatial={
-            "summary": [{"scheme": "block", "fold": "all", "model": "gam", "bits": 1e-17}],
-            "optimism": [{"model": "kde", "bits": 9.0}, {"model": "gam", "bits": 0.75}],
-            "leave_one_border_out_gain": -0.5, "block_km": 50.0, "buffer_km": 25.0,
+            "summary": [{"fold": "all", "model": "gam", "bits": 1e-17,
+                         "gain": {"bits": -0.5, "low": -0.8, "high": -0.2}}],
+            "block_km": 75.0, "buffer_km": 25.0, "scored": 9, "unscored": 4,
+            "untested": [{"fold": "AAA", "reason": "no incident left to train on"}],
         },
-        ablation={"rows": [
-            {"model": "gam", "left_out": "terrain", "bits": 1.5, "change": -0.5, "low": -1,
-             "high": 0.1},
-            {"model": "kde", "left_out": "nothing", "bits": 9.0},
-        ]},
     )  # fmt: skip
     sections = {s.anchor: s for s in build_sections(replace(scene, meta={"scorecard": card}))}
     assert "sixteen words" in sections["scorecard"].blocks[1].texts
-    assert "2.25 bits" in sections["scorecard"].blocks[2].text
-    assert "a pool of all: 3.50" in sections["scorecard"].blocks[2].text
-    method, optimism, border, table = sections["spatial"].blocks
-    assert "50 km wide and 25 km around" in method.text
-    assert "gam by +0.75 bits" in optimism.text
-    assert "gam loses against the best baseline there" in border.text
-    assert "-0.50" in border.text
-    assert table.caption == "In space: blocks left out"
+    method, border, table, untested = sections["spatial"].blocks
+    assert "with 25 km around it" in method.text
+    assert "4 incidents are too vaguely placed" in method.text
+    assert "gam loses against the distance to the border" in border.text
+    assert "-0.50 (-0.80 to -0.20)" in border.text
+    assert table.caption == "Behind a border left out"
     assert table.rows[0][:3] == ["gam (this run)", "–", "0.00"]
-    assert sections["ablation"].blocks[1].rows == [["terrain", "1.50", "-0.50 (-1.00 to 0.10)"]]
+    assert untested.rows == [["AAA", "no incident left to train on"]]
 
 
 def test_nearest_place_with_distance_and_direction():
@@ -269,7 +257,11 @@ def test_nearest_place_with_distance_and_direction():
     points = gpd.GeoSeries(
         [shapely.Point(3000, 4000), shapely.Point(100_000, -7000), shapely.Point(10, 0)], crs=32640
     )
-    assert nearest_places(places, points) == ["5 km NE of A", "7 km S of B", "A"]
+    assert [str(near) for near in nearest_places(places, points)] == [
+        "5 km NE of A",
+        "7 km S of B",
+        "A",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -299,17 +291,17 @@ def test_numeric_columns_are_found():
 
 def test_a_gain_that_spans_nought_is_level(scene):
     gain = {"baseline": "kde", "bits": 0.4, "low": -0.3, "high": 1.2}
-    row = {"scheme": "leave_one_border_out", "fold": "all", "model": "gam", "gain": gain}
-    card = {"model": "gam", "spatial": {"summary": [row], "leave_one_border_out_gain": 0.4}}
+    row = {"fold": "all", "model": "gam", "gain": gain}
+    card = {"model": "gam", "spatial": {"summary": [row]}}
     sections = build_sections(replace(scene, meta={"scorecard": card}))
-    text = next(s for s in sections if s.anchor == "spatial").blocks[0].text
-    assert "gam is level with the best baseline there" in text
+    text = next(s for s in sections if s.anchor == "spatial").blocks[1].text
+    assert "gam is level with the distance to the border" in text
     assert "0.40 (-0.30 to 1.20)" in text
 
 
 def test_pictures_already_drawn_are_not_drawn_again(scene, tmp_path, monkeypatch):
     write_figures(scene, tmp_path / "figures", ("png", "svg"))
-    monkeypatch.setattr("borderrisk.outputs.report.pictures.render", lambda *a, **k: 1 / 0)
+    monkeypatch.setattr("borderrisk.outputs.report.render", lambda *a, **k: 1 / 0)
     html = _text(write_report(scene, tmp_path), ".html")
     drawn = b64encode((tmp_path / "figures" / "risk.png").read_bytes()).decode()
     assert html.count("<img") == 7

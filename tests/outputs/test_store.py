@@ -8,7 +8,7 @@ from pyproj import CRS
 
 from borderrisk.area import StudyArea
 from borderrisk.errors import DataError
-from borderrisk.outputs.features import write_features
+from borderrisk.outputs.gridfiles import write_features
 from borderrisk.outputs.scene import Focus, Relief, Scene
 from borderrisk.outputs.store import load_scene, save_scene
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from borderrisk import pipeline
 from borderrisk.config import load_config
+from borderrisk.pipeline import run as jobs
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SMALL = {
@@ -29,4 +29,4 @@ def small(tmp_path_factory):
 @pytest.fixture(scope="session")
 def finished(small):
     """One run of it without evaluation."""
-    return pipeline.run(small(), evaluate=False, replicates=4)
+    return jobs.run(small(), evaluate=False, replicates=4)

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from borderrisk.pipeline.border import capture_curves
 from scipy.sparse import csr_matrix
 
 from borderrisk.evaluation.backtest import Forecasts, Later
-from borderrisk.pipeline.border import capture_curves
 from borderrisk.pipeline.stages import Stages
 
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from borderrisk import pipeline
 from borderrisk.cli.app import app
 from borderrisk.errors import ConfigError
 from borderrisk.model.modelfile import load_model
+from borderrisk.pipeline import result as results
+from borderrisk.pipeline import run as jobs
 from borderrisk.pipeline.stages import Stages
 
 # Features that no place or neighbour gives its name to: these can travel.
@@ -41,7 +42,7 @@ def place(small, tmp_path_factory):
     def model(estimator):
         path = folder / f"{estimator}.skops"
         if not path.exists():
-            pipeline.train(load(**{"model.estimator": estimator}), path)
+            jobs.train(load(**{"model.estimator": estimator}), path)
         return path
 
     return load, model
@@ -58,7 +59,7 @@ def test_places_that_a_model_remembers_stay_where_they_are(place, estimator, tmp
     load, model = place
     home, away = Stages.of(load()), Stages.of(load(name="north", **NORTH))
     assert home.inputs.grid.crs != away.inputs.grid.crs
-    scored = pipeline.score(model(estimator), away.config, out=tmp_path / "north")
+    scored = jobs.score(model(estimator), away.config, out=tmp_path / "north")
     # What the model says at the same longitudes and latitudes, on the grid it was trained on.
     mask = scored.scene.cells["exposure"].to_numpy() > 0
     x, y = home.inputs.grid.project(*(axis[mask] for axis in away.inputs.grid.lonlat()))
@@ -75,7 +76,7 @@ def test_the_peak_of_a_carried_history_stays_at_its_place(place, tmp_path):
     fitted = load_model(model("kde")).model
     own = home.cells.to_grid(fitted.predict(home.cells.x[["x_km", "y_km"]]))
     north = home.inputs.grid.lonlat()[1] > 34
-    scored = pipeline.score(model("kde"), load(name="north", **NORTH), out=tmp_path / "north")
+    scored = jobs.score(model("kde"), load(name="north", **NORTH), out=tmp_path / "north")
     away = Stages.of(load(name="north", **NORTH)).cells
     there = np.where(away.grid.lonlat()[1] > 34, scored.scene.cells["intensity"].to_numpy(), np.nan)
     before = lonlat(home.cells, np.where(north & (home.features["exposure"] > 0), own, np.nan))
@@ -96,7 +97,7 @@ def test_what_was_trained_on_the_same_grid_is_read_bit_by_bit(place):
 def test_trust_shows_unknown_conditions_and_cut_off_surroundings(place, tmp_path):
     """North-east of the training area the elevation ends at 69 E and 41 N."""
     load, model = place
-    scored = pipeline.score(model("pooled"), load(name="uz", **UZBEKISTAN), out=tmp_path / "uz")
+    scored = jobs.score(model("pooled"), load(name="uz", **UZBEKISTAN), out=tmp_path / "uz")
     trust = scored.cells["trust"].astype(str)
     assert (trust == "extrapolation").sum() >= 5
     assert (trust == "edge").sum() >= 3
@@ -116,9 +117,9 @@ def test_features_named_after_a_place_cannot_travel(place, small, tmp_path):
     load, _ = place
     named = small(**TRAVELLING | {"features.exclude": "[]"})
     path = tmp_path / "m.skops"
-    pipeline.train(named, path)
+    jobs.train(named, path)
     with pytest.raises(ConfigError, match="border_distance_pak_km"):
-        pipeline.score(path, load(name="uz", **UZBEKISTAN), out=tmp_path / "uz")
+        jobs.score(path, load(name="uz", **UZBEKISTAN), out=tmp_path / "uz")
     assert not (tmp_path / "uz").exists()
 
 
@@ -149,8 +150,8 @@ def test_several_configs_are_scored_into_a_folder_each(place, files, tmp_path):
     assert [run["folder"] for run in runs] == [
         str(tmp_path / "regions" / name) for name in ("north", "uz")
     ]
-    alone = pipeline.score(model("kde"), place[0](name="north", **NORTH), out=tmp_path / "alone")
-    together = pipeline.open_run(tmp_path / "regions" / "north")
+    alone = jobs.score(model("kde"), place[0](name="north", **NORTH), out=tmp_path / "alone")
+    together = results.open_run(tmp_path / "regions" / "north")
     np.testing.assert_array_equal(together.cells["intensity"], alone.cells["intensity"])
     again = call("score", model("kde"), *paths, "--out", tmp_path / "regions")
     assert again.exit_code == 1
@@ -164,7 +165,7 @@ def test_without_a_folder_each_region_gets_a_run_under_its_own(place, files, tmp
     found = call("score", model("kde"), *paths)
     assert found.exit_code == 0, found.output
     for name in ("north", "uz"):
-        assert pipeline.open_run(tmp_path / "runs" / name).manifest["config"]["name"] == name
+        assert results.open_run(tmp_path / "runs" / name).manifest["config"]["name"] == name
 
 
 def test_one_region_that_fails_is_named_and_the_others_are_scored(place, files, tmp_path):
@@ -192,7 +193,7 @@ def test_the_scheduler_of_the_configs_is_used_and_must_be_one(place, monkeypatch
     monkeypatch.setattr("borderrisk.pipeline.elsewhere.map_parallel", elsewhere)
     one = load(name="one", **{"compute.scheduler": address})
     two = load(name="two", **{"compute.scheduler": address})
-    pipeline.score_regions(model("kde"), [one, two], tmp_path)
+    elsewhere.score_regions(model("kde"), [one, two], tmp_path)
     assert asked == [address]
     with pytest.raises(ConfigError, match=r"one compute\.scheduler \(they name tcp.*threads\)"):
-        pipeline.score_regions(model("kde"), [one, load(name="other")], tmp_path)
+        elsewhere.score_regions(model("kde"), [one, load(name="other")], tmp_path)

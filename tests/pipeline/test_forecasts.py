@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from borderrisk import pipeline
 from borderrisk.cli.app import app
-from borderrisk.config import load_config
 from borderrisk.errors import ConfigError, DataError, OutputError
+from borderrisk.pipeline import forecasting, result
+from borderrisk.pipeline import run as jobs
 from borderrisk.pipeline.forecasting import open_forecast
 from borderrisk.runs import sha256_file
 
@@ -26,7 +26,7 @@ SMALL = {"grid.cell_size_m": "40000", "features.concealment.enabled": "false"}
 def frozen(small, tmp_path_factory):
     place = tmp_path_factory.mktemp("forecast")
     config = small(**{"outputs.folder": str(place)})
-    facts = pipeline.forecast(config, origin=ORIGIN, horizon_days=366, out=place / "f")
+    facts = forecasting.forecast(config, origin=ORIGIN, horizon_days=366, out=place / "f")
     return config, place, facts
 
 
@@ -38,7 +38,7 @@ def later(config, path, start=ORIGIN):
 
 def test_a_forecast_is_verified_on_what_came_after(frozen, tmp_path):
     config, place, facts = frozen
-    found, text = pipeline.verify(
+    found, text = forecasting.verify(
         place / "f", later(config, tmp_path / "new.csv"), out=tmp_path / "v"
     )
     everything = {row["model"]: row for row in found["scores"] if row["subset"] == "all"}
@@ -64,13 +64,13 @@ def test_a_verification_says_how_far_its_data_go_and_leaves_the_forecast_alone(f
     table[pd.to_datetime(table["date"]) < "2024-09-01"].to_csv(tmp_path / "early.csv", index=False)
     last = pd.read_csv(tmp_path / "early.csv")["date"].max()
     for path, until in ((tmp_path / "early.csv", last), (new, "2025-12-16")):
-        found, text = pipeline.verify(copy, path)
+        found, text = forecasting.verify(copy, path)
         assert found["data_until"] == until
         assert f"whose last incident is dated {until}" in text
         kept = json.loads((tmp_path / f"f-verified-{until}" / "manifest.json").read_text())
         assert kept["inputs"][0]["sha256"] == sha256_file(path)
         assert kept["data_until"] == until
-    assert pipeline.verify(copy, new, out=tmp_path / "w")[0]["forecast"] == facts["hash"]
+    assert forecasting.verify(copy, new, out=tmp_path / "w")[0]["forecast"] == facts["hash"]
 
 
 def add(path):
@@ -108,67 +108,59 @@ def test_a_changed_forecast_is_refused_by_the_name_of_the_file(frozen, tmp_path,
     copy = shutil.copytree(place / "f", tmp_path / "f")
     change(copy / name)
     with pytest.raises(DataError, match=message):
-        pipeline.verify(copy, later(config, tmp_path / "new.csv"))
+        forecasting.verify(copy, later(config, tmp_path / "new.csv"))
 
 
 def test_a_forecast_is_a_run_for_every_command_and_none_changes_it(frozen, tmp_path):
     config, place, facts = frozen
     copy = shutil.copytree(place / "f", tmp_path / "f")
-    result = pipeline.open_run(copy)
-    assert (result.manifest["kind"], result.manifest["origin"]) == ("forecast", ORIGIN)
+    opened = result.open_run(copy)
+    assert (opened.manifest["kind"], opened.manifest["origin"]) == ("forecast", ORIGIN)
     cells = gpd.read_parquet(copy / "cells.parquet")
     assert cells["exposure"].between(0, 1).all()
     assert {"cell_id", "intensity", "probability"} <= set(cells)
-    assert pipeline.write_maps(copy, out=tmp_path / "maps")
+    assert result.write_maps(copy, out=tmp_path / "maps")
     for own in (
-        lambda: pipeline.write_maps(copy),
-        lambda: pipeline.export_cells(copy, "csv"),
-        lambda: pipeline.write_maps(copy, out=copy / "maps"),
-        lambda: pipeline.top_segments(copy, out=copy / "scene" / "s.csv"),
-        lambda: pipeline.forecast(config, origin=ORIGIN, horizon_days=30, out=copy),
-        lambda: pipeline.run(config, out=copy, force=True, evaluate=False, replicates=0),
+        lambda: result.write_maps(copy),
+        lambda: result.export_cells(copy, "csv"),
+        lambda: result.write_maps(copy, out=copy / "maps"),
+        lambda: result.top_segments(copy, out=copy / "scene" / "s.csv"),
+        lambda: forecasting.forecast(config, origin=ORIGIN, horizon_days=30, out=copy),
+        lambda: jobs.run(config, out=copy, force=True, evaluate=False, replicates=0),
     ):
         with pytest.raises(OutputError, match="frozen"):
             own()
     assert open_forecast(copy)[0].horizon_days == 366
-    assert pipeline.verify(copy, later(config, tmp_path / "n.csv"))[0]["forecast"] == facts["hash"]
+    assert (
+        forecasting.verify(copy, later(config, tmp_path / "n.csv"))[0]["forecast"] == facts["hash"]
+    )
 
 
 def test_nothing_rejected_is_no_crash(frozen, tmp_path):
     config, place, _ = frozen
     table = pd.read_csv(later(config, tmp_path / "new.csv"))
-    found, _ = pipeline.verify(place / "f", tmp_path / "new.csv", out=tmp_path / "v")
+    found, _ = forecasting.verify(place / "f", tmp_path / "new.csv", out=tmp_path / "v")
     rejected = pd.read_csv(tmp_path / "v" / "rejected.csv")
     by_reader = rejected.loc[rejected["row"].notna(), "incident_id"]
     assert len(by_reader) == found["incidents"]["rejected"] > 0
     table[~table["incident_id"].isin(by_reader)].to_csv(tmp_path / "clean.csv", index=False)
-    again, _ = pipeline.verify(place / "f", tmp_path / "clean.csv", out=tmp_path / "w")
+    again, _ = forecasting.verify(place / "f", tmp_path / "clean.csv", out=tmp_path / "w")
     assert again["incidents"]["rejected"] == 0
     assert again["scores"] == found["scores"]
 
 
 def test_no_date_is_no_origin(frozen):
     with pytest.raises(ConfigError, match="a date like 2025-01-01"):
-        pipeline.forecast(frozen[0], origin="someday", horizon_days=30, out=None)
+        forecasting.forecast(frozen[0], origin="someday", horizon_days=30, out=None)
 
 
 def test_earlier_incidents_are_refused_and_nothing_is_written(frozen, tmp_path):
     config, place, _ = frozen
     with pytest.raises(DataError, match="before the forecast's origin"):
-        pipeline.verify(
+        forecasting.verify(
             place / "f", later(config, tmp_path / "all.csv", "2020-01-01"), out=tmp_path / "v"
         )
     assert not (tmp_path / "v").exists()
-
-
-
-
-
-
-
-
-
-
 
 
 def test_a_signal_after_the_origin_leaves_every_byte_as_it_was(frozen, small, tmp_path):
@@ -181,13 +173,13 @@ def test_a_signal_after_the_origin_leaves_every_byte_as_it_was(frozen, small, tm
     planted = tmp_path / "planted.csv"
     pd.concat([table, signal]).to_csv(planted, index=False)
     other = small(**{"outputs.folder": str(tmp_path), "data.incidents.path": str(planted)})
-    pipeline.forecast(other, origin=ORIGIN, horizon_days=366, out=tmp_path / "f")
+    forecasting.forecast(other, origin=ORIGIN, horizon_days=366, out=tmp_path / "f")
     for name in ("cells.parquet", "intensities.parquet", "border.parquet", "segments.csv"):
         assert (tmp_path / "f" / name).read_bytes() == (place / "f" / name).read_bytes(), name
     # The same rows before the origin are seen, so the comparison can fail.
     signal["date"] = "2023-12-01"
     pd.concat([table, signal]).to_csv(planted, index=False)
-    pipeline.forecast(other, origin=ORIGIN, horizon_days=366, out=tmp_path / "g")
+    forecasting.forecast(other, origin=ORIGIN, horizon_days=366, out=tmp_path / "g")
     seen, unseen = (pd.read_parquet(tmp_path / f / "cells.parquet")["intensity"] for f in "gf")
     assert not np.allclose(seen, unseen)
 
@@ -246,7 +238,7 @@ BAD_PERIODS = {
 def test_a_bad_evaluation_period_is_one_clear_error(small, tmp_path, case):
     changes, message = BAD_PERIODS[case]
     with pytest.raises(DataError, match=message):
-        pipeline.evaluate(small(**changes), out=tmp_path / "skill")
+        jobs.evaluate(small(**changes), out=tmp_path / "skill")
     assert not (tmp_path / "skill").exists()
 
 
@@ -257,7 +249,7 @@ def test_an_unreadable_date_is_one_clear_error_naming_row_and_value(frozen, tmp_
     table.loc[3, "date"] = "2024-02-30"
     table.to_csv(tmp_path / "new.csv", index=False)
     with pytest.raises(DataError, match=r"row 5: date cannot be read: '2024-02-30'"):
-        pipeline.verify(place / "f", tmp_path / "new.csv", out=tmp_path / "v")
+        forecasting.verify(place / "f", tmp_path / "new.csv", out=tmp_path / "v")
     assert not (tmp_path / "v").exists()
 
 
@@ -268,7 +260,7 @@ def test_every_row_that_is_not_scored_is_counted_and_listed(frozen, tmp_path):
     table.loc[1, ["latitude", "longitude"]] = [51.5, -0.1]
     table["my_notes"] = "x"
     table.to_csv(tmp_path / "new.csv", index=False)
-    found, text = pipeline.verify(place / "f", tmp_path / "new.csv", out=tmp_path / "v")
+    found, text = forecasting.verify(place / "f", tmp_path / "new.csv", out=tmp_path / "v")
     counts = found["incidents"]
     assert counts["given"] == len(table)
     assert counts["given"] == sum(n for name, n in counts.items() if name != "given")
@@ -288,9 +280,9 @@ def test_a_forecast_of_some_kinds_is_verified_with_those(small, tmp_path):
     config = small(**{
         "outputs.folder": str(tmp_path), "data.incidents.kinds": "[armed_clash, ambush]",
     })  # fmt: skip
-    pipeline.forecast(config, origin=ORIGIN, horizon_days=366, out=tmp_path / "f")
+    forecasting.forecast(config, origin=ORIGIN, horizon_days=366, out=tmp_path / "f")
     new = later(config, tmp_path / "new.csv")
-    found, _ = pipeline.verify(tmp_path / "f", new)
+    found, _ = forecasting.verify(tmp_path / "f", new)
     table = pd.read_csv(new)
     other = ~table["kind"].isin(["armed_clash", "ambush"])
     assert other.any()
@@ -299,22 +291,12 @@ def test_a_forecast_of_some_kinds_is_verified_with_those(small, tmp_path):
     assert found["incidents"]["rejected"] >= other.sum()
 
 
-
-
-
-
-
-
-
-
-
-
-
-
 def test_an_origin_long_after_the_record_is_said(small, tmp_path, caplog):
     config = small(**{"outputs.folder": str(tmp_path)})
     with caplog.at_level(logging.WARNING):
-        facts = pipeline.forecast(config, origin="2031-01-01", horizon_days=365, out=tmp_path / "f")
+        facts = forecasting.forecast(
+            config, origin="2031-01-01", horizon_days=365, out=tmp_path / "f"
+        )
     # The last shipped incident is dated 2025-12-16.
     said = "is dated 2025-12-16, 1842 days before it"
     assert said in caplog.text

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from borderrisk import pipeline
 from borderrisk.config import load_config
+from borderrisk.pipeline import run as jobs
 from borderrisk.pipeline.assembly import relief
 from borderrisk.pipeline.stages import Stages
 
@@ -54,7 +54,7 @@ def test_features_and_hillshade_use_the_finer_elevation(name, tmp_path):
 
 
 def test_a_run_maps_its_focus(tmp_path):
-    result = pipeline.run(
+    result = jobs.run(
         on_two_km("sistan-baluchestan", tmp_path),
         out=tmp_path / "run", evaluate=False, replicates=0,
     )  # fmt: skip

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 import rasterio
 
-from borderrisk import pipeline
 from borderrisk.errors import ConfigError, DataError, OutputError
+from borderrisk.pipeline import result as results
+from borderrisk.pipeline import run as jobs
 from borderrisk.pipeline.stages import Stages
 
 RAW = Path(__file__).parents[2] / "data" / "raw"
@@ -59,7 +60,7 @@ def test_every_rejected_row_is_listed_with_its_place_in_the_file(finished):
 
 
 def test_a_first_look_has_no_intervals(small, tmp_path):
-    first = pipeline.run(small(), out=tmp_path / "first", evaluate=False)
+    first = jobs.run(small(), out=tmp_path / "first", evaluate=False)
     assert "probability_low" not in first.cells
 
 
@@ -72,7 +73,7 @@ def test_segments_share_out_the_whole_expectation(finished):
 
 
 def test_a_second_run_reads_the_cache_and_gives_the_same_bytes(finished, small):
-    again = pipeline.run(small(), evaluate=False, replicates=4)
+    again = jobs.run(small(), evaluate=False, replicates=4)
     cached = {stage["name"]: stage["cached"] for stage in again.manifest["stages"]}
     assert all(cached[name] for name in ("features", "border", "model", "intervals"))
     for name in ("cells.parquet", "cells.geojson"):
@@ -103,7 +104,7 @@ def test_nothing_after_the_origin_reaches_the_model(small, tmp_path):
 
 
 def test_the_result_opens_again_and_shows_itself(finished):
-    again = pipeline.open_run(finished.folder.parent)
+    again = results.open_run(finished.folder.parent)
     assert again.summary()["counts"]["cells scored"] == len(again.cells)
     assert "reported incidents" in again._repr_html_()
 
@@ -127,45 +128,45 @@ def test_geojson_is_rfc_7946(finished):
 
 def test_a_model_scores_another_config_or_says_what_is_missing(finished, small, tmp_path):
     mashhad = small(**{"outputs.focus": "[mashhad]"})
-    scored = pipeline.score(finished.folder, mashhad, out=tmp_path / "scored")
+    scored = jobs.score(finished.folder, mashhad, out=tmp_path / "scored")
     np.testing.assert_allclose(scored.cells["risk"], finished.cells["risk"], rtol=1e-5)
     bare = small(**{"features.travel.enabled": "false"})
     with pytest.raises(ConfigError, match="hours_from_border"):
-        pipeline.score(finished.folder, bare, out=tmp_path / "no")
+        jobs.score(finished.folder, bare, out=tmp_path / "no")
     assert not (tmp_path / "no").exists()
 
 
 def test_an_earlier_run_is_not_overwritten_unasked(finished, small):
     with pytest.raises(OutputError, match="--force"):
-        pipeline.run(small(), out=finished.folder, evaluate=False, replicates=0)
+        jobs.run(small(), out=finished.folder, evaluate=False, replicates=0)
 
 
 def test_an_origin_before_all_incidents_is_refused_with_no_folder(small, tmp_path):
     early = small(**{"train.origin": "1990-01-01"})
     with pytest.raises(DataError, match="before the origin 1990-01-01"):
-        pipeline.run(early, out=tmp_path / "none", evaluate=False, replicates=0)
+        jobs.run(early, out=tmp_path / "none", evaluate=False, replicates=0)
     assert not (tmp_path / "none").exists()
 
 
 def test_watch_plan_keeps_to_its_budget(finished):
-    plan = pipeline.allocate_segments(finished.folder, km=100)
+    plan = results.allocate_segments(finished.folder, km=100)
     assert sum(row["length_km"] for row in plan.rows) <= 100
     assert 0 < plan.payload["capture"] < 1
-    rows = pipeline.top_segments(finished.folder, 5)
+    rows = results.top_segments(finished.folder, 5)
     assert [row["rank"] for row in rows] == [1, 2, 3, 4, 5]
 
 
 def test_maps_are_rebuilt_in_persian_without_training(finished, tmp_path):
-    paths = pipeline.write_maps(finished.folder, focus="mashhad", language="fa", out=tmp_path)
+    paths = results.write_maps(finished.folder, focus="mashhad", language="fa", out=tmp_path)
     assert [path.name for path in paths] == ["map-mashhad.html"]
     assert 'lang="fa"' in paths[0].read_text(encoding="utf-8")
 
 
 def test_two_runs_compare(finished, small, tmp_path):
-    other = pipeline.run(
+    other = jobs.run(
         small(**{"model.estimator": "kde"}), out=tmp_path / "b", evaluate=False, replicates=0
     )
-    facts = pipeline.compare_runs(finished.folder, other.folder, out=tmp_path / "change")
+    facts = results.compare_runs(finished.folder, other.folder, out=tmp_path / "change")
     assert facts["cells"] == len(finished.cells)
 
 
@@ -204,5 +205,5 @@ def test_a_period_that_evaluation_refuses_is_noticed_before_the_model(
     monkeypatch.setattr(Stages, "model", property(never))
     monkeypatch.setattr(Stages, "intervals", never)
     with pytest.raises(DataError, match=message):
-        pipeline.run(small(**changes), out=tmp_path / "r", evaluate=True, replicates=4)
+        jobs.run(small(**changes), out=tmp_path / "r", evaluate=True, replicates=4)
     assert not (tmp_path / "r").exists()

@@ -9,10 +9,12 @@ import pytest
 import shapely
 from click.testing import CliRunner
 
-from borderrisk import pipeline
 from borderrisk.cli.app import app
 from borderrisk.config.sections import ScenarioConfig
 from borderrisk.errors import ConfigError, DataError
+from borderrisk.pipeline import elsewhere
+from borderrisk.pipeline import result as results
+from borderrisk.pipeline import run as jobs
 from borderrisk.pipeline.stages import Stages
 
 # Dogharoun / Islam Qala and the line around it.
@@ -26,7 +28,7 @@ def closed(small, tmp_path_factory):
         {"scenarios": {"closed": {"changes": {"features": {"travel": {"closed": [GATE]}}}}}}
     )
     out = tmp_path_factory.mktemp("scenario") / "closed"
-    return pipeline.scenario(config, "closed", out=out), out
+    return elsewhere.scenario(config, "closed", out=out), out
 
 
 def test_closing_a_stretch_moves_its_risk_to_others_and_keeps_the_rest(closed, finished):
@@ -48,7 +50,7 @@ def test_closing_a_stretch_moves_its_risk_to_others_and_keeps_the_rest(closed, f
 
 def test_a_scenario_is_a_run_that_says_what_it_is(closed):
     _, out = closed
-    result = pipeline.open_run(out)
+    result = results.open_run(out)
     assert result.manifest["kind"] == "scenario"
     assert "closed" in result.scene.meta["title"]
     assert result.scene.meta["notes"][0].startswith("What-if")
@@ -62,7 +64,7 @@ def test_a_scenario_is_a_run_that_says_what_it_is(closed):
 
 def test_compare_shows_the_shift_of_a_scenario(closed, finished, tmp_path):
     _, out = closed
-    facts = pipeline.compare_runs(finished.folder, out, out=tmp_path / "c")
+    facts = results.compare_runs(finished.folder, out, out=tmp_path / "c")
     changes = pd.read_csv(tmp_path / "c" / "changes.csv")
     assert (changes.risk_change.abs() > 0).any()
     moved = pd.read_csv(tmp_path / "c" / "segments.csv")
@@ -73,7 +75,7 @@ def test_compare_shows_the_shift_of_a_scenario(closed, finished, tmp_path):
 
 def test_a_scenario_that_changes_nothing_moves_nothing(small, tmp_path):
     config = small().with_changes({"scenarios": {"same": {"changes": {"seed": small().seed}}}})
-    facts, _ = pipeline.scenario(config, "same", out=tmp_path / "s")
+    facts, _ = elsewhere.scenario(config, "same", out=tmp_path / "s")
     assert facts["displaced"] == pytest.approx(0, abs=1e-9)
     table = gpd.read_parquet(tmp_path / "s" / "segments.parquet")
     assert table["rank"].tolist() == table.rank_before.tolist()
@@ -81,16 +83,15 @@ def test_a_scenario_that_changes_nothing_moves_nothing(small, tmp_path):
 
 def test_only_the_stages_a_scenario_touches_are_run_again(closed, small):
     _, out = closed
-    stages = {s["name"]: s["cached"] for s in pipeline.open_run(out).manifest["stages"]}
+    stages = {s["name"]: s["cached"] for s in results.open_run(out).manifest["stages"]}
     assert not stages["features"]
     assert "model" not in stages
     config = small().with_changes(
         {"scenarios": {"routes": {"changes": {"corridors": {"cost_spread": 0.1}}}}}
     )
-    pipeline.scenario(config, "routes", out=out.with_name("routes"))
+    elsewhere.scenario(config, "routes", out=out.with_name("routes"))
     stages = {
-        s["name"]: s["cached"]
-        for s in pipeline.open_run(out.with_name("routes")).manifest["stages"]
+        s["name"]: s["cached"] for s in results.open_run(out.with_name("routes")).manifest["stages"]
     }
     assert stages["features"]
     assert not stages["border"]
@@ -98,7 +99,7 @@ def test_only_the_stages_a_scenario_touches_are_run_again(closed, small):
 
 def test_an_unknown_scenario_is_a_usage_error_and_leaves_nothing(small, tmp_path):
     with pytest.raises(ConfigError, match="no scenario 'flood'"):
-        pipeline.scenario(small(), "flood", out=tmp_path / "s")
+        elsewhere.scenario(small(), "flood", out=tmp_path / "s")
     assert not (tmp_path / "s").exists()
 
 
@@ -106,7 +107,7 @@ def test_a_scenario_may_add_and_move_targets_but_not_remove_what_the_model_reads
     def run(name, changes):
         targets = {"features": {"travel": {"targets": changes}}}
         config = small().model_copy(update={"scenarios": {name: ScenarioConfig(changes=targets)}})
-        return pipeline.scenario(config, name, out=tmp_path / name)[0]
+        return elsewhere.scenario(config, name, out=tmp_path / name)[0]
 
     added = run("added", {"birjand": [59.2, 32.87]})
     assert added["displaced"] == pytest.approx(0, abs=1e-9)
@@ -124,7 +125,7 @@ def test_a_scenario_may_add_and_move_targets_but_not_remove_what_the_model_reads
 def test_an_earlier_run_that_is_none_is_noticed_before_any_work(small, tmp_path):
     config = small(**{"segments.against": str(tmp_path)})
     with pytest.raises(DataError, match="no finished run"):
-        pipeline.run(config, evaluate=False, out=tmp_path / "r")
+        jobs.run(config, evaluate=False, out=tmp_path / "r")
     assert not (tmp_path / "r").exists()
 
 
@@ -140,7 +141,7 @@ def test_shipped_scenarios_load_and_change_travel(small, name):
 def test_what_is_no_run_is_not_taken_for_one(tmp_path):
     (tmp_path / "manifest.json").write_text(json.dumps({"kind": "evaluation"}))
     with pytest.raises(DataError, match="evaluation of a config, no scored cells"):
-        pipeline.open_run(tmp_path)
+        results.open_run(tmp_path)
 
 
 def call(*arguments):
@@ -167,7 +168,7 @@ def test_segments_against_an_earlier_run(finished, closed, tmp_path):
 
 def test_a_config_that_names_an_earlier_run_ships_the_change(finished, small, tmp_path):
     config = small(**{"segments.against": str(finished.folder)})
-    result = pipeline.run(config, evaluate=False, replicates=4, out=tmp_path / "r")
+    result = jobs.run(config, evaluate=False, replicates=4, out=tmp_path / "r")
     table = gpd.read_parquet(tmp_path / "r" / "segments.parquet")
     np.testing.assert_allclose(table.change_per_year, 0, atol=1e-9)
     assert set(table.change) == {"within intervals"}
@@ -177,7 +178,7 @@ def test_a_config_that_names_an_earlier_run_ships_the_change(finished, small, tm
 
 
 def test_a_border_cut_differently_cannot_be_compared(finished, small, tmp_path):
-    other = pipeline.run(
+    other = jobs.run(
         small(**{"segments.segment_km": "25"}), evaluate=False, replicates=0, out=tmp_path / "r"
     )
     result = call("segments", other.folder, "--against", finished.folder)

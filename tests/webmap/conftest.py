@@ -14,9 +14,9 @@ from affine import Affine
 
 from borderrisk.area import StudyArea
 from borderrisk.grid import Grid, laea_crs
-from borderrisk.model.scores import risk_class, risk_percentile
 from borderrisk.outputs.scene import Focus, Relief, Scene
 from borderrisk.outputs.webmap import write_map
+from borderrisk.scores import risk_class, risk_percentile
 
 HOSTILE = (
     '<script>window.hacked=1</script> "O\'Hara" \u202eabc\u202c & <img src=x onerror=alert(1)>'

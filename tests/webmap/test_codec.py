@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from borderrisk.outputs.webmap.codec import COARSE, FINE, MEDIUM, Neighbours, Scale, pack, snap
-from borderrisk.outputs.webmap.columns import Packed
-from borderrisk.outputs.webmap.metrics import Metric, classify
+from borderrisk.outputs.webmap.columns import Packed, classify
 from borderrisk.outputs.webmap.payload import _runs
+from borderrisk.scores import Score
 
 HERE = Path(__file__).parent
 node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
@@ -52,7 +52,7 @@ def test_no_cell_changes_class_by_rounding(values):
 @given(st.lists(st.floats(0, 1e9), min_size=2, max_size=30))
 def test_classes_of_any_values_are_told_apart_by_their_codes(values):
     values = np.array(values)
-    classed = classify(Metric("history"), values, np.ones(len(values)), COARSE)
+    classed = classify(Score("any", "1", "Any"), values, np.ones(len(values)), COARSE)
     by_value = np.searchsorted(classed.breaks, values, side="right")
     assert (np.searchsorted(classed.edges, classed.codes, side="right") == by_value).all()
     assert (np.diff(classed.edges) > 0).all()

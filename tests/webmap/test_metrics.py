@@ -3,29 +3,26 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from borderrisk.model.scores import risk_class
+from borderrisk.outputs.palette import RAMPS, ramp
 from borderrisk.outputs.webmap import columns
 from borderrisk.outputs.webmap.codec import COARSE, FINE, MEDIUM
-from borderrisk.outputs.webmap.columns import budget, pack_columns
-from borderrisk.outputs.webmap.metrics import (
-    SCORES,
-    Metric,
+from borderrisk.outputs.webmap.columns import (
     available,
+    budget,
     classify,
+    pack_columns,
     share_breaks,
     values_of,
 )
-from borderrisk.outputs.webmap.palette import RAMPS, ramp
 from borderrisk.outputs.webmap.view import make_view
-
-RISK = next(metric for metric in SCORES if metric.name == "risk")
+from borderrisk.scores import risk_class, score
 
 
 @pytest.mark.parametrize("levels", [COARSE, MEDIUM, FINE])
 def test_classes_of_risk_are_the_scores_own(scene, levels):
     view = make_view(scene, None)
     risk, area = view.values("risk"), view.area
-    classed = classify(RISK, risk, area, levels)
+    classed = classify(score("risk"), risk, area, levels)
     k = 1 + np.searchsorted(classed.edges, classed.codes, side="right")
     assert (k == risk_class(risk)).all()
     legend = classed.legend(area)
@@ -45,7 +42,7 @@ def test_share_breaks_by_hand():
 
 def test_a_change_is_classed_around_zero():
     values = np.linspace(-30, 20, 200)
-    classed = classify(Metric("risk_change", "diverging"), values, np.ones(200), 65_535)
+    classed = classify(score("risk_change"), values, np.ones(200), 65_535)
     assert np.allclose(classed.breaks, -classed.breaks[::-1])
     legend = classed.legend(np.ones(200))
     assert len(legend["colours"]) == 7
@@ -65,12 +62,11 @@ def test_what_the_scene_lacks_is_left_out(scene):
 def test_width_is_the_interval_and_codes_below_zero_are_missing(scene):
     view = make_view(scene, None)
     width = view.values("probability_high") - view.values("probability_low")
-    assert np.allclose(values_of(view, "width"), width)
+    assert np.allclose(values_of(view, score("width")), width)
     changed = scene.cells.copy(deep=True)
     changed["trust"][:] = -1
-    assert np.isnan(
-        values_of(make_view(type(scene)(**{**vars(scene), "cells": changed}), None), "trust")
-    ).all()
+    unknown = make_view(type(scene)(**{**vars(scene), "cells": changed}), None)
+    assert np.isnan(values_of(unknown, score("trust"))).all()
 
 
 def test_budget_follows_the_number_of_cells():
@@ -91,7 +87,8 @@ def test_precision_goes_before_columns_and_features_before_scores(scene, monkeyp
     monkeypatch.setattr(columns, "budget", lambda cells: 3_600)
     tight = pack_columns(view)
     assert tight.size <= 3_600
-    assert {"risk", "probability", *columns.ENDS, "driver_1", "driver_3_effect"} <= set(tight.blobs)
+    ends = score("probability").bounds
+    assert {"risk", "probability", *ends, "driver_1", "driver_3_effect"} <= set(tight.blobs)
     assert tight.dropped
     assert not set(tight.dropped) & (set(tight.blobs) | {m["name"] for m in tight.legends})
     assert tight.legends[0]["name"] == "risk"
@@ -131,5 +128,6 @@ def test_a_comparison_opens_on_what_changed(compared):
 
 
 def test_other_variables_that_say_what_they_are_can_be_shown(compared, scene):
-    assert available(make_view(compared, None))[-1] == Metric("slack_kerman", group="other")
+    last = available(make_view(compared, None))[-1]
+    assert (last.name, last.group, last.cuts) == ("slack_kerman", "other", "even")
     assert all(metric.group != "other" for metric in available(make_view(scene, None)))

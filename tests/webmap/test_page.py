@@ -12,18 +12,13 @@ import shapely
 from borderrisk.errors import ConfigError, OutputError
 from borderrisk.features.catalogue import DECLARED, GROUPS
 from borderrisk.outputs.webmap import render_map, write_map
-from borderrisk.outputs.webmap.layers import in_words, layer_json, plain
-from borderrisk.outputs.webmap.names import (
-    feature_fa,
-    kind_label,
-    metric_label,
-    slug,
-    strings,
-    variable_label,
-)
-from borderrisk.outputs.webmap.payload import to_json
-from borderrisk.outputs.webmap.scorecard import headline
-from borderrisk.outputs.webmap.vectors import kind_mark, name_spots
+from borderrisk.outputs.webmap.columns import described
+from borderrisk.outputs.webmap.maplayers import kind_mark, layer_json, name_spots, plain, worded
+from borderrisk.outputs.webmap.page import asset
+from borderrisk.outputs.webmap.payload import headline, to_json
+from borderrisk.words import kind_label, slug
+
+STRINGS = json.loads(asset("strings.json"))
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +107,7 @@ def test_a_bare_scene_still_makes_a_map(scene):
 
 
 def test_both_languages_say_the_same_things():
-    texts = strings()
+    texts = STRINGS
     assert texts["en"].keys() == texts["fa"].keys()
     for key, text in texts["en"].items():
         places = set(re.findall(r"\{\w+\}", text))
@@ -120,7 +115,7 @@ def test_both_languages_say_the_same_things():
 
 
 def test_every_heading_of_the_list_of_layers_has_a_name():
-    for texts in strings().values():
+    for texts in STRINGS.values():
         assert {*GROUPS, "scores", "other"} <= texts.keys()
 
 
@@ -128,9 +123,9 @@ def test_every_declared_feature_has_a_persian_name():
     examples = {"radius": "5", "ccc": "afg", "size": "100000", "target": "crossings"}
     for feature in DECLARED:
         name = feature.name.format(**examples)
-        assert feature_fa(name), name
-        assert metric_label(name)["en"]
-    assert feature_fa("border_distance_afg_km") == "فاصله تا مرز افغانستان"
+        assert described(name).fa, name
+        assert described(name).fa != described(name).en
+    assert described("border_distance_afg_km").fa == "فاصله تا مرز افغانستان"
     assert kind_label("border_clash")["fa"] == "درگیری مرزی"
     assert kind_label("new_kind") == {"en": "new kind", "fa": "new kind"}
 
@@ -225,21 +220,19 @@ def test_names_of_countries_keep_to_their_own_side():
 
 
 def test_codes_of_layers_become_words():
-    assert in_words("pair", "IRN-TKM")["fa"] == "ایران – ترکمنستان"
-    assert in_words("target", "zahedan", {"zahedan": "زاهدان"}) == {"en": "Zahedan", "fa": "زاهدان"}
-    assert in_words("driver_1", "history")["en"] == "History"
-    assert in_words("driver_1", "unheard_of") == "unheard_of"
-    assert in_words("trust", "sparse")["en"] == "few incidents near"
-    assert in_words("rank", 3) == 3
-    assert in_words("pair", None) is None
+    assert worded("pair", "IRN-TKM")["fa"] == "ایران – ترکمنستان"
+    assert worded("target", "zahedan", {"zahedan": "زاهدان"}) == {"en": "Zahedan", "fa": "زاهدان"}
+    assert worded("driver_1", "history")["en"] == "History"
+    assert worded("driver_1", "unheard_of") == "unheard_of"
+    assert worded("trust", "sparse")["en"] == "few incidents near"
+    assert worded("rank", 3) == 3
+    assert worded("pair", None) is None
 
 
 def test_places_have_their_persian_names_inside_features():
     places = {slug("Chāh Bahār"): "چابهار"}
-    assert "چابهار" in metric_label("hours_to_chah_bahar", places)["fa"]
-    assert metric_label("hours_to_chah_bahar")["en"] == "Walking time to Chah Bahar"
-    assert "ترکمنستان" in metric_label("border_distance_tkm_km")["fa"]
-    slack = variable_label(
-        "slack_kerman", {"long_name": "Slack", "units": "h"}, {"kerman": "کرمان"}
-    )
-    assert "کرمان" in slack["fa"]
+    assert "چابهار" in described("hours_to_chah_bahar", places=places).fa
+    assert described("hours_to_chah_bahar").en == "Walking time to Chah Bahar"
+    assert "ترکمنستان" in described("border_distance_tkm_km").fa
+    slack = described("slack_kerman", {"long_name": "Slack", "units": "h"}, {"kerman": "کرمان"})
+    assert "کرمان" in slack.fa

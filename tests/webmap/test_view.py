@@ -6,9 +6,8 @@ from borderrisk.errors import ConfigError, DataError
 from borderrisk.outputs.scene import Focus
 from borderrisk.outputs.webmap.columns import pack_columns
 from borderrisk.outputs.webmap.payload import payload
-from borderrisk.outputs.webmap.projection import meshes
 from borderrisk.outputs.webmap.relief import hillshade, relief_image
-from borderrisk.outputs.webmap.view import make_view
+from borderrisk.outputs.webmap.view import make_view, meshes
 
 
 def changed(scene, **parts):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from borderrisk.model.scores import tails
+from borderrisk.scores import tails
 
 LENGTH = "length"
 _STEP_KM = 10.0

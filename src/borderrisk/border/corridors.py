@@ -18,10 +18,10 @@ from rasterio.features import shapes
 from shapely.geometry.base import BaseGeometry
 
 from borderrisk.errors import ConfigError, DataError
-from borderrisk.features.catalogue import spoken
 from borderrisk.features.travel import FarSide, Solves, Travel
 from borderrisk.features.travel.ground import block_mean, mask_of
 from borderrisk.grid import Grid
+from borderrisk.words import spoken
 
 SLACK_HOURS = (2.0, 6.0, 12.0)
 ROUTES = 3
@@ -227,7 +227,7 @@ def _worthwhile(name: str, to: Travel, far_sides: Mapping[str, FarSide]) -> dict
 
 
 def _cell_slack(slack: np.ndarray, grid: Grid, name: str) -> tuple[np.ndarray, dict[str, str]]:
-    place = spoken("target", name)
+    place = spoken("target", name)["en"]
     attrs = {"units": "h", "long_name": f"Slack of the way from the far side to {place}"}
     return block_mean(slack, grid).astype("float32"), attrs
 

@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.grid import Grid
-from borderrisk.model.scores import tails
+from borderrisk.scores import tails
 
 # Features are read along a segment at about this spacing.
 _SAMPLE_M = 1_000.0

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+import xarray as xr
 from pyproj import CRS, Geod
 from scipy.sparse import coo_matrix, csr_matrix
 from shapely.geometry import LineString, MultiLineString
@@ -19,6 +21,31 @@ from borderrisk.features.travel import Travel
 from borderrisk.grid import Grid
 
 SEGMENT_KM = 10.0
+
+
+@dataclass(frozen=True)
+class Border:
+    """Segments of the border and the ways through it.
+
+    Attributes
+    ----------
+    segments : geopandas.GeoDataFrame
+        From :func:`cut_border`.
+    attribution : csr_matrix, shape (grid cells, segments)
+        Share of each cell that is reached most quickly through each segment.
+    crossings : ndarray, shape (segments,), or None
+        Share of the randomised routes that cross each segment.
+    slack : xarray.Dataset
+        ``slack_<target>`` and ``route_density`` on the grid, as far as they were computed.
+    layers : dict of geopandas.GeoDataFrame
+        ``corridors`` and ``routes``, where computed.
+    """
+
+    segments: gpd.GeoDataFrame
+    attribution: csr_matrix
+    crossings: np.ndarray | None
+    slack: xr.Dataset
+    layers: dict[str, gpd.GeoDataFrame] = field(default_factory=dict)
 
 
 def cut_border(
@@ -191,3 +218,11 @@ def route_crossings(
     found = nearest_segment(segments, grid, np.asarray(x), np.asarray(y))
     share = np.bincount(found, weights=weight, minlength=len(segments))
     return np.asarray(share / share.sum())
+
+
+def attribute_nearest(grid: Grid, segments: gpd.GeoDataFrame) -> csr_matrix:
+    """Attribute whole cells to the nearest segment, where no travel time is computed."""
+    x, y = (axis.ravel() for axis in grid.centres())
+    nearest = nearest_segment(segments, grid, x, y)
+    ones = np.ones(grid.size)
+    return csr_matrix((ones, (np.arange(grid.size), nearest)), (grid.size, len(segments)))

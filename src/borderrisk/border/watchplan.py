@@ -12,7 +12,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_matrix, csr_matrix
 
 from borderrisk.errors import ConfigError
-from borderrisk.model.scores import tails
+from borderrisk.scores import tails
 
 _EPS = 1e-9
 

@@ -8,15 +8,7 @@ from typing import Any
 
 import click
 
-from borderrisk.cli import (
-    read_commands as results,
-)
-from borderrisk.cli import (
-    run_commands as training,
-)
-from borderrisk.cli import (
-    skill_commands as skill,
-)
+from borderrisk.cli import read_commands, run_commands, skill_commands
 from borderrisk.errors import BorderRiskError
 
 INTERRUPTED = 130
@@ -73,5 +65,5 @@ def app() -> None:
     """
 
 
-for _command in (*training.COMMANDS, *results.COMMANDS, *skill.COMMANDS):
+for _command in (*run_commands.COMMANDS, *read_commands.COMMANDS, *skill_commands.COMMANDS):
     app.add_command(_command)

@@ -36,9 +36,9 @@ def map_(
     Example: borderrisk map data/processed/eastern-border --focus mashhad --lang fa --open
     """
     common.configure_logging(verbose, as_json)
-    from borderrisk import pipeline
+    from borderrisk.pipeline import result
 
-    paths = pipeline.write_maps(run_path, focus=focus, language=lang, tiles=tiles, out=out)
+    paths = result.write_maps(run_path, focus=focus, language=lang, tiles=tiles, out=out)
     common.emit(
         {"maps": [str(path) for path in paths]},
         as_json,
@@ -71,9 +71,9 @@ def export(
     Example: borderrisk export data/processed/eastern-border --format gpkg --focus mashhad --top 100
     """
     common.configure_logging(verbose, as_json)
-    from borderrisk import pipeline
+    from borderrisk.pipeline import result
 
-    path, count = pipeline.export_cells(
+    path, count = result.export_cells(
         run_path, format_, focus=focus, top=top, min_risk=min_risk, out=out
     )
     common.emit(
@@ -92,10 +92,10 @@ def info(run_path: Path, as_json: bool, verbose: bool) -> None:
     Example: borderrisk info data/processed/eastern-border
     """
     common.configure_logging(verbose, as_json)
-    from borderrisk import pipeline
+    from borderrisk.pipeline import result
 
-    result = pipeline.open_run(run_path)
-    common.emit(result.summary(), as_json, result.describe())
+    found = result.open_run(run_path)
+    common.emit(found.summary(), as_json, found.describe())
 
 
 @click.command()
@@ -109,9 +109,9 @@ def compare(run_a: Path, run_b: Path, out: Path | None, as_json: bool, verbose: 
     Example: borderrisk compare results/2024 results/2025 --out change
     """
     common.configure_logging(verbose, as_json)
-    from borderrisk import pipeline
+    from borderrisk.pipeline import result
 
-    facts = pipeline.compare_runs(run_a, run_b, out=out)
+    facts = result.compare_runs(run_a, run_b, out=out)
     common.emit(facts, as_json, common.facts_text(facts))
 
 
@@ -136,9 +136,9 @@ def segments(
     Example: borderrisk segments data/processed/eastern-border --top 20
     """
     common.configure_logging(verbose, as_json)
-    from borderrisk import pipeline
+    from borderrisk.pipeline import result
 
-    rows = pipeline.top_segments(run_path, top, against=against, out=out)
+    rows = result.top_segments(run_path, top, against=against, out=out)
     common.emit({"segments": rows}, as_json, common.table_text(rows))
 
 
@@ -165,9 +165,9 @@ def allocate(
     Example: borderrisk allocate data/processed/eastern-border --km 100 --randomise
     """
     common.configure_logging(verbose, as_json)
-    from borderrisk import pipeline
+    from borderrisk.pipeline import result
 
-    plan = pipeline.allocate_segments(
+    plan = result.allocate_segments(
         run_path, km=km, spacing_km=spacing_km, randomise=randomise, days=days, seed=seed
     )
     common.emit(plan.payload, as_json, common.table_text(plan.rows), plan.text)

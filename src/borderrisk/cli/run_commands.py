@@ -38,10 +38,10 @@ def run(
     """
     common.configure_logging(verbose, as_json)
     config = common.load(config_path, overrides)
-    from borderrisk import pipeline
+    from borderrisk.pipeline import run
 
     with common.progress_bar() as progress:
-        result = pipeline.run(
+        found = run.run(
             config,
             out=out,
             force=force,
@@ -49,7 +49,7 @@ def run(
             replicates=replicates,
             progress=progress,
         )
-    common.emit(result.summary(), as_json, result.describe())
+    common.emit(found.summary(), as_json, found.describe())
 
 
 @click.command()
@@ -62,9 +62,9 @@ def validate(config_path: Path, overrides: tuple[str, ...], as_json: bool, verbo
     """
     common.configure_logging(verbose, as_json)
     config = common.load(config_path, overrides)
-    from borderrisk import pipeline
+    from borderrisk.pipeline import starting
 
-    rows = pipeline.validate(config)
+    rows = starting.validate(config)
     common.emit(
         {"config": config.name, "valid": True, "inputs": rows},
         as_json,
@@ -87,7 +87,7 @@ def schema() -> None:
 
 @click.command()
 @common.config_argument
-@common.out_option("File to write (.nc, or .zarr with the zarr package).")
+@common.out_option("NetCDF file to write.")
 @common.common_options
 def features(
     config_path: Path,
@@ -96,15 +96,15 @@ def features(
     as_json: bool,
     verbose: bool,
 ) -> None:
-    """Compute the features, write them as NetCDF or Zarr, and print their ranges.
+    """Compute the features, write them as NetCDF, and print their ranges.
 
     Example: borderrisk features configs/mashhad.yaml --out features.nc
     """
     common.configure_logging(verbose, as_json)
     config = common.load(config_path, overrides)
-    from borderrisk import pipeline
+    from borderrisk.pipeline import run
 
-    path, rows = pipeline.write_features(config, out)
+    path, rows = run.write_features(config, out)
     common.emit(
         {"path": str(path), "features": rows},
         as_json,
@@ -130,9 +130,9 @@ def train(
     """
     common.configure_logging(verbose, as_json)
     config = common.load(config_path, overrides)
-    from borderrisk import pipeline
+    from borderrisk.pipeline import run
 
-    facts = pipeline.train(config, out)
+    facts = run.train(config, out)
     common.emit(facts, as_json, common.facts_text(facts))
 
 
@@ -168,18 +168,18 @@ def score(
     """
     common.configure_logging(verbose, as_json)
     configs = [common.load(path, overrides) for path in config_paths]
-    from borderrisk import pipeline
+    from borderrisk.pipeline import elsewhere, result, run
 
     if len(configs) == 1:
-        result = pipeline.score(model_path, configs[0], out=out, force=force)
-        common.emit(result.summary(), as_json, result.describe())
+        found = run.score(model_path, configs[0], out=out, force=force)
+        common.emit(found.summary(), as_json, found.describe())
         return
-    folders = pipeline.score_regions(model_path, configs, out, force=force)
-    results = [pipeline.open_run(folder) for folder in folders]
+    folders = elsewhere.score_regions(model_path, configs, out, force=force)
+    results = [result.open_run(folder) for folder in folders]
     common.emit(
-        {"runs": [result.summary() for result in results]},
+        {"runs": [one.summary() for one in results]},
         as_json,
-        "\n\n".join(result.describe() for result in results),
+        "\n\n".join(one.describe() for one in results),
     )
 
 

@@ -31,10 +31,10 @@ def evaluate(
     """
     common.configure_logging(verbose, as_json)
     config = common.load(config_path, overrides)
-    from borderrisk import pipeline
+    from borderrisk.pipeline import run
 
     with common.progress_bar() as progress:
-        folder, scorecard, text = pipeline.evaluate(config, out=out, force=force, progress=progress)
+        folder, scorecard, text = run.evaluate(config, out=out, force=force, progress=progress)
     common.emit({"folder": str(folder), "scorecard": scorecard}, as_json, text)
 
 
@@ -61,9 +61,9 @@ def forecast(
     """
     common.configure_logging(verbose, as_json)
     config = common.load(config_path, overrides)
-    from borderrisk import pipeline
+    from borderrisk.pipeline import forecasting
 
-    facts = pipeline.forecast(config, origin=origin, horizon_days=horizon, out=out)
+    facts = forecasting.forecast(config, origin=origin, horizon_days=horizon, out=out)
     common.emit(facts, as_json, common.facts_text(facts))
 
 
@@ -88,9 +88,9 @@ def verify(
     Example: borderrisk verify forecasts/2025-01-01 incidents-2025.csv
     """
     common.configure_logging(verbose, as_json)
-    from borderrisk import pipeline
+    from borderrisk.pipeline import forecasting
 
-    facts, text = pipeline.verify(forecast_path, incidents_path, out=out, force=force)
+    facts, text = forecasting.verify(forecast_path, incidents_path, out=out, force=force)
     common.emit(facts, as_json, text)
 
 
@@ -117,9 +117,9 @@ def scenario(
     """
     common.configure_logging(verbose, as_json)
     config = common.load(config_path, overrides)
-    from borderrisk import pipeline
+    from borderrisk.pipeline import elsewhere
 
-    facts, rows = pipeline.scenario(config, name, out=out, force=force)
+    facts, rows = elsewhere.scenario(config, name, out=out, force=force)
     common.emit(
         facts | {"segments": rows}, as_json, common.facts_text(facts), "", common.table_text(rows)
     )

@@ -15,6 +15,7 @@ from borderrisk.config.base import Location, Problem, merge_patch
 from borderrisk.config.problems import besides, did_you_mean, got, validated
 from borderrisk.config.sections import INCIDENT_COLUMNS
 from borderrisk.config.whole import PATH_KEYS, Config
+from borderrisk.errors import ConfigError
 
 _FIXED_IN_SCENARIOS = ("name", "scenarios", "study_area", "grid")
 
@@ -42,7 +43,7 @@ def check(config: Config, *, paths: bool = True) -> list[Problem]:
 
 
 def _check_one(config: Config, paths: bool) -> list[Problem]:
-    checks = (_area, _focus, _incidents, _features, _periods, _lists)
+    checks = (_area, _focus, _incidents, _features, _model, _periods, _lists)
     problems = [problem for run in checks for problem in run(config)]
     return problems + (list(_paths(config)) if paths else [])
 
@@ -161,6 +162,22 @@ def _exclude(config: Config) -> Iterator[Problem]:
             yield Problem(("features", "exclude", i), f"no such feature or group {got(name)}{hint}")
 
 
+def _model(config: Config) -> Iterator[Problem]:
+    if not config.model.parameters:
+        return
+    from borderrisk.model.registry import settings
+
+    for name, value in config.model.parameters.items():
+        key: Location = ("model", "parameters", name)
+        if name == "horizon_days":
+            yield Problem(key, "is set by outputs.horizon_days", at_key=True)
+            continue
+        try:
+            settings(config.model.estimator, {name: value})
+        except ConfigError as error:
+            yield Problem(key, str(error).rstrip("."), at_key=True)
+
+
 def _periods(config: Config) -> Iterator[Problem]:
     train, evaluation = config.train, config.evaluation
     if train.start and train.origin and train.start >= train.origin:
@@ -197,7 +214,6 @@ def _lists(config: Config) -> Iterator[Problem]:
         "features.proximity.settlement_thresholds": config.features.proximity.settlement_thresholds,
         "features.columns": config.features.columns,
         "evaluation.horizons_years": config.evaluation.horizons_years,
-        "evaluation.robustness_cell_km": config.evaluation.robustness_cell_km,
         "corridors.slack_hours": config.corridors.slack_hours,
         "outputs.focus": config.outputs.focus or (),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,9 +12,12 @@ from typing import Any
 from borderrisk.config.base import Location, Problem, absolute
 from borderrisk.config.checks import check
 from borderrisk.config.problems import besides, dotted, validated
+from borderrisk.config.retired import drop_retired
 from borderrisk.config.whole import PATH_KEYS, Config
 from borderrisk.config.yamltext import Document, parse_value, read_yaml
 from borderrisk.errors import ConfigError
+
+log = logging.getLogger(__name__)
 
 _MAX_BYTES = 1_000_000
 
@@ -43,10 +47,14 @@ def load_config(
     _stop_on(source, source.document.problems if not _usable(source.document) else [])
     data = source.document.data
     rejected = _override(data, overrides or {}, source)
+    retired, silent = drop_retired(data)
+    rejected += retired
     config, faults = validated(data, path.absolute().parent)
     faults = besides(rejected, faults)
     between = besides([*rejected, *faults], check(config, paths=check_paths))
     _stop_on(source, [*source.document.problems, *rejected, *faults, *between])
+    if silent:
+        log.warning("%s: %s: no effect any more; leave it out", path, ", ".join(silent))
     return config
 
 

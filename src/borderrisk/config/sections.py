@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
@@ -145,14 +145,11 @@ class DataConfig(Section):
     )
 
 
-ESTIMATOR_NAMES = (
-    "pooled", "gam", "glm", "hist_gradient_boosting", "random_forest", "history", "kde",
-    "border_distance", "uniform",
-)  # fmt: skip
 EstimatorName = Literal[
-    "pooled", "gam", "glm", "hist_gradient_boosting", "random_forest", "history", "kde",
-    "border_distance", "uniform",
+    "decayed_pool", "random_forest", "glm", "even", "border_distance", "last_period", "kde",
+    "radius_history", "kde_pool", "history_alone", "expert_weights", "walk_and_hide",
 ]  # fmt: skip
+ESTIMATOR_NAMES = get_args(EstimatorName)
 
 
 class TerrainConfig(Section):
@@ -276,9 +273,9 @@ class TrainConfig(Section):
 class ModelConfig(Section):
     """The estimator."""
 
-    estimator: EstimatorName = Field(default="pooled", description="Which estimator is fitted.")
+    estimator: EstimatorName = Field(default="decayed_pool", description="Which model is fitted.")
     parameters: dict[str, Any] = Field(
-        default_factory=dict, description="Parameters of the estimator, by its own names."
+        default_factory=dict, description="Parameters of the model, by its own names."
     )
 
 
@@ -310,13 +307,8 @@ class EvaluationConfig(Section):
     near_km: Positive = Field(
         default=15, description="An incident this near to an earlier one is a repeat place, km."
     )
-    spatial: bool = Field(default=True, description="Also cross-validate in space.")
-    planted: bool = Field(
-        default=True, description="Also test on a synthetic world whose intensity is known."
-    )
-    ablation: bool = Field(default=True, description="Also score without each feature group.")
-    robustness_cell_km: tuple[Positive, ...] = Field(
-        default=(5, 10, 20), description="Cell sizes of the robustness report, km; []: none."
+    spatial: bool = Field(
+        default=True, description="Also test behind each border, left out of training in turn."
     )
 
 
@@ -371,9 +363,6 @@ class OutputsConfig(Section):
     language: Literal["en", "fa"] = Field(default="en", description="Language of the maps.")
     horizon_days: Annotated[int, Field(gt=0, le=3660)] = Field(
         default=365, description="Period of the risk probability, days."
-    )
-    features_format: Literal["nc", "zarr"] = Field(
-        default="nc", description="Format of the feature dataset: NetCDF or Zarr."
     )
     figures: tuple[Literal["png", "svg", "pdf"], ...] = Field(
         default=("png", "svg"), description="Formats of the figures; empty for none."

@@ -90,12 +90,6 @@ class Config(Section):
         """Folder that relative paths start at: the one of the config file."""
         return self._folder
 
-    @property
-    def mapped_focus(self) -> dict[str, FocusConfig]:
-        """The focus windows that a run maps and exports, in the order asked for."""
-        names = self.focus if self.outputs.focus is None else self.outputs.focus
-        return {name: self.focus[name] for name in names}
-
     def to_data(self, relative_to: Path | None = None) -> dict[str, Any]:
         """Return plain JSON-ready data, paths relative to a folder (default: the config's)."""
         data = self.model_dump(mode="json")
@@ -127,6 +121,16 @@ class Config(Section):
         data = self.to_data()
         parts = {key: _pick(data, key) for key in keys} if keys else data
         return json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    def value(self, key: str) -> Any:
+        """Return JSON-ready data of a dotted key; a path is null, as its files speak for it.
+
+        Raises
+        ------
+        KeyError
+            If there is no such key.
+        """
+        return _pick(_without_paths(self.model_dump(mode="json")), key)
 
     @property
     def hash(self) -> str:
@@ -163,6 +167,20 @@ def _pick(data: dict[str, Any], key: str) -> Any:
     for name in key.split("."):
         value = value[name]
     return value
+
+
+def _without_paths(value: Any, key: tuple[str, ...] = ()) -> Any:
+    if key in PATH_KEYS:
+        return None
+    if isinstance(value, dict):
+        return {name: _without_paths(item, (*key, name)) for name, item in value.items()}
+    return value
+
+
+def mapped_focus(config: Any) -> dict[str, FocusConfig]:
+    """Return the focus windows that a run maps and exports, in the order asked for."""
+    names = config.focus if config.outputs.focus is None else config.outputs.focus
+    return {name: config.focus[name] for name in names}
 
 
 Key = tuple[str, ...]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,28 +11,24 @@ import pandas as pd
 from scipy.sparse import csr_matrix, diags_array
 from scipy.spatial import cKDTree
 
+from borderrisk import scores
 from borderrisk.border.capture import border_capture, observed_by_segment
 from borderrisk.compute import map_parallel
 from borderrisk.errors import DataError
 from borderrisk.evaluation import metrics
-from borderrisk.model import scores
+from borderrisk.model import registry
 from borderrisk.model.cells import CellTable
-from borderrisk.model.chosen import facts, frozen
-from borderrisk.model.fitting import fit_spatial
+from borderrisk.model.level import MIN_IN_STUDY
 from borderrisk.model.panel import Panel
-from borderrisk.model.pooled_parts import require_past
+from borderrisk.model.protocol import Memo, Settings, require_past
 
-BASELINES = ("uniform", "border_distance", "kde", "persistence")
-ESTIMATORS = ("pooled", "gam", "glm", "hist_gradient_boosting", "random_forest", "history")
+BASELINES = tuple(registry.models("baseline"))
+# What every headline compares with: the model without what the ground explains.
+REFERENCE = "history_alone"
 SUBSETS = ("all", "repeat", "new")
 MIN_LATER = 5
-# Tuned by cross-validation over many candidates.
-COSTLY = ("gam", "hist_gradient_boosting")
-_KEPT = 6
 # A quiet end of the record is no missing data.
 GRACE = pd.Timedelta(days=60)
-# An incident counts as one of the study area if at least this much of its mass lies there.
-MIN_IN_STUDY = 0.5
 NEAR_KM = 15.0
 
 
@@ -92,15 +88,12 @@ class Forecasts:
         What happened within each horizon.
     near : ndarray of bool, shape (study cells,), optional
         Repeat ground: cells with an incident known at the origin near their centre.
-    chosen : dict of str to dict
-        What each model chose by itself (:func:`borderrisk.model.chosen.facts`).
     """
 
     origin: pd.Timestamp
     intensity: dict[str, np.ndarray]
     tests: dict[int, Later]
     near: np.ndarray | None = None
-    chosen: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def ground(self, subset: str) -> np.ndarray:
         """Cells of all ground, of repeat ground or of new ground; none where it is not known."""
@@ -182,11 +175,11 @@ def forecast_origin(
     panel: Panel,
     origin: pd.Timestamp,
     horizons: Sequence[int],
-    parameters: Mapping[str, Mapping[str, Any]],
+    models: Mapping[str, Settings],
     *,
     near_km: float,
     seed: int,
-    cache: dict[Any, Any] | None = None,
+    memo: Memo | None = None,
 ) -> Forecasts:
     """Fit every model on the past of one origin.
 
@@ -198,23 +191,22 @@ def forecast_origin(
         Date of the forecast.
     horizons : sequence of int
         Years.
-    parameters : mapping of str to mapping
-        Models by name, and their parameters.
+    models : mapping of str to Settings
+        What to fit, by name.
     near_km : float
         Distance that makes a repeat place.
     seed : int
         Of the estimators.
-    cache : dict, optional
-        Shares fits between origins.
+    memo : dict, optional
+        Shares work between origins.
     """
     past = panel.before(origin)
-    found, chosen = {}, {}
-    for name, given in parameters.items():
-        model = fit_spatial(name, given, cells, past, origin, seed, cache=cache)
-        found[name] = np.maximum(model.intensity(cells)[cells.study], 1e-300)
-        chosen[name] = facts(model.estimator)
+    found = {}
+    for name, settings in models.items():
+        fitted = settings.fit(cells, past, origin, seed, memo)
+        found[name] = np.maximum(fitted.intensity(cells)[cells.study], 1e-300)
     tests = {years: later_incidents(cells, panel, origin, years, near_km) for years in horizons}
-    return Forecasts(origin, found, tests, repeat_ground(cells, past, near_km), chosen)
+    return Forecasts(origin, found, tests, repeat_ground(cells, past, near_km))
 
 
 def backtest(
@@ -222,18 +214,14 @@ def backtest(
     panel: Panel,
     origins: Sequence[pd.Timestamp],
     horizons: Sequence[int],
-    parameters: Mapping[str, Mapping[str, Any]],
+    models: Mapping[str, Settings],
     *,
     near_km: float = NEAR_KM,
     least: int = 10,
     seed: int = 0,
     workers: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
 ) -> list[Forecasts]:
     """Forecast from every origin.
-
-    Estimators whose own tuning is costly are tuned at every sixth origin, from what was known
-    there, and keep the choice for the five after it.
 
     Raises
     ------
@@ -241,44 +229,14 @@ def backtest(
         If an origin has fewer than ``least`` earlier incidents, or a horizon passes the data.
     """
     check_periods(panel, origins, horizons, least)
-    cache: dict[Any, Any] = {}
-    done = 0
-    settled = _settled(cells, panel, origins, parameters, seed, workers)
+    memo: Memo = {}
 
     def one(origin: pd.Timestamp) -> Forecasts:
-        nonlocal done
-        found = forecast_origin(
-            cells, panel, origin, horizons, settled[origin], near_km=near_km, seed=seed, cache=cache
+        return forecast_origin(
+            cells, panel, origin, horizons, models, near_km=near_km, seed=seed, memo=memo
         )
-        done += 1
-        if progress is not None:
-            progress(done, len(origins))
-        return found
 
     return list(map_parallel(one, origins, workers=workers))
-
-
-def _settled(
-    cells: CellTable,
-    panel: Panel,
-    origins: Sequence[pd.Timestamp],
-    parameters: Mapping[str, Mapping[str, Any]],
-    seed: int,
-    workers: int | None,
-) -> dict[pd.Timestamp, dict[str, Mapping[str, Any]]]:
-    """Parameters of every model at each origin, costly choices made at every sixth."""
-
-    def choose(origin: pd.Timestamp) -> dict[str, Mapping[str, Any]]:
-        past = panel.before(origin)
-        return {
-            name: frozen(fit_spatial(name, given, cells, past, origin, seed), given)
-            for name, given in parameters.items()
-            if name in COSTLY
-        }
-
-    heads = origins[::_KEPT]
-    chosen = map_parallel(choose, heads, workers=workers)
-    return {origin: {**parameters, **chosen[k // _KEPT]} for k, origin in enumerate(origins)}
 
 
 def origin_rows(
@@ -314,7 +272,6 @@ def score(
 ) -> dict[str, float]:
     """Return every metric of one forecast against some incidents on the study cells."""
     area = cells.study_area_100km2[cells.study]
-    risk = scores.risk_percentile(intensity, area)
     chance = scores.probability(intensity, area, years * scores.DAYS_PER_YEAR)
     happened = metrics.occurred(mass)
     found = {"bits": float(metrics.information_gain(intensity, area, mass).mean())}
@@ -323,11 +280,7 @@ def score(
         name = f"capture_{share * 100:.0f}"
         found[name] = float(metrics.capture(intensity, area, mass, share).mean())
     found |= {
-        "pai_10": metrics.prediction_accuracy_index(found["capture_10"], 0.1),
-        "pei_10": metrics.prediction_efficiency_index(intensity, area, mass),
         "auc": metrics.roc_auc(intensity, area, mass),
-        "average_precision": metrics.average_precision(intensity, area, mass),
-        "boyce": metrics.boyce(risk, area, mass),
         "brier": metrics.brier(chance, happened, area),
         "log_score": metrics.log_score(chance, happened, area),
     }

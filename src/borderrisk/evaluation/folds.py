@@ -1,4 +1,4 @@
-"""Folds in space: blocks, whole borders, or none of either; and the cells that a fold may see."""
+"""Whole borders left out: what a fold may see, and where it is scored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags_array
 from scipy.spatial import cKDTree
 
-from borderrisk.errors import DataError
 from borderrisk.evaluation.backtest import MIN_IN_STUDY
 from borderrisk.model.cells import COORDINATES, CellTable
 from borderrisk.model.panel import MIN_SHARE, Panel
@@ -22,22 +21,18 @@ class Fold:
 
     Attributes
     ----------
-    scheme, name : str
-        ``block``, ``random`` or ``leave_one_border_out``, and which fold of it.
+    name : str
+        Of the region that is held out.
     cells : ndarray of bool, shape (cells,)
         Cells the model is trained on.
     train, test : ndarray of bool, shape (incidents,)
         Incidents it is trained on, and scored on.
-    left_out : tuple of str
-        Columns it must not use.
     """
 
-    scheme: str
     name: str
     cells: np.ndarray
     train: np.ndarray
     test: np.ndarray
-    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,7 +42,7 @@ class Region:
     Attributes
     ----------
     name : str
-        Fold or neighbour.
+        Such as the neighbour's.
     cells : ndarray of bool, shape (cells,)
         Its cells.
     incidents : ndarray of bool, shape (incidents,)
@@ -87,38 +82,6 @@ def square_blocks(xy: np.ndarray, size_km: float) -> tuple[np.ndarray, np.ndarra
     place = np.floor((xy - xy.min(axis=0)) / size_km + 1e-9).astype(np.intp)
     corner, block = np.unique(place, axis=0, return_inverse=True)
     return block.ravel(), corner
-
-
-def balanced_folds(presence: np.ndarray, area: np.ndarray, folds: int) -> np.ndarray:
-    """Deal blocks to folds so that incidents, and then area, are spread evenly.
-
-    The block with most incidents goes first, each to the fold with fewest so far.
-
-    Parameters
-    ----------
-    presence, area : ndarray, shape (blocks,)
-        Number of incidents, and area.
-    folds : int
-        Number of folds.
-
-    Returns
-    -------
-    ndarray of int, shape (blocks,)
-
-    Examples
-    --------
-    >>> balanced_folds(np.array([1, 3, 2, 0]), np.ones(4), 2)
-    array([1, 0, 1, 0])
-    """
-    fold = np.zeros(len(presence), dtype=np.intp)
-    events, ground = np.zeros(folds), np.zeros(folds)
-    for block in np.lexsort((-area, -presence)):
-        order = (ground, events) if presence[block] > 0 else (events, ground)
-        chosen = np.lexsort(order)[0]
-        fold[block] = chosen
-        events[chosen] += presence[block]
-        ground[chosen] += area[block]
-    return fold
 
 
 def restrict(cells: CellTable, panel: Panel, keep: np.ndarray) -> tuple[CellTable, Panel]:
@@ -167,10 +130,10 @@ class Held(NamedTuple):
     untested: list[dict[str, str]]
 
 
-def block_regions(
-    cells: CellTable, panel: Panel, clear: np.ndarray, folds: int, block_km: float
-) -> tuple[list[Region], np.ndarray]:
-    """Cut the domain into square blocks and deal them to folds.
+def border_regions(
+    cells: CellTable, panel: Panel, clear: np.ndarray, distances: Sequence[str]
+) -> Held:
+    """Part the domain by the nearest border.
 
     Parameters
     ----------
@@ -180,50 +143,6 @@ def block_regions(
         Incidents.
     clear : ndarray of bool, shape (incidents,)
         Incidents located well enough to be scored.
-    folds : int
-        Number of folds.
-    block_km : float
-        Side of a block.
-
-    Returns
-    -------
-    regions : list of Region
-        One for each fold.
-    block : ndarray of int, shape (incidents,)
-        Block that each incident lies in.
-
-    Raises
-    ------
-    DataError
-        If a fold has no incident.
-    """
-    block_of, _ = square_blocks(cells.x[list(COORDINATES)].to_numpy(), block_km)
-    block = block_of[nearest_cell(cells, panel)]
-    clear = clear & in_study(cells, panel)
-    presence = np.bincount(block[clear], minlength=block_of.max() + 1)
-    fold = balanced_folds(presence, np.bincount(block_of, cells.area_100km2), folds)
-    regions = []
-    for k in range(folds):
-        region = _region(f"{k + 1}", fold[block_of] == k, cells, panel, clear)
-        if not region.incidents.any():
-            raise DataError(
-                f"Block fold {k + 1} of {folds} holds no incident: only {(presence > 0).sum()} of "
-                f"the blocks of {block_km:.0f} km have one. Use fewer folds or smaller blocks, "
-                "or turn the spatial tests off (evaluation.spatial: false)."
-            )
-        regions.append(region)
-    return regions, block
-
-
-def border_regions(
-    cells: CellTable, panel: Panel, clear: np.ndarray, distances: Sequence[str]
-) -> Held:
-    """Part the domain by the nearest border.
-
-    Parameters
-    ----------
-    cells, panel, clear
-        As in :func:`block_regions`.
     distances : sequence of str
         Columns ``border_distance_<ccc>_km``.
 
@@ -241,7 +160,8 @@ def border_regions(
     nearest = np.argmin(cells.x[names].to_numpy(), axis=1)
     clear = clear & in_study(cells, panel)
     regions = [
-        _region(neighbour(name), nearest == k, cells, panel, clear) for k, name in enumerate(names)
+        region_of(neighbour(name), nearest == k, cells, panel, clear)
+        for k, name in enumerate(names)
     ]
     empty = [region for region in regions if not region.incidents.any()]
     reason = "no incident to score in the part of the study area nearest to it"
@@ -265,33 +185,27 @@ def in_study(cells: CellTable, panel: Panel) -> np.ndarray:
     return np.asarray(panel.mass @ cells.study.astype(float)) >= MIN_IN_STUDY
 
 
-def _region(
+def region_of(
     name: str, inside: np.ndarray, cells: CellTable, panel: Panel, clear: np.ndarray
 ) -> Region:
+    """Return the part of the domain inside a mask, with the incidents that can be scored there."""
     mass = csr_matrix(panel.mass @ diags_array((inside & cells.study).astype(float)))
     share = np.asarray(mass.sum(axis=1)).ravel()
     incidents = clear & inside[nearest_cell(cells, panel)] & (share >= MIN_SHARE)
     return Region(name, inside, incidents, _normalised(mass))
 
 
-def held_out(
-    scheme: str,
-    region: Region,
-    cells: CellTable,
-    panel: Panel,
-    buffer_km: float,
-    left_out: tuple[str, ...] = (),
-) -> Fold:
+def held_out(region: Region, cells: CellTable, panel: Panel, buffer_km: float) -> Fold | None:
     """Return the fold that trains away from a region and is scored in it.
 
     Left out are cells whose centre lies within the buffer of a cell of the region, and incidents
     within the buffer, or their own location radius if that is wider. Incidents of the region have
     no say in this, wherever in it they lie.
 
-    Raises
-    ------
-    DataError
-        If no incident is left to train on.
+    Returns
+    -------
+    Fold or None
+        None if no incident is left to train on.
     """
     xy = cells.x[list(COORDINATES)].to_numpy()
     tree = cKDTree(xy[region.cells])
@@ -301,33 +215,5 @@ def held_out(
     if keep.any():
         train &= np.asarray(panel.mass @ keep.astype(float)) >= MIN_SHARE
     if not (keep.any() and train.any()):
-        raise DataError(
-            f"Fold {region.name} ({scheme}) leaves no incident to train on, {buffer_km:.0f} km "
-            "away from what it holds out; use more folds or smaller blocks, or turn the "
-            "spatial tests off (evaluation.spatial: false)."
-        )
-    return Fold(scheme, region.name, keep, train, region.incidents, left_out)
-
-
-def random_folds(scored: np.ndarray, n_cells: int, folds: int, seed: int) -> list[Fold]:
-    """Deal incidents to folds without regard to place, those that are scored evenly.
-
-    Raises
-    ------
-    DataError
-        If there are fewer incidents to score than folds.
-    """
-    if scored.sum() < folds:
-        raise DataError(
-            f"{scored.sum()} incident(s) can be scored, too few for {folds} random folds; "
-            "use fewer folds or turn the spatial tests off (evaluation.spatial: false)."
-        )
-    rng = np.random.default_rng(seed)
-    order = [rng.permutation(np.flatnonzero(part)) for part in (scored, ~scored)]
-    fold = np.empty(len(scored), dtype=np.intp)
-    fold[np.concatenate(order)] = np.arange(len(scored)) % folds
-    everywhere = np.ones(n_cells, dtype=bool)
-    return [
-        Fold("random", f"{k + 1}", everywhere, fold != k, (fold == k) & scored)
-        for k in range(folds)
-    ]
+        return None
+    return Fold(region.name, keep, train, region.incidents)

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_matrix
-from scipy.stats import gamma, spearmanr
+from scipy.stats import gamma
 
-from borderrisk.model.scores import tails
+from borderrisk.scores import tails
 
 SHARES = (0.05, 0.10, 0.20)
 _TINY = 1e-12
@@ -111,27 +111,6 @@ def capture_curve(
     return np.interp(shares, x, y)
 
 
-def prediction_accuracy_index(captured: float, share: float) -> float:
-    """PAI: captured share of incidents over the share of area (Chainey et al. 2008)."""
-    return captured / share
-
-
-def prediction_efficiency_index(
-    intensity: np.ndarray, area: np.ndarray, mass: csr_matrix, share: float = 0.1
-) -> float:
-    """PEI: capture over the most that the same area could have captured.
-
-    Notes
-    -----
-    Hunt 2016, PhD thesis, University of Cincinnati; as used by the NIJ forecasting challenge 2017.
-    """
-    per_cell = np.asarray(mass.sum(axis=0)).ravel()
-    density = per_cell / np.maximum(area, 1e-300)
-    best = float(per_cell @ top_area(density, area, share))
-    got = float(per_cell @ top_area(intensity, area, share))
-    return got / best if best > 0 else float("nan")
-
-
 def roc_auc(intensity: np.ndarray, area: np.ndarray, mass: csr_matrix) -> float:
     """Chance that an incident's place has a higher intensity than a random place.
 
@@ -142,65 +121,6 @@ def roc_auc(intensity: np.ndarray, area: np.ndarray, mass: csr_matrix) -> float:
     events, ground = (np.bincount(group, weights=w) for w in (per_cell, area))
     below = np.cumsum(ground) - ground / 2
     return float(events @ below / (events.sum() * ground.sum()))
-
-
-def average_precision(intensity: np.ndarray, area: np.ndarray, mass: csr_matrix) -> float:
-    """Area under the precision-recall curve of cells, each partly with and partly without incident.
-
-    A cell counts with ``occurred`` as positive and the rest of its area (in whole cells) as
-    negative. Manning, Raghavan & Schütze 2008, Introduction to Information Retrieval, ch. 8.
-    """
-    positive = occurred(mass)
-    negative = np.maximum(area / area.max() - positive, 0)
-    _, group = np.unique(-intensity, return_inverse=True)
-    hits = np.bincount(group, weights=positive)
-    false = np.bincount(group, weights=negative)
-    precision = np.cumsum(hits) / np.maximum(np.cumsum(hits + false), 1e-300)
-    return float(hits @ precision / hits.sum())
-
-
-def boyce(suitability: np.ndarray, area: np.ndarray, mass: csr_matrix, windows: int = 101) -> float:
-    """Continuous Boyce index: rank correlation of the predicted-to-expected ratio with suitability.
-
-    A window of a tenth of the range moves over the suitability of the whole raster; in each, the
-    share of incident mass is divided by the share of area. Equal ratios in a row count once.
-
-    Parameters
-    ----------
-    suitability : ndarray, shape (cells,)
-        A score on a scale that windows make sense on, such as the risk percentile.
-    area, mass
-        As elsewhere.
-    windows : int
-        Positions of the window.
-
-    Returns
-    -------
-    float
-        −1 to 1; NaN if the ratio is the same everywhere.
-
-    Notes
-    -----
-    Hirzel et al. 2006, Ecological Modelling 199(2).
-    """
-    per_cell = np.asarray(mass.sum(axis=0)).ravel()
-    low, high = float(suitability.min()), float(suitability.max())
-    width = (high - low) / 10
-    start = np.linspace(low, high - width, windows)
-    order = np.argsort(suitability, kind="stable")
-    value = suitability[order]
-    first = np.searchsorted(value, start - 1e-9, side="left")
-    last = np.searchsorted(value, start + width + 1e-9, side="right")
-    events, ground = (
-        np.concatenate([[0.0], np.cumsum(w[order] / w.sum())]) for w in (per_cell, area)
-    )
-    expected = ground[last] - ground[first]
-    used = expected > 0
-    ratio = ((events[last] - events[first])[used] / expected[used]).round(9)
-    change = np.concatenate([[True], np.diff(ratio) != 0])
-    if change.sum() < 2:
-        return float("nan")
-    return float(spearmanr(ratio[change], start[used][change]).statistic)
 
 
 def occurred(mass: csr_matrix) -> np.ndarray:
@@ -268,22 +188,6 @@ def calibration(
             }
         )
     return rows
-
-
-def coverage(
-    truth: np.ndarray, low: np.ndarray, high: np.ndarray, weight: np.ndarray | None = None
-) -> float:
-    """Share of cells (by weight) whose truth lies within the bounds.
-
-    The empirical coverage of interval forecasts (Gneiting, Balabdaoui & Raftery 2007, JRSS B
-    69(2)); a bound itself counts as within.
-
-    Examples
-    --------
-    >>> round(coverage(np.array([1.0, 2.0, 5.0]), np.zeros(3), np.array([1.0, 1.5, 9.0])), 3)
-    0.667
-    """
-    return float(np.average((truth >= low) & (truth <= high), weights=weight))
 
 
 def paired_difference(

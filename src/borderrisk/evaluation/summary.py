@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from borderrisk import scores
 from borderrisk.evaluation import metrics
-from borderrisk.evaluation.backtest import BASELINES, MIN_LATER, SUBSETS, Forecasts
-from borderrisk.model import scores
+from borderrisk.evaluation.backtest import BASELINES, MIN_LATER, REFERENCE, SUBSETS, Forecasts
 from borderrisk.model.cells import CellTable
-from borderrisk.model.scores import DAYS_PER_YEAR
+from borderrisk.scores import DAYS_PER_YEAR
 
 PER_INCIDENT = (
     "bits", "located_bits", "capture_5", "capture_10", "capture_20", "border_capture_10",
 )  # fmt: skip
-PER_ORIGIN = ("pai_10", "pei_10", "auc", "average_precision", "boyce", "brier", "log_score")
+PER_ORIGIN = ("auc", "brier", "log_score")
 # Differences that get an interval: bits and captures of each incident, model against baseline.
 Score = Callable[[np.ndarray, np.ndarray, Any], np.ndarray]
 _DIFFERENCES: dict[str, tuple[str, Score]] = {
@@ -64,8 +64,7 @@ def prospective(
     -------
     dict
         ``origins``, ``horizons_years``, ``least_incidents`` (that an origin needs to count),
-        ``rows`` (of each origin), ``summary`` (over the origins) and ``choices`` (what each model
-        chose at each origin, :func:`borderrisk.model.chosen.facts`); then, over all incidents of
+        ``rows`` (of each origin) and ``summary`` (over the origins); then, over all incidents of
         the shortest horizon, ``capture_curve``, ``calibration`` and ``reliability``, and under
         ``subsets`` the same for ``repeat`` and ``new``: see
         :func:`borderrisk.evaluation.summary.curves`.
@@ -85,12 +84,6 @@ def prospective(
             for years in horizons
             for subset in SUBSETS
             for row in summary_rows(forecasts, rows, area, years, subset, level=level, seed=seed)
-        ],
-        "choices": [
-            {"origin": f"{f.origin:%Y-%m-%d}", "model": name} | facts
-            for f in forecasts
-            for name, facts in f.chosen.items()
-            if facts
         ],
         **{key: everything[key] for key in ("capture_curve", "calibration", "reliability")},
         "subsets": found,
@@ -172,9 +165,10 @@ def _rated(
 def _gain(
     rated: Rated, name: str, unit: str, span: int, level: float, seed: int
 ) -> dict[str, Any] | None:
-    """Difference to the baseline that is best at this; None for that one itself."""
+    """Difference to history alone, or to the best baseline without it; None for that one itself."""
     baselines = [n for n in rated if n in BASELINES]
     best = max(baselines, key=lambda n: rated[n][0].mean(), default=None)
+    best = REFERENCE if REFERENCE in baselines else best
     if best is None or name == best:
         return None
     first, (second, blocks) = rated[name][0], rated[best]
@@ -190,185 +184,26 @@ def pick(part: Mapping[str, Any], model: str, subset: str, years: int = 1) -> di
     return None
 
 
-def worst_origin(part: Mapping[str, Any], model: str, years: int = 1) -> tuple[str, float] | None:
-    """Origin at which the model falls furthest behind the overall best baseline, and by how much.
-
-    The baseline is the one of the summary, not the best of each origin in hindsight.
-    """
-    row = pick(part, model, "all", years)
-    if row is None or row["gain"] is None:
-        return None
-    table = pd.DataFrame(part["rows"])
-    table = table[(table["horizon_years"] == years) & (table["subset"] == "all")]
-    wide = table[table["incidents"] >= MIN_LATER].pivot_table(
-        index="origin", columns="model", values="bits"
-    )
-    difference = wide[model] - wide[row["gain"]["baseline"]]
-    return str(difference.idxmin()), float(difference.min())
-
-
-def targets(
-    part: Mapping[str, Any],
-    model: str,
-    spatial: Mapping[str, Any] | None,
-    pools: Sequence[Mapping[str, Any]] = (),
-    coverage: Sequence[Mapping[str, Any]] = (),
-    level: float = 0.9,
-) -> list[dict[str, Any]]:
-    """Compare the scorecard with what the model is meant to reach, and with hindsight.
-
-    Parameters
-    ----------
-    part : mapping
-        From :func:`prospective`.
-    model : str
-        The config's model.
-    spatial : mapping, optional
-        From :func:`borderrisk.evaluation.transfer.spatial_tests`.
-    pools : sequence of mapping
-        From :func:`borderrisk.model.ceiling.oracle_pools`, on the baseline of all incidents.
-    coverage : sequence of mapping
-        From :func:`borderrisk.model.planted.planted_test`: how often intervals hold the planted
-        truth, ``risk_class, covered``.
-    level : float
-        What those intervals should cover.
-
-    Returns
-    -------
-    list of dict
-        ``name, target, value, met``; ``at_most`` (of a target with two sides), ``low, high`` (the
-        interval of the value) and ``ceiling``, None where there is none.
-    """
-    best = {pool["subset"]: pool for pool in pools}
-    rows = [
-        *_all_targets(part, model, best),
-        *_new_targets(part, model, best),
-        *_border_targets(spatial or {}, model),
-        *_coverage_targets(coverage, level),
-    ]
-    return [row for row in rows if row is not None]
-
-
-def _target(
-    name: str,
-    target: float,
-    value: float | None,
-    *,
-    at_most: float | None = None,
-    gain: Mapping[str, Any] | None = None,
-    ceiling: float | None = None,
-) -> dict[str, Any] | None:
-    """One row; None if the value is not known."""
-    if value is None:
-        return None
-    low, high = (gain.get(key) if gain else None for key in ("low", "high"))
-    return {
-        "name": name, "target": target, "at_most": at_most, "value": value, "low": low,
-        "high": high, "met": bool(target <= value and (at_most is None or value <= at_most)),
-        "ceiling": ceiling,
-    }  # fmt: skip
-
-
-def _all_targets(
-    part: Mapping[str, Any], model: str, best: Mapping[str, Any]
-) -> list[dict[str, Any] | None]:
-    row, worst = pick(part, model, "all"), worst_origin(part, model)
-    if row is None or not row["gain"]:
-        return []
-    gain = row["gain"]
-    found = [
-        _target("all incidents: bits over the best baseline", 0.30, gain["bits"], gain=gain,
-                ceiling=_known(best, "all", "gain")),
-        _target("all incidents: lower bound of that gain above 0", 0.0, gain["low"]),
-        _target("all incidents: captured in the top 10 % of area", 0.75, row["capture_10"],
-                ceiling=_known(best, "all", "capture_10")),
-    ]  # fmt: skip
-    if worst:
-        label = f"worst origin ({worst[0]}): bits over that baseline"
-        ceiling = _known(best, "all", "worst_origin")
-        found.append(_target(label, -0.15, worst[1], ceiling=ceiling))
-    return found
-
-
-def _new_targets(
-    part: Mapping[str, Any], model: str, best: Mapping[str, Any]
-) -> list[dict[str, Any] | None]:
-    row = pick(part, model, "new")
-    if row is None or not row["gain"]:
-        return []
-    gain = row["gain"]
-    return [
-        _target("new places: bits over the best baseline", 0.25, gain["bits"], gain=gain,
-                ceiling=_over(best, row, "new")),
-        _target("new places: captured in the top 10 % of area", 0.45, row["capture_10"],
-                ceiling=_known(best, "new", "capture_10")),
-    ]  # fmt: skip
-
-
-def _border_targets(spatial: Mapping[str, Any], model: str) -> list[dict[str, Any] | None]:
-    labels = {
-        "leave_one_border_out": "border left out: bits over distance to border",
-        "leave_one_border_out_unnamed": "the same without the columns that name that border",
-    }
-    gains = {
-        row["scheme"]: row.get("gain")
-        for row in spatial.get("summary", [])
-        if row["model"] == model
-    }
-    return [
-        _target(label, 0.50, spatial.get(f"{scheme}_gain"), gain=gains.get(scheme))
-        for scheme, label in labels.items()
-    ]
-
-
-def _coverage_targets(
-    coverage: Sequence[Mapping[str, Any]], level: float
-) -> list[dict[str, Any] | None]:
-    """Intervals that hold the truth too often are as wrong as those that miss it."""
-    covered = {str(row["risk_class"]): row["covered"] for row in coverage}
-    classes = [name for name in covered if name != "all"]
-    worst = max(classes, key=lambda name: abs(covered[name] - level), default=None)
-    label = f"{level:.0%} intervals hold the planted truth"
-    names = {"all": "all cells", worst: f"class furthest from it ({worst})"}
-    low, high = round(level - 0.05, 6), round(min(level + 0.05, 1), 6)
-    return [
-        _target(f"{label}: {words}", low, covered[name], at_most=high)
-        for name, words in names.items()
-        if name in covered
-    ]
-
-
-def _known(best: Mapping[str, Any], subset: str, key: str) -> float | None:
-    return float(best[subset][key]) if subset in best else None
-
-
-def _over(best: Mapping[str, Any], row: Mapping[str, Any], subset: str) -> float | None:
-    """Gain of the pool over the baseline that a row is compared with."""
-    bits = _known(best, subset, "bits")
-    return None if bits is None else bits - (row["bits"] - row["gain"]["bits"])
-
-
 def headline(part: Mapping[str, Any], model: str) -> list[str]:
-    """Say in two lines how good the model is, next to the best baseline."""
+    """Say in two lines how good the model is, next to history alone."""
     words = {"all": "all incidents", "new": "new places"}
-    lines = []
-    for subset, label in words.items():
-        row = pick(part, model, subset)
-        if row is None:
-            continue
-        text = f"{label} ({row['incidents']}): {row['bits']:+.2f} bits per incident over uniform"
-        text += f", {row['capture_10']:.0%} in the top 10 % of area"
-        if row["gain"]:
-            gain = row["gain"]
-            verdict = (
-                "beats" if gain["low"] > 0 else "loses to" if gain["high"] < 0 else "is level with"
-            )
-            text += (
-                f"; {verdict} the best baseline ({gain['baseline']}) by {gain['bits']:+.2f} "
-                f"({gain['low']:+.2f} to {gain['high']:+.2f})"
-            )
-        lines.append(text)
-    return lines
+    rows = {label: pick(part, model, subset) for subset, label in words.items()}
+    return [_said(label, row) for label, row in rows.items() if row is not None]
+
+
+def _said(label: str, row: Mapping[str, Any]) -> str:
+    text = f"{label} ({row['incidents']}): "
+    gain = row["gain"]
+    if gain:
+        verdict = "better" if gain["low"] > 0 else "worse" if gain["high"] < 0 else "no better"
+        text += (
+            f"{verdict} than {gain['baseline'].replace('_', ' ')}, by {gain['bits']:+.2f} bits "
+            f"per incident ({gain['low']:+.2f} to {gain['high']:+.2f}); "
+        )
+    return text + (
+        f"{row['bits']:+.2f} bits per incident over even, {row['capture_10']:.0%} in the top 10 % "
+        "of area"
+    )
 
 
 _CURVE = np.linspace(0, 1, 41)

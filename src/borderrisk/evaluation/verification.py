@@ -23,7 +23,7 @@ from borderrisk.evaluation.backtest import (
 )
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
-from borderrisk.model.scores import DAYS_PER_YEAR
+from borderrisk.scores import DAYS_PER_YEAR
 
 FORECAST = "forecast"
 LOW_CLASSES = (1, 2)

@@ -1,22 +1,18 @@
-"""Every feature, declared once: name, unit, what it measures, where it comes from."""
+"""Every feature, declared once: name, unit, what it measures in two languages, its sources."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import xarray as xr
 
+from borderrisk.words import slug, spoken
+
 HORN = "Horn 1981, Proc. IEEE 69(1)"
 RILEY = "Riley, DeGloria & Elliot 1999, Intermountain J. Sci. 5"
 TOBLER = "Tobler 1993, NCGIA Technical Report 93-1"
-# English short names by ISO 3166 code, for the borders of Iran and of its neighbours.
-COUNTRIES = {
-    "AFG": "Afghanistan", "ARE": "Emirates", "ARM": "Armenia", "AZE": "Azerbaijan",
-    "BHR": "Bahrain", "CHN": "China", "IND": "India", "IRN": "Iran", "IRQ": "Iraq",
-    "KWT": "Kuwait", "OMN": "Oman", "PAK": "Pakistan", "QAT": "Qatar", "SAU": "Saudi Arabia",
-    "TJK": "Tajikistan", "TKM": "Turkmenistan", "TUR": "Türkiye", "UZB": "Uzbekistan",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -29,11 +25,14 @@ class Feature:
         Variable name; a template when it holds ``{...}``.
     units, long_name, group, source, citation : str
         As written into the variable's attributes. ``group`` is what can be switched off together.
+    fa : str
+        Its Persian name.
     """
 
     name: str
     units: str
     long_name: str
+    fa: str
     group: str
     source: str
     citation: str = ""
@@ -45,110 +44,124 @@ class Feature:
         return {key: value for key in keep if (value := getattr(self, key))}
 
 
-def _terrain(name: str, units: str, long_name: str, citation: str = "") -> Feature:
-    return Feature(name, units, long_name, "terrain", "elevation", citation)
+def _terrain(name: str, units: str, long_name: str, fa: str, citation: str = "") -> Feature:
+    return Feature(name, units, long_name, fa, "terrain", "elevation", citation)
 
 
-def _border(name: str, units: str, long_name: str) -> Feature:
-    return Feature(name, units, long_name, "border", "borders")
+def _border(name: str, units: str, long_name: str, fa: str) -> Feature:
+    return Feature(name, units, long_name, fa, "border", "borders")
 
 
-def _settlement(name: str, units: str, long_name: str, citation: str = "") -> Feature:
-    return Feature(name, units, long_name, "settlement", "settlements", citation)
+def _settlement(name: str, units: str, long_name: str, fa: str, citation: str = "") -> Feature:
+    return Feature(name, units, long_name, fa, "settlement", "settlements", citation)
 
 
-def _travel(name: str, long_name: str, source: str = "elevation, borders") -> Feature:
-    return Feature(name, "h", long_name, "travel", source, TOBLER)
+def _travel(name: str, long_name: str, fa: str, source: str = "elevation, borders") -> Feature:
+    return Feature(name, "h", long_name, fa, "travel", source, TOBLER)
 
 
 DECLARED: tuple[Feature, ...] = (
-    _terrain("elevation_mean", "m", "Mean elevation"),
-    _terrain("elevation_sd", "m", "Standard deviation of elevation"),
-    _terrain("elevation_min", "m", "Lowest elevation"),
-    _terrain("elevation_max", "m", "Highest elevation"),
-    _terrain("elevation_range", "m", "Range of elevation"),
-    _terrain("slope_mean", "degree", "Mean slope", HORN),
-    _terrain("slope_p90", "degree", "90th percentile of slope", HORN),
-    _terrain("ruggedness", "m", "Mean terrain ruggedness index", RILEY),
+    _terrain("elevation_mean", "m", "Mean elevation", "میانگین ارتفاع"),
+    _terrain("elevation_sd", "m", "Standard deviation of elevation", "انحراف معیار ارتفاع"),
+    _terrain("elevation_min", "m", "Lowest elevation", "کمترین ارتفاع"),
+    _terrain("elevation_max", "m", "Highest elevation", "بیشترین ارتفاع"),
+    _terrain("elevation_range", "m", "Range of elevation", "دامنه ارتفاع"),
+    _terrain("slope_mean", "degree", "Mean slope", "میانگین شیب", HORN),
+    _terrain("slope_p90", "degree", "90th percentile of slope", "صدک ۹۰ شیب", HORN),
+    _terrain("ruggedness", "m", "Mean terrain ruggedness index", "میانگین ناهمواری", RILEY),
     _terrain(
-        "vector_ruggedness",
-        "1",
-        "Vector ruggedness measure",
+        "vector_ruggedness", "1", "Vector ruggedness measure", "ناهمواری برداری",
         "Sappington, Longshore & Thompson 2007, J. Wildlife Management 71(5)",
     ),
     _terrain(
-        "tpi_{radius}km",
-        "m",
-        "Topographic position within {radius} km",
-        "Weiss 2001, ESRI User Conference",
+        "tpi_{radius}km", "m", "Topographic position within {radius} km",
+        "موقعیت توپوگرافی در {radius} کیلومتر", "Weiss 2001, ESRI User Conference",
     ),
-    _terrain("aspect_northness", "1", "Mean northness of the slopes", HORN),
-    _terrain("aspect_eastness", "1", "Mean eastness of the slopes", HORN),
+    _terrain("aspect_northness", "1", "Mean northness of the slopes", "شمال‌گرایی دامنه‌ها", HORN),
+    _terrain("aspect_eastness", "1", "Mean eastness of the slopes", "خاورگرایی دامنه‌ها", HORN),
     _terrain(
-        "curvature",
-        "1/m",
-        "Mean curvature of the surface",
+        "curvature", "1/m", "Mean curvature of the surface", "خمیدگی میانگین سطح",
         "Zevenbergen & Thorne 1987, Earth Surf. Process. Landforms 12",
     ),
-    _terrain("terrain_valid_share", "1", "Share of the cell with elevation"),
-    _border("border_distance_km", "km", "Distance to the nearest border"),
-    _border("border_distance_{ccc}_km", "km", "Distance to the border with {ccc}"),
-    _border("border_side", "1", "Side of the border (1 home, −1 far)"),
+    _terrain(
+        "terrain_valid_share", "1", "Share of the cell with elevation", "سهم دارای داده ارتفاع",
+    ),
+    _border(
+        "border_distance_km", "km", "Distance to the nearest border", "فاصله تا نزدیک‌ترین مرز",
+    ),
+    _border(
+        "border_distance_{ccc}_km", "km", "Distance to the border with {ccc}",
+        "فاصله تا مرز {ccc}",
+    ),
+    _border("border_side", "1", "Side of the border (1 home, −1 far)", "سوی مرز"),
     _settlement(
-        "settlement_distance_{size}_km", "km", "Distance to the nearest place of {size} people"
+        "settlement_distance_{size}_km", "km", "Distance to the nearest place of {size} people",
+        "فاصله تا نزدیک‌ترین آبادی با {size} نفر",
     ),
     _settlement(
-        "population_potential",
-        "persons",
-        "Population potential (distance-decayed)",
-        "Stewart 1947, Geographical Review 37(3)",
+        "population_potential", "persons", "Population potential (distance-decayed)",
+        "پتانسیل جمعیت", "Stewart 1947, Geographical Review 37(3)",
     ),
-    _travel("hours_from_border", "Walking time from the nearest point of the border"),
-    _travel("hours_from_border_{ccc}", "Walking time from the border with {ccc}"),
+    _travel(
+        "hours_from_border", "Walking time from the nearest point of the border",
+        "زمان پیاده از نزدیک‌ترین نقطه مرز",
+    ),
+    _travel(
+        "hours_from_border_{ccc}", "Walking time from the border with {ccc}",
+        "زمان پیاده از مرز {ccc}",
+    ),
     _travel(
         "hours_from_far_settlement",
         "Walking time from the nearest far-side town, over the border",
-        "elevation, borders, settlements",
+        "زمان پیاده از نزدیک‌ترین شهر آن سوی مرز", "elevation, borders, settlements",
     ),
     _travel(
-        "hours_to_home_settlement",
-        "Walking time to the nearest home-side town",
-        "elevation, settlements",
+        "hours_to_home_settlement", "Walking time to the nearest home-side town",
+        "زمان پیاده تا نزدیک‌ترین شهر این سوی مرز", "elevation, settlements",
     ),
-    _travel("hours_to_{target}", "Walking time to {target}"),
+    _travel("hours_to_{target}", "Walking time to {target}", "زمان پیاده تا {target}"),
     _travel(
-        "remoteness",
-        "Walking time from the nearest state presence",
-        "elevation, settlements, posts",
+        "remoteness", "Walking time from the nearest state presence",
+        "زمان پیاده از نزدیک‌ترین حضور دولت", "elevation, settlements, posts",
     ),
     Feature(
-        "hidden_share",
-        "1",
-        "Share of the cell hidden from places, roads and posts",
-        "concealment",
+        "hidden_share", "1", "Share of the cell hidden from places, roads and posts",
+        "سهم پنهان از آبادی‌ها، راه‌ها و پاسگاه‌ها", "concealment",
         "elevation, settlements, roads, posts",
     ),
     Feature(
-        "enclosure",
-        "degree",
-        "Local enclosure by the terrain",
-        "concealment",
-        "elevation",
+        "enclosure", "degree", "Local enclosure by the terrain", "محصوریت ناهمواری",
+        "concealment", "elevation",
         "Yokoyama, Shirasawa & Pike 2002, Photogramm. Eng. Remote Sens. 68(3)",
     ),
-)
+)  # fmt: skip
+# Further variables on the grid that have a Persian name.
+_PERSIAN = {
+    "slack_{target}": "کندی راه آن سوی مرز تا {target}",
+    "route_density": "سهم راه‌های تصادفی گذرنده از سلول",
+}
 
 GROUPS = tuple(dict.fromkeys(feature.group for feature in DECLARED))
 _BY_NAME = {f.name: f for f in DECLARED if "{" not in f.name}
-_TEMPLATES = [
-    (re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[a-z0-9_-]+)", re.escape(f.name))), f)
-    for f in DECLARED
-    if "{" in f.name
-]
 
 
-def feature(name: str) -> Feature:
+def _pattern(template: str, part: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\{(\w+)\\}", rf"(?P<\1>{part})", re.escape(template)))
+
+
+_TEMPLATES = [(_pattern(f.name, "[a-z0-9_-]+"), f) for f in DECLARED if "{" in f.name]
+_FURTHER = [(_pattern(name, ".+"), fa) for name, fa in _PERSIAN.items()]
+
+
+def feature(name: str, places: Mapping[str, str] | None = None) -> Feature:
     """Look a feature up by the name of its variable.
+
+    Parameters
+    ----------
+    name : str
+        Of the variable.
+    places : mapping of str to str, optional
+        Persian names of places by :func:`borderrisk.words.slug`.
 
     Raises
     ------
@@ -166,33 +179,46 @@ def feature(name: str) -> Feature:
         return _BY_NAME[name]
     for pattern, template in _TEMPLATES:
         if match := pattern.fullmatch(name):
-            words = {kind: spoken(kind, text) for kind, text in match.groupdict().items()}
-            return replace(template, name=name, long_name=template.long_name.format(**words))
+            words = _words(match, places or {})
+            return replace(
+                template,
+                name=name,
+                long_name=template.long_name.format(**words["en"]),
+                fa=template.fa.format(**words["fa"]),
+            )
     raise KeyError(f"{name!r} is not a declared feature")
 
 
-def spoken(kind: str, text: str) -> str:
-    """Put a part of a feature's name into words.
-
-    Parameters
-    ----------
-    kind : str
-        What the part is: ``ccc`` a country, ``size`` a number of people, ``target`` a place.
-    text : str
-        As it stands in the name.
+def names_a_place(name: str) -> bool:
+    """Whether a feature is called after a country or a place, and means nothing elsewhere.
 
     Examples
     --------
-    >>> spoken("ccc", "tkm"), spoken("target", "torbat-e_jam"), spoken("size", "10k")
-    ('Turkmenistan', 'Torbat-e Jam', '10,000')
+    >>> names_a_place("border_distance_afg_km"), names_a_place("border_distance_km")
+    (True, False)
     """
-    if kind == "ccc":
-        return COUNTRIES.get(text.upper(), text.upper())
-    if kind == "target":
-        return re.sub(r"[^\W_]{3,}", lambda word: word[0].capitalize(), text.replace("_", " "))
-    if kind == "size" and re.fullmatch(r"\d+k?", text):
-        return f"{int(text.rstrip('k')) * (1000 if text.endswith('k') else 1):,}"
-    return text
+    if name in _BY_NAME:
+        return False
+    found = (pattern.fullmatch(name) for pattern, _ in _TEMPLATES)
+    return any(match and {"ccc", "target"} & set(match.groupdict()) for match in found)
+
+
+def _words(match: re.Match[str], places: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Words of the parts of a name, by language."""
+    parts = match.groupdict()
+    found = {kind: spoken(kind, text) for kind, text in parts.items()}
+    if "target" in parts:
+        found["target"]["fa"] = places.get(slug(parts["target"]), found["target"]["fa"])
+    return {lang: {kind: label[lang] for kind, label in found.items()} for lang in ("en", "fa")}
+
+
+def persian(name: str, places: Mapping[str, str] | None = None) -> str:
+    """Persian name of any variable on the grid, a feature or not; ``""`` if it has none."""
+    if is_feature(name):
+        return feature(name, places).fa
+    matches = ((pattern.fullmatch(name), fa) for pattern, fa in _FURTHER)
+    found = next(((match, fa) for match, fa in matches if match), None)
+    return found[1].format(**_words(found[0], places or {})["fa"]) if found else ""
 
 
 def is_feature(name: str) -> bool:

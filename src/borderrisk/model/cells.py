@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 import xarray as xr
 
 from borderrisk.errors import ConfigError, DataError
@@ -17,6 +19,12 @@ from borderrisk.grid import Grid
 
 COORDINATES = ("x_km", "y_km")
 Missing = Literal["error", "median", "keep"]
+# Columns of a table of cells that are no features.
+_ABOUT_CELLS = ("cell_id", "exposure", "domain")
+# Columns that a model made: features they cannot be.
+_SCORES = ("intensity", "probability", "risk", "risk_class", "expected")
+# Share of a cell by which its centre may miss the lattice of the others.
+_OFF_LATTICE = 0.01
 
 
 @dataclass(frozen=True)
@@ -136,3 +144,77 @@ def _complete(name: str, values: np.ndarray, missing: Missing) -> np.ndarray:
         )
     fill = np.nan if missing == "keep" else np.median(values[~gaps])
     return np.where(gaps, fill, values)
+
+
+def as_cells(cells: CellTable | gpd.GeoDataFrame) -> tuple[CellTable, Any]:
+    """Return cells as a table of their own, and how to bring its rows into the order given.
+
+    Parameters
+    ----------
+    cells : CellTable or geopandas.GeoDataFrame
+        A geodataframe holds square cells of one grid, in a projection in metres. Columns
+        ``exposure`` (share of the cell that is scored, 1 by default) and ``domain`` (share that is
+        land, 1 by default) are about the cells; every other column of numbers is a feature.
+
+    Returns
+    -------
+    cells : CellTable
+        Cells in row-major order.
+    back : slice or ndarray
+        ``values[back]`` has the order of the rows given.
+
+    Raises
+    ------
+    DataError
+        If the cells are no squares of one grid, occur twice, lack a value, or hold scores.
+    """
+    if isinstance(cells, CellTable):
+        return cells, slice(None)
+    scores = [name for name in _SCORES if name in cells]
+    if scores:
+        raise DataError(
+            f"Column(s) {', '.join(scores)} of the cells are scores of a model, no features; "
+            "leave them out."
+        )
+    grid, row, col = _lattice(cells)
+    place = row * grid.shape[1] + col
+    order = np.argsort(place, kind="stable")
+    if (np.diff(place[order]) == 0).any():
+        raise DataError("A cell occurs more than once among the cells.")
+    mask = np.zeros(grid.shape, bool)
+    mask[row, col] = True
+    part = cells.iloc[order]
+    numbers = part.drop(columns=[part.geometry.name]).select_dtypes(["number", "bool"])
+    columns = {
+        str(name): _complete(str(name), numbers[name].to_numpy(np.float64), "error")
+        for name in numbers
+        if name not in (*_ABOUT_CELLS, *COORDINATES)
+    }
+    for name, axis in zip(COORDINATES, grid.centres(), strict=True):
+        columns[name] = axis[mask] / 1000
+    exposure, land = (
+        part[name].to_numpy(np.float64) if name in part else np.ones(len(part))
+        for name in ("exposure", "domain")
+    )
+    area = land * grid.cell_area_km2 / 100
+    back = np.empty(len(order), np.intp)
+    back[order] = np.arange(len(order))
+    return CellTable(grid, mask, pd.DataFrame(columns), area, exposure), back
+
+
+def _lattice(cells: gpd.GeoDataFrame) -> tuple[Grid, np.ndarray, np.ndarray]:
+    """Return the grid of square cells, and the row and column of each."""
+    if cells.crs is None or not cells.crs.is_projected:
+        raise DataError("Cells need a projection in metres; bring them there with to_crs.")
+    if not len(cells):
+        raise DataError("There is no cell in the table of cells.")
+    west, south, east, north = shapely.bounds(cells.geometry.to_numpy()).T
+    size = float(np.median(east - west))
+    x, y = (west + east) / 2, (south + north) / 2
+    grid = Grid.between(x.min(), y.min(), x.max(), y.max(), size, cells.crs)
+    row, col = grid.rowcol(x, y)
+    off = np.maximum(np.abs(grid.x[col] - x), np.abs(grid.y[row] - y)).max()
+    uneven = np.abs(np.stack([east - west, north - south]) - size).max()
+    if max(off, uneven) > _OFF_LATTICE * size:
+        raise DataError("The cells are not the squares of one grid.")
+    return grid, row, col

@@ -1,45 +1,27 @@
-"""Tree models: ``hist_gradient_boosting`` and ``random_forest`` (down-sampled background)."""
+"""A random forest in which every tree sees as many background rows as events."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from sklearn import config_context
-from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.validation import check_is_fitted
 
-from borderrisk.compute import one_thread
-from borderrisk.errors import ConfigError
 from borderrisk.model.estimator import (
     IntensityEstimator,
     Training,
     covariates,
-    folds,
-    information,
     read_table,
-    thin,
 )
 from borderrisk.model.estimators import treepaths
-from borderrisk.model.estimators.parameters import (
-    Count,
-    NotNegative,
-    Positive,
-    Seed,
-    Several,
-    Share,
-    WholeNumber,
-)
 
-FEW_EVENTS = 8
 _LABEL_PRIOR = 5.0
 _NO_EFFECT = 1e-12
 _FEW_ROWS = 50_000
-# Split points of each column that boosting may choose from.
-BINS = 63
 
 
 class TreeColumns:
@@ -75,149 +57,6 @@ def _ranks(column: pd.Series, training: Training) -> dict[str, float]:
     return {str(label): float(rank) for label, rank in order.items()}
 
 
-class HistGradientBoosting(IntensityEstimator):
-    """Gradient-boosted trees with the Poisson loss, on columns cut into ``BINS`` bins.
-
-    Parameters
-    ----------
-    learning_rate, max_leaf_nodes, min_samples_leaf, max_features
-        As in :class:`sklearn.ensemble.HistGradientBoostingRegressor`.
-    l2 : float
-        Ridge penalty of the leaves, in events: a leaf that expects fewer events than this is
-        drawn more than half way to no effect.
-    max_iter : int
-        Most trees to grow.
-    n_folds : int
-        Folds on the training data that choose the number of trees (blocks if ``x_km, y_km`` are in
-        the table); 0 grows ``max_iter``.
-    monotone : mapping of str to int, optional
-        1 for columns that may only raise the intensity, −1 for those that may only lower it.
-    max_rows : int
-        Larger tables keep a random, reweighted part of their rows, most where the events are.
-    random_state : int, optional
-        Seed.
-    """
-
-    def __init__(
-        self,
-        learning_rate: Positive = 0.08,
-        max_leaf_nodes: Several = 6,
-        min_samples_leaf: Count = 20,
-        max_features: Share = 0.25,
-        l2: NotNegative = 10.0,
-        max_iter: Count = 120,
-        n_folds: WholeNumber = 3,
-        monotone: Mapping[str, int] | None = None,
-        max_rows: Count = 60_000,
-        random_state: Seed | None = 0,
-    ):
-        self.learning_rate = learning_rate
-        self.max_leaf_nodes = max_leaf_nodes
-        self.min_samples_leaf = min_samples_leaf
-        self.max_features = max_features
-        self.l2 = l2
-        self.max_iter = max_iter
-        self.n_folds = n_folds
-        self.monotone = monotone
-        self.max_rows = max_rows
-        self.random_state = random_state
-
-    def _fit(self, training: Training) -> None:
-        self.mean_rate_ = training.mean_rate
-        training = thin(training, self.max_rows, self.random_state)
-        table = covariates(training.table)
-        self.columns_ = TreeColumns(training, table)
-        matrix = self.columns_.matrix(table)
-        self.edges_ = [_edges(column) for column in matrix.T]
-        matrix = _binned(matrix, self.edges_)
-        with one_thread():
-            self.n_iter_ = self._select(matrix, training)
-            self.model_ = self._grow(matrix, training, self.n_iter_)
-
-    def _grow(
-        self, matrix: np.ndarray, training: Training, n_iter: int
-    ) -> HistGradientBoostingRegressor:
-        model = HistGradientBoostingRegressor(
-            loss="poisson",
-            learning_rate=self.learning_rate,
-            max_iter=n_iter,
-            max_leaf_nodes=self.max_leaf_nodes,
-            min_samples_leaf=min(self.min_samples_leaf, max(1, len(matrix) // 4)),
-            max_features=self.max_features,
-            l2_regularization=self.l2,
-            monotonic_cst=_monotone(self.monotone, self.columns_.names),
-            early_stopping=False,
-            max_bins=BINS,
-            random_state=self.random_state,
-        )
-        return model.fit(matrix, training.rate, sample_weight=training.weight)
-
-    def _select(self, matrix: np.ndarray, training: Training) -> int:
-        """Return the number of trees with the best mean held-out information."""
-        if self.n_folds < 2 or training.events < FEW_EVENTS:
-            return self.max_iter if self.n_folds < 2 else max(1, self.max_iter // 4)
-        fold = folds(training, self.n_folds, self.random_state)
-        total = np.zeros(self.max_iter)
-        for k in np.unique(fold):
-            train, test = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
-            held = training.rows(test)
-            if not (held.presence.sum() > 0 and training.presence[train].sum() > 0):
-                continue
-            model = self._grow(matrix[train], training.rows(train), self.max_iter)
-            staged = model.staged_predict(matrix[test])
-            scores = [information(held.rate, held.weight, rate) for rate in staged]
-            total += held.presence.sum() * np.array(scores)
-        return int(np.argmax(total)) + 1
-
-    def _relative(self, table: pd.DataFrame) -> np.ndarray:
-        return self.model_.predict(_binned(self.columns_.matrix(table), self.edges_))
-
-    def contributions(self, X: Any) -> pd.DataFrame:
-        """Effect of each column on log-intensity: exact path attribution (TreeSHAP).
-
-        Returns
-        -------
-        pandas.DataFrame, shape (rows, columns)
-            Rows sum to ``log(predict(X))`` minus a constant.
-        """
-        check_is_fitted(self)
-        matrix = _binned(self.columns_.matrix(read_table(self, X, reset=False)), self.edges_)
-        return pd.DataFrame(_shap(self.model_, matrix), columns=self.columns_.names)
-
-
-def _edges(column: np.ndarray) -> np.ndarray:
-    """Return where a column is cut into at most ``BINS`` bins of equally many rows, shape (cuts,).
-
-    scikit-learn's own bins, weighted by exposure, take several times as long as the trees.
-    """
-    values = np.unique(column[~np.isnan(column)])
-    if len(values) > BINS:
-        quantiles = np.linspace(0, 1, BINS + 1)[1:-1]
-        return np.unique(np.quantile(column[~np.isnan(column)], quantiles))
-    return (values[1:] + values[:-1]) / 2
-
-
-def _binned(matrix: np.ndarray, edges: list[np.ndarray]) -> np.ndarray:
-    """Return the number of the bin that each value lies in; missing values stay missing."""
-    out = np.full(matrix.shape, np.nan)
-    for j, cuts in enumerate(edges):
-        known = ~np.isnan(matrix[:, j])
-        out[known, j] = np.searchsorted(cuts, matrix[known, j], side="left")
-    return out
-
-
-def _monotone(directions: Mapping[str, int] | None, names: list[str]) -> list[int] | None:
-    if not directions:
-        return None
-    unknown = set(directions) - set(names)
-    if unknown or set(directions.values()) - {-1, 0, 1}:
-        raise ConfigError(
-            "monotone maps column names to -1, 0 or 1 "
-            f"(got {dict(directions)}; columns are {', '.join(names)})."
-        )
-    return [int(directions.get(name, 0)) for name in names]
-
-
 class RandomForest(IntensityEstimator):
     """Random forest in which every tree sees as many background rows as events.
 
@@ -243,12 +82,12 @@ class RandomForest(IntensityEstimator):
 
     def __init__(
         self,
-        n_estimators: Count = 300,
-        min_samples_leaf: Count = 3,
-        max_features: Share | Literal["sqrt", "log2"] = "sqrt",
-        sample_size: Count | None = None,
+        n_estimators: int = 300,
+        min_samples_leaf: int = 3,
+        max_features: float | Literal["sqrt", "log2"] = "sqrt",
+        sample_size: int | None = None,
         n_jobs: int | None = None,
-        random_state: Seed | None = 0,
+        random_state: int | None = 0,
     ):
         self.n_estimators = n_estimators
         self.min_samples_leaf = min_samples_leaf

@@ -1,9 +1,7 @@
-"""Additive Poisson models: ``gam`` (splines) and ``glm`` (lines and squares)."""
+"""A log-linear Poisson model with one ridge penalty for all its columns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,9 +20,7 @@ from borderrisk.model.estimator import (
     read_table,
     thin,
 )
-from borderrisk.model.estimators.parameters import Count, NotNegative, Seed, Several
-from borderrisk.model.estimators.relevance import scaled
-from borderrisk.model.terms import Polynomial, Quadratic, Spline, Term, make_term
+from borderrisk.model.terms import Term, make_term
 
 # Penalty per event; the prior variance of a coefficient is 1 / (alpha * events).
 ALPHAS = tuple(float(a) for a in np.geomspace(3.0, 1e-3, 8))
@@ -33,31 +29,49 @@ FEW_EVENTS = 8
 _PATIENCE = 2
 
 
-class AdditivePoisson(IntensityEstimator):
-    """Base: log-intensity is a constant plus one term per column."""
+class Glm(IntensityEstimator):
+    """Log-linear Poisson model: log-intensity is a constant plus one term per column.
 
-    def _numeric_term(self) -> Callable[..., Term]:
-        raise NotImplementedError
+    Parameters
+    ----------
+    alpha : float, optional
+        Ridge penalty per event. Chosen by cross-validation on the training data when None (blocks
+        if ``x_km, y_km`` are in the table).
+    n_folds : int
+        Folds of that cross-validation.
+    max_rows : int
+        Larger tables keep a random, reweighted part of their rows, most where the events are.
+    random_state : int, optional
+        Seed of the folds and of the thinning.
+    """
+
+    def __init__(
+        self,
+        alpha: float | None = None,
+        n_folds: int = 5,
+        max_rows: int = 60_000,
+        random_state: int | None = 0,
+    ):
+        self.alpha = alpha
+        self.n_folds = n_folds
+        self.max_rows = max_rows
+        self.random_state = random_state
 
     def _fit(self, training: Training) -> None:
         self.mean_rate_ = training.mean_rate
         training = thin(training, self.max_rows, self.random_state)
         table = covariates(training.table)
-        numeric = self._numeric_term()
         self.terms_: dict[str, Term] = {}
         for name in table.columns:
             values = table[name].to_numpy()
-            term = make_term(values, training.weight, training.presence, numeric)
+            term = make_term(values, training.weight)
             if term is not None:
                 self.terms_[str(name)] = term
         design = self._design(table)
         with one_thread():
             given = self.alpha is not None
             self.alpha_ = float(self.alpha) if given else self._select(design, training)
-            self.coef_, self.intercept_ = self._solve(design, training)
-
-    def _solve(self, design: np.ndarray, training: Training) -> tuple[np.ndarray, float]:
-        return _ridge(design, training, self.alpha_)
+            self.coef_, self.intercept_ = _ridge(design, training, self.alpha_)
 
     def _sizes(self) -> list[int]:
         """Design columns of each term."""
@@ -117,96 +131,10 @@ class AdditivePoisson(IntensityEstimator):
         return pd.DataFrame(self._effects(table), columns=list(self.terms_))
 
 
-class Gam(AdditivePoisson):
-    """Generalised additive model: penalised splines in a Poisson regression.
-
-    Parameters
-    ----------
-    alpha : float, optional
-        Ridge penalty per event on lines and bends alike. Chosen by cross-validation on the
-        training data when None (blocks if ``x_km, y_km`` are in the table).
-    n_knots : int
-        Knots of each spline; half follow the events, half the background.
-    n_folds : int
-        Folds of that cross-validation.
-    max_rows : int
-        Larger tables keep a random, reweighted part of their rows, most where the events are.
-    random_state : int, optional
-        Seed of the folds and of the thinning.
-    """
-
-    def __init__(
-        self,
-        alpha: NotNegative | None = None,
-        n_knots: Several = 6,
-        n_folds: Several = 5,
-        max_rows: Count = 25_000,
-        random_state: Seed | None = 0,
-    ):
-        self.alpha = alpha
-        self.n_knots = n_knots
-        self.n_folds = n_folds
-        self.max_rows = max_rows
-        self.random_state = random_state
-
-    def _numeric_term(self) -> Callable[..., Term]:
-        return partial(Spline, n_knots=self.n_knots)
-
-
-class Glm(AdditivePoisson):
-    """Log-linear Poisson model.
-
-    Parameters
-    ----------
-    alpha, n_folds, max_rows, random_state
-        As in :class:`Gam`.
-    squares : bool
-        Add the square of every numeric column.
-    relevance : bool
-        Give every feature a penalty of its own, drawn to the common one
-        (:mod:`borderrisk.model.estimators.relevance`).
-    """
-
-    def __init__(
-        self,
-        alpha: NotNegative | None = None,
-        squares: bool = False,
-        relevance: bool = True,
-        n_folds: Several = 5,
-        max_rows: Count = 60_000,
-        random_state: Seed | None = 0,
-    ):
-        self.alpha = alpha
-        self.squares = squares
-        self.relevance = relevance
-        self.n_folds = n_folds
-        self.max_rows = max_rows
-        self.random_state = random_state
-
-    def _numeric_term(self) -> Callable[..., Term]:
-        return Quadratic if self.squares else Polynomial
-
-    def _solve(self, design: np.ndarray, training: Training) -> tuple[np.ndarray, float]:
-        coef, intercept = _ridge(design, training, self.alpha_)
-        if not self.relevance or not len(coef) or not self.alpha_:
-            return coef, intercept
-        common = 1 / (self.alpha_ * training.events)
-        group = np.repeat(np.arange(len(self.terms_)), self._sizes())
-        scale = scaled(design, training.weight, training.presence, group, coef, common)
-        inner, intercept = _ridge(design * scale, training, self.alpha_, coef / scale)
-        return inner * scale, intercept
-
-
-def _ridge(
-    design: np.ndarray, training: Training, alpha: float, start: np.ndarray | None = None
-) -> tuple[np.ndarray, float]:
+def _ridge(design: np.ndarray, training: Training, alpha: float) -> tuple[np.ndarray, float]:
     if not design.shape[1]:
         return np.zeros(0), 0.0
-    model = PoissonRegressor(
-        alpha=alpha, solver="newton-cholesky", max_iter=50, tol=1e-8, warm_start=True
-    )
-    if start is not None:
-        model.coef_, model.intercept_ = start, 0.0
+    model = PoissonRegressor(alpha=alpha, solver="newton-cholesky", max_iter=50, tol=1e-8)
     model.fit(design, training.rate, sample_weight=training.weight)
     return model.coef_, float(model.intercept_)
 

@@ -5,43 +5,38 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import skops.io
-from pyproj import CRS, Transformer
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.tree import DecisionTreeRegressor
 
-from borderrisk.errors import DataError, OutputError
-from borderrisk.model.cells import COORDINATES, CellTable
+from borderrisk.errors import ConfigError, DataError, OutputError
+from borderrisk.model.protocol import Fitted
+from borderrisk.model.registry import opened, packed
 
 log = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 RECORDED = ("borderrisk", "scikit-learn", "numpy", "scipy", "pandas", "skops")
-_ESTIMATORS = "borderrisk.model.estimators"
+_OWN = "borderrisk.model."
 # Types a model file may hold besides numbers, text, plain containers and scikit-learn's public
 # estimators. Reviewed by hand; a new type is added here or refused.
 TRUSTED = (
-    "borderrisk.model.loglinear.Gam",
-    "borderrisk.model.loglinear.Glm",
-    f"{_ESTIMATORS}.baselines.BorderDistance",
-    f"{_ESTIMATORS}.baselines.Uniform",
-    f"{_ESTIMATORS}.spatial.History",
-    f"{_ESTIMATORS}.spatial.Kde",
-    "borderrisk.model.terms.Axis",
-    "borderrisk.model.terms.Category",
-    "borderrisk.model.terms.Polynomial",
-    "borderrisk.model.terms.Quadratic",
-    "borderrisk.model.terms.Spline",
-    "borderrisk.model.forest.HistGradientBoosting",
+    "borderrisk.model.baselines.Curve",
+    "borderrisk.model.baselines.Permeability",
+    "borderrisk.model.baselines.Weighted",
     "borderrisk.model.forest.RandomForest",
     "borderrisk.model.forest.TreeColumns",
-    "borderrisk.model.pooled.Pooled",
+    "borderrisk.model.loglinear.Glm",
+    "borderrisk.model.susceptibility.Plain",
+    "borderrisk.model.terms.Axis",
+    "borderrisk.model.terms.Category",
+    "borderrisk.model.terms.Line",
     "borderrisk.model.trust.Dissimilarity",
     # Node tables of trees: their indices are checked below, as scikit-learn does not.
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
@@ -55,8 +50,8 @@ class ModelFile:
 
     Attributes
     ----------
-    model : estimator
-        Fitted.
+    model : Fitted
+        The fitted model.
     features : list of str
         Columns it was fitted on, in order.
     origin : str
@@ -67,14 +62,14 @@ class ModelFile:
         The fitted test of applicability (:class:`borderrisk.model.trust.Dissimilarity`).
     extra : dict
         Anything JSON-ready: the config's name, bandwidths, horizon, counts. ``crs`` (WKT) is the
-        projection of the ``x_km, y_km`` it was fitted on.
+        projection of the place it was fitted for.
     versions : dict
         Package versions, recorded at saving.
     stored : bytes, optional
         The file it was read from, byte for byte; a changed copy has none.
     """
 
-    model: Any
+    model: Fitted
     features: list[str]
     origin: str
     cell_stats: dict[str, dict[str, float]]
@@ -107,41 +102,6 @@ def cell_stats(x: pd.DataFrame) -> dict[str, dict[str, float]]:
     }
 
 
-def as_trained(saved: ModelFile, cells: CellTable) -> CellTable:
-    """Return cells with their places in the projection that a model was trained in.
-
-    Every study area has a projection of its own, so ``x_km, y_km`` of another grid are other
-    places to a model that remembers where incidents were.
-
-    Parameters
-    ----------
-    saved : ModelFile
-        The model to be applied.
-    cells : CellTable
-        Cells of any grid, places in its kilometres.
-
-    Raises
-    ------
-    DataError
-        If the model reads places, and its file does not say in which projection.
-    """
-    noted = saved.extra.get("crs")
-    if noted is None:
-        if not hasattr(saved.model, "source_"):
-            return cells
-        raise DataError(
-            "The model remembers places but not in which projection: it was saved by an earlier "
-            "version. Train it again."
-        )
-    here, there = cells.grid.crs, CRS.from_wkt(noted)
-    if here == there:
-        return cells
-    centres = [axis[cells.mask] for axis in cells.grid.centres()]
-    moved = Transformer.from_crs(here, there, always_xy=True).transform(*centres)
-    places = {name: axis / 1000 for name, axis in zip(COORDINATES, moved, strict=True)}
-    return replace(cells, x=cells.x.assign(**places))
-
-
 def save_model(path: str | Path, saved: ModelFile) -> None:
     """Write a model file; one that was read from a file is written as it was there.
 
@@ -159,7 +119,7 @@ def save_model(path: str | Path, saved: ModelFile) -> None:
 
 
 def _packed(saved: ModelFile) -> bytes:
-    content = {name: getattr(saved, name) for name in _CONTENT}
+    content = {name: getattr(saved, name) for name in _CONTENT} | {"model": packed(saved.model)}
     data = skops.io.dumps(content | {"format": FORMAT, "versions": package_versions()})
     _refuse_strangers(data, "This model")
     return data
@@ -186,7 +146,6 @@ def load_model(path: str | Path) -> ModelFile:
         raise _damaged(f"The model file {path}", error) from error
     saved = _opened(path, content)
     object.__setattr__(saved, "stored", data)
-    _check_trees(path, saved)
     _compare_versions(path, saved.versions)
     return saved
 
@@ -198,11 +157,16 @@ def _refuse_strangers(data: bytes, what: str) -> None:
     except Exception as error:
         raise _damaged(what, error) from error
     strangers = sorted(found - set(TRUSTED))
+    if strangers and all(name.startswith(_OWN) for name in strangers):
+        raise DataError(f"{what} {_EARLIER}")
     if strangers:
         raise DataError(
             f"{what} holds types that are not trusted: {', '.join(strangers)}. "
             "Only models saved by borderrisk can be used; train it again if it was."
         )
+
+
+_EARLIER = "is of an earlier version, which this one does not read; train the model again."
 
 
 def _damaged(what: str, error: Exception) -> DataError:
@@ -214,11 +178,18 @@ def _damaged(what: str, error: Exception) -> DataError:
 def _opened(path: str | Path, content: Any) -> ModelFile:
     if not isinstance(content, dict) or set(content) != {*_CONTENT, "format"}:
         raise DataError(f"{path} is a skops file but not a borderrisk model.")
-    if content["format"] != FORMAT:
+    if content["format"] < FORMAT:
+        raise DataError(f"The model file {path} {_EARLIER}")
+    if content["format"] > FORMAT:
         raise DataError(
             f"{path} has format {content['format']}, this version reads format {FORMAT}."
         )
-    return ModelFile(**{name: content[name] for name in _CONTENT})
+    _check_trees(path, content)
+    try:
+        model = opened(content["model"])
+    except (ConfigError, KeyError, TypeError, ValueError) as error:
+        raise _damaged(f"The model file {path}", error) from error
+    return ModelFile(**{name: content[name] for name in _CONTENT} | {"model": model})
 
 
 def _compare_versions(path: str | Path, versions: dict[str, str]) -> None:
@@ -229,9 +200,9 @@ def _compare_versions(path: str | Path, versions: dict[str, str]) -> None:
         log.warning("The model %s was saved with other versions: %s.", path, changed)
 
 
-def _check_trees(path: str | Path, saved: ModelFile) -> None:
+def _check_trees(path: str | Path, content: dict[str, Any]) -> None:
     """Refuse trees whose nodes point outside the tree: predicting would read foreign memory."""
-    for part in _parts(vars(saved), set()):
+    for part in _parts(content, set()):
         if isinstance(part, RandomForestRegressor | DecisionTreeRegressor):
             fitted = [e for e in getattr(part, "estimators_", [part]) if hasattr(e, "tree_")]
             trees = [e.tree_.__getstate__()["nodes"] for e in fitted]

@@ -14,6 +14,7 @@ from scipy.special import ndtr
 
 from borderrisk.errors import DataError
 from borderrisk.grid import WGS84, Grid
+from borderrisk.model.cells import CellTable
 
 # A radius bounds 90 % of a round Gaussian: r = sigma * sqrt(2 ln 10).
 RADIUS_PER_SIGMA = float(np.sqrt(2 * np.log(10)))
@@ -152,10 +153,6 @@ class Panel:
         mass = csr_matrix(mass + stays)
         return replace(self, mass=mass)
 
-    def resample(self, rng: np.random.Generator) -> Panel:
-        """Return as many incidents drawn with replacement."""
-        return self.take(rng.integers(0, len(self), len(self)))
-
     def redraw(
         self, rng: np.random.Generator, *, kind: Literal["point", "disc"] = "point"
     ) -> Panel:
@@ -274,3 +271,39 @@ def _draw_columns(mass: csr_matrix, rng: np.random.Generator) -> np.ndarray:
     target = first + rng.uniform(size=n) * (last - first)
     entry = np.searchsorted(running, target, side="right") - 1
     return mass.indices[np.clip(entry, mass.indptr[:-1], mass.indptr[1:] - 1)]
+
+
+def as_panel(incidents: Panel | gpd.GeoDataFrame, cells: CellTable) -> Panel:
+    """Return incidents as mass over cells.
+
+    Parameters
+    ----------
+    incidents : Panel or geopandas.GeoDataFrame
+        A geodataframe holds points with a column ``date``, and may have ``date_end`` (the date by
+        default), ``radius_km`` (0), ``weight`` (1), ``incident_id`` and ``kind``.
+    cells : CellTable
+        Cells of the domain.
+
+    Raises
+    ------
+    DataError
+        If there is no date, or a value cannot be.
+    """
+    if isinstance(incidents, Panel):
+        return incidents
+    if "date" not in incidents:
+        raise DataError("The incident table lacks the column(s) date.")
+    if incidents.crs is None:
+        raise DataError("The incident table does not say in which projection its points are.")
+    usual: dict[str, Any] = {
+        "incident_id": [str(k) for k in range(len(incidents))], "date_end": incidents["date"],
+        "radius_km": 0.0, "weight": 1.0,
+    }  # fmt: skip
+    table = incidents.assign(**{k: v for k, v in usual.items() if k not in incidents})
+    try:
+        dates = {name: pd.to_datetime(table[name]) for name in ("date", "date_end")}
+    except (ValueError, TypeError) as error:
+        raise DataError(f"The incident table has a date that cannot be read: {error}.") from error
+    land = np.zeros(cells.grid.shape)
+    land[cells.mask] = cells.area_100km2 * 100 / cells.grid.cell_area_km2
+    return Panel.build(table.assign(**dates), cells.grid, land)

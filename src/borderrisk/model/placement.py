@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix, diags_array
 
-from borderrisk.model.estimators import Glm
+from borderrisk.model.loglinear import Glm
 
 # Stopping early is what keeps noise out of such deconvolutions. On those worlds 3 to 12 rounds give
 # the truth no more than 0.004 bits above 2, and soft masses are foreseen worse.

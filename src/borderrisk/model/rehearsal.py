@@ -3,16 +3,10 @@
 A bootstrap of a smoothed, penalised model varies around the model's own bias, so its intervals are
 too narrow and sit in the wrong place: high cells are drawn down to the mean and low cells up to it
 (Hall 1992, Annals of Statistics 20(2)). The bias is visible where the truth is known. Incidents are
-therefore simulated from *pilots*, possible truths built from the fitted model alone; the model is
+therefore simulated from a *pilot*, a possible truth built from the fitted model alone; the model is
 refitted; and the quantiles of the refits' errors calibrate the interval (Loh 1987, JASA 82; Efron &
 Tibshirani 1993, An Introduction to the Bootstrap, ch. 18). No incident is scored, and none after
 the origin is seen.
-
-The method was chosen on synthetic worlds 1-3. On others (``benchmarks.bootstrap``) 90 % intervals
-hold the truth in 92 % of cells (class 4 91 %, class 5 90 %) with 400 incidents, a mean over ten
-worlds of which the worst had 84 %. Without moving mass within discs
-(:mod:`borderrisk.model.placement`) refits were drawn to the mean, and class 5 was held in 81 to
-89 %.
 """
 
 from __future__ import annotations
@@ -25,11 +19,8 @@ from scipy.sparse import csr_matrix
 from scipy.special import ndtri
 
 from borderrisk.model.cells import CellTable
-from borderrisk.model.combined import combined
-from borderrisk.model.fitting import SpatialModel
 from borderrisk.model.panel import Panel
-from borderrisk.model.pooled import Pooled
-from borderrisk.model.scores import risk_percentile, tails
+from borderrisk.scores import risk_percentile, tails
 
 # Lowest relative intensity: below it logarithms mean nothing.
 TINY = 1e-9
@@ -76,33 +67,9 @@ def sharpened(exponent: float, own: float, refitted: list[float]) -> float:
     return float(np.clip(exponent * ratio, 1.0, MOST_SHARPENED))
 
 
-def pilots(model: SpatialModel, cells: CellTable, exponent: float) -> list[np.ndarray]:
-    """Possible truths, as relative intensities of the domain's cells.
-
-    One for most models: the intensity to a power. Two models of susceptibility that the pooled one
-    has fitted disagree, and nothing says which is right: each is taken for the truth in turn.
-    """
-    log = log_relative(model.intensity(cells), cells.area_100km2)
-    shifts = [np.zeros(len(cells))]
-    if isinstance(model.estimator, Pooled):
-        shifts = _disagreement(model.estimator, cells)
-    return [_mean_one(np.exp(exponent * (log + shift)), cells.area_100km2) for shift in shifts]
-
-
-def _disagreement(estimator: Pooled, cells: CellTable) -> list[np.ndarray]:
-    """Log-ratio of each fitted model of susceptibility to what is made of them."""
-    table, area = cells.x[estimator.columns_], cells.area_100km2
-    logs = {
-        name: log_relative(model.predict(table), area)
-        for name, model in estimator.fitted_models.items()
-    }
-    used = combined({name: logs[name] for name in estimator.used_models})
-    return [log - used for log in logs.values()]
-
-
-def sharp(model: SpatialModel, cells: CellTable, exponent: float) -> np.ndarray:
-    """Return the model's own intensity to a power, with mean 1 over the domain."""
-    log = log_relative(model.intensity(cells), cells.area_100km2)
+def sharp(intensity: np.ndarray, cells: CellTable, exponent: float) -> np.ndarray:
+    """Return a model's intensity to a power, with mean 1 over the domain: a possible truth."""
+    log = log_relative(intensity, cells.area_100km2)
     return _mean_one(np.exp(exponent * log), cells.area_100km2)
 
 

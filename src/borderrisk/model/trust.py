@@ -16,12 +16,6 @@ from borderrisk.model.cells import COORDINATES, CellTable
 
 OK, EXTRAPOLATION, SPARSE, EDGE = 0, 1, 2, 3
 OUTSIDE = -1
-MEANINGS = ("ok", "extrapolation", "sparse", "edge")
-ATTRS = {
-    "long_name": "Where the score can be trusted",
-    "flag_values": [OK, EXTRAPOLATION, SPARSE, EDGE],
-    "flag_meanings": " ".join(MEANINGS),
-}
 
 # A feature that moves log-intensity less than this share of the strongest one is left out.
 NEGLIGIBLE = 0.02

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -16,25 +16,19 @@ import pandas as pd
 from borderrisk.compute import map_parallel, one_thread
 from borderrisk.errors import ConfigError
 from borderrisk.model.cells import CellTable
-from borderrisk.model.chosen import frozen
-from borderrisk.model.dependence import Probes
-from borderrisk.model.fitting import SpatialModel, fit_spatial
 from borderrisk.model.panel import Panel
-from borderrisk.model.placement import moved
-from borderrisk.model.pooled import Pooled
-from borderrisk.model.pooled_parts import require_past
+from borderrisk.model.protocol import Fitted, Settings, require_past
 from borderrisk.model.rehearsal import (
     Errors,
     contrast,
     coupled,
     log_relative,
-    pilots,
     sharp,
     sharpened,
     simulate,
     with_middle,
 )
-from borderrisk.model.scores import probability, risk_percentile, tails
+from borderrisk.scores import expected_count, probability, risk_percentile, tails
 
 log = logging.getLogger(__name__)
 
@@ -55,29 +49,28 @@ class Intervals:
     ----------
     probability_low, probability_high : ndarray of float64, shape (study cells,)
         Bounds of the chance of an incident within the horizon; the estimate lies between them.
+    expected_low, expected_high : ndarray of float64, shape (study cells,)
+        Bounds of the incidents to expect within the horizon.
     rank_low, rank_high : ndarray of int32, shape (study cells,)
         Best and worst rank of the intensity, 1 = highest; the estimate's rank lies between them.
     replicates : ndarray of float32, shape (replicates, study cells)
         Possible intensities, incidents per 100 km² per year.
     level : float
         Probability that an interval aims to cover.
-    curves : ndarray of float32, shape (replicates, values of all features)
-        Partial dependence in each refit (:meth:`borderrisk.model.dependence.Probes.read`), as
-        resampling alone spreads it; no values without probes.
     """
 
     probability_low: np.ndarray
     probability_high: np.ndarray
+    expected_low: np.ndarray
+    expected_high: np.ndarray
     rank_low: np.ndarray
     rank_high: np.ndarray
     replicates: np.ndarray
     level: float
-    curves: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
 
 def bootstrap_intervals(
-    name: str,
-    parameters: Mapping[str, Any] | None,
+    fitted: Fitted,
     cells: CellTable,
     panel: Panel,
     origin: Any,
@@ -89,15 +82,13 @@ def bootstrap_intervals(
     scheduler: str = "threads",
     workers: int | None = None,
     progress: Progress | None = None,
-    model: SpatialModel | None = None,
-    probes: Probes | None = None,
 ) -> Intervals:
     """Refit a model on resampled incidents at redrawn locations.
 
     Parameters
     ----------
-    name, parameters
-        The model, as for :func:`borderrisk.model.fitting.fit_spatial`.
+    fitted : Fitted
+        The fit on all incidents of the panel before the origin.
     cells : CellTable
         Cells of the domain.
     panel : Panel
@@ -116,25 +107,20 @@ def bootstrap_intervals(
         As for :func:`borderrisk.compute.map_parallel`.
     progress : callable, optional
         Told ``(done, total)`` refits, rehearsals included.
-    model : SpatialModel, optional
-        The fit on all incidents, if there is one already: the same model, origin and seed.
-    probes : Probes, optional
-        Where each refit's partial dependence is read.
 
     Raises
     ------
     ConfigError
-        If ``replicates`` is below 2 or ``level`` not between 0 and 1; see also ``fit_spatial``.
+        If ``replicates`` is below 2 or ``level`` not between 0 and 1.
     DataError
         If no incident lies before the origin.
 
     Notes
     -----
     A replicate is one possible truth. It has a Poisson number of incidents drawn with replacement
-    (Cowling, Hall & Phillips 1996, JASA 91), each at a place drawn from its disc (where the pooled
-    model moves mass within discs, from the moved mass) and from then on taken as known, so that the
-    average over replicates is the mass the model was given. What the full fit chose (features,
-    penalties, bandwidth, pooling weights) is kept.
+    (Cowling, Hall & Phillips 1996, JASA 91), each at a place drawn from its disc and from then on
+    taken as known, so that the average over replicates is the mass the model was given. What the
+    full fit chose, such as the weights of a pool, is kept.
 
     The spread of such replicates leaves out the bias of smoothing and penalties. They are
     therefore moved apart, on log-intensity and around the estimate, to the quantiles of the errors
@@ -149,18 +135,15 @@ def bootstrap_intervals(
     """
     _check(replicates, level)
     origin = pd.Timestamp(origin)
-    past = require_past(panel, origin)
-    model = model or fit_spatial(name, parameters, cells, past, origin, seed)
-    given, likely = frozen(model, parameters), located(model, cells, past)
-    refit = Refit(name, given, cells, past, likely, origin, _weights(model))
+    refit = Refit(fitted.settings, cells, require_past(panel, origin), origin)
     seeds = np.random.SeedSequence(seed).spawn(2 + ROUNDS)
     total = replicates + ROUNDS * SHORT + LONG
     crew = _Crew(scheduler, workers, replicates, _Counter(progress, total))
-    refits = _refits(model, refit, seeds, crew, probes)
-    point = model.intensity(cells)[cells.study]
-    area = cells.study_area_100km2[cells.study]
+    everywhere = fitted.intensity(cells)
+    refits = _refits(everywhere, refit, seeds, crew)
+    point, area = everywhere[cells.study], cells.study_area_100km2[cells.study]
     drawn = calibrated(point, refits, area, level)
-    return replace(summarise(point, drawn, area, level, horizon_days), curves=refits.curves)
+    return summarise(point, drawn, area, level, horizon_days)
 
 
 def _check(replicates: int, level: float) -> None:
@@ -172,63 +155,37 @@ def _check(replicates: int, level: float) -> None:
 
 @dataclass(frozen=True)
 class Refit:
-    """Everything a refit needs but its incidents and seed.
+    """Everything a refit needs but its incidents and seed."""
 
-    ``likely`` are the incidents of ``past`` where the full fit takes them to have been.
-    """
-
-    name: str
-    parameters: Mapping[str, Any]
+    settings: Settings
     cells: CellTable
     past: Panel
-    likely: Panel
     origin: pd.Timestamp
-    weights: Mapping[str, float] | None = None
 
-    def __call__(
-        self, sample: Panel, seed: int, probes: Probes | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the intensity of every cell of the domain, and what the probes read."""
-        if self.name == "pooled":
-            estimator: Any = Pooled(**{**self.parameters, "random_state": seed})
-            intensity = estimator.fit_predict_cells(
-                self.cells, sample, self.origin, weights=self.weights
-            )
-        else:
-            model = fit_spatial(self.name, self.parameters, self.cells, sample, self.origin, seed)
-            estimator, intensity = model.estimator, model.intensity(self.cells)
-        return intensity, np.zeros(0) if probes is None else probes.read(estimator)
+    def __call__(self, sample: Panel, seed: int) -> np.ndarray:
+        """Return the intensity of the study cells, float32."""
+        model = self.settings.fit(self.cells, sample, self.origin, seed)
+        return model.intensity(self.cells)[self.cells.study].astype(np.float32)
 
 
-def replicate(
-    refit: Refit, probes: Probes | None, seed: np.random.SeedSequence, number: int
-) -> np.ndarray:
-    """Return the intensity of the study cells from resampled incidents, then its curves, float32.
-
-    The curves are all that the probes read.
-    """
+def replicate(refit: Refit, seed: np.random.SeedSequence, number: int) -> np.ndarray:
+    """Return the intensity of the study cells from resampled incidents, float32."""
     # The seed that spawn() would give to this number, whoever asks first.
     own = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, number))
     rng = np.random.default_rng(own)
-    sample = one_truth(refit.likely, rng)
-    intensity, curves = refit(sample, _whole(rng), probes)
-    return np.concatenate([_study(intensity, refit.cells), curves.astype(np.float32)])
+    sample = one_truth(refit.past, rng)
+    return refit(sample, _whole(rng))
 
 
 def rehearse(refit: Refit, pilot: np.ndarray, seed: np.random.SeedSequence) -> np.ndarray:
     """Return the intensity of the study cells from incidents simulated from a pilot, float32."""
     rng = np.random.default_rng(seed)
     sample = simulate(refit.past, pilot, refit.cells, rng)
-    intensity, _ = refit(sample, _whole(rng))
-    return _study(intensity, refit.cells)
+    return refit(sample, _whole(rng))
 
 
 def _whole(rng: np.random.Generator) -> int:
     return int(rng.integers(2**31))
-
-
-def _study(intensity: np.ndarray, cells: CellTable) -> np.ndarray:
-    return intensity[cells.study].astype(np.float32)
 
 
 class Refits(NamedTuple):
@@ -242,47 +199,34 @@ class Refits(NamedTuple):
         From simulated incidents.
     truth : ndarray, shape (rehearsals, study cells)
         What those were simulated from, in relative units.
-    curves : ndarray of float32, shape (replicates, values of all features)
-        Partial dependence under the resampled incidents.
     """
 
     drawn: np.ndarray
     found: np.ndarray
     truth: np.ndarray
-    curves: np.ndarray = np.zeros((0, 0), np.float32)
 
 
 def _refits(
-    model: SpatialModel,
-    refit: Refit,
-    seeds: Sequence[np.random.SeedSequence],
-    crew: _Crew,
-    probes: Probes | None,
+    everywhere: np.ndarray, refit: Refit, seeds: Sequence[np.random.SeedSequence], crew: _Crew
 ) -> Refits:
     """Refit on everything; each round of rehearsals shares its workers with some replicates."""
     cells, exponent = refit.cells, 1.0
     drawn: list[np.ndarray] = []
     area = cells.study_area_100km2[cells.study]
-    own = contrast(log_relative(model.intensity(cells)[cells.study], area), area)
+    own = contrast(log_relative(everywhere[cells.study], area), area)
     sizes = [*[SHORT] * ROUNDS, LONG]
     shares = np.array_split(np.arange(crew.replicates), len(sizes))
     for k, (size, share) in enumerate(zip(sizes, shares, strict=True)):
-        last = k == len(sizes) - 1
-        worlds = pilots(model, cells, exponent) if last else [sharp(model, cells, exponent)]
-        practice = seeds[1 + k].spawn(size)
-        jobs = [
-            partial(rehearse, refit, worlds[i % len(worlds)], s) for i, s in enumerate(practice)
-        ]
-        rows = crew.map(jobs + [partial(replicate, refit, probes, seeds[0], int(i)) for i in share])
+        pilot = sharp(everywhere, cells, exponent)
+        jobs = [partial(rehearse, refit, pilot, s) for s in seeds[1 + k].spawn(size)]
+        rows = crew.map(jobs + [partial(replicate, refit, seeds[0], int(i)) for i in share])
         found = np.stack(rows[:size])
         drawn += rows[size:]
-        if not last:
+        if k < ROUNDS:
             contrasts = [contrast(log_relative(row, area), area) for row in found]
             exponent = sharpened(exponent, own, contrasts)
-    log.info("Intervals: contrast of the pilots is the model's to the power %.2f.", exponent)
-    truth = np.stack([worlds[i % len(worlds)][cells.study] for i in range(LONG)])
-    both = np.stack(drawn)
-    return Refits(both[:, : found.shape[1]], found, truth, both[:, found.shape[1] :])
+    log.info("Intervals: contrast of the pilot is the model's to the power %.2f.", exponent)
+    return Refits(np.stack(drawn), found, np.tile(pilot[cells.study], (LONG, 1)))
 
 
 def calibrated(point: np.ndarray, refits: Refits, area: np.ndarray, level: float) -> np.ndarray:
@@ -326,22 +270,11 @@ def _shapes(rows: np.ndarray, area: np.ndarray) -> np.ndarray:
     return np.stack([log_relative(row, area) for row in rows])
 
 
-def located(model: SpatialModel, cells: CellTable, past: Panel) -> Panel:
-    """Return the incidents with their mass where the model has them, within their discs."""
-    if not isinstance(model.estimator, Pooled):
-        return past
-    return replace(past, mass=moved(past.mass, model.estimator.explained(cells.x)))
-
-
 def one_truth(past: Panel, rng: np.random.Generator) -> Panel:
     """Return a Poisson number of incidents drawn with replacement, each at one known place."""
     count = max(1, int(rng.poisson(len(past))))
     sample = past.take(rng.integers(0, len(past), count)).redraw(rng)
     return replace(sample, incidents=sample.incidents.assign(radius_km=0.0))
-
-
-def _weights(model: SpatialModel) -> Mapping[str, float] | None:
-    return getattr(model.estimator, "weights_", None)
 
 
 @dataclass
@@ -405,9 +338,12 @@ def summarise(
     best = np.quantile(ranks, lowest, axis=0, method="lower")
     worst = np.quantile(ranks, highest, axis=0, method="higher")
     own = rank(point)
+    low, high = np.minimum(low, point), np.maximum(high, point)
     return Intervals(
-        probability(np.minimum(low, point), area, horizon_days),
-        probability(np.maximum(high, point), area, horizon_days),
+        probability(low, area, horizon_days),
+        probability(high, area, horizon_days),
+        expected_count(low, area, horizon_days),
+        expected_count(high, area, horizon_days),
         np.minimum(best, own).astype(np.int32),
         np.maximum(worst, own).astype(np.int32),
         drawn,

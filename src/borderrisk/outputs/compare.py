@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import geopandas as gpd
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.grid import Grid
-from borderrisk.outputs.cells import write_cells
+from borderrisk.outputs.atomic import writing
+from borderrisk.outputs.export import cells_frame, write_cells
 from borderrisk.outputs.figures.maps import change_figure
 from borderrisk.outputs.figures.style import render, style
-from borderrisk.outputs.files import writing
-from borderrisk.outputs.rasters import write_bands
+from borderrisk.outputs.gridfiles import write_bands
 from borderrisk.outputs.scene import Scene
-from borderrisk.outputs.squares import Squares
 from borderrisk.outputs.webmap import write_map
+from borderrisk.scores import attrs, shown
 
 UNKNOWN, WITHIN, ROSE, FELL = -1, 0, 1, 2
 CHANGES = {UNKNOWN: "no intervals", WITHIN: "within intervals", ROSE: "rose", FELL: "fell"}
-_BOTH = ("risk", "risk_class", "intensity", "probability", "probability_low", "probability_high",
-         "rank", "rank_low", "rank_high")  # fmt: skip
 _RANKS = ("rank_low", "rank_high")
 _CHANCES = ("probability_low", "probability_high")
 
@@ -34,7 +33,7 @@ class Comparison:
 
     Attributes
     ----------
-    squares : Squares
+    table : geopandas.GeoDataFrame
         The cells scored in both, largest changes of risk first: ``cell_id, change`` (``rose``,
         ``fell``, ``within intervals`` or ``no intervals``), ``risk_change``, ``intensity_ratio``
         and the scores of both with endings ``_a`` and ``_b``.
@@ -43,13 +42,8 @@ class Comparison:
         maps and rasters.
     """
 
-    squares: Squares
+    table: gpd.GeoDataFrame
     scene_for_map: Scene
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """What is known of each cell, without its square."""
-        return self.squares.table
 
     @property
     def counts(self) -> dict[str, int]:
@@ -86,19 +80,17 @@ def compare(scene_a: Scene, scene_b: Scene) -> Comparison:
     change = np.where(both, _change(scene_a, scene_b), UNKNOWN).astype("int8")
     risk_change = np.where(both, b["risk"].to_numpy() - a["risk"].to_numpy(), np.nan)
     cells = b.assign(
-        risk_change=(("y", "x"), risk_change.astype("float32"), _RISK_CHANGE),
-        change=(("y", "x"), change, _CHANGE),
+        risk_change=(("y", "x"), risk_change.astype("float32"), attrs("risk_change")),
+        change=(("y", "x"), change, attrs("change") | _FLAGS),
     )
     runs = f"{scene_a.meta.get('run_id', 'A')} → {scene_b.meta.get('run_id', 'B')}"
     scene = replace(scene_b, cells=cells, meta=scene_b.meta | {"compared": runs})
-    return Comparison(_squares(scene_a, scene, both), scene)
+    return Comparison(_table(scene_a, scene, both), scene)
 
 
-_RISK_CHANGE = {"units": "percent", "long_name": "Change of the risk percentile"}
-_CHANGE = {
-    "long_name": "Change beyond the intervals of both runs",
+_FLAGS = {
     "flag_values": np.array([UNKNOWN, WITHIN, ROSE, FELL], "int8"),
-    "flag_meanings": "unknown within_intervals rose fell",
+    "flag_meanings": f"unknown {attrs('change')['flag_meanings']}",
 }
 
 
@@ -157,10 +149,10 @@ def _rank_shares(cells: xr.Dataset) -> list[np.ndarray]:
     return [cells[name].to_numpy() / count for name in _RANKS]
 
 
-def _squares(scene_a: Scene, scene: Scene, both: np.ndarray) -> Squares:
+def _table(scene_a: Scene, scene: Scene, both: np.ndarray) -> gpd.GeoDataFrame:
     a, b = scene_a.cells, scene.cells
     codes = b["change"].to_numpy()[both]
-    columns: dict[str, np.ndarray] = {
+    columns: dict[str, Any] = {
         "cell_id": scene.grid.cell_ids(both),
         "change": np.array([CHANGES[int(code)] for code in codes]),
         "risk_change": b["risk_change"].to_numpy()[both],
@@ -169,11 +161,11 @@ def _squares(scene_a: Scene, scene: Scene, both: np.ndarray) -> Squares:
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = b["intensity"].to_numpy()[both] / a["intensity"].to_numpy()[both]
         columns["intensity_ratio"] = ratio
-    for name in (n for n in _BOTH if n in a and n in b):
+    for name in (score.name for score in shown("compare") if score.name in a and score.name in b):
         columns[f"{name}_a"] = a[name].to_numpy()[both]
         columns[f"{name}_b"] = b[name].to_numpy()[both]
     order = np.argsort(-np.abs(columns["risk_change"]), kind="stable")
-    return Squares.of(scene.grid, both, pd.DataFrame(columns)).take(order)
+    return cells_frame(scene.grid, both, columns).iloc[order].reset_index(drop=True)
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
@@ -185,10 +177,10 @@ def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
         If a file cannot be written.
     """
     folder = Path(folder)
-    squares, scene = comparison.squares, comparison.scene_for_map
+    table, scene = comparison.table, comparison.scene_for_map
     written = [
-        write_cells(squares, folder / "changes.csv", "csv"),
-        write_cells(squares, folder / "changes.geojson", "geojson"),
+        write_cells(table, folder / "changes.csv", "csv"),
+        write_cells(table, folder / "changes.geojson", "geojson"),
         write_bands(scene, ["risk_change"], folder / "change.tif"),
         folder / "map.html",
     ]

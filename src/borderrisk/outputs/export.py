@@ -1,25 +1,125 @@
-"""Export scored cells to a GIS format."""
+"""The scored cells as a frame, and the formats they are written in."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import shapely
+import xarray as xr
 
 from borderrisk.errors import ConfigError
-from borderrisk.outputs.cells import WRITERS, find_focus, scored_squares, write_cells
-from borderrisk.outputs.files import writing
-from borderrisk.outputs.geopackage import write_geopackage
-from borderrisk.outputs.scene import Scene
+from borderrisk.grid import WGS84, Grid
+from borderrisk.outputs.atomic import writing
+from borderrisk.outputs.scene import Focus, Scene
+from borderrisk.outputs.vectorfiles import (
+    round_significant,
+    write_geopackage,
+    write_squares,
+    write_vector,
+)
+from borderrisk.scores import Score, decode, shown
 
-FORMATS = tuple(WRITERS)
-SUFFIXES = {
-    "geojson": ".geojson",
-    "geoparquet": ".parquet",
-    "gpkg": ".gpkg",
-    "flatgeobuf": ".fgb",
-    "csv": ".csv",
-}
+# East and south of a cell's own corner, counter-clockwise from the south-east.
+_EAST = np.array([1, 1, 0, 0, 1])
+_SOUTH = np.array([1, 0, 0, 1, 1])
+
+
+def cells_table(
+    scene: Scene,
+    focus: str | None = None,
+    top: int | None = None,
+    min_risk: float | None = None,
+) -> gpd.GeoDataFrame:
+    """Scored cells as square polygons in the CRS of the grid (metres).
+
+    Parameters
+    ----------
+    scene : Scene
+        A finished scoring.
+    focus : str, optional
+        Only cells whose centre lies in this window.
+    top : int, optional
+        Only so many cells of highest intensity, highest first (of the focus, if one is given).
+    min_risk : float, optional
+        Only cells of at least this risk percentile (0-100).
+
+    Returns
+    -------
+    geopandas.GeoDataFrame
+        With ``cell_id``, then the scores of ``shown("table")`` as far as the scene has them;
+        codes are words. Row-major order unless ``top`` is given.
+
+    Raises
+    ------
+    ConfigError
+        If the focus is unknown, or ``top`` or ``min_risk`` are out of range.
+    """
+    keep = _selected(scene, focus, top, min_risk)
+    columns: dict[str, Any] = {"cell_id": _text(scene.grid.cell_ids(keep))}
+    for score in shown("table"):
+        if score.name in scene.cells:
+            columns[score.name] = _column(score, scene.cells[score.name], keep)
+    cells = cells_frame(scene.grid, keep, columns)
+    if top is None:
+        return cells
+    order = np.argsort(-scene.cells["intensity"].to_numpy()[keep], kind="stable")
+    return cells.iloc[order[:top]].reset_index(drop=True)
+
+
+def cells_frame(grid: Grid, mask: np.ndarray, columns: dict[str, Any]) -> gpd.GeoDataFrame:
+    """Give columns of the cells where ``mask`` is true, row-major, the square of each cell.
+
+    Squares are closed and counter-clockwise, from the south-east corner, in the CRS of the grid.
+    """
+    row, col = np.nonzero(mask)
+    t, size = grid.transform, grid.cell_size_m
+    x, y = t.c + (col[:, None] + _EAST) * size, t.f - (row[:, None] + _SOUTH) * size
+    return gpd.GeoDataFrame(columns, geometry=shapely.polygons(np.stack([x, y], -1)), crs=grid.crs)
+
+
+def _inside(grid: Grid, focus: Focus) -> np.ndarray:
+    """Whether the centre of each cell lies in a window, bool of shape (rows, columns)."""
+    west, south, east, north = focus.bounds
+    lon, lat = grid.lonlat()
+    return (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
+
+
+def _selected(
+    scene: Scene, focus: str | None, top: int | None, min_risk: float | None
+) -> np.ndarray:
+    if top is not None and top < 1:
+        raise ConfigError(f"--top must be at least 1 (got {top}).")
+    if min_risk is not None and not 0 <= min_risk <= 100:
+        raise ConfigError(f"--min-risk is a percentile, 0 to 100 (got {min_risk}).")
+    keep = scene.cells["exposure"].to_numpy() > 0
+    if "intensity" in scene.cells:
+        keep &= np.isfinite(scene.cells["intensity"].to_numpy())
+    if focus is not None:
+        keep &= _inside(scene.grid, scene.focus(focus))
+    if min_risk is not None:
+        keep &= scene.cells["risk"].to_numpy() >= min_risk
+    return keep
+
+
+def _text(words: np.ndarray) -> pd.Series:
+    """Column of words, by way of Arrow: pandas would make a Python string of each first."""
+    return pa.array(words).to_pandas()
+
+
+def _column(score: Score, variable: xr.DataArray, keep: np.ndarray) -> np.ndarray | pd.Series:
+    if "flag_meanings" in variable.attrs:
+        return _text(decode(variable)[keep])
+    values = variable.to_numpy()[keep]
+    whole = np.issubdtype(score.dtype, np.integer)
+    if whole and not np.isfinite(values).all():
+        return values.astype("float32")
+    return values.astype(score.dtype)
 
 
 def export(
@@ -29,8 +129,8 @@ def export(
     focus: str | None = None,
     top: int | None = None,
     min_risk: float | None = None,
-) -> Path:
-    """Write the scored cells of a scene, or a selection of them.
+) -> int:
+    """Write the scored cells of a scene, or a selection of them; return how many.
 
     Parameters
     ----------
@@ -39,10 +139,10 @@ def export(
     path : Path
         File to make; replaced if it exists.
     format : str
-        One of :data:`FORMATS`. A GeoPackage also holds incidents, border lines, further layers
+        A key of :data:`SUFFIXES`. A GeoPackage also holds incidents, border lines, further layers
         and the styles QGIS opens them with.
     focus, top, min_risk
-        As in :func:`borderrisk.outputs.cells.scored_squares`.
+        As in :func:`cells_table`.
 
     Raises
     ------
@@ -51,27 +151,27 @@ def export(
     OutputError
         If the file cannot be written.
     """
-    squares = scored_squares(scene, focus, top, min_risk)
-    if not len(squares):
+    cells = cells_table(scene, focus, top, min_risk)
+    if cells.empty:
         raise ConfigError(
             f"No cell is left to export (focus {focus or 'none'}, min_risk {min_risk}); "
             "lower --min-risk or choose another focus."
         )
     if format != "gpkg":
-        return write_cells(squares, path, format)
-    path = Path(path)
-    with writing(path) as partial:
-        write_geopackage({"cells": squares.frame(), **_surroundings(scene, focus)}, partial)
-    return path
+        write_cells(cells, path, format)
+        return len(cells)
+    with writing(Path(path)) as partial:
+        write_geopackage({"cells": cells, **_surroundings(scene, focus)}, partial)
+    return len(cells)
 
 
 def _surroundings(scene: Scene, focus: str | None) -> dict[str, gpd.GeoDataFrame]:
     layers = {"incidents": _plain_dates(scene.incidents), "border": scene.borders, **scene.layers}
     if focus is None:
         return layers
-    west, south, east, north = find_focus(scene, focus).bounds
+    west, south, east, north = scene.focus(focus).bounds
     return {
-        name: layer.to_crs(4326).cx[west:east, south:north].to_crs(layer.crs)
+        name: layer.to_crs(WGS84).cx[west:east, south:north].to_crs(layer.crs)
         for name, layer in layers.items()
     }
 
@@ -84,3 +184,63 @@ def _plain_dates(incidents: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         if name in incidents
     }
     return incidents.assign(**days)
+
+
+def write_cells(cells: gpd.GeoDataFrame, path: Path, format: str) -> Path:
+    """Write cells with their values.
+
+    Parameters
+    ----------
+    cells : geopandas.GeoDataFrame
+        Such as :func:`cells_table` gives.
+    path : Path
+        File to make; replaced if it exists.
+    format : {"geojson", "geoparquet", "gpkg", "flatgeobuf", "csv"}
+        GeoParquet 1.1 (with a box of each cell) and the GIS formats are in the CRS of the cells;
+        GeoJSON (RFC 7946) is in WGS84; CSV has the centre of each cell in WGS84 and no polygons.
+
+    Raises
+    ------
+    ConfigError
+        If the format is unknown.
+    OutputError
+        If the file cannot be written.
+    """
+    if format not in _WRITERS:
+        raise ConfigError(f"Unknown format {format!r}; choose one of {', '.join(_WRITERS)}.")
+    path = Path(path)
+    with writing(path) as partial:
+        _WRITERS[format](cells, partial)
+    return path
+
+
+def _write_geoparquet(cells: gpd.GeoDataFrame, path: Path) -> None:
+    cells.to_parquet(
+        path, index=False, compression="zstd", schema_version="1.1.0", write_covering_bbox=True
+    )
+
+
+def _write_csv(cells: gpd.GeoDataFrame, path: Path) -> None:
+    plain = pd.DataFrame(cells.drop(columns=cells.geometry.name))
+    for name in plain.select_dtypes("float32"):
+        plain[name] = round_significant(plain[name].to_numpy())
+    centres = cells.geometry.centroid.to_crs(WGS84)
+    plain.insert(1, "lon", centres.x.round(6))
+    plain.insert(2, "lat", centres.y.round(6))
+    plain.to_csv(path, index=False, lineterminator="\n")
+
+
+_WRITERS: dict[str, Callable[[gpd.GeoDataFrame, Path], None]] = {
+    "geojson": write_squares,
+    "geoparquet": _write_geoparquet,
+    "gpkg": lambda cells, path: write_geopackage({"cells": cells}, path),
+    "flatgeobuf": lambda cells, path: write_vector(cells, path, "cells", "FlatGeobuf"),
+    "csv": _write_csv,
+}
+SUFFIXES = {
+    "geojson": ".geojson",
+    "geoparquet": ".parquet",
+    "gpkg": ".gpkg",
+    "flatgeobuf": ".fgb",
+    "csv": ".csv",
+}

@@ -12,6 +12,7 @@ from affine import Affine
 from pyproj import CRS
 
 from borderrisk.area import StudyArea
+from borderrisk.errors import ConfigError
 from borderrisk.grid import Grid
 
 
@@ -73,6 +74,20 @@ class Scene:
     def grid(self) -> Grid:
         """The analysis grid."""
         return self.area.grid
+
+    def focus(self, name: str) -> Focus:
+        """Window by its name.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such window; the message lists those there are.
+        """
+        for focus in self.focuses:
+            if focus.name == name:
+                return focus
+        known = ", ".join(focus.name for focus in self.focuses) or "none"
+        raise ConfigError(f"No focus named {name!r} in this run (it has: {known}).")
 
     @property
     def has_intervals(self) -> bool:

@@ -13,7 +13,7 @@ import rasterio
 from borderrisk.area import StudyArea
 from borderrisk.errors import DataError
 from borderrisk.grid import Grid
-from borderrisk.outputs.features import read_features, write_features
+from borderrisk.outputs.gridfiles import read_features, write_features
 from borderrisk.outputs.scene import Focus, Relief, Scene
 
 _VECTORS = ("borders", "settlements", "incidents")

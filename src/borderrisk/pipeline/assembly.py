@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,19 @@ from rasterio.warp import transform_bounds
 
 from borderrisk.area import reproject
 from borderrisk.border.ranking import segment_table
-from borderrisk.grid import WGS84
-from borderrisk.model.drivers import effects
-from borderrisk.model.fitting import decompose
+from borderrisk.config.whole import mapped_focus
+from borderrisk.grid import WGS84, Grid
+from borderrisk.model.cells import CellTable
 from borderrisk.model.modelfile import ModelFile
 from borderrisk.model.uncertainty import Intervals
 from borderrisk.outputs.scene import Focus, Relief, Scene
 from borderrisk.outputs.store import load_scene
-from borderrisk.pipeline import scoring
-from borderrisk.pipeline.effects import partial_dependence
-from borderrisk.pipeline.inputs import Inputs
+from borderrisk.pipeline import scoring, steps
+from borderrisk.pipeline.inputs import Study
 from borderrisk.pipeline.result import SCENE_FOLDER, segments_of
 from borderrisk.pipeline.stages import Stages
 from borderrisk.runs import find_run, shown_path
+from borderrisk.sources.elevation import Elevation
 
 log = logging.getLogger(__name__)
 
@@ -48,32 +48,47 @@ class Scored:
 
 
 def score_cells(
-    stages: Stages, replicates: int, carried: ModelFile | None = None, *, elsewhere: bool = True
+    stages: Stages, carried: ModelFile | None = None, *, elsewhere: bool = True
 ) -> Scored:
     """Apply the config's own model to its cells, or one carried here from ``elsewhere``."""
     # The border right after the features: both need the travel times, which are not kept for long.
-    ds, border = stages.features, stages.border
-    model = carried or stages.model
-    cells = stages.cells if carried is None else stages.cells_for(carried)
-    parts = decompose(model.model, cells.x)
-    intervals = stages.intervals(replicates)
-    variables = scoring.score_variables(cells, parts, stages.config.outputs.horizon_days)
+    ds, border = stages[steps.features], stages[steps.border]
+    stages.forget(steps.ground)
+    config, model = stages.config, carried or stages[steps.model]
+    cells = stages[steps.cells] if carried is None else cells_for(stages, carried)
+    if carried is not None and elsewhere:
+        model = _taken_here(carried, cells, stages[steps.incidents])
+    refitted = carried is None and config.uncertainty.replicates > 0
+    intervals = stages[steps.intervals] if refitted else None
+    variables = scoring.score_variables(
+        cells, model.model, config.outputs.horizon_days, config.uncertainty.level
+    )
     if intervals is not None:
         variables |= scoring.interval_variables(cells, intervals)
-    found = effects(model.model, cells.x, cells.study_area_100km2)
-    variables |= scoring.driver_variables(cells, found)
+    variables |= scoring.driver_variables(cells, model.model.drivers(cells))
     if model.trust is not None:
-        halo_km = stages.config.study_area.halo_km
         codes = scoring.trust_codes(
             cells,
             ds,
-            stages.panel,
+            stages[steps.incidents].panel,
             model.trust,
-            halo_km,
+            config.study_area.halo_km,
             trained_here=carried is None or not elsewhere,
         )
         variables |= scoring.trust_variable(cells, codes)
     return Scored(ds.assign(variables).assign(border.slack.data_vars), model, intervals)
+
+
+def cells_for(stages: Stages, model: ModelFile) -> CellTable:
+    """Return the cells with the features that a model reads."""
+    return CellTable.from_dataset(stages[steps.features], model.features, missing="median")
+
+
+def _taken_here(model: ModelFile, cells: CellTable, record: steps.Record) -> ModelFile:
+    """Give a model of elsewhere the earlier incidents and the level of this place."""
+    fitted = model.model.carried(cells, record.panel, record.origin)
+    extra = {**model.extra, "facts": fitted.facts(), "carried_from": model.origin}
+    return replace(model, model=fitted, origin=str(record.origin.date()), extra=extra)
 
 
 def make_scene(
@@ -84,19 +99,21 @@ def make_scene(
     previous: gpd.GeoDataFrame | None = None,
 ) -> Scene:
     """Build the scene of a run; segments are compared with ``previous`` where given."""
-    config, inputs = stages.config, stages.inputs
-    mapped = config.mapped_focus.items()
-    focuses = tuple(Focus(n, f.bounds, f.title or n, f.title_fa) for n, f in mapped)
+    study = stages[steps.area]
+    mapped = mapped_focus(stages.config).items()
     return Scene(
-        area=inputs.area,
+        area=study.area,
         cells=scored.cells,
-        borders=inputs.borders,
-        settlements=_within_halo(inputs.settlements, inputs),
+        borders=study.borders,
+        settlements=_within_halo(stages.inputs.settlements, study),
         incidents=_placed(stages),
-        relief=relief(inputs),
-        focuses=focuses,
+        relief=relief(stages.inputs.elevation, study.grid),
+        focuses=tuple(Focus(n, f.bounds, f.title or n, f.title_fa) for n, f in mapped),
         meta=_meta(stages, scored, run_id, scorecard),
-        layers={"segments": ranked_segments(stages, scored, previous), **stages.border.layers},
+        layers={
+            "segments": ranked_segments(stages, scored, previous),
+            **stages[steps.border].layers,
+        },
     )
 
 
@@ -107,12 +124,12 @@ def ranked_segments(
 
     With an earlier ranking they show how they changed since.
     """
-    border, intervals = stages.border, scored.intervals
+    border, intervals = stages[steps.border], scored.intervals
     return segment_table(
         border.segments,
         border.attribution,
         scored.cells,
-        stages.inputs.grid,
+        stages[steps.area].grid,
         replicates=None if intervals is None else intervals.replicates,
         level=stages.config.uncertainty.level,
         crossings=border.crossings,
@@ -129,30 +146,43 @@ def segment_replicates(stages: Stages, scored: Scored) -> np.ndarray | None:
     """Return bootstrap expected incidents per year of each segment, (replicates, segments)."""
     if scored.intervals is None:
         return None
-    cells = stages.cells
+    cells = stages[steps.cells]
     rows = np.flatnonzero(cells.mask.ravel())[cells.study]
     area = cells.study_area_100km2[cells.study]
     drawn = scored.intervals.replicates * area.astype("float32")
-    return np.asarray(drawn @ stages.border.attribution[rows])
+    return np.asarray(drawn @ stages[steps.border].attribution[rows])
+
+
+def counts(stages: Stages) -> dict[str, int]:
+    """Numbers of cells, features and incidents."""
+    cells, record = stages[steps.cells], stages[steps.incidents]
+    return {
+        "cells scored": int(cells.study.sum()),
+        "cells read": len(cells),
+        "features": len(cells.features),
+        "incidents used": len(record.panel),
+        "incidents after the origin": len(record.everything) - len(record.known),
+        "rows rejected": len(record.rejected()),
+    }
 
 
 def _placed(stages: Stages) -> gpd.GeoDataFrame:
     """Incidents the model was trained on, as they were read."""
-    table = stages.inputs.incidents.incidents
-    used = table["incident_id"].isin(stages.panel.incidents["incident_id"])
+    record = stages[steps.incidents]
+    table = record.table.incidents
+    used = table["incident_id"].isin(record.panel.incidents["incident_id"])
     return table[used].reset_index(drop=True)
 
 
-def _within_halo(points: gpd.GeoDataFrame, inputs: Inputs) -> gpd.GeoDataFrame:
-    halo = reproject(inputs.area.halo, inputs.grid.crs, WGS84)
+def _within_halo(points: gpd.GeoDataFrame, study: Study) -> gpd.GeoDataFrame:
+    halo = reproject(study.area.halo, study.grid.crs, WGS84)
     return points[points.within(halo)].reset_index(drop=True)
 
 
 def _meta(
     stages: Stages, scored: Scored, run_id: str, scorecard: dict[str, Any] | None
 ) -> dict[str, Any]:
-    config, inputs = stages.config, stages.inputs
-    rejected = stages.rejected()
+    config, record = stages.config, stages[steps.incidents]
     return {
         "title": config.title or config.name,
         "title_fa": config.title_fa,
@@ -164,12 +194,11 @@ def _meta(
         "language": config.outputs.language,
         "seed": config.seed,
         "statement": STATEMENT,
-        "sources": [_source(source, stages.project) for source in inputs.sources],
-        "incident_counts": stages.counts(),
-        "rejected": rejected.astype(object).fillna("").astype(str).to_dict("records"),
-        "notes": list(inputs.incidents.notes),
+        "sources": [_source(source, stages.project) for source in stages.inputs.sources],
+        "incident_counts": counts(stages),
+        "rejected": record.rejected().astype(object).fillna("").astype(str).to_dict("records"),
+        "notes": list(record.table.notes),
         "model": _model_facts(scored.model),
-        "partial_dependence": partial_dependence(stages, scored),
         "scorecard": scorecard,
         "config_text": config.dump_yaml(),
     }
@@ -187,9 +216,8 @@ def _model_facts(model: ModelFile) -> dict[str, Any]:
     return facts | {"origin": model.origin, **model.extra.get("facts", {})}
 
 
-def relief(inputs: Inputs) -> Relief | None:
+def relief(source: Elevation, grid: Grid) -> Relief | None:
     """Elevation around the study area, thinned to what a map can show."""
-    source, grid = inputs.elevation, inputs.grid
     west, south, east, north = transform_bounds(
         grid.crs.to_wkt(), source.crs.to_wkt(), *grid.bounds, densify_pts=101
     )

@@ -13,6 +13,7 @@ import numpy as np
 from borderrisk.compute import is_cluster, map_parallel
 from borderrisk.config import Config
 from borderrisk.errors import BorderRiskError, ConfigError, OutputError
+from borderrisk.pipeline import steps
 from borderrisk.pipeline.assembly import ranked_segments, score_cells
 from borderrisk.pipeline.result import records
 from borderrisk.pipeline.run import Variant, check_features, score, write_run
@@ -159,12 +160,12 @@ def scenario(
     before, after = Stages.of(config), Stages.of(changed.with_changes(_titles(config, name)))
     called = config.scenarios[name].title or name
     check_features(
-        before.model, after, f"The model of {config.name}",
+        before[steps.model], after, f"The model of {config.name}",
         f"which scenario {name} takes away; move a target or close ways instead of removing them",
     )  # fmt: skip
-    base = ranked_segments(before, score_cells(before, 0))
+    base = ranked_segments(before, score_cells(before))
     variant = Variant(name, called, base, _note(config, called))
-    result = write_run(after, before.model, out, force=force, variant=variant)
+    result = write_run(after, before[steps.model], out, force=force, variant=variant)
     moved = result.scene.layers["segments"]
     facts = {
         "scenario": called,

@@ -22,10 +22,11 @@ from borderrisk.evaluation import verification
 from borderrisk.evaluation.backtest import BASELINES, GRACE, BorderLine
 from borderrisk.evaluation.verification import FORECAST, Forecast
 from borderrisk.model.cells import CellTable
-from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.panel import Panel
-from borderrisk.outputs.features import read_features
-from borderrisk.pipeline.border import border_line
+from borderrisk.model.registry import usable
+from borderrisk.outputs.gridfiles import read_features
+from borderrisk.pipeline import steps
+from borderrisk.pipeline.evaluating import border_line
 from borderrisk.pipeline.result import SCENE_FOLDER, records, write_json
 from borderrisk.pipeline.run import write_run
 from borderrisk.pipeline.stages import Stages
@@ -84,12 +85,15 @@ def forecast(
         If the folder is taken (a frozen forecast is never replaced) or cannot be written.
     """
     day = _day(origin)
-    changes = {"train": {"origin": day}, "outputs": {"horizon_days": horizon_days}}
+    changes = {
+        "train": {"origin": day}, "outputs": {"horizon_days": horizon_days},
+        "evaluation": {"enabled": False}, "uncertainty": {"replicates": 0},
+    }  # fmt: skip
     stages = Stages.of(config.with_changes(changes))
-    least = config.evaluation.min_past_incidents
-    if len(stages.panel) < least:
+    least, known = config.evaluation.min_past_incidents, len(stages[steps.incidents].panel)
+    if known < least:
         raise DataError(
-            f"--origin {day}: {len(stages.panel)} incidents lie before it, at least {least} are "
+            f"--origin {day}: {known} incidents lie before it, at least {least} are "
             "needed (evaluation.min_past_incidents); choose a later origin."
         )
     name = f"forecast-{day}-{horizon_days}d"
@@ -100,7 +104,7 @@ def forecast(
     )
     return {
         "folder": str(result.folder), "origin": day, "horizon_days": horizon_days,
-        "hash": check_sums(result.folder), "incidents": len(stages.panel), "notes": notes,
+        "hash": check_sums(result.folder), "incidents": known, "notes": notes,
     }  # fmt: skip
 
 
@@ -115,21 +119,21 @@ def _freeze(
     stages: Stages, horizon_days: int, notes: list[str], folder: Path, manifest: Manifest
 ) -> None:
     """Add to a run what a verification needs and no other reader."""
-    cells = stages.cells
+    cells, record = stages[steps.cells], stages[steps.incidents]
     table = {
         "cell_id": cells.grid.cell_ids(cells.mask),
-        FORECAST: np.asarray(stages.model.model.predict(cells.x), float),
+        FORECAST: stages[steps.model].model.intensity(cells),
     }
-    for name in BASELINES:
-        fitted = fit_spatial(name, None, cells, stages.panel, stages.origin, stages.config.seed)
+    for name, settings in usable(BASELINES, cells, horizon_days).items():
+        fitted = settings.fit(cells, record.panel, record.origin, stages.config.seed)
         table[name] = fitted.intensity(cells)
     pd.DataFrame(table).to_parquet(folder / INTENSITIES, index=False)
-    _line_table(border_line(stages.border)).to_parquet(folder / BORDER, index=False)
+    _line_table(border_line(stages[steps.border])).to_parquet(folder / BORDER, index=False)
     section = stages.config.data.incidents.model_dump(mode="json")
     manifest.notes += notes
     manifest.more = {
         "warnings": notes,
-        "origin": f"{stages.origin:%Y-%m-%d}",
+        "origin": f"{record.origin:%Y-%m-%d}",
         "horizon_days": horizon_days,
         "incidents": {name: section[name] for name in _READ},
     }
@@ -137,12 +141,13 @@ def _freeze(
 
 def _end_of_record(stages: Stages) -> list[str]:
     """Say so if the incidents known at the origin end long before it."""
-    last = stages.all_incidents.before(stages.origin).incidents["date_end"].max()
-    gap = stages.origin - last
+    record = stages[steps.incidents]
+    last = record.known.incidents["date_end"].max()
+    gap = record.origin - last
     if not gap > GRACE:
         return []
     note = (
-        f"The last incident known at the origin {stages.origin:%Y-%m-%d} is dated "
+        f"The last incident known at the origin {record.origin:%Y-%m-%d} is dated "
         f"{last:%Y-%m-%d}, {gap.days} days before it. If the record ends there, the forecast does "
         "not know what happened since, and its level counts those days as quiet."
     )

@@ -1,10 +1,10 @@
-"""First stage: open every input a config names, check it, and lay the grid."""
+"""Every input of a config by its role, and the area they are about."""
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,46 +12,186 @@ import geopandas as gpd
 import numpy as np
 import shapely
 import xarray as xr
-from rasterio.features import rasterize
 from shapely.geometry.base import BaseGeometry
 
 from borderrisk.area import StudyArea, reproject
-from borderrisk.border.routes import MAX_DRAW_PIXELS
 from borderrisk.config import Config
-from borderrisk.errors import ConfigError, DataError
-from borderrisk.features.concealment import concealment_features
-from borderrisk.features.travel import (
-    FineTerrain,
-    Places,
-    Solves,
-    Walking,
-    pixels_per_cell,
-    solve_travel,
-    travel_features,
-)
+from borderrisk.errors import DataError
 from borderrisk.grid import WGS84, Grid
 from borderrisk.sources import borders, countries, datapackage, incidents, points, settlements
 from borderrisk.sources.elevation import Elevation, open_elevation
+from borderrisk.sources.feature_table import read_feature_table
 from borderrisk.sources.land_cover import read_land_cover
 from borderrisk.sources.parts import parts_of
 from borderrisk.sources.vectors import read_vector
 
-log = logging.getLogger(__name__)
+
+@dataclass(frozen=True)
+class Role:
+    """One kind of input.
+
+    Attributes
+    ----------
+    path : str
+        Dotted key of the config that names its files.
+    config : tuple of str
+        Keys of the config that decide how they are read.
+    """
+
+    path: str
+    config: tuple[str, ...] = ()
+
+
+_AREA = ("study_area.home", "study_area.neighbours", "study_area.window")
+ROLES = {
+    "borders": Role("data.borders", _AREA),
+    "countries": Role("data.countries"),
+    "elevation": Role("data.elevation.path", ("data.elevation",)),
+    "settlements": Role("data.settlements"),
+    "incidents": Role("data.incidents.path", ("data.incidents",)),
+    "posts": Role("data.posts"),
+    "roads": Role("data.roads"),
+    "land_cover": Role("data.land_cover"),
+    "barriers": Role("data.barriers"),
+    "water": Role("data.water"),
+    "table": Role("features.table", ("features.columns",)),
+}
+
+
+class Inputs:
+    """Every input of a config by its role, opened and checked when it is first asked for.
+
+    An input that the config does not name is None. Places are WGS84.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def files(self, role: str) -> list[Path]:
+        """Every file a role is read from, in a fixed order: folders expanded, sidecars included.
+
+        Raises
+        ------
+        DataError
+            If a virtual raster refers to a file that does not exist.
+        """
+        named: Any = self._config
+        for name in ROLES[role].path.split("."):
+            named = getattr(named, name)
+        paths = named if isinstance(named, tuple) else [] if named is None else [named]
+        files: list[Path] = []
+        for path in paths:
+            files += sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        return list(dict.fromkeys(part for file in files for part in (file, *parts_of(file))))
+
+    def check(self) -> None:
+        """Open what every run reads, so that a wrong file stops it before any work.
+
+        Raises
+        ------
+        DataError
+            At the first input that is not what the config says.
+        """
+        for role in ("sources", *ROLES):
+            getattr(self, role)
+
+    @cached_property
+    def sources(self) -> list[datapackage.SourceInfo]:
+        """Where the files come from, their checksums verified."""
+        return datapackage.verify(self._config.data.package, input_files(self._config))
+
+    @cached_property
+    def borders(self) -> gpd.GeoDataFrame:
+        """Border lines of home with its neighbours."""
+        area = self._config.study_area
+        return borders.read_borders(
+            self._config.data.borders,
+            home=area.home,
+            neighbours=area.neighbours,
+            window=area.window,
+        )
+
+    @cached_property
+    def countries(self) -> gpd.GeoDataFrame:
+        """Country outlines."""
+        return countries.read_countries(self._config.data.countries)
+
+    @cached_property
+    def settlements(self) -> gpd.GeoDataFrame:
+        """Settlements with their population."""
+        return settlements.read_settlements(self._config.data.settlements)
+
+    @cached_property
+    def elevation(self) -> Elevation:
+        """Elevation, metres."""
+        data = self._config.data.elevation
+        return open_elevation(list(data.path), units=data.units, bad_values=data.bad_values)
+
+    @cached_property
+    def posts(self) -> gpd.GeoDataFrame | None:
+        """Points of state presence."""
+        path = self._config.data.posts
+        return None if path is None else points.read_points(path)
+
+    @cached_property
+    def roads(self) -> gpd.GeoDataFrame | None:
+        """Roads."""
+        return self._vector("roads")
+
+    @cached_property
+    def water(self) -> gpd.GeoDataFrame | None:
+        """Rivers and lakes."""
+        return self._vector("water")
+
+    @cached_property
+    def barriers(self) -> gpd.GeoDataFrame | None:
+        """What cannot be crossed on foot."""
+        return self._vector("barriers")
+
+    @property
+    def land_cover(self) -> Callable[[Grid], np.ndarray] | None:
+        """Reader of the land-cover codes on a grid."""
+        path = self._config.data.land_cover
+        return None if path is None else partial(read_land_cover, path)
+
+    @property
+    def table(self) -> Callable[[Grid], dict[str, np.ndarray]] | None:
+        """Reader of the user's own features on a grid."""
+        features = self._config.features
+        if features.table is None:
+            return None
+        return partial(read_feature_table, features.table, features.columns)
+
+    @property
+    def incidents(self) -> Callable[..., incidents.IncidentTable]:
+        """Reader of the incidents: :func:`read_incident_table` of this config."""
+        return partial(read_incident_table, self._config)
+
+    def _vector(self, role: str) -> gpd.GeoDataFrame | None:
+        path = getattr(self._config.data, role)
+        return None if path is None else read_vector(path, role)
 
 
 @dataclass(frozen=True)
-class Inputs:
-    """What a run reads, in the normal layouts (WGS84), and the area it is about."""
+class Study:
+    """The area that is scored, and the land and lines around it.
+
+    Attributes
+    ----------
+    area : StudyArea
+        Study area, halo and grid.
+    home_code : str
+        Code of the home country.
+    borders : geopandas.GeoDataFrame
+        Its border lines, WGS84.
+    countries : geopandas.GeoDataFrame
+        Outlines, WGS84.
+    """
 
     area: StudyArea
+    home_code: str
     borders: gpd.GeoDataFrame
     countries: gpd.GeoDataFrame
-    settlements: gpd.GeoDataFrame
-    incidents: incidents.IncidentTable
-    elevation: Elevation
-    posts: gpd.GeoDataFrame | None
-    sources: list[datapackage.SourceInfo]
-    home_code: str
 
     @property
     def grid(self) -> Grid:
@@ -95,6 +235,26 @@ class Inputs:
         """The grid with ``exposure`` and ``domain``."""
         return base_dataset(self.area, self.land)
 
+    @property
+    def halo_bounds(self) -> tuple[float, float, float, float]:
+        """(west, south, east, north) of study area and halo, degrees."""
+        west, south, east, north = reproject(self.area.halo, self.grid.crs, WGS84).bounds
+        return west, south, east, north
+
+    def posts(self, files: Any) -> gpd.GeoDataFrame | None:
+        """Return the posts, at least one of which has to lie on the grid."""
+        found = files.posts
+        if found is None:
+            return None
+        row, _ = self.grid.rowcol(*self.grid.project(found.geometry.x, found.geometry.y))
+        if not (row >= 0).any():
+            x, y = found.geometry.x.iloc[0], found.geometry.y.iloc[0]
+            raise DataError(
+                f"data.posts: none of the {len(found)} lies on the grid (the first is at {x:g} E, "
+                f"{y:g} N); check the order of longitude and latitude, and the CRS."
+            )
+        return found
+
 
 def base_dataset(area: StudyArea, land: BaseGeometry) -> xr.Dataset:
     """Return the grid with the covered shares of study area and land."""
@@ -111,54 +271,23 @@ def base_dataset(area: StudyArea, land: BaseGeometry) -> xr.Dataset:
     )
 
 
-def read_inputs(config: Config) -> Inputs:
-    """Open and check every input of a config.
+def lay_area(config: Any, files: Any) -> Study:
+    """Lay the study area and its grid along the border.
 
     Raises
     ------
     DataError
         If a file is missing, damaged, or is not what the config says.
     """
-    data, area = config.data, config.study_area
-    sources = datapackage.verify(data.package, input_files(config))
-    lines = borders.read_borders(
-        data.borders, home=area.home, neighbours=area.neighbours, window=area.window
-    )
-    outlines = countries.read_countries(data.countries)
+    area = config.study_area
     study = StudyArea.along_border(
-        countries.outline(outlines, area.home),
-        borders.all_lines(lines),
+        countries.outline(files.countries, area.home),
+        borders.all_lines(files.borders),
         strip_km=area.border_strip_km,
         halo_km=area.halo_km,
         cell_size_m=config.grid.cell_size_m,
     )
-    halo_bounds = reproject(study.halo, study.grid.crs, WGS84).bounds
-    elevation = open_elevation(
-        list(data.elevation.path), units=data.elevation.units, bad_values=data.elevation.bad_values
-    )
-    return Inputs(
-        area=study,
-        borders=lines,
-        countries=outlines,
-        settlements=settlements.read_settlements(data.settlements),
-        incidents=read_incident_table(config, halo_bounds),
-        elevation=elevation,
-        posts=None if data.posts is None else _read_posts(data.posts, study.grid),
-        sources=sources,
-        home_code=area.home,
-    )
-
-
-def _read_posts(path: Path, grid: Grid) -> gpd.GeoDataFrame:
-    posts = points.read_points(path)
-    row, _ = grid.rowcol(*grid.project(posts.geometry.x, posts.geometry.y))
-    if not (row >= 0).any():
-        x, y = posts.geometry.x.iloc[0], posts.geometry.y.iloc[0]
-        raise DataError(
-            f"posts: {path}: none of the {len(posts)} lies on the grid (the first is at {x:g} E, "
-            f"{y:g} N); check the order of longitude and latitude, and the CRS."
-        )
-    return posts
+    return Study(study, area.home, files.borders, files.countries)
 
 
 def read_incident_table(
@@ -191,184 +320,6 @@ def read_incident_table(
 
 
 def input_files(config: Config) -> list[Path]:
-    """Every file that the inputs are read from, in a fixed order and each once.
-
-    Those a config names, folders expanded, and the files these refer to or cannot be read without.
-
-    Raises
-    ------
-    DataError
-        If a virtual raster refers to a file that does not exist.
-    """
-    data = config.data
-    named: list[Any] = [
-        data.borders, data.countries, *data.elevation.path, data.settlements, data.incidents.path,
-        data.posts, data.roads, data.land_cover, data.barriers, data.water, config.features.table,
-    ]  # fmt: skip
-    files: list[Path] = []
-    for path in named:
-        if path is not None:
-            files += sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    return list(dict.fromkeys(part for file in files for part in (file, *parts_of(file))))
-
-
-@dataclass(frozen=True)
-class Movement:
-    """The fine terrain and the travel times over it, each made when it is first asked for.
-
-    Features and border both need them. They are large, some 80 bytes per fine pixel.
-    """
-
-    config: Config
-    inputs: Inputs
-
-    @cached_property
-    def fine(self) -> FineTerrain:
-        """What people move over."""
-        return fine_terrain(self.config, self.inputs)
-
-    @cached_property
-    def solves(self) -> Solves:
-        """Travel between the far side, the border and the places of the config."""
-        config = self.config
-        to = places(config, self.inputs)
-        return solve_travel(self.fine, to, walking(config), config.compute.workers)
-
-
-def movement_features(movement: Movement) -> list[xr.Dataset]:
-    """Return the travel and concealment features that the config asks for."""
-    config, inputs = movement.config, movement.inputs
-    parts = []
-    if config.features.travel.enabled:
-        parts.append(travel_features(inputs.grid, movement.solves))
-    if config.features.concealment.enabled:
-        parts.append(_concealment(config, inputs, movement.fine))
-    return parts
-
-
-def _concealment(config: Config, inputs: Inputs, fine: FineTerrain) -> xr.Dataset:
-    section, roads = config.features.concealment, config.data.roads
-    towns = inputs.settlements
-    return concealment_features(
-        inputs.grid,
-        fine,
-        towns if "settlements" in section.observers else towns[:0],
-        inputs.posts if "posts" in section.observers else None,
-        roads=read_vector(roads, "roads") if roads and "roads" in section.observers else None,
-        radius_km=section.radius_km,
-        observer_height_m=section.observer_height_m,
-    )
-
-
-def walking(config: Config) -> Walking:
-    """Return the walking speed of the config."""
-    travel = config.features.travel
-    return Walking(travel.off_path_factor, travel.slope_limit_deg)
-
-
-def places(config: Config, inputs: Inputs) -> Places:
-    """Return where people set out from and go to."""
-    travel = config.features.travel
-    return Places(
-        lines_by_country=inputs.lines,
-        settlements=inputs.settlements,
-        home=inputs.home_code,
-        targets=travel.targets,
-        posts=inputs.posts,
-        far_population=travel.far_settlement_population,
-        home_population=travel.home_settlement_population,
-    )
-
-
-def fine_terrain(config: Config, inputs: Inputs, pixels: int | None = None) -> FineTerrain:
-    """Return what people move over: elevation, water, roads, land cover and closures.
-
-    Parameters
-    ----------
-    config : Config
-        Which of them there are.
-    inputs : Inputs
-        Elevation, land and border lines.
-    pixels : int, optional
-        At most so many, but at least one for each cell; by default as the elevation needs.
-    """
-    factor = pixels_per_cell(inputs.elevation, inputs.grid)
-    if pixels is not None:
-        factor = max(1, min(factor, int(np.sqrt(pixels / inputs.grid.size))))
-    fine = FineTerrain.read(inputs.elevation, inputs.grid, land=inputs.all_land, factor=factor)
-    travel, data = config.features.travel, config.data
-    fine = replace(fine, barrier=_barriers(config, inputs, fine))
-    if data.roads is not None:
-        fine = replace(fine, road_kmh=_road_speeds(config, data.roads, fine.grid))
-    if data.land_cover is not None:
-        factors = travel.land_cover_factors
-        fine = replace(fine, multiplier=_land_cover(data.land_cover, factors, fine.grid))
-    if data.water is not None:
-        water = inputs.local(shapely.union_all(read_vector(data.water, "water").geometry))
-        slow = travel.water_speed_factor
-        fine = fine.slowed(water, 1 / slow) if slow > 0 else fine.closed(water)
-    return fine
-
-
-def draw_terrain(config: Config, inputs: Inputs) -> FineTerrain:
-    """Return the coarser terrain that randomised routes are drawn on."""
-    return fine_terrain(config, inputs, MAX_DRAW_PIXELS)
-
-
-def _barriers(config: Config, inputs: Inputs, fine: FineTerrain) -> np.ndarray:
-    travel, data = config.features.travel, config.data
-    barrier = fine.barrier if fine.barrier is not None else np.zeros(fine.grid.shape, bool)
-    if travel.blocked_above_m is not None:
-        barrier = barrier | (fine.elevation > travel.blocked_above_m)
-    if data.barriers is not None:
-        barrier = barrier | _burned(read_vector(data.barriers, "barriers"), fine.grid)
-    if travel.closed:
-        barrier = barrier | _closed_border(config, inputs, fine.grid)
-    return barrier
-
-
-def _burned(shapes: gpd.GeoDataFrame, grid: Grid) -> np.ndarray:
-    local = shapes.to_crs(grid.crs).geometry
-    return _burn([(shape, 1) for shape in local], grid) > 0
-
-
-def _burn(pairs: list[tuple[object, float]], grid: Grid) -> np.ndarray:
-    if not pairs:
-        return np.zeros(grid.shape, "float32")
-    return rasterize(pairs, grid.shape, transform=grid.transform, all_touched=True, dtype="float32")
-
-
-def _closed_border(config: Config, inputs: Inputs, grid: Grid) -> np.ndarray:
-    """Cells of the border line inside the closed boxes."""
-    boxes = shapely.union_all([shapely.box(*box) for box in config.features.travel.closed])
-    line = shapely.intersection(shapely.union_all(inputs.borders.geometry.to_numpy()), boxes)
-    if line.is_empty:
-        raise ConfigError("features.travel.closed: no box holds any part of the border.")
-    # One cell to each side, so that no step slips past the corner of the line.
-    wall = shapely.buffer(inputs.local(line), grid.cell_size_m)
-    return _burn([(wall, 1)], grid) > 0
-
-
-def _road_speeds(config: Config, path: Path, grid: Grid) -> np.ndarray:
-    speeds = config.features.travel.road_speeds_kmh
-    roads = read_vector(path, "roads").to_crs(grid.crs)
-    if "class" not in roads:
-        raise DataError(f"{path}: roads need a column 'class' (it has {', '.join(roads)}).")
-    known = roads[roads["class"].isin(list(speeds))]
-    if known.empty:
-        raise ConfigError(
-            f"features.travel.road_speeds_kmh names none of the classes in {path.name}: "
-            f"{', '.join(sorted(set(map(str, roads['class']))))}."
-        )
-    # The fastest class is drawn last and wins where roads share a cell.
-    ordered = known.assign(kmh=known["class"].map(speeds)).sort_values("kmh", kind="stable")
-    return _burn(list(zip(ordered.geometry, ordered["kmh"], strict=True)), grid)
-
-
-def _land_cover(path: Path, factors: dict[str, float], grid: Grid) -> np.ndarray:
-    """Multiplier of the walking time from the speed factor of each land-cover code."""
-    codes = read_land_cover(path, grid)
-    multiplier = np.ones(grid.shape, "float32")
-    for code, factor in factors.items():
-        multiplier[codes == int(code)] = 1 / factor if factor > 0 else np.nan
-    return multiplier
+    """Every file that the inputs are read from, in a fixed order and each once."""
+    inputs = Inputs(config)
+    return list(dict.fromkeys(path for role in ROLES for path in inputs.files(role)))

@@ -16,15 +16,14 @@ import pandas as pd
 from borderrisk.border.ranking import against_earlier, top
 from borderrisk.border.watchplan import Allocation, allocate
 from borderrisk.errors import ConfigError, DataError
-from borderrisk.outputs.cells import cells_table, find_focus, scored_squares
 from borderrisk.outputs.compare import compare, write_comparison
-from borderrisk.outputs.export import SUFFIXES, export
-from borderrisk.outputs.geojson import write_layer
-from borderrisk.outputs.report.ranking import nearest_places
+from borderrisk.outputs.export import SUFFIXES, cells_table, export
 from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.store import load_scene
+from borderrisk.outputs.vectorfiles import write_layer
 from borderrisk.outputs.webmap import write_map
 from borderrisk.runs import find_run
+from borderrisk.words import nearest_places
 
 SCENE_FOLDER = "scene"
 WHOLE = "map.html"
@@ -148,7 +147,7 @@ def write_maps(
     result = open_run(run_path)
     scene, folder = result.scene, Path(out) if out else result.folder
     if focus is not None:
-        find_focus(scene, focus)
+        scene.focus(focus)
     names = [focus] if focus else [*(f.name for f in scene.focuses), None]
     paths = []
     for name in names:
@@ -172,8 +171,7 @@ def export_cells(
     result = open_run(run_path)
     name = "-".join(["export", *([focus] if focus else [])]) + SUFFIXES[format_]
     path = Path(out) if out else result.folder / name
-    export(result.scene, path, format_, focus=focus, top=top, min_risk=min_risk)
-    return path, len(scored_squares(result.scene, focus, top, min_risk))
+    return path, export(result.scene, path, format_, focus=focus, top=top, min_risk=min_risk)
 
 
 def compare_runs(
@@ -251,7 +249,7 @@ def _rows(table: pd.DataFrame, names: tuple[str, ...]) -> list[dict[str, Any]]:
 def _near(scene: Scene, table: gpd.GeoDataFrame) -> list[str]:
     """Where each segment is, like ``7 km N of Mirjaveh``."""
     middle = table.geometry.to_crs(scene.grid.crs).interpolate(0.5, normalized=True)
-    return nearest_places(scene.settlements, middle)
+    return [str(near or "") for near in nearest_places(scene.settlements, middle)]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -16,21 +15,20 @@ import pandas as pd
 from borderrisk.config import Config
 from borderrisk.errors import ConfigError
 from borderrisk.evaluation.scorecard import render_text
+from borderrisk.features.catalogue import names_a_place
 from borderrisk.model.modelfile import ModelFile, load_model, save_model
-from borderrisk.outputs.cells import scored_squares, write_cells
-from borderrisk.outputs.features import feature_summary
-from borderrisk.outputs.features import write_features as write_feature_file
+from borderrisk.outputs.export import cells_table, write_cells
 from borderrisk.outputs.figures import write_figures
-from borderrisk.outputs.geojson import write_layer
-from borderrisk.outputs.rasters import write_risk_tif
+from borderrisk.outputs.gridfiles import feature_summary, write_risk_tif
+from borderrisk.outputs.gridfiles import write_features as write_feature_file
 from borderrisk.outputs.report import write_report
 from borderrisk.outputs.scene import Scene
-from borderrisk.outputs.stac import write_stac_item
 from borderrisk.outputs.store import save_scene
-from borderrisk.outputs.styles import write_qml
+from borderrisk.outputs.vectorfiles import write_layer, write_qml
 from borderrisk.outputs.webmap import write_map
-from borderrisk.pipeline import evaluating
+from borderrisk.pipeline import evaluating, steps
 from borderrisk.pipeline.assembly import (
+    counts,
     earlier_segments,
     make_scene,
     score_cells,
@@ -49,9 +47,13 @@ from borderrisk.pipeline.result import (
 from borderrisk.pipeline.stages import Progress, Stages
 from borderrisk.runs import LOG, Manifest, RunFolder, find_run, new_run_id, run_log
 
-log = logging.getLogger(__name__)
-
 MODEL = "model.skops"
+
+# Said of a run whose model is another place's.
+CARRIED = (
+    "The model was trained elsewhere: its weights and what it learned of the ground are from "
+    "there, earlier incidents and the level are of this area. There are no intervals."
+)
 
 
 def run(
@@ -86,11 +88,15 @@ def run(
     BorderRiskError
         If the config, an input or the output folder cannot be used; nothing is written then.
     """
-    stages = Stages.of(config, refresh=force, progress=progress)
-    wanted = config.evaluation.enabled if evaluate is None else evaluate
-    if replicates is None:
-        replicates = 0 if evaluate is False else config.uncertainty.replicates
-    return write_run(stages, None, out, force=force, evaluate=wanted, replicates=replicates)
+    if replicates is None and evaluate is False:
+        replicates = 0
+    changes: dict[str, Any] = {}
+    if evaluate is not None:
+        changes["evaluation"] = {"enabled": evaluate}
+    if replicates is not None:
+        changes["uncertainty"] = {"replicates": replicates}
+    stages = Stages.of(config.with_changes(changes), refresh=force, progress=progress)
+    return write_run(stages, None, out, force=force)
 
 
 def score(
@@ -110,7 +116,8 @@ def score(
     Raises
     ------
     ConfigError
-        If the config does not make a feature the model needs.
+        If the config does not make a feature the model needs, or the model is from elsewhere and
+        knows features that are called after places.
     """
     path = Path(model_path)
     saved = load_model(find_run(path) / MODEL if path.is_dir() else path)
@@ -119,12 +126,25 @@ def score(
         saved, stages, path.name, f"which {config.name} does not make; use the feature settings it "
         "was trained with"
     )  # fmt: skip
-    return write_run(stages, saved, out, force=force, evaluate=False, replicates=0)
+    _check_places(saved, stages, path.name)
+    return write_run(stages, saved, out, force=force)
+
+
+def _check_places(model: ModelFile, stages: Stages, called: str) -> None:
+    """Raise ``ConfigError`` if a model of elsewhere reads what means nothing here."""
+    if model.extra.get("crs") == stages[steps.area].grid.crs.to_wkt():
+        return
+    named = [name for name in model.features if names_a_place(name)]
+    if named:
+        raise ConfigError(
+            f"{called} was trained elsewhere and reads feature(s) called after places there: "
+            f"{', '.join(named)}; train it with features.exclude naming these."
+        )
 
 
 def check_features(model: ModelFile, stages: Stages, called: str, advice: str) -> None:
     """Raise ``ConfigError`` if a model reads a feature that a config does not make."""
-    absent = [name for name in model.features if name not in stages.features]
+    absent = [name for name in model.features if name not in stages[steps.features]]
     if absent:
         raise ConfigError(f"{called} needs the feature(s) {', '.join(absent)}, {advice}.")
 
@@ -155,8 +175,6 @@ def write_run(
     out: str | Path | None,
     *,
     force: bool,
-    evaluate: bool = False,
-    replicates: int = 0,
     variant: Variant | None = None,
     freeze: Callable[[Path, Manifest], None] | None = None,
 ) -> Result:
@@ -174,13 +192,17 @@ def write_run(
     final = Path(out) if out else default
     with RunFolder(final, force=force, sealed=freeze is not None) as folder:
         with run_log(folder.path / LOG, stages.project):
+            stages.inputs.check()
+            evaluate = model is None and config.evaluation.enabled
             if evaluate:
-                evaluating.check(stages)
-            scored = score_cells(stages, replicates, model, elsewhere=variant is None)
-            card = stages.scorecard if evaluate else None
+                evaluating.check(config.evaluation, stages[steps.incidents].known)
+            scored = score_cells(stages, model, elsewhere=variant is None)
+            card = stages[steps.scorecard] if evaluate else None
             scene = make_scene(stages, scored, run_id, card, before)
             if variant:
                 scene = _noted(scene, manifest, variant)
+            elif model is not None:
+                scene = _with_note(scene, manifest, CARRIED)
             save_model(folder.path / MODEL, scored.model)
             with stages.cache.timed("outputs"), ThreadPoolExecutor(1) as beside:
                 figures = beside.submit(draw_figures, scene, config, folder.path)
@@ -225,9 +247,14 @@ def _noted(scene: Scene, manifest: Manifest, variant: Variant) -> Scene:
     return replace(scene, meta={**meta, **said})
 
 
+def _with_note(scene: Scene, manifest: Manifest, note: str) -> Scene:
+    manifest.notes.append(note)
+    return replace(scene, meta={**scene.meta, "notes": [note, *scene.meta["notes"]]})
+
+
 def _with_manifest(scene: Scene, manifest: Manifest, stages: Stages) -> Scene:
-    manifest.counts.update(stages.counts())
-    manifest.notes.extend(stages.inputs.incidents.notes)
+    manifest.counts.update(counts(stages))
+    manifest.notes.extend(stages[steps.incidents].table.notes)
     facts = manifest.to_dict(stages.cache.records)
     return replace(scene, meta={**scene.meta, "manifest": facts})
 
@@ -247,18 +274,14 @@ def _write_facts(
         write_json(scorecard, folder / "scorecard.json")
         (folder / "scorecard.txt").write_text(render_text(scorecard), encoding="utf-8")
     write_json(metrics, folder / "metrics.json")
-    rejected = stages.rejected()
+    rejected = stages[steps.incidents].rejected()
     rejected.to_csv(folder / "rejected.csv", index=False, lineterminator="\n")
-    try:
-        write_stac_item(scene, folder)
-    except ConfigError as error:
-        log.debug("no STAC item: %s", error)
 
 
 def train(config: Config, out: str | Path | None = None) -> dict[str, Any]:
     """Fit the model of a config and save it; return what was written."""
     stages = Stages.of(config)
-    model = stages.model
+    model = stages[steps.model]
     path = Path(out) if out else config.outputs.folder / config.name / MODEL
     path.parent.mkdir(parents=True, exist_ok=True)
     save_model(path, model)
@@ -276,11 +299,9 @@ def write_features(
 ) -> tuple[Path, list[dict[str, Any]]]:
     """Write the features of a config; return the file and a table of their ranges."""
     stages = Stages.of(config)
-    suffix = config.outputs.features_format
-    path = Path(out) if out else config.outputs.folder / config.name / f"features.{suffix}"
-    format_ = "zarr" if path.suffix == ".zarr" else "nc"
-    write_feature_file(stages.features, path, format_)
-    return path, records(feature_summary(stages.features).reset_index())
+    path = Path(out) if out else config.outputs.folder / config.name / "features.nc"
+    write_feature_file(stages[steps.features], path)
+    return path, records(feature_summary(stages[steps.features]).reset_index())
 
 
 def evaluate(
@@ -291,15 +312,17 @@ def evaluate(
     progress: Progress | None = None,
 ) -> tuple[Path, dict[str, Any], str]:
     """Make the scorecard of a config; return its folder, the scorecard and it as text."""
-    stages = Stages.of(config, refresh=force, progress=progress)
+    stages = Stages.of(
+        config.with_changes({"uncertainty": {"replicates": 0}}), refresh=force, progress=progress
+    )
     run_id = new_run_id(config.outputs.folder / config.name, config.hash)
     final = Path(out) if out else config.outputs.folder / config.name / f"evaluation-{run_id}"
     with RunFolder(final, force=force) as folder:
-        scorecard = stages.scorecard
+        scorecard = stages[steps.scorecard]
         text = render_text(scorecard)
         write_json(scorecard, folder.path / "scorecard.json")
         (folder.path / "scorecard.txt").write_text(text, encoding="utf-8")
-        scored = score_cells(stages, 0)
+        scored = score_cells(stages)
         scene = make_scene(stages, scored, run_id, scorecard)
         draw_figures(scene, config, folder.path)
         _manifest(stages, run_id, "evaluation").write(folder.path, stages.cache.records)
@@ -309,21 +332,20 @@ def evaluate(
 def write_outputs(scene: Scene, config: Config, folder: Path) -> None:
     """Write tables, rasters, maps, layers and the scene into a run's folder."""
     (folder / "config.yaml").write_text(config.dump_yaml(folder), encoding="utf-8")
-    cells = scored_squares(scene)
+    cells = cells_table(scene)
     write_cells(cells, folder / "cells.parquet", "geoparquet")
     write_cells(cells, folder / "cells.geojson", "geojson")
     write_risk_tif(scene, folder / "risk.tif")
     for name in ("risk", "cells"):
         write_qml(folder / f"{name}.qml")
-    format_ = config.outputs.features_format
-    features = write_feature_file(scene.cells, folder / f"features.{format_}", format_)
+    features = write_feature_file(scene.cells, folder / "features.nc")
     for name, layer in scene.layers.items():
         write_layer(_with_routes(scene) if name == "corridors" else layer,
                     folder / f"{name}.geojson")  # fmt: skip
     _write_segments(scene, folder)
     for focus in (None, *(f.name for f in scene.focuses)):
         write_map(scene, folder / map_name(focus), focus=focus, language=config.outputs.language)
-    save_scene(scene, folder / SCENE_FOLDER, features if format_ == "nc" else None)
+    save_scene(scene, folder / SCENE_FOLDER, features)
 
 
 def _with_routes(scene: Scene) -> gpd.GeoDataFrame:

@@ -8,65 +8,50 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from borderrisk.model import drivers, scores, trust
+from borderrisk import scores
+from borderrisk.model import drivers, trust
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
-from borderrisk.model.pooled import Decomposition
+from borderrisk.model.protocol import PARTS, Fitted
 from borderrisk.model.uncertainty import Intervals
-
-RATE = "incidents per 100 km² per year"
-_LABELS = {
-    "intensity": (RATE, "Relative intensity of reported incidents"),
-    "probability": ("1", "Chance of at least one reported incident within the horizon"),
-    "risk": ("%", "Percentile rank of intensity by area in the study area"),
-    "risk_class": ("1", "Risk class, 1-5 by area share"),
-    "rank": ("1", "Rank of intensity, 1 = highest"),
-    "susceptibility": (RATE, "Intensity that terrain, border and access explain"),
-    "history": ("1", "Factor by which earlier incidents change the intensity"),
-    "reporting": ("1", "Factor by which reporting effort changes the intensity"),
-    "probability_low": ("1", "Lower bound of the probability"),
-    "probability_high": ("1", "Upper bound of the probability"),
-    "rank_low": ("1", "Best rank within the interval"),
-    "rank_high": ("1", "Worst rank within the interval"),
-    "trust": ("1", "Whether the score can be relied on"),
-}
 
 
 def _variable(
     cells: CellTable, name: str, values: np.ndarray, dtype: str = "float32", **attrs: Any
 ) -> xr.DataArray:
     """One value per domain cell as a grid variable, missing outside the study area."""
-    units, long_name = _LABELS[name]
     grid = cells.to_grid(np.where(cells.study, values, np.nan)).astype(dtype)
-    return xr.DataArray(
-        grid, dims=("y", "x"), attrs={"units": units, "long_name": long_name, **attrs}
-    )
+    return xr.DataArray(grid, dims=("y", "x"), attrs=scores.attrs(name) | attrs)
 
 
 def score_variables(
-    cells: CellTable, parts: Decomposition, horizon_days: float
+    cells: CellTable, fitted: Fitted, horizon_days: float, level: float
 ) -> dict[str, xr.DataArray]:
-    """Intensity and its parts, probability, risk, class and rank of the study area's cells."""
+    """Intensity and its parts, counts, probability, risk, class and rank of the study's cells."""
     study, area = cells.study, cells.study_area_100km2
-    intensity = parts.intensity
+    intensity, parts = fitted.intensity(cells), fitted.parts(cells)
     risk = np.zeros(len(cells))
     risk[study] = scores.risk_percentile(intensity[study], area[study])
+    expected = scores.expected_count(intensity, area, horizon_days)
+    low, high = scores.count_bounds(expected, level)
+    whole = np.where(intensity > 0, intensity, 1.0)
     values = {
         "intensity": intensity,
+        "expected": expected,
+        "count_low": low,
+        "count_high": high,
         "probability": scores.probability(intensity, area, horizon_days),
         "risk": risk,
         "rank": _ranks(intensity, study),
-        "susceptibility": parts.susceptibility,
-        "history": parts.history,
-        "reporting": parts.reporting,
+        "susceptibility": fitted.susceptibility(cells),
+        **{f"share_{name}": parts[name] / whole for name in PARTS},
     }
     variables = {name: _variable(cells, name, value) for name, value in values.items()}
     classes = np.where(study, scores.risk_class(risk), 0)
-    units, long_name = _LABELS["risk_class"]
     variables["risk_class"] = xr.DataArray(
         np.maximum(cells.to_grid(classes.astype("int16")), 0).astype("uint8"),
         dims=("y", "x"),
-        attrs={"units": units, "long_name": long_name},
+        attrs=scores.attrs("risk_class"),
     )
     return variables
 
@@ -81,7 +66,10 @@ def _ranks(intensity: np.ndarray, study: np.ndarray) -> np.ndarray:
 
 def interval_variables(cells: CellTable, intervals: Intervals) -> dict[str, xr.DataArray]:
     """Bounds of probability and rank."""
-    names = ("probability_low", "probability_high", "rank_low", "rank_high")
+    names = (
+        "probability_low", "probability_high", "expected_low", "expected_high", "rank_low",
+        "rank_high",
+    )  # fmt: skip
     found = {}
     for name in names:
         values = np.full(len(cells), np.nan)
@@ -91,7 +79,8 @@ def interval_variables(cells: CellTable, intervals: Intervals) -> dict[str, xr.D
 
 
 def driver_variables(cells: CellTable, parts: pd.DataFrame) -> dict[str, xr.DataArray]:
-    """Return the three strongest effects of each cell, as codes and signed effects."""
+    """Return the three strongest effects of features on each cell, as codes and signed effects."""
+    parts = parts.drop(columns="history", errors="ignore")
     if parts.empty or not len(parts.columns):
         return {}
     found = drivers.top_drivers(parts)
@@ -105,12 +94,12 @@ def driver_variables(cells: CellTable, parts: pd.DataFrame) -> dict[str, xr.Data
         variables[name] = xr.DataArray(
             cells.to_grid(code),
             dims=("y", "x"),
-            attrs={"units": "1", "long_name": f"Driver {k + 1} of the intensity", **attrs},
+            attrs=scores.attrs(name) | attrs,
         )
         variables[f"{name}_effect"] = xr.DataArray(
             cells.to_grid(effect).astype("float32"),
             dims=("y", "x"),
-            attrs={"units": "1", "long_name": f"Effect of driver {k + 1} on log-intensity"},
+            attrs=scores.attrs(f"{name}_effect"),
         )
     return variables
 
@@ -141,16 +130,8 @@ def trust_codes(
 
 def trust_variable(cells: CellTable, codes: np.ndarray) -> dict[str, xr.DataArray]:
     """Return the codes of :func:`trust_codes` as a grid variable."""
-    units, long_name = _LABELS["trust"]
-    attrs = {
-        "units": units,
-        "long_name": long_name,
-        "flag_values": np.array([0, 1, 2, 3], dtype="int8"),
-        "flag_meanings": "ok extrapolation sparse edge",
-    }
-    return {
-        "trust": xr.DataArray(cells.to_grid(codes).astype("int8"), dims=("y", "x"), attrs=attrs)
-    }
+    grid = cells.to_grid(codes).astype("int8")
+    return {"trust": xr.DataArray(grid, dims=("y", "x"), attrs=scores.attrs("trust"))}
 
 
 def _known(ds: xr.Dataset) -> np.ndarray:

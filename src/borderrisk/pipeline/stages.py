@@ -1,265 +1,238 @@
-"""The stages of a run, each computed when it is first asked for and kept by content."""
+"""Stages declare what they read; from the declaration follow what they can see and their key.
+
+A stage is a function of three views: of the config, of the input files, of earlier stages. A view
+shows what the stage declared and raises on anything else, so a key made from the declaration
+cannot forget what a result depends on.
+"""
 
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import pandas as pd
-import xarray as xr
+from typing import Any, Generic, TypeVar
 
 from borderrisk.config import Config
-from borderrisk.model.cells import CellTable
-from borderrisk.model.fitting import check_parameters
-from borderrisk.model.modelfile import ModelFile, as_trained, load_model, save_model
-from borderrisk.model.panel import Panel
-from borderrisk.model.uncertainty import Intervals, load_intervals, save_intervals
-from borderrisk.outputs.netcdf import read_netcdf, write_netcdf
-from borderrisk.pipeline import evaluating, training
-from borderrisk.pipeline.border import Border, load_border, save_border, study_border
-from borderrisk.pipeline.features import compute_features, model_features
-from borderrisk.pipeline.inputs import Inputs, Movement, input_files, read_inputs
-from borderrisk.runs import StageCache, StageKey, project_folder, shown_path
+from borderrisk.pipeline.inputs import ROLES, Inputs
+from borderrisk.runs import StageCache, StageKey, project_folder
 
-log = logging.getLogger(__name__)
-
+T = TypeVar("T")
 Progress = Callable[[str, int, int], None]
-_GB = 1e9
-_FEATURE_CODE = (
-    "borderrisk.features", "borderrisk.sources", "borderrisk.grid", "borderrisk.area",
-    "borderrisk._coverage", "borderrisk.pipeline.features", "borderrisk.pipeline.inputs",
+
+# From the bottom up; a stage's code is all of its own layer and of those below.
+LAYERS = (
+    ("errors", "scores", "words", "compute", "grid", "area"),
+    ("features", "sources"),
+    ("model", "border"),
+    ("evaluation",),
+)
+_GLUE = (
+    "borderrisk.outputs.gridfiles",
     "borderrisk.pipeline.inputs",
-)  # fmt: skip
-_MODEL_CODE = ("borderrisk.model", "borderrisk.pipeline.training")
+    "borderrisk.pipeline.ground",
+    "borderrisk.pipeline.steps",
+    "borderrisk.pipeline.evaluating",
+)
+_GB = 1e9
+
+
+class UndeclaredReadError(RuntimeError):
+    """A stage read something that its declaration does not name."""
+
+
+class View:
+    """Attributes of a tree as far as their dotted keys were declared; anything else raises."""
+
+    def __init__(self, tree: Any, keys: Iterable[str], of: str, at: str = "") -> None:
+        self.__dict__.update(_tree=tree, _keys=frozenset(keys), _of=of, _at=at)
+
+    def __getattr__(self, name: str) -> Any:
+        key = f"{self._at}.{name}".lstrip(".")
+        if any(key == known or key.startswith(f"{known}.") for known in self._keys):
+            return getattr(self._tree, name)
+        if any(known.startswith(f"{key}.") for known in self._keys):
+            return View(getattr(self._tree, name), self._keys, self._of, key)
+        raise UndeclaredReadError(f"stage {self._of} reads {key}, which it does not declare")
 
 
 @dataclass(frozen=True)
-class Stages:
-    """What a config leads to, stage by stage.
+class Work:
+    """How work is done; changes no result.
 
     Attributes
     ----------
-    config : Config
-        Which inputs, features and model.
-    cache : StageCache
-        Keeps the expensive stages.
+    scheduler : str
+        ``threads``, ``processes`` or a Dask address.
+    workers : int, optional
+        Number of workers; None: one per core.
     progress : callable, optional
-        Told ``(stage, done, total)`` by the long ones.
-    shift : float
-        Cells by which the grid is moved east and south, to see whether that matters.
+        Told ``(stage, done, total)`` by the long stages.
+    """
+
+    scheduler: str = "threads"
+    workers: int | None = None
+    progress: Progress | None = None
+
+    def teller(self, stage: str) -> Callable[[int, int], None] | None:
+        """Return what a long stage tells its ``(done, total)``."""
+        tell = self.progress
+        return None if tell is None else lambda done, total: tell(stage, done, total)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a stage is given.
+
+    Attributes
+    ----------
+    config, files : View
+        The keys of the config and the input roles that it declared.
+    work : Work
+        How to do it.
+    """
+
+    config: Any
+    files: Any
+    work: Work
+    _stages: Stages
+    _of: Stage[Any]
+
+    def __getitem__(self, stage: Stage[T]) -> T:
+        """Return the result of an earlier stage."""
+        if stage not in self._of.after:
+            raise UndeclaredReadError(f"stage {self._of.name} reads {stage.name} undeclared")
+        return self._stages[stage]
+
+
+Make = Callable[[Given], T]
+
+
+@dataclass(frozen=True)
+class Keep(Generic[T]):
+    """How a result is written into an empty folder, and read back."""
+
+    save: Callable[[T, Path], Any]
+    load: Callable[[Path], T]
+
+
+@dataclass(frozen=True, eq=False)
+class Stage(Generic[T]):
+    """One step of a run.
+
+    Attributes
+    ----------
+    name : str
+        Also the beginning of its folder in the cache.
+    make : callable
+        Gives the result from what was declared.
+    layer : str
+        Its code is this package and every layer below it.
+    config : tuple of str
+        Dotted keys it reads; a section stands for all below it.
+    files : tuple of str
+        Input roles it reads.
+    after : tuple of Stage
+        Stages whose results it reads.
+    keep : Keep, optional
+        Without it the result lives in memory, for one run.
+    """
+
+    name: str
+    make: Make[T]
+    layer: str
+    config: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    after: tuple[Stage[Any], ...] = ()
+    keep: Keep[T] | None = None
+
+
+def stage(
+    *,
+    layer: str,
+    config: Iterable[str] = (),
+    files: Iterable[str] = (),
+    after: Iterable[Stage[Any]] = (),
+    keep: Keep[T] | None = None,
+) -> Callable[[Make[T]], Stage[T]]:
+    """Declare what a stage reads; the function below becomes a :class:`Stage`."""
+
+    def declare(make: Make[T]) -> Stage[T]:
+        name = make.__name__
+        return Stage(name, make, layer, tuple(config), tuple(files), tuple(after), keep)
+
+    return declare
+
+
+@dataclass
+class Stages:
+    """What a config leads to, each stage computed when it is first asked for.
+
+    ``stages[features]`` is the result of the stage ``features``.
     """
 
     config: Config
+    inputs: Inputs
     cache: StageCache
-    progress: Progress | None = None
-    shift: float = 0.0
+    work: Work = Work()
+    _made: dict[Stage[Any], Any] = field(default_factory=dict)
+    _keys: dict[Stage[Any], StageKey] = field(default_factory=dict)
 
     @classmethod
     def of(
         cls, config: Config, *, refresh: bool = False, progress: Progress | None = None
     ) -> Stages:
-        """Open the stages of a config with the cache it names.
+        """Open the stages of a config with the cache it names."""
+        compute = config.compute
+        cache = StageCache(compute.cache, refresh=refresh, max_bytes=compute.cache_max_gb * _GB)
+        work = Work(compute.scheduler, compute.workers, progress)
+        return cls(config, Inputs(config), cache, work)
 
-        Raises
-        ------
-        ConfigError
-            If the model's parameters cannot be.
-        """
-        check_parameters(config.model.estimator, config.model.parameters)
-        limit = config.compute.cache_max_gb * _GB
-        return cls(
-            config, StageCache(config.compute.cache, refresh=refresh, max_bytes=limit), progress
-        )
-
-    @cached_property
+    @property
     def project(self) -> Path:
         """Folder that shown paths start at."""
         return project_folder(self.config.folder)
 
-    @cached_property
-    def inputs(self) -> Inputs:
-        """Every input, open and checked."""
-        with self.cache.timed("inputs"):
-            inputs = read_inputs(self.config)
-        if not self.shift:
-            return inputs
-        return replace(inputs, area=inputs.area.on(inputs.grid.shifted(self.shift, self.shift)))
+    def key(self, stage: Stage[Any]) -> StageKey:
+        """Return all that the result of a stage depends on."""
+        if stage not in self._keys:
+            keys = {*stage.config, *(key for role in stage.files for key in ROLES[role].config)}
+            self._keys[stage] = StageKey(
+                stage.name,
+                (*_packages(stage.layer), *_GLUE),
+                json.dumps({key: self.config.value(key) for key in sorted(keys)}, sort_keys=True),
+                tuple(self.key(up) for up in stage.after),
+                {
+                    f"{role} {number} {path.name}": self.cache.hashes(path)
+                    for role in stage.files
+                    for number, path in enumerate(self.inputs.files(role))
+                },
+            )
+        return self._keys[stage]
 
-    def _hashes(self, *, incidents: bool) -> dict[str, str]:
-        table = self.config.data.incidents.path
-        files = [p for p in input_files(self.config) if incidents or p != table]
-        # Files outside the project are shown by name alone, and tiles may share theirs.
-        return {
-            f"{number} {shown_path(path, self.project)}": self.cache.hashes(path)
-            for number, path in enumerate(files)
-        }
+    def __getitem__(self, stage: Stage[T]) -> T:
+        if stage not in self._made:
+            self._made[stage] = self._result(stage)
+        found: T = self._made[stage]
+        return found
 
-    def _part(self, *keys: str) -> str:
-        return self.config.part(*keys)
+    def _result(self, stage: Stage[T]) -> T:
+        def make() -> T:
+            config = View(self.config, stage.config, stage.name)
+            files = View(self.inputs, stage.files, stage.name)
+            return stage.make(Given(config, files, self.work, self, stage))
 
-    @cached_property
-    def features_key(self) -> StageKey:
-        """What the features depend on."""
-        part = self._part(
-            "study_area", "grid", "data.elevation", "features.terrain", "features.proximity",
-            "features.travel", "features.concealment", "features.table", "features.columns",
-        )  # fmt: skip
-        part = f"{part} {self.shift}" if self.shift else part
-        return StageKey("features", _FEATURE_CODE, part, (), self._hashes(incidents=False))
+        if stage.keep is None:
+            return make()
+        kept = stage.keep
+        return self.cache.stage(self.key(stage), make, save=kept.save, load=kept.load)
 
-    @cached_property
-    def _movement(self) -> Movement:
-        return Movement(self.config, self.inputs)
-
-    @cached_property
-    def features(self) -> xr.Dataset:
-        """Features of every cell, with ``exposure`` and ``domain``."""
-        return self.cache.stage(
-            self.features_key,
-            lambda: compute_features(self.config, self.inputs, self._movement),
-            save=lambda ds, folder: write_netcdf(ds, folder / "features.nc"),
-            load=lambda folder: read_netcdf(folder / "features.nc"),
-        )
-
-    @cached_property
-    def border(self) -> Border:
-        """Segments, attribution, corridors and routes."""
-        part = self._part("corridors", "segments.segment_km", "seed")
-        code = (*_FEATURE_CODE, "borderrisk.border.segments", "borderrisk.pipeline.border")
-        return self.cache.stage(
-            StageKey("border", code, part, (self.features_key,)),
-            lambda: study_border(self.config, self.inputs, self._movement),
-            save=save_border,
-            load=load_border,
-        )
-
-    @cached_property
-    def cells(self) -> CellTable:
-        """The cells and features a model sees."""
-        names = model_features(self.config, self.features)
-        # Too large to be kept while a model is fitted; made anew if the border asks for it later.
-        self.__dict__.pop("_movement", None)
-        return CellTable.from_dataset(self.features, names, missing="median")
-
-    def cells_for(self, model: ModelFile) -> CellTable:
-        """Return the cells as a model reads them: its features, and places in its projection.
-
-        Raises
-        ------
-        DataError
-            If the model reads places, and its file does not say in which projection.
-        """
-        cells = CellTable.from_dataset(self.features, model.features, missing="median")
-        return as_trained(model, cells)
-
-    @cached_property
-    def all_incidents(self) -> Panel:
-        """Every usable incident as mass over the cells."""
-        table = self.inputs.incidents.incidents
-        return Panel.build(table, self.inputs.grid, self.features["domain"].to_numpy())
-
-    @cached_property
-    def origin(self) -> pd.Timestamp:
-        """Nothing dated on or after it is used."""
-        if self.config.train.origin is not None:
-            return pd.Timestamp(self.config.train.origin)
-        return self.all_incidents.incidents["date_end"].max() + pd.Timedelta(days=1)
-
-    @cached_property
-    def panel(self) -> Panel:
-        """The incidents a model may be trained on."""
-        return training.training_panel(self.config, self.all_incidents, self.origin)
-
-    def counts(self) -> dict[str, int]:
-        """Numbers of cells, features and incidents."""
-        table = self.inputs.incidents
-        return {
-            "cells scored": int(self.cells.study.sum()),
-            "cells read": len(self.cells),
-            "features": len(self.cells.features),
-            "incidents used": len(self.panel),
-            "incidents after the origin": int(
-                (self.all_incidents.incidents["date_end"] >= self.origin).sum()
-            ),
-            "rows rejected": len(table.rejected) + len(self.all_incidents.rejected),
-        }
-
-    def rejected(self) -> pd.DataFrame:
-        """Return every incident row that is not used, with the reason."""
-        parts = [self.inputs.incidents.rejected, self.all_incidents.rejected]
-        table = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
-        # Only the reader knows the row of the file: whole numbers with gaps.
-        return table.reindex(columns=["row", "incident_id", "reason"]).astype({"row": "Int64"})
-
-    @cached_property
-    def model_key(self) -> StageKey:
-        """What the fitted model depends on."""
-        part = self._part(
-            "data.incidents", "features.exclude", "focus", "outputs.focus", "train", "model", "seed"
-        )
-        return StageKey(
-            "model", _MODEL_CODE, part, (self.features_key,), self._hashes(incidents=True)
-        )
-
-    @cached_property
-    def model(self) -> ModelFile:
-        """The fitted model with what is needed to use it elsewhere."""
-        return self.cache.stage(
-            self.model_key,
-            lambda: training.fit(self.config, self.cells, self.panel, self.origin),
-            save=lambda saved, folder: save_model(folder / "model.skops", saved),
-            load=lambda folder: load_model(folder / "model.skops"),
-        )
-
-    def intervals(self, replicates: int) -> Intervals | None:
-        """Return the bootstrap intervals, or None without replicates."""
-        if replicates == 0:
-            return None
-        part = json.dumps([replicates, self._part("uncertainty.level", "outputs.horizon_days")])
-        return self.cache.stage(
-            StageKey(
-                "intervals",
-                ("borderrisk.compute", "borderrisk.pipeline.effects"),
-                part,
-                (self.model_key,),
-            ),
-            lambda: training.bootstrap(self, replicates),
-            save=save_intervals,
-            load=load_intervals,
-        )
-
-    @cached_property
-    def scorecard(self) -> dict[str, Any]:
-        """Skill of the model and of every baseline on incidents neither has seen."""
-        return self.cache.stage(
-            StageKey(
-                "scorecard",
-                ("borderrisk.pipeline.evaluating", "borderrisk.synthetic"),
-                self._part("evaluation", "uncertainty.level"),
-                (self.model_key,),
-            ),
-            lambda: evaluating.evaluate(self),
-            save=_save_json,
-            load=_load_json,
-        )
+    def forget(self, stage: Stage[Any]) -> None:
+        """Drop a result that is too large to be kept while others are made."""
+        self._made.pop(stage, None)
 
 
-def _save_json(value: Any, folder: Path) -> None:
-    text = json.dumps(value, ensure_ascii=False, default=_plain)
-    (folder / "value.json").write_text(text, encoding="utf-8")
-
-
-def _load_json(folder: Path) -> Any:
-    return json.loads((folder / "value.json").read_text(encoding="utf-8"))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    return value.tolist() if isinstance(value, np.ndarray) else str(value)
+def _packages(layer: str) -> tuple[str, ...]:
+    """Return the packages of a layer and of all below it."""
+    height = next(n for n, names in enumerate(LAYERS) if layer in names)
+    return tuple(f"borderrisk.{name}" for names in LAYERS[: height + 1] for name in names)

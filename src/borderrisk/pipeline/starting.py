@@ -6,7 +6,6 @@ from typing import Any
 
 from borderrisk.config import Config
 from borderrisk.features.terrain import check_coverage
-from borderrisk.model.fitting import check_parameters
 from borderrisk.model.panel import Panel
 from borderrisk.pipeline.inputs import Inputs, read_inputs
 from borderrisk.runs import project_folder, shown_path
@@ -22,12 +21,9 @@ def validate(config: Config) -> list[dict[str, Any]]:
 
     Raises
     ------
-    ConfigError
-        If the model's parameters cannot be.
     DataError
         At the first input that fails a check.
     """
-    check_parameters(config.model.estimator, config.model.parameters)
     inputs = read_inputs(config)
     scored = inputs.base["exposure"].to_numpy() > 0
     check_coverage(inputs.elevation, inputs.grid, needed=scored)

@@ -11,7 +11,6 @@ from numba import njit
 
 # Columns of the sums, in the order of the scales that `_accumulate.Scales` gives.
 COUNT, SLOPE_COUNT, Z, Z2, SLOPE, TRI, NX, NY, NZ, NORTH, EAST, CURVE = range(12)
-SUMS = 12
 # Pixels of a row that are worked on together, and what is known of each: rows of a flat buffer,
 # SEGMENT apart. One buffer with constant distances lets the compiler use vector instructions.
 SEGMENT = 64

@@ -9,12 +9,12 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from borderrisk.errors import ConfigError
+from borderrisk.outputs.atomic import writing
 from borderrisk.outputs.figures.charts import border_capture_figure, capture_figure, skill_figure
 from borderrisk.outputs.figures.effects import effects_figure
 from borderrisk.outputs.figures.maps import risk_figure, uncertainty_figure
 from borderrisk.outputs.figures.reliability import reliability_figure
 from borderrisk.outputs.figures.style import FORMATS, render, style
-from borderrisk.outputs.files import writing
 from borderrisk.outputs.scene import Focus, Scene
 
 CHARTS: dict[str, Callable[[Scene], Figure | None]] = {

@@ -87,7 +87,7 @@ def _common(
     return max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])
 
 
-def hillshade(relief: Relief | None, pixels: Pixels) -> np.ndarray:
+def brightness(relief: Relief | None, pixels: Pixels) -> np.ndarray:
     """Brightness of the ground, 0-1, lit from the north-west; 1 where elevation is missing."""
     if relief is None:
         return np.ones(pixels.shape)
@@ -128,7 +128,7 @@ def paint(
     ndarray, shape (height, width, 3)
         Colours on shaded ground inside the study area, paler ground outside.
     """
-    shade = DARKEST + (1 - DARKEST) * hillshade(scene.relief, pixels)
+    shade = DARKEST + (1 - DARKEST) * brightness(scene.relief, pixels)
     ground = np.broadcast_to(GROUND, (*pixels.shape, 3))
     row, col = pixels.cells(scene.grid)
     inside = pixels.inside(scene.area.polygon) & (row >= 0) & (col >= 0)

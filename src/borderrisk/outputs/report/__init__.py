@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import re
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
-from borderrisk.outputs.files import write_text
-from borderrisk.outputs.report.pictures import picture_sources
-from borderrisk.outputs.report.render import render_html, render_markdown
-from borderrisk.outputs.report.sections import build_sections
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from borderrisk.outputs.atomic import write_text
+from borderrisk.outputs.figures import CHARTS, plan
+from borderrisk.outputs.figures.style import render
+from borderrisk.outputs.report.blocks import Abridged, Bars, Section, percent, show
+from borderrisk.outputs.report.chapters import build_sections
+from borderrisk.outputs.report.scorecard import verdict
 from borderrisk.outputs.scene import Scene
+from borderrisk.scores import decode
+
+_LEFT_OUT = "uncertainty-"
+_MEDIA_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
+_MARKDOWN_SPECIAL = re.compile(r"([\\`*_\[\]|#~$])")
+_SPARKS = " ▁▂▃▄▅▆▇█"
 
 
 def write_report(scene: Scene, folder: Path) -> list[Path]:
     """Write the model card.
 
     It holds purpose and limits, data with sources and rejected rows, grid, features with their
-    distributions, model, scorecard with baselines and intervals, calibration, spatial tests,
-    robustness, trust, the highest-ranked cells and segments, responsible use, config and
+    distributions, model, scorecard with baselines and intervals, calibration, the test behind a
+    border left out, trust, the highest-ranked cells and segments, responsible use, config and
     manifest. A part the scene has no numbers for says so in a sentence.
 
     Parameters
@@ -49,3 +64,130 @@ def write_report(scene: Scene, folder: Path) -> list[Path]:
         write_text(html, folder / "report.html"),
         write_text(markdown, folder / "report.md"),
     ]
+
+
+def picture_sources(scene: Scene, figures: Path) -> dict[str, str]:
+    """``src`` of each figure by name: charts as SVG, maps as PNG.
+
+    Parameters
+    ----------
+    scene : Scene
+        A finished scoring.
+    figures : Path
+        Folder of figures already drawn of the same scene; those it lacks are drawn.
+    """
+    sources = {}
+    for name, draw_one in plan(scene).items():
+        if name.startswith(_LEFT_OUT):
+            continue
+        extension = "svg" if name in CHARTS else "png"
+        path = figures / f"{name}.{extension}"
+        if path.is_file():
+            content = path.read_bytes()
+        elif (figure := draw_one()) is not None:
+            content = render(figure, extension)
+        else:
+            continue
+        sources[name] = _uri(_MEDIA_TYPES[extension], content)
+    return sources
+
+
+def _uri(media_type: str, content: bytes) -> str:
+    return f"data:{media_type};base64,{b64encode(content).decode('ascii')}"
+
+
+def _template(name: str) -> str:
+    return (files(__package__) / "templates" / name).read_text(encoding="utf-8")
+
+
+def render_html(scene: Scene, sections: Sequence[Section], pictures: Mapping[str, str]) -> str:
+    """Render a self-contained page; all text is escaped.
+
+    Parameters
+    ----------
+    scene : Scene
+        For the headline facts.
+    sections : sequence of Section
+        What the page holds.
+    pictures : mapping of str to str
+        ``src`` of each figure by name; figures without one are left out.
+    """
+    environment = _environment(autoescape=True)
+    template = environment.get_template("report.html")
+    return template.render(sections=sections, pictures=pictures, **_headline(scene))
+
+
+def render_markdown(scene: Scene, sections: Sequence[Section], figures: Path) -> str:
+    """Render the same as Markdown; links the figures that are in the folder ``figures``."""
+    environment = _environment(autoescape=False)
+    environment.filters.update(md=escape_markdown, spark=spark, fence=fence)
+    names = {path.stem for path in figures.glob("*.png")} if figures.is_dir() else set()
+    text = environment.get_template("report.md").render(
+        sections=sections, figures=names, **_headline(scene)
+    )
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _environment(*, autoescape: bool) -> Environment:
+    environment = Environment(
+        loader=FunctionLoader(_template), autoescape=autoescape, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    environment.tests["abridged"] = lambda value: isinstance(value, Abridged)
+    environment.tests["bars"] = lambda value: isinstance(value, Bars)
+    return environment
+
+
+def _headline(scene: Scene) -> dict[str, Any]:
+    meta = scene.meta
+    return {
+        "title": meta.get("title") or "Border risk",
+        "title_fa": meta.get("title_fa") or "",
+        "run_id": meta.get("run_id") or "",
+        "statement": meta.get("statement") or "Relative intensity of reported incidents.",
+        "verdict": verdict(scene),
+        "tiles": _tiles(scene),
+    }
+
+
+def _tiles(scene: Scene) -> list[tuple[str, str]]:
+    exposure, meta = scene.cells["exposure"].to_numpy(), scene.meta
+    tiles = [
+        ("scored cells", show(int((exposure > 0).sum()))),
+        ("incidents", show(len(scene.incidents))),
+    ]
+    if meta.get("origin"):
+        tiles.append(("forecast from", str(meta["origin"])))
+    if meta.get("horizon_days"):
+        tiles.append(("for", f"{meta['horizon_days']} days"))
+    if "trust" in scene.cells:
+        words = decode(scene.cells["trust"])
+        total = exposure[words != ""].sum()
+        share = float(exposure[words == "ok"].sum() / total) if total else None
+        tiles.append(("of the area trusted", percent(share)))
+    return tiles
+
+
+def escape_markdown(text: object) -> str:
+    r"""Text that Markdown shows as it is, on one line.
+
+    Examples
+    --------
+    >>> escape_markdown("a|b <script> _x_")
+    'a\\|b &lt;script&gt; \\_x\\_'
+    """
+    line = " ".join(str(text).split())
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MARKDOWN_SPECIAL.sub(r"\\\1", line)
+
+
+def spark(bars: Bars) -> str:
+    """Histogram as a line of block characters."""
+    return "".join(_SPARKS[round(height * (len(_SPARKS) - 1))] for height in bars.heights)
+
+
+def fence(text: str) -> str:
+    """Put text in a code fence longer than any run of backticks in it."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    mark = "`" * max(3, longest + 1)
+    return f"{mark}\n{text.rstrip()}\n{mark}"

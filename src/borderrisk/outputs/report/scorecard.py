@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from borderrisk.border.capture import capture_lines
-from borderrisk.evaluation.scorecard import choice_lines
-from borderrisk.model.wording import met_words, share_held
 from borderrisk.outputs.report.blocks import (
     ABSENT,
     Block,
@@ -94,20 +92,6 @@ def _better_ones(card: dict[str, Any]) -> list[Block]:
     ]
 
 
-def _ceiling(card: dict[str, Any]) -> list[Block]:
-    ceiling = card.get("ceiling") or {}
-    if ceiling.get("bits") is None:
-        return []
-    text = (
-        f"For orientation, {_words(ceiling.get('name', 'a smoother with hindsight'))}, which "
-        f"no forecast can know: {bits(ceiling['bits'])} bits per incident."
-    )
-    pools = {pool["subset"]: pool for pool in ceiling.get("pools", [])}
-    if "all" in pools:
-        text += f" With hindsight, too, {ceiling['pool']}: {bits(pools['all']['bits'])}."
-    return [Paragraph(text)]
-
-
 def _bounds(gain: dict[str, Any]) -> str:
     if gain.get("low") is None or gain.get("high") is None:
         return ""
@@ -115,7 +99,7 @@ def _bounds(gain: dict[str, Any]) -> str:
 
 
 def scorecard_blocks(scene: Scene) -> list[Block]:
-    """Prospective skill against the baselines, and the targets."""
+    """Prospective skill against the baselines."""
     card = _scorecard(scene)
     part = card.get("prospective") or {}
     if not card:
@@ -123,7 +107,7 @@ def scorecard_blocks(scene: Scene) -> list[Block]:
     blocks: list[Block] = [Paragraph(verdict(scene))]
     if card.get("headline"):
         blocks.append(Bullets([str(sentence) for sentence in card["headline"]]))
-    blocks += [*_better_ones(card), *_ceiling(card)]
+    blocks += _better_ones(card)
     if part.get("summary"):
         blocks += _summary(part["summary"], main_model(card))
         blocks.append(
@@ -132,8 +116,8 @@ def scorecard_blocks(scene: Scene) -> list[Block]:
                 "log₂ of the predicted density at the test incidents over that of a uniform map; "
                 "capture: share of them in the highest-ranked 10 % of the area; along border: "
                 "share behind the tenth of the border's length that ranks highest (length alone: "
-                "10 %); PAI: capture over area share. Each gain is over the baseline that is best "
-                "at it, with an interval over origins; that of capture is in points of per cent."
+                "10 %). Each gain is over the baseline that is best at it, with an interval over "
+                "origins; that of capture is in points of per cent."
             )
         )
     if part.get("capture_curve"):
@@ -143,9 +127,6 @@ def scorecard_blocks(scene: Scene) -> list[Block]:
     blocks += _along_border(card.get("border_capture") or {})
     if part.get("rows"):
         blocks.append(Picture("skill-per-origin", _skill_words(part.get("least_incidents"))))
-    blocks += _choices(part.get("choices") or [])
-    if card.get("targets"):
-        blocks.append(_targets(card["targets"]))
     if card.get("intervals"):
         blocks.append(facts(_plain(card["intervals"]), "Intervals"))
     if card.get("notes"):
@@ -160,12 +141,6 @@ def _skill_words(least: int | None) -> str:
     return f"{words} Hollow: fewer than {least} incidents followed; averages leave these out."
 
 
-def _choices(rows: list[dict[str, Any]]) -> list[Block]:
-    """Say what the past of each origin chose."""
-    title, *lines = choice_lines(rows) or [""]
-    return [Paragraph(f"{title[:1].upper()}{title[1:]}."), Bullets(lines)] if title else []
-
-
 def _along_border(curves: dict[str, Any]) -> list[Block]:
     """Say what watching some kilometres of border would have covered."""
     if not curves:
@@ -176,9 +151,8 @@ def _along_border(curves: dict[str, Any]) -> list[Block]:
 
 def _summary(rows: list[dict[str, Any]], own: str | None) -> list[Block]:
     """One table for each horizon and subset, best first."""
-    headings = ["model", "incidents", "bits", "capture 10 %", "along border", "PAI", "AUC",
-                "Boyce", "Brier", "gain over best baseline, bits",
-                "gain in capture 10 %"]  # fmt: skip
+    headings = ["model", "incidents", "bits", "capture 10 %", "along border", "AUC", "Brier",
+                "gain over best baseline, bits", "gain in capture 10 %"]  # fmt: skip
     tables: dict[tuple[int, str], list[list[str]]] = {}
     for row in sorted(rows, key=_summary_order):
         test = (row.get("horizon_years", 1), str(row.get("subset", "all")))
@@ -204,7 +178,7 @@ def _summary_row(row: dict[str, Any], own: str | None) -> list[str]:
         bits(row.get("bits")),
         percent(row.get("capture_10")),
         percent(row.get("border_capture_10")),
-        *(show(row.get(key)) for key in ("pai_10", "auc", "boyce", "brier")),
+        *(show(row.get(key)) for key in ("auc", "brier")),
         bits_interval(row.get("gain")),
         _points(row.get("gain_capture_10")),
     ]
@@ -216,22 +190,6 @@ def _points(gain: dict[str, Any] | None) -> str:
         return ABSENT
     size, low, high = (round(100 * gain[key], 1) + 0.0 for key in ("capture_10", "low", "high"))
     return f"{size:+.1f} ({low:+.1f} to {high:+.1f})"
-
-
-def _targets(targets: list[dict[str, Any]]) -> Table:
-    rows = [
-        [
-            str(t.get("name", "")), _wanted(t), show(t.get("value")), met_words(t),
-            show(t.get("ceiling")),
-        ]
-        for t in targets
-    ]  # fmt: skip
-    return Table(["target", "wanted", "reached", "", "with hindsight"], rows, "Targets")
-
-
-def _wanted(target: dict[str, Any]) -> str:
-    least, most = show(target.get("target")), target.get("at_most")
-    return least if most is None else f"{least} to {show(most)}"
 
 
 def calibration_blocks(scene: Scene) -> list[Block]:
@@ -250,7 +208,6 @@ def calibration_blocks(scene: Scene) -> list[Block]:
     ):
         if part.get(key):
             blocks.append(records(_by_ground(part, key), caption))
-    blocks += planted_blocks(_scorecard(scene))
     return blocks or [Paragraph("Calibration was not measured in this run.")]
 
 
@@ -275,43 +232,6 @@ def _by_ground(part: dict[str, Any], key: str) -> list[dict[str, Any]]:
         for name, words in _GROUNDS.items()
         for row in parts.get(name, {}).get(key) or []
     ]
-
-
-def planted_blocks(card: dict[str, Any]) -> list[Block]:
-    """Show how the models do where the truth is known, and how often intervals hold it."""
-    found, own = card.get("planted") or {}, main_model(card)
-    if not found:
-        return []
-    blocks: list[Block] = [
-        Paragraph(
-            f"The same models on a synthetic world with {show(found['incidents'])} incidents, "
-            "whose intensity is known. Bits are those to expect per incident; no model can have "
-            f"more than the truth itself, {bits(found['ceiling_bits'])}. Its places differ from "
-            "the ones mapped here: what it tests is the method."
-        )
-    ]
-    rows = [
-        [named(row, own), bits(row["bits"]), show(row["spearman"])] for row in found.get("rows", [])
-    ]
-    blocks.append(
-        Table(["model", "bits", "rank correlation with the truth"], rows, "A known truth, planted")
-    )
-    if found.get("coverage"):
-        covered = [
-            [str(row["risk_class"]), show(row["cells"]), share_held(row)]
-            for row in found["coverage"]
-        ]
-        if found.get("sums"):
-            sums = found["sums"]
-            label = f"land behind {show(found.get('segment_km'))} km of border"
-            covered.append([label, show(sums["parts"]), share_held(sums)])
-        title = (
-            f"Cells whose {percent(found['level'])} interval of the probability holds the truth, "
-            f"{_words(own)}, {show(found['replicates'])} replicates, "
-            f"{show(found.get('worlds', 1))} world(s), in brackets the range over single ones"
-        )
-        blocks.append(Table(["risk class", "cells", "covered"], covered, title))
-    return blocks
 
 
 def _words(name: object) -> str:

@@ -1,12 +1,15 @@
-"""Which columns travel with a map, and how finely, so that the file keeps to its budget."""
+"""Which columns travel with a map, how finely, and the classes each is drawn in."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from borderrisk.features import catalogue
+from borderrisk.outputs.palette import RAMPS, ramp
 from borderrisk.outputs.webmap.codec import (
     COARSE,
     FINE,
@@ -17,35 +20,39 @@ from borderrisk.outputs.webmap.codec import (
     Scale,
     half_range,
     pack,
+    snap,
 )
-from borderrisk.outputs.webmap.metrics import Classed, Metric, available, classify, values_of
 from borderrisk.outputs.webmap.view import View
+from borderrisk.scores import CLASS_EDGES, Score, meanings, score, shown
 
-DRIVERS = 3
+RISK_SHARES = tuple(edge / 100 for edge in CLASS_EDGES)
+EVEN_SHARES = (0.2, 0.4, 0.6, 0.8)
 # Cells drawn and bytes the whole file may take; straight lines between.
 BUDGET = ((0, 2_000_000), (90_000, 2_000_000), (450_000, 5_000_000), (1_000_000, 10_000_000))
 # Leaflet, the map's own script, relief, borders, places, incidents.
 SHELL_BYTES = 560_000
-# What a popup prints beside the metrics. Ranks are exact or absent.
-EXTRAS = ("probability_low", "probability_high", "rank", "rank_low", "rank_high", "exposure")
-EXACT = ("rank",)
-ENDS = ("probability_low", "probability_high")
-# Columns that mostly follow from another one.
-FOLLOWS = dict.fromkeys(("risk", "intensity", *ENDS), "probability") | {"width": ENDS[1]}
+# Where features come in the order of packing: those named as a driver, and all others.
+NAMED, OTHERS = 20, 80
+DRIVERS = ("driver_1", "driver_2", "driver_3")
 
 
 @dataclass(frozen=True)
 class Precision:
     """Levels columns are packed in: probability and risk, ends of its interval, all else."""
 
-    scores: int
+    fine: int
     ends: int
-    others: int
+    rough: int
 
     @property
     def refers(self) -> bool:
         """Whether columns are packed as differences: only worth its tables in large maps."""
-        return self.scores < FINE
+        return self.fine < FINE
+
+    def levels(self, layer: Score) -> int:
+        """Levels of one column."""
+        known = {"fine": self.fine, "ends": self.ends, "coarse": COARSE, "exact": FINE}
+        return known.get(layer.precision, self.rough)
 
 
 # From the finest to the coarsest, and the number of cells from which one is tried first.
@@ -54,6 +61,206 @@ PRECISIONS = (
     (40_000, Precision(MEDIUM, MEDIUM, ROUGH)),
     (150_000, Precision(MEDIUM, ROUGH, COARSE)),
 )
+
+
+def described(
+    name: str, attrs: Mapping[str, Any] | None = None, places: Mapping[str, str] | None = None
+) -> Score | None:
+    """Describe any variable: a score, a feature, or one that says itself what it is.
+
+    Parameters
+    ----------
+    name : str
+        Of the variable.
+    attrs : mapping, optional
+        Its own attributes, with ``long_name``.
+    places : mapping of str to str, optional
+        Persian names of places by :func:`borderrisk.words.slug`.
+
+    Returns
+    -------
+    Score or None
+        None if nothing is known of it.
+    """
+    declared = score(name)
+    if declared is not None:
+        return declared
+    if catalogue.is_feature(name):
+        known = catalogue.feature(name, places)
+        note = " · ".join(part for part in (known.source, known.citation) if part)
+        return Score(
+            name, known.units, known.long_name, known.long_name, known.fa, note, note, known.units,
+            group=known.group, packed=OTHERS,
+        )  # fmt: skip
+    if not attrs or not attrs.get("long_name"):
+        return None
+    label, unit = str(attrs["long_name"]), str(attrs.get("units", ""))
+    return Score(
+        name, unit, label, label, catalogue.persian(name, places) or label, format=unit,
+        group=str(attrs.get("group", "other")), packed=OTHERS,
+    )  # fmt: skip
+
+
+def label_json(layer: Score) -> dict[str, Any]:
+    """Label, unit and explanation in both languages."""
+    note = {"en": layer.note_en, "fa": layer.note_fa}
+    return {
+        "en": layer.en or layer.long_name,
+        "fa": layer.fa or layer.long_name,
+        "units": layer.format,
+        "note": note,
+    }
+
+
+def available(view: View) -> list[Score]:
+    """List what the map can be coloured by: scores first, then features, then other variables."""
+    scores = [layer for layer in shown("layer") if _has(view, layer)]
+    features = catalogue.feature_names(view.scene.cells)
+    names = [*features, *_others(view, features)]
+    found = (described(n, view.scene.cells[n].attrs, view.places) for n in names if view.has(n))
+    return scores + [layer for layer in found if layer is not None]
+
+
+def _has(view: View, layer: Score) -> bool:
+    return all(view.has(name) for name in _variables(layer))
+
+
+def _variables(layer: Score) -> tuple[str, ...]:
+    """Variables a layer is drawn from."""
+    whole = score(layer.width_of)
+    return whole.bounds if whole else (layer.name,)
+
+
+def _others(view: View, features: list[str]) -> list[str]:
+    """Further variables on the grid that say what they are."""
+    return [
+        str(name)
+        for name, variable in view.scene.cells.data_vars.items()
+        if variable.dtype.kind == "f" and variable.attrs.get("long_name")
+        if name not in features and name != "domain" and score(str(name)) is None
+    ]
+
+
+def values_of(view: View, layer: Score) -> np.ndarray:
+    """Values of a layer on the scored cells; −1 of a coded variable is NaN."""
+    if layer.width_of:
+        low, high = (view.values(name) for name in _variables(layer))
+        return high - low
+    values = view.values(layer.name)
+    if "flag_values" in view.scene.cells[layer.name].attrs:
+        values = np.where(values < 0, np.nan, values)
+    return values
+
+
+@dataclass(frozen=True, eq=False)
+class Classed:
+    """A layer's codes on the cells and the classes they fall in.
+
+    Attributes
+    ----------
+    layer : Score
+        Which.
+    scale : Scale
+        Of the codes.
+    codes : ndarray of uint16, shape (cells,)
+        Packed values, each on its own side of every break.
+    breaks : ndarray
+        Values at which classes 2, 3, ... begin.
+    edges : ndarray of int
+        The same as codes.
+    """
+
+    layer: Score
+    scale: Scale
+    codes: np.ndarray
+    breaks: np.ndarray
+    edges: np.ndarray
+
+    def legend(self, area: np.ndarray) -> dict[str, Any]:
+        """JSON-ready classes: breaks, code edges, colours, cells and area share of each."""
+        classes = len(self.edges) + 1
+        known = self.codes != self.scale.levels
+        which = np.searchsorted(self.edges, self.codes[known], side="right")
+        weight = np.bincount(which, area[known], minlength=classes)
+        total = weight.sum() or 1.0
+        coded = self.layer.cuts == "codes"
+        colours = list(RAMPS[self.layer.ramp]) if coded else ramp(self.layer.ramp, classes)
+        return {
+            "name": self.layer.name,
+            "group": self.layer.group,
+            "breaks": self.breaks.tolist(),
+            "edges": self.edges.tolist(),
+            "colours": colours,
+            "counts": np.bincount(which, minlength=classes).tolist(),
+            "shares": np.round(weight / total, 6).tolist(),
+            "kind": {"codes": "codes", "zero": "diverging"}.get(self.layer.cuts, "sequential"),
+            "range": _range(self.scale.decode(self.codes)),
+            "label": label_json(self.layer),
+        }
+
+
+def _range(values: np.ndarray) -> list[float]:
+    finite = values[np.isfinite(values)]
+    return [float(finite.min()), float(finite.max())] if finite.size else [0.0, 0.0]
+
+
+def classify(layer: Score, values: np.ndarray, area: np.ndarray, levels: int) -> Classed:
+    """Quantise the values of a layer and sort them into its classes."""
+    scale = _scale(layer, values, levels)
+    breaks = _breaks(layer, values, area)
+    edges, first = np.unique(scale.edge_codes(breaks), return_index=True)
+    breaks = breaks[first]
+    codes = snap(scale.encode(values), values, breaks, edges)
+    return Classed(layer, scale, codes, breaks, edges)
+
+
+def _scale(layer: Score, values: np.ndarray, levels: int) -> Scale:
+    if layer.cuts == "codes":
+        return Scale(0.0, 1.0, COARSE)
+    if layer.cuts == "class":
+        return Scale(0.0, 100 / (levels - 1), levels)
+    if layer.precision == "exact":
+        return Scale(0.0, 1.0, levels)
+    return Scale.fitting(values, levels, may_log=layer.cuts != "zero")
+
+
+def _breaks(layer: Score, values: np.ndarray, area: np.ndarray) -> np.ndarray:
+    if layer.cuts == "codes":
+        return np.arange(1.0, len(layer.words))
+    if layer.cuts == "class":
+        return np.asarray(CLASS_EDGES, float)
+    if layer.cuts == "zero":
+        return _symmetric_breaks(values)
+    return share_breaks(values, area, RISK_SHARES if layer.cuts == "area" else EVEN_SHARES)
+
+
+def share_breaks(values: np.ndarray, area: np.ndarray, shares: tuple[float, ...]) -> np.ndarray:
+    """Values below which given shares of the area lie, rounded as far as they stay apart.
+
+    Fewer breaks come back when the values do not spread over that many classes.
+    """
+    known = np.isfinite(values)
+    if not known.any():
+        return np.zeros(0)
+    order = np.argsort(values[known], kind="stable")
+    ordered = values[known][order]
+    below = np.cumsum(area[known][order])
+    at = np.searchsorted(below, np.asarray(shares) * below[-1], side="right")
+    exact = ordered[np.minimum(at, len(ordered) - 1)]
+    for digits in (2, 3, 4, 6):
+        rounded = np.array([float(f"{value:.{digits}g}") for value in exact])
+        if len(np.unique(rounded)) == len(np.unique(exact)):
+            break
+    breaks = np.unique(rounded)
+    return breaks[(breaks > ordered[0]) & (breaks <= ordered[-1])]
+
+
+def _symmetric_breaks(values: np.ndarray) -> np.ndarray:
+    """Six breaks around zero, so that the middle class means "hardly any change"."""
+    size = np.abs(values[np.isfinite(values)])
+    top = float(f"{np.quantile(size, 0.97) or 1.0:.2g}") if size.size else 1.0
+    steps = top * np.array([0.1, 0.4, 1.0])
+    return np.concatenate([-steps[::-1], steps])
 
 
 @dataclass(eq=False)
@@ -67,7 +274,7 @@ class Packed:
     scales : dict of str to dict
         How to unpack each column.
     legends : list of dict
-        Classes of each metric that can be coloured by, in list order.
+        Classes of each layer that can be coloured by, in list order.
     dropped : list of str
         Columns left out to keep the budget.
     """
@@ -89,7 +296,7 @@ class Packed:
         """Pack one column, as differences to the column it ``follows`` if that is here."""
         wide = scale.levels > COARSE
         spec = scale.spec() | {"wide": wide}
-        if name in FOLLOWS.values():
+        if any(name == other.follows for other in (*shown("layer"), *shown("popup"))):
             self._codes[name] = codes
         if follows in self._codes:
             levels = self.scales[follows]["n"]
@@ -108,6 +315,7 @@ class Packed:
             self.blobs.pop(blob, None)
         self.scales.pop(name, None)
         self._codes.pop(name, None)
+        self.legends = [legend for legend in self.legends if legend["name"] != name]
         self.dropped.append(name)
 
 
@@ -138,79 +346,50 @@ def pack_columns(view: View) -> Packed:
 
 def _pack(view: View, precision: Precision, room: int, *, last: bool) -> Packed:
     """Pack at one precision; gives up at the first column without room unless it is the last."""
-    near, packed = Neighbours.of(view.mask), Packed()
-    metrics = {metric.name: metric for metric in available(view)}
-    for name in _by_importance(view, list(metrics)):
-        if name in metrics:
-            _add_metric(packed, view, metrics[name], near, precision)
-        else:
-            _add_extra(packed, view, name, near, precision)
+    near, packed, area = Neighbours.of(view.mask), Packed(), view.area
+    layers = available(view)
+    drawn = {layer.name: k for k, layer in enumerate(layers)}
+    for layer in _by_importance(view, layers):
+        values, levels = values_of(view, layer), precision.levels(layer)
+        follows = layer.follows if precision.refers else ""
+        if layer.name in drawn:
+            classed = classify(layer, values, area, levels)
+            packed.add(layer.name, classed.codes, classed.scale, near, follows)
+            packed.legends.append(classed.legend(area))
+        elif layer.precision != "exact" or np.nanmax(values) < FINE:
+            scale = _scale(layer, values, levels)
+            packed.add(layer.name, scale.encode(values), scale, near, follows)
         if packed.size > room:
-            packed.drop(name)
-            packed.legends = [legend for legend in packed.legends if legend["name"] != name]
+            packed.drop(layer.name)
             if not last:
                 break
-    order = list(metrics)
-    packed.legends.sort(key=lambda legend: order.index(legend["name"]))
+    packed.legends.sort(key=lambda legend: drawn[legend["name"]])
     return packed
 
 
-def _by_importance(view: View, metrics: list[str]) -> list[str]:
-    drivers = [f"driver_{k}{part}" for k in range(1, DRIVERS + 1) for part in ("", "_effect")]
-    first = ["probability", "risk", "risk_change", "change", *ENDS, "trust", "intensity"]
-    wanted = [*first, *drivers, "width", "susceptibility", "history", *_driver_features(view)]
-    wanted += ["rank", "rank_low", "rank_high", "reporting", *metrics, "exposure"]
-    known = set(metrics) | {n for n in (*EXTRAS, *drivers) if view.has(n)}
-    return [name for name in dict.fromkeys(wanted) if name in known]
+def _by_importance(view: View, layers: list[Score]) -> list[Score]:
+    """All columns: layers and what a popup reads besides, the most needed first."""
+    drawn = {layer.name for layer in layers}
+    further = [extra for extra in shown("popup") if extra.name not in drawn and _has(view, extra)]
+    named = {name: (NAMED, k) for k, name in enumerate(_driver_features(view))}
+    place = {
+        column.name: named[column.name]
+        if column.name in named and column.packed == OTHERS
+        else (column.packed, k)
+        for k, column in enumerate([*layers, *further])
+    }
+    return sorted([*layers, *further], key=lambda column: place[column.name])
 
 
 def _driver_features(view: View) -> list[str]:
     """Features named as a driver of some cell here, most often first."""
     counts: dict[str, int] = {}
-    for k in range(1, DRIVERS + 1):
-        name = f"driver_{k}"
+    for name in DRIVERS:
         if not view.has(name):
             continue
-        meanings = str(view.scene.cells[name].attrs.get("flag_meanings", "")).split()
+        words = meanings(view.scene.cells[name])
         codes, times = np.unique(view.values(name).astype(int), return_counts=True)
         for code, n in zip(codes, times, strict=True):
-            if 0 <= code < len(meanings):
-                counts[meanings[code]] = counts.get(meanings[code], 0) + int(n)
+            if code in words:
+                counts[words[code]] = counts.get(words[code], 0) + int(n)
     return sorted(counts, key=lambda feature: (-counts[feature], feature))
-
-
-def _add_metric(
-    packed: Packed, view: View, metric: Metric, near: Neighbours, precision: Precision
-) -> None:
-    area = view.area
-    levels = _levels(metric.name, precision)
-    classed: Classed = classify(metric, values_of(view, metric.name), area, levels)
-    follows = FOLLOWS.get(metric.name, "") if precision.refers else ""
-    packed.add(metric.name, classed.codes, classed.scale, near, follows)
-    packed.legends.append(classed.legend(area))
-
-
-def _add_extra(
-    packed: Packed, view: View, name: str, near: Neighbours, precision: Precision
-) -> None:
-    values = values_of(view, name)
-    if name in EXACT and np.nanmax(values) >= FINE:
-        return
-    scale = _extra_scale(name, values, _levels(name, precision))
-    follows = FOLLOWS.get(name, "") if precision.refers else ""
-    packed.add(name, scale.encode(values), scale, near, follows)
-
-
-def _levels(name: str, precision: Precision) -> int:
-    if name in ("probability", "risk", "risk_change", "intensity"):
-        return precision.scores
-    return precision.ends if name in ENDS else precision.others
-
-
-def _extra_scale(name: str, values: np.ndarray, levels: int) -> Scale:
-    effect = name.endswith("_effect")
-    if name.startswith("driver_") and not effect:
-        return Scale(0.0, 1.0, COARSE)
-    if name in EXACT:
-        return Scale(0.0, 1.0, FINE)
-    return Scale.fitting(values, COARSE if name == "exposure" else levels, may_log=not effect)

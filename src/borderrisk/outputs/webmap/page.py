@@ -7,6 +7,8 @@ import hashlib
 import html
 import re
 from collections.abc import Iterator
+from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +19,6 @@ from branca.element import Element, MacroElement
 from folium.template import Template
 
 from borderrisk.errors import ConfigError
-from borderrisk.outputs.webmap.names import asset
 from borderrisk.outputs.webmap.relief import ReliefImage
 from borderrisk.outputs.webmap.view import Bounds
 
@@ -27,6 +28,13 @@ SCRIPTS = (
     "about.js", "tools.js", "minimap.js", "paper.js", "app.js", "start.js",
 )  # fmt: skip
 _HOST = re.compile(r"[A-Za-z0-9.*-]+(:\d+)?")
+
+
+@cache
+def asset(name: str) -> str:
+    """Text of a file shipped beside this module."""
+    folder = resources.files("borderrisk.outputs.webmap") / "assets"
+    return (folder / name).read_text(encoding="utf-8")
 
 
 class _Raw(Element):

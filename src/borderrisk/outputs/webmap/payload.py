@@ -5,23 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 
-from borderrisk.outputs.webmap.columns import DRIVERS, Packed
-from borderrisk.outputs.webmap.metrics import CODED, values_of
-from borderrisk.outputs.webmap.names import (
-    is_named,
-    kind_label,
-    metric_label,
-    names,
-    persian_places,
-    strings,
-    variable_label,
-)
-from borderrisk.outputs.webmap.projection import meshes
-from borderrisk.outputs.webmap.scorecard import headline
-from borderrisk.outputs.webmap.vectors import nearest_places, vectors_json
-from borderrisk.outputs.webmap.view import MARKERS, View
+from borderrisk.outputs.subject import main_model
+from borderrisk.outputs.webmap.columns import DRIVERS, Packed, described, label_json
+from borderrisk.outputs.webmap.maplayers import vectors_json
+from borderrisk.outputs.webmap.page import asset
+from borderrisk.outputs.webmap.view import View, marker, meshes
+from borderrisk.scores import meanings, shown
+from borderrisk.words import CODES, MODELS, UNITS, Label, nearest_places
 
 TOP_CELLS = 20
 # Coverage of the intervals where a scene does not say.
@@ -31,26 +24,24 @@ LEVEL = 0.9
 def payload(view: View, packed: Packed, language: str) -> dict[str, Any]:
     """Return configuration and small data of a map; numbers per cell travel in ``packed``."""
     scene = view.scene
-    vectors = vectors_json(view)
-    for kind in vectors["kinds"]:
-        kind["label"] = kind_label(kind["name"])
+    strings: dict[str, Label] = json.loads(asset("strings.json"))
     return {
         "language": language,
-        "strings": strings(),
-        "names": {key: names()[key] for key in ("codes", "models", "units")},
+        "strings": strings,
+        "names": {"codes": CODES, "models": MODELS, "units": UNITS},
         "title": {"en": view.title, "fa": view.title_fa},
         "bounds": list(view.bounds),
         "grid": _grid(view),
         "meshes": meshes(view),
         "columns": packed.scales,
-        "metrics": [legend | {"label": _label(view, legend)} for legend in packed.legends],
+        "metrics": packed.legends,
         "dropped": packed.dropped,
-        "codes": {name: _meanings(view, name) for name in CODED},
+        "codes": {layer.name: _words(view, layer.name) for layer in shown("layer") if layer.words},
         "drivers": _drivers(view),
         "top": _top_cells(view),
         "facts": _facts(view),
         "scorecard": headline(scene.meta.get("scorecard")),
-        **vectors,
+        **vectors_json(view),
     }
 
 
@@ -91,51 +82,41 @@ def _runs(mask: np.ndarray) -> list[int]:
 def _scored_in_all(view: View) -> int:
     """Scored cells of the whole scene: what a rank counts out of."""
     cells = view.scene.cells
-    marker = next(name for name in MARKERS if name in cells)
-    return int(np.isfinite(cells[marker].to_numpy()).sum())
+    return int(np.isfinite(cells[marker(cells)].to_numpy()).sum())
 
 
-def _label(view: View, legend: dict[str, Any]) -> dict[str, Any]:
-    name, places = legend["name"], persian_places(view.scene.settlements)
-    if is_named(name):
-        return metric_label(name, places)
-    return variable_label(name, view.scene.cells[name].attrs, places)
-
-
-def _meanings(view: View, name: str) -> list[str]:
+def _words(view: View, name: str) -> list[str]:
     """Words of a coded variable's codes 0, 1, ...; a negative code means nothing is known."""
     if name not in view.scene.cells:
         return []
-    attrs = view.scene.cells[name].attrs
-    words = str(attrs.get("flag_meanings", "")).split()
-    codes = [int(code) for code in attrs.get("flag_values", range(len(words)))]
-    return [word for code, word in sorted(zip(codes, words, strict=False)) if code >= 0]
+    return [word for code, word in sorted(meanings(view.scene.cells[name]).items()) if code >= 0]
 
 
 def _drivers(view: View) -> list[dict[str, Any]]:
     """Features the driver codes stand for, with label, unit and the column that holds them."""
     entries = []
-    places = persian_places(view.scene.settlements)
-    for name in _meanings(view, "driver_1"):
-        if is_named(name):
-            entries.append({"name": name, "label": metric_label(name, places)})
-        else:
-            words = name.replace("_", " ")
-            entries.append({"name": name, "label": {"en": words, "fa": words, "units": ""}})
-    return entries if f"driver_{DRIVERS}" in view.scene.cells or entries else []
+    for name in _words(view, DRIVERS[0]):
+        attrs = view.scene.cells[name].attrs if name in view.scene.cells else {}
+        known = described(name, attrs, view.places)
+        words = name.replace("_", " ")
+        label = label_json(known) if known else {"en": words, "fa": words, "units": ""}
+        entries.append({"name": name, "label": label})
+    return entries
 
 
 def _top_cells(view: View) -> list[dict[str, Any]]:
     """Highest-ranked cells of the window: position among its scored cells and nearest place."""
-    cells = view.scene.cells
-    marker = next(name for name in ("intensity", *MARKERS) if name in cells)
-    values = values_of(view, marker)
+    values = view.values(marker(view.scene.cells))
     order = np.argsort(-np.nan_to_num(values, nan=-np.inf), kind="stable")[:TOP_CELLS]
     rows, cols = (part[order] for part in np.nonzero(view.mask))
     grid = view.scene.grid
     x, y = grid.x[view.cols][cols], grid.y[view.rows][rows]
-    places = nearest_places(view, x, y)
-    return [{"i": int(i), "near": near} for i, near in zip(order, places, strict=True)]
+    centres = gpd.GeoSeries.from_xy(x, y, crs=grid.crs)
+    places = nearest_places(view.scene.settlements, centres)
+    return [
+        {"i": int(i), "near": near.name if near else ""}
+        for i, near in zip(order, places, strict=True)
+    ]
 
 
 def _facts(view: View) -> dict[str, Any]:
@@ -156,3 +137,70 @@ def _facts(view: View) -> dict[str, Any]:
         "lastIncident": ends.max().strftime("%Y-%m-%d") if len(ends) else "",
         "sources": sources,
     }
+
+
+def headline(scorecard: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Pick capture in the riskiest tenth and the gain over the best baseline.
+
+    Parameters
+    ----------
+    scorecard : dict or None
+        ``scene.meta["scorecard"]``; any part may be absent.
+
+    Returns
+    -------
+    dict or None
+        ``model``, ``baseline``, ``origins``, ``incidents``, ``horizon_years``, ``capture``,
+        ``baseline_capture`` (shares), ``gain``, ``low``, ``high`` (bits per incident; None where
+        not known). None when nothing was evaluated. The shortest horizon over all incidents.
+    """
+    prospective = (scorecard or {}).get("prospective") or {}
+    rows = [row for row in prospective.get("summary") or [] if row.get("subset", "all") == "all"]
+    models = [row for row in rows if row.get("role") == "model"]
+    if not models:
+        return None
+    shortest = min(row.get("horizon_years") or 0 for row in models)
+    own = main_model(scorecard or {})
+    model = _own([row for row in models if (row.get("horizon_years") or 0) == shortest], own)
+    baselines = [
+        row
+        for row in rows
+        if row.get("role") == "baseline" and (row.get("horizon_years") or 0) == shortest
+    ]
+    gain = model.get("gain") or {}
+    baseline = _rival(baselines, gain.get("baseline"))
+    return {
+        "model": model.get("model"),
+        "baseline": gain.get("baseline") or baseline.get("model"),
+        "origins": _count(model.get("origins"), prospective.get("origins")),
+        "incidents": model.get("incidents"),
+        "horizon_years": model.get("horizon_years"),
+        "capture": model.get("capture_10"),
+        "baseline_capture": baseline.get("capture_10"),
+        "gain": gain.get("bits"),
+        "low": gain.get("low"),
+        "high": gain.get("high"),
+    }
+
+
+def _own(models: list[dict[str, Any]], own: str | None) -> dict[str, Any]:
+    """Return the model of the config; the first row where an old scorecard does not name it."""
+    return next((row for row in models if row.get("model") == own), models[0])
+
+
+def _rival(baselines: list[dict[str, Any]], name: str | None) -> dict[str, Any]:
+    named = [row for row in baselines if row.get("model") == name]
+    return named[0] if named else max(baselines, key=_bits, default={})
+
+
+def _bits(row: dict[str, Any]) -> float:
+    bits = row.get("bits")
+    return float("-inf") if bits is None else float(bits)
+
+
+def _count(value: Any, origins: Any) -> int | None:
+    if isinstance(value, list):
+        return len(value)
+    if value is None:
+        return len(origins) if origins else None
+    return int(value)

@@ -1,21 +1,30 @@
-"""The part of a scene one map shows: a window of the grid and the scored cells in it."""
+"""The part of a scene one map shows: a window of the grid, its scored cells, its projection."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+import xarray as xr
 from pyproj import CRS, Transformer
 
-from borderrisk.errors import ConfigError, DataError
+from borderrisk.errors import DataError
 from borderrisk.grid import WGS84
 from borderrisk.outputs.scene import Scene
+from borderrisk.scores import shown
+from borderrisk.words import persian_places
 
 Bounds = tuple[float, float, float, float]
-# Any of these marks a cell as scored, first one present wins.
-MARKERS = ("risk", "intensity", "risk_change", "probability")
+Map2d = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 MARGIN = 0.08
 WEB_MERCATOR = CRS.from_epsg(3857)
+# Meshes: how far off they may be, nodes per side that are tried, room around the window.
+MAX_ERROR_CELLS = 0.02
+NODES = (33, 65, 129)
+PAD = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +75,11 @@ class View:
             return np.nan_to_num(self.values("exposure"))
         return np.ones(int(self.mask.sum()))
 
+    @cached_property
+    def places(self) -> dict[str, str]:
+        """Persian names of the scene's settlements by :func:`borderrisk.words.slug`."""
+        return persian_places(self.scene.settlements)
+
     @property
     def extent(self) -> Bounds:
         """West, south, east, north of the grid window, degrees."""
@@ -95,7 +109,7 @@ def make_view(scene: Scene, focus: str | None) -> View:
     DataError
         If no scored cell lies in the window.
     """
-    scored = _scored(scene)
+    scored = np.isfinite(scene.cells[marker(scene.cells)].to_numpy())
     if focus is None:
         window, bounds, titles = (slice(None), slice(None)), None, _scene_titles(scene)
     else:
@@ -108,11 +122,19 @@ def make_view(scene: Scene, focus: str | None) -> View:
     return View(**{**vars(view), "bounds": bounds or view.extent})
 
 
-def _scored(scene: Scene) -> np.ndarray:
-    for name in MARKERS:
-        if name in scene.cells:
-            return np.isfinite(scene.cells[name].to_numpy())
-    raise DataError(f"The scene's cells have none of {', '.join(MARKERS)}; score it first.")
+def marker(cells: xr.Dataset) -> str:
+    """Name of the score whose finite values mark the scored cells.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    names = [score.name for score in shown("band")]
+    found = next((name for name in names if name in cells), None)
+    if found is None:
+        raise DataError(f"The scene's cells have none of {', '.join(names)}; score it first.")
+    return found
 
 
 def _scene_titles(scene: Scene) -> tuple[str, str]:
@@ -121,11 +143,7 @@ def _scene_titles(scene: Scene) -> tuple[str, str]:
 
 
 def _focus_window(scene: Scene, name: str) -> tuple[tuple[slice, slice], Bounds, tuple[str, str]]:
-    by_name = {focus.name: focus for focus in scene.focuses}
-    if name not in by_name:
-        known = ", ".join(sorted(by_name)) or "none"
-        raise ConfigError(f"No focus is named {name!r}; this run has: {known}.")
-    focus = by_name[name]
+    focus = scene.focus(name)
     west, south, east, north = focus.bounds
     dx, dy = MARGIN * (east - west), MARGIN * (north - south)
     t = Transformer.from_crs(WGS84, scene.grid.crs, always_xy=True)
@@ -147,3 +165,74 @@ def _trim(scored: np.ndarray, window: tuple[slice, slice]) -> tuple[slice, slice
 def _as_bounds(values: tuple[float, ...]) -> Bounds:
     west, south, east, north = (float(v) for v in values)
     return west, south, east, north
+
+
+def meshes(view: View) -> dict[str, Any]:
+    """Two meshes of nodes, bilinear between them.
+
+    Returns
+    -------
+    dict
+        ``toGrid``: mercator metres to (column, row) of the window; ``toLonLat``: (column, row) to
+        degrees. Each has ``k`` (nodes per side), ``box`` and the node values ``a`` and ``b``,
+        row-major. ``toGrid`` is dense enough to be right to 1/50 cell.
+    """
+    grid = view.scene.grid
+    west, _, _, north = view.metres
+    size = grid.cell_size_m
+    rows, cols = view.mask.shape
+    mercator = Transformer.from_crs(WEB_MERCATOR, grid.crs, always_xy=True)
+    degrees = Transformer.from_crs(grid.crs, WGS84, always_xy=True)
+
+    def to_grid(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        gx, gy = mercator.transform(x, y)
+        return (gx - west) / size, (north - gy) / size
+
+    def to_degrees(col: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        lon, lat = degrees.transform(west + col * size, north - row * size)
+        return lon, lat
+
+    box = _mercator_box(view)
+    return {
+        "toGrid": _fine_enough(to_grid, box),
+        "toLonLat": _mesh(to_degrees, (0.0, 0.0, float(cols), float(rows)), 33, digits=6),
+    }
+
+
+def _mercator_box(view: View) -> tuple[float, float, float, float]:
+    t = Transformer.from_crs(view.scene.grid.crs, WEB_MERCATOR, always_xy=True)
+    west, south, east, north = t.transform_bounds(*view.metres, densify_pts=41)
+    dx, dy = PAD * (east - west), PAD * (north - south)
+    return (west - dx, south - dy, east + dx, north + dy)
+
+
+def _fine_enough(f: Map2d, box: tuple[float, float, float, float]) -> dict[str, Any]:
+    mesh: dict[str, Any] = {}
+    for nodes in NODES:
+        mesh = _mesh(f, box, nodes, digits=4)
+        if _error(mesh, f) <= MAX_ERROR_CELLS:
+            break
+    return mesh
+
+
+def _mesh(f: Map2d, box: tuple[float, ...], nodes: int, digits: int) -> dict[str, Any]:
+    u, v = np.meshgrid(np.linspace(box[0], box[2], nodes), np.linspace(box[1], box[3], nodes))
+    a, b = f(u, v)
+    return {
+        "k": nodes,
+        "box": [round(float(edge), 6) for edge in box],
+        "a": np.round(a, digits).ravel().tolist(),
+        "b": np.round(b, digits).ravel().tolist(),
+    }
+
+
+def _error(mesh: dict[str, Any], f: Map2d) -> float:
+    """Largest distance between mesh and projection at the middle of the mesh's squares."""
+    k, box = mesh["k"], mesh["box"]
+    mid = (np.arange(k - 1) + 0.5) / (k - 1)
+    u, v = np.meshgrid(box[0] + mid * (box[2] - box[0]), box[1] + mid * (box[3] - box[1]))
+    near = []
+    for part in (mesh["a"], mesh["b"]):
+        n = np.reshape(part, (k, k))
+        near.append((n[1:, 1:] + n[1:, :-1] + n[:-1, 1:] + n[:-1, :-1]) / 4)
+    return float(np.hypot(*(p - q for p, q in zip(near, f(u, v), strict=True))).max())

@@ -1,1 +1,0 @@
-"""What each part of the pooled model is worth: forms that differ from it in one thing."""

@@ -1,0 +1,159 @@
+"""What the ground explains: a forest of the features, and a log-linear model of short records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix, diags_array
+from sklearn.base import clone
+
+from borderrisk.errors import ConfigError
+from borderrisk.model.cells import CellTable
+from borderrisk.model.forest import RandomForest
+from borderrisk.model.loglinear import Glm
+from borderrisk.model.panel import Panel
+from borderrisk.model.pool import Learned
+from borderrisk.model.protocol import choices
+from borderrisk.model.scores import DAYS_PER_YEAR
+
+# An incident with less of its mass in the study area teaches nothing about it.
+MIN_INSIDE = 0.05
+# Half-lives of what is learned from, years: the shortest that leaves enough incidents.
+FORGETTING, ENOUGH = (1.0, 2.0, 4.0, 8.0, 16.0), 60.0
+# Most events, and most background rows, that a tree sees; fewer when there are fewer.
+FEWEST_ROWS, MOST_ROWS = 10, 200
+# A log-linear model is fitted as well while there are no more incidents than this.
+SHORT_RECORD = 150
+FOREST, NONE = "forest", "none"
+ENTRY_POINTS = "borderrisk.regressors"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Incidents of the study area, to learn from.
+
+    Attributes
+    ----------
+    mass : csr_matrix, shape (incidents, study cells)
+        Rows sum to 1.
+    weight : ndarray, shape (incidents,)
+        Confidence, times the share of the incident that lies in the study area.
+    faded : ndarray, shape (incidents,)
+        The same, less the older an incident is, as far as enough is left.
+    """
+
+    mass: csr_matrix
+    weight: np.ndarray
+    faded: np.ndarray
+
+    @classmethod
+    def of(cls, cells: CellTable, past: Panel, origin: pd.Timestamp) -> Evidence:
+        """Take what lies in the study area out of the incidents before an origin."""
+        mass = past.mass[:, np.flatnonzero(cells.study)]
+        inside = np.asarray(mass.sum(axis=1)).ravel()
+        near = np.flatnonzero(inside > MIN_INSIDE)
+        weight = (confidence(past) * inside)[near]
+        rows = csr_matrix(diags_array(1 / inside[near]) @ mass[near])
+        return cls(rows, weight, forgotten(weight, age_years(past, origin)[near]))
+
+    def __len__(self) -> int:
+        return len(self.weight)
+
+    def counts(self, weight: np.ndarray) -> np.ndarray:
+        """Soft counts of the study cells."""
+        return np.asarray(self.mass.T @ weight).ravel()
+
+
+def confidence(past: Panel) -> np.ndarray:
+    """Weight of each incident."""
+    return past.incidents["weight"].to_numpy(float)
+
+
+def age_years(past: Panel, origin: pd.Timestamp) -> np.ndarray:
+    """Years from the last possible day of each incident to the origin."""
+    age = origin - past.incidents["date_end"]
+    return np.asarray(age.dt.total_seconds() / (86_400 * DAYS_PER_YEAR))
+
+
+def forgotten(weight: np.ndarray, age: np.ndarray) -> np.ndarray:
+    """Halve weights as fast as leaves enough of them.
+
+    Examples
+    --------
+    >>> forgotten(np.full(3, 50.0), np.array([0.0, 1.0, 2.0]))
+    array([50. , 25. , 12.5])
+    """
+    for half_life in FORGETTING:
+        faded = weight * 0.5 ** (age / half_life)
+        if faded.sum() >= ENOUGH:
+            return np.asarray(faded)
+    return weight
+
+
+def learned_ground(
+    cells: CellTable, evidence: Evidence, kind: Any, trees: int, seed: int
+) -> Learned:
+    """Fit the model of the ground on soft counts that fade.
+
+    Parameters
+    ----------
+    kind : str or estimator
+        ``forest``, the name of a regressor of the entry points, or a scikit-learn regressor. One
+        that is not our own is fitted on incidents per area, weighted by area.
+    """
+    if not len(evidence):
+        return Learned(None, ())
+    x, area = cells.x[cells.study], cells.study_area_100km2[cells.study]
+    counts = evidence.counts(evidence.faded)
+    if isinstance(kind, str) and kind == FOREST:
+        rows = int(np.clip(round(evidence.faded.sum()), FEWEST_ROWS, MOST_ROWS))
+        forest = RandomForest(trees, sample_size=rows, random_state=seed)
+        return Learned(forest.fit(x, counts, area), tuple(x.columns))
+    regressor, names = clone(regressor_of(kind)), cells.features or list(x.columns)
+    if "random_state" in regressor.get_params():
+        regressor.set_params(random_state=seed)
+    regressor.fit(x[names].to_numpy(), counts / area, sample_weight=area)
+    return Learned(Plain(regressor), tuple(names))
+
+
+def learned_loglinear(cells: CellTable, evidence: Evidence, seed: int) -> Learned:
+    """Fit a log-linear model on all soft counts."""
+    if not len(evidence):
+        return Learned(None, ())
+    x, area = cells.x[cells.study], cells.study_area_100km2[cells.study]
+    model = Glm(random_state=seed).fit(x, evidence.counts(evidence.weight), area)
+    return Learned(model, tuple(x.columns))
+
+
+class Plain:
+    """A regressor that reads plain arrays, behind the columns of the cells."""
+
+    def __init__(self, regressor: Any):
+        self.regressor = regressor
+
+    def predict(self, x: pd.DataFrame) -> np.ndarray:
+        """Incidents per area of each row."""
+        return np.asarray(self.regressor.predict(x.to_numpy()), float)
+
+
+def regressor_of(kind: Any) -> Any:
+    """Return a regressor as given, or by its name among the entry points.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name, or it cannot be fitted with weights.
+    """
+    if not isinstance(kind, str):
+        return kind
+    found: dict[str, Callable[[], Any]] = {
+        point.name: point.load() for point in entry_points(group=ENTRY_POINTS)
+    }
+    if kind not in found:
+        raise ConfigError(f"Unknown ground {choices(kind, [FOREST, NONE, *found])}")
+    return found[kind]()

@@ -1,0 +1,183 @@
+"""Files of values on the grid: NetCDF by the CF conventions, and cloud-optimised GeoTIFF."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import rasterio
+import xarray as xr
+
+from borderrisk.errors import DataError
+from borderrisk.features.catalogue import feature_names
+from borderrisk.outputs.atomic import writing
+from borderrisk.outputs.scene import Scene
+from borderrisk.scores import shown
+
+REQUIRED = ("intensity", "probability", "risk")
+STATEMENT = "Relative intensity of reported incidents"
+_TITLE = "Features"  # of a dataset without one
+_SUMMARY = ["long_name", "unit", "minimum", "median", "maximum", "missing_share"]
+
+
+def write_netcdf(ds: xr.Dataset, path: Path) -> None:
+    """Write a dataset as NetCDF-4, gridded variables compressed.
+
+    The file is built in memory and written at once: when HDF5 itself runs out of disk space it
+    leaves a state behind that crashes the process later.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    packed = {"zlib": True, "complevel": 4, "shuffle": True}
+    encoding = {str(name): packed for name in ds.data_vars if ds[name].ndim}
+    with _own_locks():
+        content = ds.to_netcdf(None, engine="h5netcdf", encoding=encoding)
+    path.write_bytes(content)
+
+
+def _own_locks() -> AbstractContextManager[Any]:
+    """Keep xarray from asking a Dask cluster for its lock, which cannot name a file in memory."""
+    dask = sys.modules.get("dask")
+    return nullcontext() if dask is None else dask.config.set(scheduler="threads")
+
+
+def read_netcdf(path: Path) -> xr.Dataset:
+    """Read a dataset written by :func:`write_netcdf` into memory, its projection a coordinate."""
+    with xr.open_dataset(path, engine="h5netcdf") as stored:
+        ds = stored.load()
+    return ds.set_coords("spatial_ref") if "spatial_ref" in ds.data_vars else ds
+
+
+def write_features(ds: xr.Dataset, path: Path) -> Path:
+    """Write a grid dataset (``y, x``, with ``spatial_ref``) by the CF conventions.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    ready = ds.copy()
+    for name in [str(key) for key in ready.data_vars if ready[key].ndim]:
+        ready[name] = ready[name].assign_attrs(grid_mapping="spatial_ref")
+    ready = ready.assign_attrs(Conventions="CF-1.11", title=ds.attrs.get("title", _TITLE))
+    with writing(path) as partial:
+        write_netcdf(ready, partial)
+    return path
+
+
+def read_features(path: Path) -> xr.Dataset:
+    """Read a file of :func:`write_features` as it was before its conventions were added."""
+    ds = read_netcdf(path)
+    for variable in ds.variables.values():
+        variable.attrs.pop("grid_mapping", None)
+    ds.attrs.pop("Conventions", None)
+    if ds.attrs.get("title") == _TITLE:
+        del ds.attrs["title"]
+    return ds
+
+
+def feature_summary(ds: xr.Dataset) -> pd.DataFrame:
+    """Ranges of the features over the land of study area and halo.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        On the grid; ``domain`` tells land, where present.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per feature, indexed by name: ``long_name, unit, minimum, median, maximum,
+        missing_share``.
+    """
+    land = ds["domain"].to_numpy() > 0 if "domain" in ds else slice(None)
+    rows = {name: _summary(ds[name], land) for name in feature_names(ds)}
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=_SUMMARY)
+    return table.rename_axis("feature")
+
+
+def _summary(variable: xr.DataArray, land: np.ndarray | slice) -> list[object]:
+    values = variable.to_numpy()[land].ravel()
+    finite = values[np.isfinite(values)]
+    share = 1 - len(finite) / len(values) if len(values) else 1.0
+    spread = np.quantile(finite, [0, 0.5, 1]).tolist() if len(finite) else [np.nan] * 3
+    labels = [str(variable.attrs.get(key, "")) for key in ("long_name", "units")]
+    return [*labels, *spread, share]
+
+
+def write_risk_tif(scene: Scene, path: Path) -> Path:
+    """Write the scores as one COG in the CRS of the grid, one float32 band each.
+
+    Bands are the scores of ``shown("band")`` as far as the scene has them (``intensity``,
+    ``probability`` and ``risk`` first), NaN outside the study area; then the corridors, also
+    beyond it: ``slack_<target>`` (hours) and ``route_density``. Each has a description and a unit.
+
+    Raises
+    ------
+    DataError
+        If the scene has no scores.
+    OutputError
+        If the file cannot be written.
+
+    References
+    ----------
+    OGC 21-026, Cloud Optimized GeoTIFF Standard.
+    """
+    missing = [name for name in REQUIRED if name not in scene.cells]
+    if missing:
+        raise DataError(f"The run has no {', '.join(missing)}; score it before writing rasters.")
+    names = [score.name for score in shown("band") if score.name in scene.cells]
+    return write_bands(scene, [*names, *_corridors(scene)], path)
+
+
+def _corridors(scene: Scene) -> list[str]:
+    names = sorted(str(name) for name in scene.cells.data_vars)
+    return [name for name in names if name.startswith("slack_") or name == "route_density"]
+
+
+def write_bands(scene: Scene, names: list[str], path: Path) -> Path:
+    """Write variables of a scene as the bands of one COG (see :func:`write_risk_tif`)."""
+    path = Path(path)
+    bands = [scene.cells[name] for name in names]
+    with writing(path) as partial:
+        with rasterio.open(partial, "w", **_profile(scene, len(names))) as target:
+            target.update_tags(**_tags(scene))
+            target.units = tuple(str(band.attrs.get("units", "")) for band in bands)
+            for index, (name, band) in enumerate(zip(names, bands, strict=True), start=1):
+                target.write(band.to_numpy().astype("float32"), index)
+                target.set_band_description(index, name)
+                target.update_tags(index, long_name=str(band.attrs.get("long_name", name)))
+        _check_complete(partial, len(names))
+    return path
+
+
+def _profile(scene: Scene, count: int) -> dict[str, Any]:
+    rows, cols = scene.grid.shape
+    return {
+        "driver": "COG", "width": cols, "height": rows, "count": count, "dtype": "float32",
+        "crs": scene.grid.crs, "transform": scene.grid.transform, "nodata": np.nan,
+        "compress": "deflate", "predictor": "yes", "blocksize": 256,
+        "overview_resampling": "average",
+    }  # fmt: skip
+
+
+def _tags(scene: Scene) -> dict[str, str]:
+    facts = {key: scene.meta.get(key) for key in ("title", "run_id", "origin", "horizon_days")}
+    tags = {key: str(value) for key, value in facts.items() if value is not None}
+    statement = scene.meta.get("statement") or STATEMENT
+    return tags | {"TIFFTAG_IMAGEDESCRIPTION": statement, "AREA_OR_POINT": "Area"}
+
+
+def _check_complete(path: Path, count: int) -> None:
+    """Read every band back: GDAL reports a full disk on closing only as a log line."""
+    with rasterio.open(path) as stored:
+        for index in range(1, count + 1):
+            stored.checksum(index)

@@ -1,0 +1,263 @@
+"""The chapters of the report in their order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from borderrisk.outputs.report.blocks import (
+    Block,
+    Bullets,
+    Listing,
+    Paragraph,
+    Picture,
+    Section,
+    Table,
+    facts,
+    percent,
+    records,
+    show,
+)
+from borderrisk.outputs.report.ranked import (
+    NO_INTERVALS,
+    feature_blocks,
+    segment_blocks,
+    top_cell_blocks,
+)
+from borderrisk.outputs.report.scorecard import calibration_blocks, scorecard_blocks
+from borderrisk.outputs.report.trials import spatial_blocks
+from borderrisk.outputs.scene import Scene
+from borderrisk.scores import decode, meanings
+from borderrisk.words import CODES
+
+
+def build_sections(scene: Scene) -> list[Section]:
+    """Build all sections; each block is plain data, for HTML and Markdown alike."""
+    return [Section(anchor, title, build(scene)) for anchor, title, build in _SECTIONS]
+
+
+def _purpose(scene: Scene) -> list[Block]:
+    days, origin = scene.meta.get("horizon_days"), scene.meta.get("origin")
+    when = f" from {origin} for {days} days" if origin and days else ""
+    return [
+        Paragraph(
+            "This run ranks the cells of a border region by the relative intensity of reported "
+            f"incidents{when}. It is meant to help decide where to look first: which stretches "
+            "and valleys deserve attention, how sure that is, and which features say so."
+        ),
+        Bullets(
+            [
+                "It scores areas, never people. No feature describes ethnicity, religion or "
+                "identity, and the config refuses such columns.",
+                "It learns from reports. Where nobody reports, it sees nothing; quiet on the map "
+                "is not proof of quiet on the ground.",
+                "It finds places that resemble places with incidents. That is no statement about "
+                "cause.",
+                "Probabilities are small and uncertain. The ranking is better founded than the "
+                "level.",
+                "Hatched cells have few or no comparable data behind them; treat their score as "
+                "unknown.",
+            ]
+        ),
+    ]
+
+
+def _maps(scene: Scene) -> list[Block]:
+    blocks: list[Block] = [Picture("risk", "Risk class by share of the study area.")]
+    blocks += [
+        Picture(f"risk-{focus.name}", f"{focus.title}: risk class.") for focus in scene.focuses
+    ]
+    if scene.has_intervals:
+        blocks.append(
+            Picture("uncertainty", "Upper end of the probability's interval over its lower end.")
+        )
+    else:
+        blocks.append(Paragraph(NO_INTERVALS))
+    return blocks
+
+
+def _data(scene: Scene) -> list[Block]:
+    incidents, meta = scene.incidents, scene.meta
+    blocks: list[Block] = []
+    sources = meta.get("sources") or []
+    blocks.append(
+        records(sources, "Sources") if sources else Paragraph("No sources were recorded.")
+    )
+    if len(incidents):
+        blocks.append(facts(_incident_facts(scene), "Incidents"))
+        blocks.append(_kinds(incidents))
+    else:
+        blocks.append(Paragraph("The run holds no incidents."))
+    counts = meta.get("incident_counts")
+    if counts:
+        as_rows = counts if isinstance(counts, list) else None
+        blocks.append(
+            records(as_rows, "Rows read") if as_rows is not None else facts(counts, "Rows read")
+        )
+    rejected = meta.get("rejected") or []
+    blocks.append(
+        records(rejected, "Rejected rows")
+        if rejected
+        else Paragraph("No row of the incident table was rejected.")
+    )
+    if meta.get("notes"):
+        blocks.append(Bullets([str(note) for note in meta["notes"]]))
+    return blocks
+
+
+def _incident_facts(scene: Scene) -> dict[str, Any]:
+    incidents = scene.incidents
+    known = incidents["source"].astype(str).str.len() > 0 if "source" in incidents else None
+    return {
+        "incidents": len(incidents),
+        "first": _day(incidents["date"].min()),
+        "last (data vintage)": _day(incidents["date"].max()),
+        "median radius of uncertainty, km": incidents["radius_km"].median(),
+        "known to the day": percent((incidents["date_precision"] == "day").mean()),
+        "with a named source": None if known is None else percent(known.mean()),
+    }
+
+
+def _day(date: pd.Timestamp) -> str:
+    return f"{date:%Y-%m-%d}"
+
+
+def _kinds(incidents: pd.DataFrame) -> Table:
+    counts = pd.crosstab(incidents["kind"], incidents["confidence"])
+    order = [level for level in ("high", "medium", "low") if level in counts]
+    total = counts.sum(axis=1).sort_values(ascending=False, kind="stable")
+    rows = [
+        [str(kind).replace("_", " "), *(show(int(counts.loc[kind, level])) for level in order),
+         show(int(total[kind]))]
+        for kind in total.index
+    ]  # fmt: skip
+    return Table(["kind", *(f"{level} confidence" for level in order), "all"], rows)
+
+
+def _grid(scene: Scene) -> list[Block]:
+    grid = scene.grid
+    exposure = scene.cells["exposure"].to_numpy()
+    return [
+        facts(
+            {
+                "projection": _projection(scene),
+                "cell size, km": grid.cell_size_m / 1000,
+                "rows × columns": f"{grid.shape[0]} × {grid.shape[1]}",
+                "scored cells": int((exposure > 0).sum()),
+                "of them cut by the edge of the study area": int(
+                    ((exposure > 0) & (exposure < 1 - 1e-9)).sum()
+                ),
+                "study area, km²": round(scene.area.polygon.area / 1e6),
+                "halo read around it, km²": round(
+                    (scene.area.halo.area - scene.area.polygon.area) / 1e6
+                ),
+            }
+        ),
+        Paragraph(
+            "Cells are squares of an equal-area projection, so that counts compare. Each incident "
+            "is spread over the disc in which it is known to lie, never used as a bare point."
+        ),
+    ]
+
+
+def _projection(scene: Scene) -> str:
+    operation = scene.grid.crs.coordinate_operation
+    if operation is None:
+        return scene.grid.crs.name
+    values = {
+        parameter.name.split()[0]: parameter.value for parameter in list(operation.params)[:2]
+    }
+    where = ", ".join(f"{name.lower()} {value:g}°" for name, value in values.items())
+    return f"{operation.method_name}, natural origin at {where}"
+
+
+def _model(scene: Scene) -> list[Block]:
+    meta, blocks = scene.meta, list[Block]()
+    model = meta.get("model")
+    if isinstance(model, dict):
+        blocks.append(facts({str(k).replace("_", " "): v for k, v in model.items()}))
+    elif model:
+        blocks.append(Paragraph(f"Estimator: {model}."))
+    else:
+        blocks.append(Paragraph("The estimator and its parameters are in the config below."))
+    blocks.append(
+        Paragraph(
+            "Intensity is susceptibility (what terrain, border and access explain) times history "
+            "(what earlier incidents explain) times reporting (how evenly places are reported). "
+            "A model of an origin only ever sees what was known before that date."
+        )
+    )
+    if meta.get("partial_dependence"):
+        blocks.append(Picture("driver-effects", "Change of log-intensity along each feature."))
+    else:
+        blocks.append(Paragraph("Effects of single features were not computed in this run."))
+    return blocks
+
+
+def _trust(scene: Scene) -> list[Block]:
+    if "trust" not in scene.cells:
+        return [Paragraph("This run has no trust layer.")]
+    words, exposure = decode(scene.cells["trust"]), scene.cells["exposure"].to_numpy()
+    total = exposure[words != ""].sum()
+    rows = []
+    for word in meanings(scene.cells["trust"]).values():
+        found = words == word
+        share = float(exposure[found].sum() / total) if total else np.nan
+        rows.append(
+            [word, CODES.get(word, {"en": word})["en"], show(int(found.sum())), percent(share)]
+        )
+    return [Table(["trust", "meaning", "cells", "share of area"], rows)]
+
+
+def _responsible_use(scene: Scene) -> list[Block]:
+    statement = str(scene.meta.get("statement") or "Relative intensity of reported incidents.")
+    return [
+        Paragraph(statement),
+        Bullets(
+            [
+                "Use it to order attention among areas, together with local knowledge; not to "
+                "justify force, detention, profiling or the denial of passage or aid.",
+                "Do not join it with data about individuals or communities.",
+                "Say with every number which period it covers, how wide its interval is, and "
+                "whether the cell is trusted.",
+                "Acting on the map changes what is reported. Retraining on the outcome feeds the "
+                "map to itself; keep that in mind and check the reporting factor.",
+                "A model that does not beat its baselines on the scorecard should not be used in "
+                "their place.",
+            ]
+        ),
+    ]
+
+
+def _reproduction(scene: Scene) -> list[Block]:
+    blocks: list[Block] = []
+    text, manifest = scene.meta.get("config_text"), scene.meta.get("manifest")
+    if text:
+        blocks.append(Listing("Config", str(text)))
+    if manifest:
+        blocks.append(Listing("Manifest", json.dumps(manifest, indent=2, ensure_ascii=False)))
+    if not blocks:
+        blocks.append(Paragraph("Config and manifest were not kept with this scene."))
+    return blocks
+
+
+_SECTIONS: tuple[tuple[str, str, Callable[[Scene], list[Block]]], ...] = (
+    ("purpose", "Purpose and limits", _purpose),
+    ("maps", "Maps", _maps),
+    ("data", "Data", _data),
+    ("grid", "Study area and grid", _grid),
+    ("features", "Features", feature_blocks),
+    ("model", "Model", _model),
+    ("scorecard", "Scorecard", scorecard_blocks),
+    ("calibration", "Calibration", calibration_blocks),
+    ("spatial", "A border left out", spatial_blocks),
+    ("trust", "Trust", _trust),
+    ("cells", "Highest-ranked cells", top_cell_blocks),
+    ("segments", "Highest-ranked border segments", segment_blocks),
+    ("use", "Responsible use", _responsible_use),
+    ("reproduction", "Config and manifest", _reproduction),
+)

@@ -1,0 +1,269 @@
+"""Vector files that fail cleanly: GeoJSON as RFC 7946 wants it, GeoPackage, styles for QGIS."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyogrio
+import shapely
+from pyproj import Transformer
+
+from borderrisk.grid import WGS84
+from borderrisk.outputs.atomic import write_text, writing
+from borderrisk.outputs.palette import (
+    BORDER_COLOUR,
+    INCIDENT_COLOUR,
+    RISK_COLOURS,
+    RISK_LABELS,
+    rgb,
+)
+from borderrisk.scores import CLASS_EDGES
+
+DESCRIPTION = "Relative intensity of reported incidents; no statement about any person."
+STYLES = {
+    "cells": "Risk class by share of the study area",
+    "incidents": "Reported incidents",
+    "border": "Border lines",
+    "segments": "Border segments by rank",
+}
+CORNERS = 5  # of a closed square
+_CHUNK = 50_000
+# What JSON text cannot hold as it is, or what it is kept in ASCII for.
+_ESCAPED = r'["\\\x00-\x1f]|[^\x00-\x7f]'
+# The table QGIS itself makes on "save style in data source"; it looks styles up by these columns.
+_STYLE_TABLE = """
+CREATE TABLE layer_styles (
+  id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+  f_table_catalog TEXT, f_table_schema TEXT, f_table_name TEXT, f_geometry_column TEXT,
+  styleName TEXT, styleQML TEXT, styleSLD TEXT, useAsDefault BOOLEAN, description TEXT,
+  owner TEXT, ui TEXT, update_time DATETIME
+)"""
+# Newer versions bring nothing needed here, and make older QGIS doubt the file.
+_VERSION = "1.2"
+# GeoPackage stores when a layer was last changed; a fixed time keeps equal content equal bytes.
+_TIME = "2000-01-01T00:00:00.000Z"
+
+
+def write_squares(cells: gpd.GeoDataFrame, path: Path) -> None:
+    """Write cells as GeoJSON in WGS84 with six decimals, counter-clockwise, with ids and boxes.
+
+    There is no ``crs`` member; the collection and each feature have a ``bbox``; the id of a
+    feature is its ``cell_id``; numbers have six significant digits. The same table gives the same
+    bytes. Text is put together by column, four times as fast as GDAL's driver does it by feature.
+
+    Parameters
+    ----------
+    cells : geopandas.GeoDataFrame
+        One square each, closed and counter-clockwise, in any CRS; ``cell_id`` among the columns.
+    path : Path
+        File to make.
+
+    References
+    ----------
+    Butler et al. 2016, RFC 7946.
+    """
+    # Adding zero turns -0.0 into 0.0.
+    corners = _lonlat_corners(cells).round(6) + 0.0
+    plain = pd.DataFrame(cells.drop(columns=cells.geometry.name))
+    with path.open("wb") as stream:
+        stream.write(_head(corners))
+        for start in range(0, len(plain), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            lines = ",\n".join(_features(plain.iloc[part], corners[part]))
+            stream.write(((",\n" if start else "") + lines).encode())
+        stream.write(b"\n]\n}\n")
+
+
+def _lonlat_corners(cells: gpd.GeoDataFrame) -> np.ndarray:
+    """Corners in WGS84 degrees, shape (cells, 5, 2); the last is the first again."""
+    metres = shapely.get_coordinates(cells.geometry).reshape(len(cells), CORNERS, 2)[:, :-1]
+    to_wgs84 = Transformer.from_crs(cells.crs, WGS84, always_xy=True)
+    lonlat = np.stack(to_wgs84.transform(metres[..., 0], metres[..., 1]), axis=-1)
+    return np.concatenate([lonlat, lonlat[:, :1]], axis=1)
+
+
+def _head(corners: np.ndarray) -> bytes:
+    members: dict[str, Any] = {
+        "type": "FeatureCollection",
+        "name": "cells",
+        "description": DESCRIPTION,
+    }
+    if len(corners):
+        flat = corners.reshape(-1, 2)
+        members["bbox"] = [*flat.min(axis=0).tolist(), *flat.max(axis=0).tolist()]
+    return (json.dumps(members, indent=0)[:-2] + ',\n"features": [\n').encode()
+
+
+def _features(plain: pd.DataFrame, corners: np.ndarray) -> Iterator[str]:
+    """Text of each feature."""
+    ids = _json_column(plain["cell_id"])
+    pieces: list[Any] = ['{"type":"Feature","id":', ids, ',"properties":{']
+    for index, name in enumerate(plain.columns):
+        pieces += ["," * (index > 0) + json.dumps(name) + ":", _json_column(plain[name])]
+    pieces += ['},"bbox":[', *_comma_separated([*_bounds(corners)])]
+    pieces += ['],"geometry":{"type":"Polygon","coordinates":[[']
+    for index in range(CORNERS):
+        pieces += ["],[" if index else "[", *_comma_separated([*corners[:, index].T])]
+    pieces += ["]]]}}"]
+    joined = pc.binary_join_element_wise(*pieces, "")
+    yield from joined.to_pylist()
+
+
+def _bounds(corners: np.ndarray) -> np.ndarray:
+    return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1).T
+
+
+def _comma_separated(columns: list[np.ndarray]) -> list[Any]:
+    pieces: list[Any] = []
+    for index, values in enumerate(columns):
+        pieces += [","] * (index > 0) + [_numbers(values)]
+    return pieces
+
+
+def _json_column(column: pd.Series) -> pa.Array:
+    """JSON text of each value; ``null`` for missing ones."""
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return pa.array(np.where(column.to_numpy(), "true", "false"))
+    if pd.api.types.is_integer_dtype(column.dtype):
+        return pa.array(column.to_numpy()).cast(pa.string())
+    if pd.api.types.is_float_dtype(column.dtype):
+        return _numbers(round_significant(column.to_numpy()))
+    texts = pa.array(column, pa.string(), from_pandas=True)
+    if pc.any(pc.match_substring_regex(texts, _ESCAPED)).as_py():
+        texts = pa.array([None if t is None else json.dumps(t)[1:-1] for t in texts.to_pylist()])
+    quoted = pc.binary_join_element_wise('"', texts, '"', "")
+    return pc.fill_null(quoted, "null")
+
+
+def _numbers(values: np.ndarray) -> pa.Array:
+    """Shortest text that reads back as the same number; ``null`` for NaN and infinities."""
+    finite = np.isfinite(values)
+    text = pa.array(np.where(finite, values, 0.0)).cast(pa.string())
+    return text if finite.all() else pc.if_else(pa.array(finite), text, "null")
+
+
+def round_significant(values: np.ndarray, digits: int = 6) -> np.ndarray:
+    """Round to so many significant digits, as float64, for text formats.
+
+    Examples
+    --------
+    >>> round_significant(np.array([0.00012345678, 98765432.0]), 3)
+    array([1.23e-04, 9.88e+07])
+    """
+    values = np.asarray(values, dtype="float64")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        power = digits - 1 - np.floor(np.log10(np.abs(values)))
+    power = np.where(np.isfinite(power), power, 0)
+    # Powers of ten up to 22 are exact, so multiplying and dividing by them (never by an inverse)
+    # gives the double nearest to the decimal.
+    up, down = 10.0 ** np.maximum(power, 0), 10.0 ** np.maximum(-power, 0)
+    return np.round(values * up / down) / up * down
+
+
+def write_layer(table: gpd.GeoDataFrame, path: Path, layer: str = "layer") -> Path:
+    """Write a small layer of any geometry (segments, corridors) as RFC 7946 with GDAL.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    with writing(Path(path)) as partial:
+        write_vector(
+            table, partial, layer, "GeoJSON", RFC7946="YES", WRITE_BBOX="YES",
+            COORDINATE_PRECISION="6", SIGNIFICANT_FIGURES="6", DESCRIPTION=DESCRIPTION,
+        )  # fmt: skip
+    return Path(path)
+
+
+def write_vector(
+    table: gpd.GeoDataFrame, path: Path, layer: str, driver: str, **options: Any
+) -> None:
+    """Write one layer with a GDAL driver and its creation options; add it if the file is there.
+
+    Raises
+    ------
+    OSError
+        If fewer features can be read back than were written: GDAL reports a full disk only in
+        part of its drivers.
+    """
+    pyogrio.write_dataframe(
+        table.rename_geometry("geom"), path, layer=layer, driver=driver, **options
+    )
+    stored = pyogrio.read_info(path, layer=layer, force_feature_count=True)["features"]
+    if stored != len(table):
+        raise OSError(f"only {stored} of {len(table)} features were stored; is the disk full?")
+
+
+def write_geopackage(layers: Mapping[str, gpd.GeoDataFrame], path: Path) -> None:
+    """Write layers and the styles QGIS applies when it opens them.
+
+    Parameters
+    ----------
+    layers : mapping of str to geopandas.GeoDataFrame
+        In the order they are to appear. Those in :data:`STYLES` are styled.
+    path : Path
+        File to make; it must not exist.
+
+    References
+    ----------
+    OGC 12-128r15, GeoPackage Encoding Standard 1.2.1.
+    """
+    for name, table in layers.items():
+        fresh = {} if path.exists() else {"VERSION": _VERSION}
+        write_vector(table, path, name, "GPKG", GEOMETRY_NAME="geom", append=path.exists(), **fresh)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(_STYLE_TABLE)
+        database.execute(
+            "INSERT INTO gpkg_contents (table_name, data_type, identifier, description)"
+            " VALUES ('layer_styles', 'attributes', 'layer_styles', 'Styles for QGIS')"
+        )
+        for name in layers:
+            if name in STYLES:
+                database.execute(
+                    "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name,"
+                    " f_geometry_column, styleName, styleQML, useAsDefault, description, owner,"
+                    " update_time) VALUES ('', '', ?, 'geom', ?, ?, 1, ?, '', ?)",
+                    (name, name, qml(name), STYLES[name], _TIME),
+                )
+        database.execute("UPDATE gpkg_contents SET last_change = ?", (_TIME,))
+
+
+def qml(name: str) -> str:
+    """Text of the QGIS style ``risk`` of the raster, or of a layer in :data:`STYLES`."""
+    text = (files("borderrisk.outputs") / "styles" / f"{name}.qml").read_text(encoding="utf-8")
+    colours = {f"risk_{k}": _qgis(colour) for k, colour in enumerate(RISK_COLOURS, start=1)}
+    colours |= {f"hex_{k}": colour for k, colour in enumerate(RISK_COLOURS, start=1)}
+    labels = {f"label_{k}": f"{k} ({label})" for k, label in enumerate(RISK_LABELS, start=1)}
+    labels |= {f"share_{k}": label for k, label in enumerate(RISK_LABELS, start=1)}
+    # QGIS counts the upper end to a class, scores the lower one: take the number just below it.
+    edges = {
+        f"edge_{k}": str(np.nextafter(np.float32(edge), np.float32(0)))
+        for k, edge in enumerate(CLASS_EDGES, start=1)
+    }
+    further = {"border": _qgis(BORDER_COLOUR), "incident": _qgis(INCIDENT_COLOUR)}
+    return Template(text).substitute(colours | labels | edges | further)
+
+
+def write_qml(path: Path) -> Path:
+    """Write the style of the layer a file is named after: ``risk.qml``, ``cells.qml``, ...
+
+    QGIS applies ``risk.qml`` by itself to a ``risk.tif`` beside it, and so on.
+    """
+    return write_text(qml(Path(path).stem), path)
+
+
+def _qgis(colour: str) -> str:
+    return ",".join(str(part) for part in (*rgb(colour), 255))

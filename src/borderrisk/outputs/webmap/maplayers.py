@@ -1,0 +1,410 @@
+"""Vector layers of a map: cut to its view, named in both languages, drawn by a registry."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from scipy.spatial import KDTree
+
+from borderrisk.area import reproject
+from borderrisk.grid import WGS84
+from borderrisk.outputs.palette import KINDS, OTHER_KIND, RAMPS
+from borderrisk.outputs.webmap.columns import RISK_SHARES, described
+from borderrisk.outputs.webmap.view import View
+from borderrisk.words import CODES, Label, country_label, kind_label, pair_label, slug, spoken
+
+AROUND_DEGREES = 1.0
+SIMPLIFY_DEGREES = 0.001
+MAX_PLACES = 600
+# Where the name of a country may stand: nodes across the box, how much nearer its own places must
+# be than foreign ones, how far from any of them, and how many spots a map carries.
+NODES, SURE, NEAR_DEGREES, MAX_SPOTS = 24, 0.75, 1.5, 120
+INCIDENT_TEXT = (
+    "incident_id", "date_precision", "kind", "confidence", "place", "province", "country",
+    "actor", "target", "summary", "source",
+)  # fmt: skip
+DIGITS = 4
+MAX_FIELDS = 12
+
+
+@dataclass(frozen=True)
+class FieldSpec:
+    """One line of a feature's popup: a column and its label in both languages."""
+
+    column: str
+    label: str
+    label_fa: str
+    units: str = ""
+
+
+@dataclass(frozen=True)
+class LayerStyle:
+    """How one layer is called and drawn.
+
+    Attributes
+    ----------
+    label, label_fa : str
+        Name in the list of layers.
+    colour : str
+        ``#rrggbb`` of its lines and points.
+    weight : float
+        Width of its lines, pixels.
+    dash : str
+        SVG dash pattern, ``""`` for a full line.
+    fields : tuple of FieldSpec
+        Popup lines; empty: every column with a plain value.
+    ranked_by : str
+        Column whose quantiles choose a colour of the risk ramp; ``""`` for one colour.
+    darkest_lowest : bool
+        Whether low values of that column are the dark ones.
+    ends, ends_fa : tuple of str
+        What the light and the dark end of the ramp mean.
+    shown : bool
+        Whether it is drawn when the map opens.
+    """
+
+    label: str
+    label_fa: str
+    colour: str = "#00695c"
+    weight: float = 2.5
+    dash: str = ""
+    fields: tuple[FieldSpec, ...] = ()
+    ranked_by: str = ""
+    darkest_lowest: bool = False
+    ends: tuple[str, str] = ("low", "high")
+    ends_fa: tuple[str, str] = ("کم", "زیاد")
+    shown: bool = True
+
+
+_FIELDS = (
+    FieldSpec("segment_id", "Segment", "پاره"),
+    FieldSpec("pair", "Border", "مرز"),
+    FieldSpec("rank", "Rank", "رتبه"),
+    FieldSpec("rank_low", "Rank at best", "بالاترین رتبه"),
+    FieldSpec("rank_high", "Rank at worst", "پایین‌ترین رتبه"),
+    FieldSpec("expected_per_year", "Expected reports a year", "گزارش مورد انتظار در سال"),
+    FieldSpec("expected_low", "at least", "دست‌کم"),
+    FieldSpec("expected_high", "at most", "حداکثر"),
+    FieldSpec("share", "Share of all", "سهم از کل", "probability"),
+    FieldSpec("rate_per_km", "Reports a year per km", "گزارش در سال در هر کیلومتر"),
+    FieldSpec("length_km", "Length", "طول", "km"),
+    FieldSpec("rank_before", "Rank before", "رتبه پیشین"),
+    FieldSpec("change_per_year", "Change a year", "تغییر در سال"),
+    FieldSpec("nearest_target", "Nearest target", "نزدیک‌ترین مقصد"),
+    FieldSpec("hours_to_target", "Walking time to it", "زمان پیاده تا آن", "h"),
+    FieldSpec("crossing_density", "Share of routes per km", "سهم مسیرها در هر کیلومتر"),
+    FieldSpec("slope_mean", "Mean slope", "شیب میانگین", "degree"),
+    FieldSpec("hidden_share", "Out of sight", "دور از دید", "probability"),
+    FieldSpec("trust", "Reliance", "اتکاپذیری"),
+    FieldSpec("driver_1", "First driver", "عامل نخست"),
+    FieldSpec("driver_2", "Second driver", "عامل دوم"),
+    FieldSpec("driver_3", "Third driver", "عامل سوم"),
+    FieldSpec("target", "Towards", "به سوی"),
+    FieldSpec("neighbour", "From", "از"),
+    FieldSpec("route", "Route", "مسیر"),
+    FieldSpec("hours", "Walking time", "زمان پیاده", "h"),
+    FieldSpec("best_hours", "Quickest way", "سریع‌ترین راه", "h"),
+    FieldSpec("slack_hours", "Slower by", "کندتر به اندازه", "h"),
+    FieldSpec("slack_from_hours", "Slower by at least", "کندتر دست‌کم", "h"),
+    FieldSpec("slack_to_hours", "Slower by at most", "کندتر حداکثر", "h"),
+)
+_BY_COLUMN = {spec.column: spec for spec in _FIELDS}
+
+
+def _fields(*columns: str) -> tuple[FieldSpec, ...]:
+    return tuple(_BY_COLUMN[column] for column in columns)
+
+
+LAYERS: dict[str, LayerStyle] = {
+    "segments": LayerStyle(
+        "Border segments by risk",
+        "پاره‌های مرز بر پایه ریسک",
+        weight=5,
+        ranked_by="rate_per_km",
+        fields=_fields(
+            "segment_id", "pair", "rank", "rank_low", "rank_high", "expected_per_year",
+            "expected_low", "expected_high", "share", "rate_per_km", "length_km", "rank_before",
+            "change_per_year", "nearest_target", "hours_to_target", "crossing_density",
+            "slope_mean", "hidden_share", "trust", "driver_1", "driver_2", "driver_3",
+        ),
+        ends=("fewest a km", "most a km"),
+        ends_fa=("کمترین", "بیشترین"),
+    ),
+    "corridors": LayerStyle(
+        "Corridors",
+        "کریدورها",
+        weight=1,
+        ranked_by="slack_to_hours",
+        darkest_lowest=True,
+        ends=("slower ways", "quickest ways"),
+        ends_fa=("راه‌های کندتر", "سریع‌ترین راه‌ها"),
+        shown=False,
+        fields=_fields("neighbour", "target", "slack_from_hours", "slack_to_hours", "best_hours"),
+    ),
+    "routes": LayerStyle(
+        "Quickest routes",
+        "سریع‌ترین مسیرها",
+        dash="6 5",
+        shown=False,
+        fields=_fields("neighbour", "target", "route", "hours", "slack_hours", "length_km"),
+    ),
+    "posts": LayerStyle("Posts", "پاسگاه‌ها", "#1565c0"),
+}  # fmt: skip
+
+
+def window(view: View) -> shapely.Geometry:
+    """Box around a view in which vector layers are drawn, WGS84."""
+    west, south, east, north = view.extent
+    pad = AROUND_DEGREES
+    return shapely.box(west - pad, south - pad, east + pad, north + pad)
+
+
+def vectors_json(view: View) -> dict[str, Any]:
+    """Every vector layer of a view."""
+    box = window(view)
+    scene = view.scene
+    return {
+        "area": _area(view),
+        "borders": _borders(scene.borders, box),
+        "places": _places(scene.settlements, box),
+        "countries": _countries(scene.settlements, box),
+        "nodeDegrees": round(_node_step(box), 4),
+        "incidents": _incidents(view, box),
+        "kinds": _kinds(scene.incidents),
+        "layers": [
+            layer_json(name, frame, box, view.places)
+            for name, frame in sorted(scene.layers.items())
+        ],
+    }
+
+
+def _area(view: View) -> dict[str, Any]:
+    area = view.scene.area
+    outline = area.polygon.simplify(area.grid.cell_size_m / 20)
+    return geometry_json(reproject(outline, area.grid.crs, WGS84))
+
+
+def _borders(borders: gpd.GeoDataFrame, box: shapely.Geometry) -> list[dict[str, Any]]:
+    near = borders[borders.intersects(box)]
+    lines = near.intersection(box).simplify(SIMPLIFY_DEGREES)
+    return [
+        {"pair": str(pair), "g": geometry_json(line)}
+        for pair, line in zip(near["pair"], lines, strict=True)
+        if not line.is_empty
+    ]
+
+
+def _places(settlements: gpd.GeoDataFrame, box: shapely.Geometry) -> list[dict[str, Any]]:
+    near = settlements[settlements.intersects(box)]
+    largest = near.sort_values(["population", "name"], ascending=[False, True]).head(MAX_PLACES)
+    return [
+        {
+            "n": str(row["name"]),
+            "fa": str(row.get("name_fa") or ""),
+            "c": str(row.get("country") or ""),
+            "pop": int(row["population"]),
+            "x": round(float(row.geometry.x), 4),
+            "y": round(float(row.geometry.y), 4),
+        }
+        for _, row in largest.iterrows()
+    ]
+
+
+def _countries(settlements: gpd.GeoDataFrame, box: shapely.Geometry) -> list[dict[str, Any]]:
+    """Name of each country in the box with spots where it may stand, the best first.
+
+    Spots are nodes well inside the country: every place near them is one of its own.
+    """
+    near = settlements[settlements.intersects(box) & (settlements["country"].astype(str) != "")]
+    if near.empty:
+        return []
+    xy = np.column_stack([near.geometry.x, near.geometry.y])
+    code = near["country"].astype(str).to_numpy()
+    nodes = _nodes(box)
+    found = []
+    for name in np.unique(code):
+        spots = name_spots(xy[code == name], xy[code != name], nodes)
+        found.append({"label": country_label(str(name)), "at": spots.round(3).tolist()})
+    return found
+
+
+def _nodes(box: shapely.Geometry) -> np.ndarray:
+    west, south, east, north = shapely.bounds(box)
+    step = _node_step(box)
+    lon, lat = np.meshgrid(np.arange(west, east, step), np.arange(south, north, step))
+    return np.column_stack([lon.ravel(), lat.ravel()])
+
+
+def _node_step(box: shapely.Geometry) -> float:
+    west, south, east, north = shapely.bounds(box)
+    return float(max(east - west, north - south) / NODES)
+
+
+def name_spots(own: np.ndarray, others: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+    """Middle of a country's own places, then nodes it is sure of, nearest to the middle first."""
+    middle = np.median(own, axis=0)
+    if not len(others):
+        return middle[None]
+    mine, foreign = KDTree(own).query(nodes)[0], KDTree(others).query(nodes)[0]
+    inside = nodes[(mine < SURE * foreign) & (mine < NEAR_DEGREES)]
+    order = np.argsort(np.hypot(*(inside - middle).T), kind="stable")
+    return np.vstack([middle, inside[order[:MAX_SPOTS]]])
+
+
+def _incidents(view: View, box: shapely.Geometry) -> list[dict[str, Any]]:
+    """Incidents in the box with their centre in cells of the window (``gx``, ``gy``)."""
+    near = view.scene.incidents
+    near = near[near.intersects(box)]
+    grid, (west, _, _, north) = view.scene.grid, view.metres
+    x, y = grid.project(near.geometry.x, near.geometry.y)
+    gx, gy = (x - west) / grid.cell_size_m, (north - y) / grid.cell_size_m
+    return [
+        {
+            **{name: plain(row[name]) or "" for name in INCIDENT_TEXT if name in near},
+            "date": plain(row["date"]),
+            "end": plain(row.get("date_end", row["date"])),
+            "radius": float(row["radius_km"]),
+            "deaths": plain(row.get("deaths_reported")),
+            "x": round(float(row.geometry.x), 5),
+            "y": round(float(row.geometry.y), 5),
+            "gx": round(float(gx[i]), 3),
+            "gy": round(float(gy[i]), 3),
+        }
+        for i, (_, row) in enumerate(near.iterrows())
+    ]
+
+
+def _kinds(incidents: gpd.GeoDataFrame) -> list[dict[str, Any]]:
+    """Kinds of incident, most frequent first, each with its colour.
+
+    Once the colours are used up they come again as rings; "other" is grey and last.
+    """
+    counts = incidents["kind"].astype(str).value_counts()
+    names = sorted(counts.index, key=lambda kind: (kind == "other", -int(counts[kind]), kind))
+    return [
+        {"name": name, **kind_mark(name, i), "label": kind_label(name)}
+        for i, name in enumerate(names)
+    ]
+
+
+def kind_mark(kind: str, number: int) -> dict[str, Any]:
+    """Colour of a kind and whether its dots are rings."""
+    if kind == "other" or number >= 2 * len(KINDS):
+        return {"colour": OTHER_KIND, "ring": False}
+    return {"colour": KINDS[number % len(KINDS)], "ring": number >= len(KINDS)}
+
+
+def style_of(name: str) -> LayerStyle:
+    """Style registered for a layer, or a plain one under its own name."""
+    words = name.replace("_", " ").replace("-", " ").strip().capitalize()
+    return LAYERS.get(name) or LayerStyle(words, words)
+
+
+def layer_json(
+    name: str,
+    frame: gpd.GeoDataFrame,
+    window: shapely.Geometry,
+    places: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """JSON-ready layer: its style and the features that touch a window (WGS84).
+
+    ``places`` has the Persian names of places by :func:`borderrisk.words.slug`.
+    """
+    style = style_of(name)
+    near = frame[frame.geometry.notna() & frame.intersects(window)]
+    fields = [field for field in style.fields or _plain_fields(near) if field.column in near]
+    colours = _colours(near, style)
+    features = [
+        {
+            "g": geometry_json(geometry),
+            **colour,
+            "p": [worded(field.column, row[field.column], places) for field in fields],
+        }
+        for (_, row), geometry, colour in zip(near.iterrows(), near.geometry, colours, strict=True)
+    ]
+    return {
+        "name": name,
+        "label": {"en": style.label, "fa": style.label_fa},
+        "weight": style.weight,
+        "dash": style.dash,
+        "shown": style.shown,
+        "colour": style.colour,
+        "ramp": list(RAMPS["inferno"]) if style.ranked_by in near else [],
+        "ends": {"en": style.ends, "fa": style.ends_fa},
+        "fields": [{"en": f.label, "fa": f.label_fa, "units": f.units} for f in fields],
+        "features": features,
+    }
+
+
+def worded(column: str, value: Any, places: Mapping[str, str] | None = None) -> Any:
+    """Value of a column for a popup; codes of countries, places and features become words.
+
+    Examples
+    --------
+    >>> worded("neighbour", "AFG")["en"], worded("length_km", 9.5)
+    ('Afghanistan', 9.5)
+    """
+    value = plain(value)
+    if not isinstance(value, str) or not value:
+        return value
+    words: Label | None = None
+    if column == "neighbour":
+        words = country_label(value)
+    elif column == "pair":
+        words = pair_label(value)
+    elif column in ("target", "nearest_target"):
+        words = spoken("target", value)
+        words["fa"] = (places or {}).get(slug(value), words["fa"])
+    elif column == "trust":
+        words = CODES.get(value)
+    elif column.startswith("driver_") and (known := described(value, places=places)):
+        words = {"en": known.en, "fa": known.fa}
+    return words or value
+
+
+def _plain_fields(frame: gpd.GeoDataFrame) -> tuple[FieldSpec, ...]:
+    """Every column but the geometry, under its own name or the one registered for it."""
+    names = [str(c) for c in frame.columns if c != frame.geometry.name][:MAX_FIELDS]
+    return tuple(_BY_COLUMN.get(n) or FieldSpec(n, _words(n), _words(n)) for n in names)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _colours(frame: gpd.GeoDataFrame, style: LayerStyle) -> list[dict[str, Any]]:
+    """Give each feature a class of the layer's ramp (``k``) or the layer's colour (``c``)."""
+    if style.ranked_by not in frame:
+        return [{"c": style.colour}] * len(frame)
+    values = pd.to_numeric(frame[style.ranked_by], errors="coerce")
+    share = values.rank(pct=True, ascending=not style.darkest_lowest).fillna(0)
+    return [{"k": int(np.searchsorted(RISK_SHARES, value, side="left"))} for value in share]
+
+
+def geometry_json(geometry: shapely.Geometry) -> dict[str, Any]:
+    """GeoJSON geometry with coordinates rounded to about ten metres."""
+    rounded = shapely.transform(geometry, lambda xy: np.round(xy, DIGITS))
+    text = shapely.to_geojson(rounded)
+    return dict(json.loads(text))
+
+
+def plain(value: Any) -> Hashable:
+    """Return a value JSON can hold: numbers, text, or None for anything missing."""
+    if value is None or value is pd.NaT or value is pd.NA:
+        return None
+    if isinstance(value, pd.Timestamp):
+        return value.strftime("%Y-%m-%d")
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return float(f"{value:.6g}") if np.isfinite(value) else None
+    return str(value)

@@ -1,0 +1,155 @@
+"""The ground people move over, and how long they take: from the inputs to the solver's terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import shapely
+from rasterio.features import rasterize
+
+from borderrisk.border.routes import MAX_DRAW_PIXELS
+from borderrisk.errors import ConfigError, DataError
+from borderrisk.features.travel import (
+    FineTerrain,
+    Places,
+    Solves,
+    Walking,
+    pixels_per_cell,
+    solve_travel,
+)
+from borderrisk.grid import Grid
+from borderrisk.pipeline.inputs import Study
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The fine terrain and the travel times over it, each made when it is first asked for.
+
+    Features and border both need them. They are large, some 80 bytes per fine pixel.
+    """
+
+    config: Any
+    files: Any
+    study: Study
+    workers: int | None = None
+
+    @cached_property
+    def fine(self) -> FineTerrain:
+        """What people move over."""
+        return self.terrain()
+
+    @cached_property
+    def solves(self) -> Solves:
+        """Travel between the far side, the border and the places of the config."""
+        return solve_travel(self.fine, self.places, self.walking, self.workers)
+
+    @property
+    def walking(self) -> Walking:
+        """The walking speed of the config."""
+        travel = self.config.features.travel
+        return Walking(travel.off_path_factor, travel.slope_limit_deg)
+
+    @property
+    def places(self) -> Places:
+        """Where people set out from and go to."""
+        travel = self.config.features.travel
+        return Places(
+            lines_by_country=self.study.lines,
+            settlements=self.files.settlements,
+            home=self.study.home_code,
+            targets=travel.targets,
+            posts=self.study.posts(self.files),
+            far_population=travel.far_settlement_population,
+            home_population=travel.home_settlement_population,
+        )
+
+    def terrain(self, pixels: int | None = None) -> FineTerrain:
+        """Return what people move over: elevation, water, roads, land cover and closures.
+
+        Parameters
+        ----------
+        pixels : int, optional
+            At most so many, but at least one for each cell; by default as the elevation needs.
+        """
+        study, files, travel = self.study, self.files, self.config.features.travel
+        factor = pixels_per_cell(files.elevation, study.grid)
+        if pixels is not None:
+            factor = max(1, min(factor, int(np.sqrt(pixels / study.grid.size))))
+        fine = FineTerrain.read(files.elevation, study.grid, land=study.all_land, factor=factor)
+        fine = replace(fine, barrier=self._barriers(fine))
+        if files.roads is not None:
+            fine = replace(fine, road_kmh=_road_speeds(travel, files.roads, fine.grid))
+        if files.land_cover is not None:
+            factors = travel.land_cover_factors
+            fine = replace(fine, multiplier=_multiplier(files.land_cover(fine.grid), factors))
+        if files.water is not None:
+            water = study.local(shapely.union_all(files.water.geometry))
+            slow = travel.water_speed_factor
+            fine = fine.slowed(water, 1 / slow) if slow > 0 else fine.closed(water)
+        return fine
+
+    def drawn(self) -> FineTerrain:
+        """Return the coarser terrain that randomised routes are drawn on."""
+        return self.terrain(MAX_DRAW_PIXELS)
+
+    def _barriers(self, fine: FineTerrain) -> np.ndarray:
+        travel, walls = self.config.features.travel, self.files.barriers
+        barrier = fine.barrier if fine.barrier is not None else np.zeros(fine.grid.shape, bool)
+        if travel.blocked_above_m is not None:
+            barrier = barrier | (fine.elevation > travel.blocked_above_m)
+        if walls is not None:
+            barrier = barrier | _burned(walls, fine.grid)
+        if travel.closed:
+            barrier = barrier | _closed_border(travel.closed, self.study, fine.grid)
+        return barrier
+
+
+def _burned(shapes: gpd.GeoDataFrame, grid: Grid) -> np.ndarray:
+    local = shapes.to_crs(grid.crs).geometry
+    return _burn([(shape, 1) for shape in local], grid) > 0
+
+
+def _burn(pairs: list[tuple[object, float]], grid: Grid) -> np.ndarray:
+    if not pairs:
+        return np.zeros(grid.shape, "float32")
+    return rasterize(pairs, grid.shape, transform=grid.transform, all_touched=True, dtype="float32")
+
+
+def _closed_border(
+    closed: tuple[tuple[float, float, float, float], ...], study: Study, grid: Grid
+) -> np.ndarray:
+    """Cells of the border line inside the closed boxes."""
+    boxes = shapely.union_all([shapely.box(*box) for box in closed])
+    line = shapely.intersection(shapely.union_all(study.borders.geometry.to_numpy()), boxes)
+    if line.is_empty:
+        raise ConfigError("features.travel.closed: no box holds any part of the border.")
+    # One cell to each side, so that no step slips past the corner of the line.
+    wall = shapely.buffer(study.local(line), grid.cell_size_m)
+    return _burn([(wall, 1)], grid) > 0
+
+
+def _road_speeds(travel: Any, lines: gpd.GeoDataFrame, grid: Grid) -> np.ndarray:
+    speeds, roads = travel.road_speeds_kmh, lines.to_crs(grid.crs)
+    if "class" not in roads:
+        raise DataError(f"data.roads: roads need a column 'class' (it has {', '.join(roads)}).")
+    known = roads[roads["class"].isin(list(speeds))]
+    if known.empty:
+        raise ConfigError(
+            "features.travel.road_speeds_kmh names none of the classes in data.roads: "
+            f"{', '.join(sorted(set(map(str, roads['class']))))}."
+        )
+    # The fastest class is drawn last and wins where roads share a cell.
+    ordered = known.assign(kmh=known["class"].map(speeds)).sort_values("kmh", kind="stable")
+    return _burn(list(zip(ordered.geometry, ordered["kmh"], strict=True)), grid)
+
+
+def _multiplier(codes: np.ndarray, factors: dict[str, float]) -> np.ndarray:
+    """Multiplier of the walking time from the speed factor of each land-cover code."""
+    multiplier = np.ones(codes.shape, "float32")
+    for code, factor in factors.items():
+        multiplier[codes == int(code)] = 1 / factor if factor > 0 else np.nan
+    return multiplier

@@ -1,0 +1,414 @@
+"""The stages of a run: what each reads, and which layer does its work."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy.sparse import csr_matrix, load_npz, save_npz
+
+from borderrisk.border.corridors import find_corridors
+from borderrisk.border.routes import random_routes
+from borderrisk.border.segments import (
+    Border,
+    attribute_cells,
+    attribute_nearest,
+    cut_border,
+    route_crossings,
+)
+from borderrisk.config.whole import mapped_focus
+from borderrisk.errors import DataError
+from borderrisk.features import catalogue, proximity
+from borderrisk.features.concealment import concealment_features
+from borderrisk.features.terrain import terrain_features
+from borderrisk.features.travel import travel_features
+from borderrisk.grid import Grid
+from borderrisk.model import drivers, trust
+from borderrisk.model.cells import CellTable
+from borderrisk.model.modelfile import ModelFile, cell_stats, load_model, save_model
+from borderrisk.model.panel import Panel
+from borderrisk.model.protocol import Fitted
+from borderrisk.model.registry import settings
+from borderrisk.model.uncertainty import (
+    Intervals,
+    bootstrap_intervals,
+    load_intervals,
+    save_intervals,
+)
+from borderrisk.outputs.gridfiles import read_netcdf, write_netcdf
+from borderrisk.pipeline import evaluating
+from borderrisk.pipeline.ground import Ground
+from borderrisk.pipeline.inputs import Study, lay_area
+from borderrisk.pipeline.stages import Given, Keep, stage
+from borderrisk.sources.incidents import IncidentTable
+
+# Says how well a cell is known, or is the same all over the study area: nothing to learn from.
+_NOT_PREDICTORS = {"terrain_valid_share", "border_side"}
+_LAYERS = ("corridors", "routes")
+MODEL = "model.skops"
+_WORTH_PROCESSES = 50
+_MOST_CELLS = 10_000
+
+
+@stage(layer="sources", config=["study_area", "grid"], files=["borders", "countries"])
+def area(given: Given) -> Study:
+    """Lay the study area and its grid; find the land around."""
+    return lay_area(given.config, given.files)
+
+
+@stage(
+    layer="features",
+    config=["features.travel"],
+    files=["elevation", "settlements", "posts", "roads", "water", "barriers", "land_cover"],
+    after=[area],
+)
+def ground(given: Given) -> Ground:
+    """Offer the fine terrain and the travel over it; large, and made only if asked for."""
+    return Ground(given.config, given.files, given[area], given.work.workers)
+
+
+def _keep_dataset(name: str) -> Keep[xr.Dataset]:
+    return Keep(
+        lambda ds, folder: write_netcdf(ds, folder / name),
+        lambda folder: read_netcdf(folder / name),
+    )
+
+
+@stage(
+    layer="features",
+    config=[
+        "features.terrain", "features.proximity", "features.travel.enabled",
+        "features.concealment", "features.columns",
+    ],
+    files=["elevation", "settlements", "posts", "roads", "table"],
+    after=[area, ground],
+    keep=_keep_dataset("features.nc"),
+)  # fmt: skip
+def features(given: Given) -> xr.Dataset:
+    """Compute every feature of every cell, with ``exposure`` and ``domain``."""
+    study = given[area]
+    parts = [
+        terrain_features(
+            given.files.elevation,
+            study.grid,
+            tpi_radii_km=given.config.features.terrain.tpi_radii_km,
+            threads=given.work.workers,
+            needed=study.base["exposure"].to_numpy() > 0,
+        ),
+        proximity.border_features(study.grid, study.lines, study.home),
+        _around(given.config.features.proximity, given.files.settlements, study.grid),
+    ]
+    if given.config.features.travel.enabled:
+        parts.append(travel_features(study.grid, given[ground].solves))
+    if given.config.features.concealment.enabled:
+        parts.append(_concealment(given, study))
+    ds = study.base
+    for part in parts:
+        ds = ds.assign(part.data_vars)
+    ds = catalogue.annotate(ds)
+    return ds if given.files.table is None else ds.assign(_brought(given.files.table(study.grid)))
+
+
+def _around(section: Any, towns: gpd.GeoDataFrame, grid: Grid) -> xr.Dataset:
+    """Distances to settlements, and people around."""
+    x, y = grid.project(towns.geometry.x, towns.geometry.y)
+    ds = proximity.settlement_features(
+        grid,
+        x,
+        y,
+        towns["population"].to_numpy(),
+        section.settlement_thresholds,
+        scale_km=section.potential_scale_km,
+    )
+    empty = [str(name) for name in ds.data_vars if np.isnan(ds[name]).all()]
+    if empty:
+        raise DataError(
+            f"data.settlements: no settlement is large enough for {', '.join(empty)}; "
+            "lower features.proximity.settlement_thresholds."
+        )
+    return ds
+
+
+def _concealment(given: Given, study: Study) -> xr.Dataset:
+    section, files = given.config.features.concealment, given.files
+    towns, seen = files.settlements, section.observers
+    return concealment_features(
+        study.grid,
+        given[ground].fine,
+        towns if "settlements" in seen else towns[:0],
+        study.posts(files) if "posts" in seen else None,
+        roads=files.roads if "roads" in seen else None,
+        radius_km=section.radius_km,
+        observer_height_m=section.observer_height_m,
+    )
+
+
+def _brought(columns: dict[str, np.ndarray]) -> dict[str, xr.DataArray]:
+    """Return the user's own features, which the catalogue does not know."""
+    attrs = {"units": "1", "source": "features.table"}
+    return {
+        name: xr.DataArray(values, dims=("y", "x"), attrs={**attrs, "long_name": name})
+        for name, values in columns.items()
+    }
+
+
+@stage(layer="model", config=["features.exclude", "features.columns"], after=[features])
+def cells(given: Given) -> CellTable:
+    """List the cells and features a model sees."""
+    ds, section = given[features], given.config.features
+    excluded = _NOT_PREDICTORS.union(section.exclude)
+    declared = [
+        name
+        for name in catalogue.feature_names(ds)
+        if name not in excluded and catalogue.feature(name).group not in excluded
+    ]
+    names = declared + [name for name in section.columns if name not in excluded]
+    return CellTable.from_dataset(ds, names, missing="median")
+
+
+def _save_border(border: Border, folder: Path) -> None:
+    border.segments.to_parquet(folder / "segments.parquet")
+    save_npz(folder / "attribution.npz", border.attribution)
+    if border.crossings is not None:
+        np.save(folder / "crossings.npy", border.crossings)
+    write_netcdf(border.slack, folder / "slack.nc")
+    for name, layer in border.layers.items():
+        layer.to_parquet(folder / f"{name}.parquet")
+
+
+def _load_border(folder: Path) -> Border:
+    crossings = folder / "crossings.npy"
+    layers = {name: folder / f"{name}.parquet" for name in _LAYERS}
+    return Border(
+        gpd.read_parquet(folder / "segments.parquet"),
+        csr_matrix(load_npz(folder / "attribution.npz")),
+        np.load(crossings) if crossings.exists() else None,
+        read_netcdf(folder / "slack.nc"),
+        {name: gpd.read_parquet(path) for name, path in layers.items() if path.exists()},
+    )
+
+
+@stage(
+    layer="border",
+    config=["corridors", "segments.segment_km", "features.travel.enabled", "seed"],
+    after=[area, ground],
+    keep=Keep(_save_border, _load_border),
+)
+def border(given: Given) -> Border:
+    """Cut the border into segments; find what reaches inland through each."""
+    study = given[area]
+    grid = study.grid
+    segments = cut_border(study.borders, grid.crs, given.config.segments.segment_km)
+    if not given.config.features.travel.enabled:
+        return Border(segments, attribute_nearest(grid, segments), None, grid.dataset())
+    moved = given[ground]
+    attribution = attribute_cells(grid, segments, moved.solves.far, moved.fine.grid)
+    if not (given.config.corridors.enabled and moved.solves.targets):
+        return Border(segments, attribution, None, grid.dataset())
+    found = find_corridors(
+        grid,
+        moved.solves,
+        study.home,
+        slack_hours=given.config.corridors.slack_hours,
+        workers=given.work.workers,
+    )
+    crossings, slack = _randomised(given, study, segments)
+    layers = {"corridors": found.corridors, "routes": found.routes}
+    return Border(segments, attribution, crossings, found.cells.assign(slack), layers)
+
+
+def _randomised(
+    given: Given, study: Study, segments: gpd.GeoDataFrame
+) -> tuple[np.ndarray | None, dict[str, xr.DataArray]]:
+    config, moved = given.config, given[ground]
+    if config.corridors.routes == 0:
+        return None, {}
+    routes = random_routes(
+        study.grid,
+        moved.drawn(),
+        moved.places,
+        study.home,
+        walking=moved.walking,
+        draws=config.corridors.routes,
+        cost_spread=config.corridors.cost_spread,
+        seed=config.seed,
+        workers=given.work.workers,
+    )
+    at = routes.crossings
+    shares = route_crossings(
+        segments, study.grid, at["x"].to_numpy(), at["y"].to_numpy(), at["weight"].to_numpy()
+    )
+    attrs = {"units": "1", "long_name": "Share of the randomised routes that pass the cell"}
+    return shares, {"route_density": xr.DataArray(routes.density, dims=("y", "x"), attrs=attrs)}
+
+
+def _save_json(value: Any, folder: Path) -> None:
+    text = json.dumps(value, ensure_ascii=False, default=_plain)
+    (folder / "value.json").write_text(text, encoding="utf-8")
+
+
+def _load_json(folder: Path) -> Any:
+    return json.loads((folder / "value.json").read_text(encoding="utf-8"))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    return value.tolist() if isinstance(value, np.ndarray) else str(value)
+
+
+@dataclass(frozen=True)
+class Record:
+    """The incidents of a run.
+
+    Attributes
+    ----------
+    table : IncidentTable
+        As they were read.
+    everything : Panel
+        Every usable incident as mass over the cells.
+    panel : Panel
+        Those a model may be trained on.
+    origin : pandas.Timestamp
+        Nothing dated on or after it is used.
+    """
+
+    table: IncidentTable
+    everything: Panel
+    panel: Panel
+    origin: pd.Timestamp
+
+    @property
+    def known(self) -> Panel:
+        """Every usable incident before the origin: all that evaluation may use."""
+        return self.everything.before(self.origin)
+
+    def rejected(self) -> pd.DataFrame:
+        """Return every row that is not used, with the reason."""
+        parts = [self.table.rejected, self.everything.rejected]
+        table = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+        # Only the reader knows the row of the file: whole numbers with gaps.
+        return table.reindex(columns=["row", "incident_id", "reason"]).astype({"row": "Int64"})
+
+
+@stage(layer="model", config=["train", "focus", "outputs.focus"], files=["incidents"], after=[area])
+def incidents(given: Given) -> Record:
+    """Read the incidents as mass over the cells, and which a model may learn from."""
+    study = given[area]
+    config = given.config
+    table = given.files.incidents(study.halo_bounds)
+    everything = Panel.build(table.incidents, study.grid, study.base["domain"].to_numpy())
+    last = everything.incidents["date_end"].max() + pd.Timedelta(days=1)
+    origin = last if config.train.origin is None else pd.Timestamp(config.train.origin)
+    panel = everything.before(origin)
+    if config.train.start is not None:
+        panel = panel.subset(panel.incidents["date"] >= pd.Timestamp(config.train.start))
+    if config.train.area == "focus":
+        windows = mapped_focus(config).values()
+        panel = panel.subset(_within(panel, [window.bounds for window in windows]))
+    return Record(table, everything, panel, origin)
+
+
+def _within(panel: Panel, windows: Sequence[tuple[float, float, float, float]]) -> np.ndarray:
+    """Incidents whose point lies in one of some windows."""
+    lon, lat = panel.grid.unproject(panel.incidents["x"], panel.incidents["y"])
+    inside = np.zeros(len(panel), bool)
+    for west, south, east, north in windows:
+        inside |= (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
+    return inside
+
+
+@stage(
+    layer="model",
+    config=["model", "outputs.horizon_days", "seed"],
+    after=[cells, incidents],
+    keep=Keep(
+        lambda saved, folder: save_model(folder / MODEL, saved),
+        lambda folder: load_model(folder / MODEL),
+    ),
+)
+def model(given: Given) -> ModelFile:
+    """Fit the config's model on everything before the origin."""
+    table, record = given[cells], given[incidents]
+    if not len(record.panel):
+        raise DataError(
+            "No incident in the study area and halo is dated before the origin "
+            f"{record.origin:%Y-%m-%d}; set train.origin later, or change the filters of "
+            "data.incidents."
+        )
+    name, chosen = given.config.model.estimator, given.config.model.parameters
+    parameters = {"horizon_days": given.config.outputs.horizon_days, **chosen}
+    fitted = settings(name, parameters).fit(table, record.panel, record.origin, given.config.seed)
+    weights = _importance(fitted, table, given.config.seed)
+    test = trust.Dissimilarity.fit(
+        table.x[table.study], weights, trust.area_folds(table)[table.study], seed=given.config.seed
+    )
+    extra: dict[str, Any] = {
+        "estimator": name,
+        "parameters": dict(chosen),
+        "incidents": len(record.panel),
+        "horizon_days": given.config.outputs.horizon_days,
+        "crs": table.grid.crs.to_wkt(),
+        "importance": {name: round(float(value), 6) for name, value in weights.items()},
+        "facts": fitted.facts(),
+    }
+    stats = cell_stats(table.x[table.study])
+    origin = str(record.origin.date())
+    return ModelFile(fitted, table.features, origin, stats, test, extra)
+
+
+def _importance(fitted: Fitted, table: CellTable, seed: int) -> dict[str, float]:
+    """How far each feature moves the model; of many cells a random part says so as well."""
+    rows = np.arange(len(table))
+    if len(rows) > _MOST_CELLS:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, _MOST_CELLS, replace=False))
+    area = table.study_area_100km2[rows]
+    return drivers.importance(fitted.drivers(table, rows), area)
+
+
+@stage(
+    layer="model",
+    config=["uncertainty", "outputs.horizon_days", "seed"],
+    after=[cells, incidents, model],
+    keep=Keep(save_intervals, load_intervals),
+)
+def intervals(given: Given) -> Intervals:
+    """Refit on resampled incidents at redrawn locations."""
+    record, replicates = given[incidents], given.config.uncertainty.replicates
+    # Refits hold the interpreter's lock: processes pay once there are enough of them.
+    many = given.work.scheduler == "threads" and replicates >= _WORTH_PROCESSES
+    return bootstrap_intervals(
+        given[model].model,
+        given[cells],
+        record.panel,
+        record.origin,
+        replicates=replicates,
+        level=given.config.uncertainty.level,
+        horizon_days=given.config.outputs.horizon_days,
+        seed=given.config.seed,
+        scheduler="processes" if many else given.work.scheduler,
+        workers=given.work.workers,
+        progress=given.work.teller("intervals"),
+    )
+
+
+@stage(
+    layer="evaluation",
+    config=["evaluation", "model", "uncertainty.level", "seed"],
+    after=[area, cells, border, incidents],
+    keep=Keep(_save_json, _load_json),
+)
+def scorecard(given: Given) -> dict[str, Any]:
+    """Test the model and every baseline on incidents that neither has seen."""
+    codes = [code.lower() for code in given[area].lines]
+    record = given[incidents]
+    return evaluating.evaluate(
+        given.config, given[cells], record.known, record.origin, given[border], codes, given.work
+    )

@@ -1,0 +1,141 @@
+"""The benchmark's steps, rows and targets, without measuring anything."""
+
+import importlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmarks.studies.worlds import make_world
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def module(monkeypatch):
+    """Import a module of the benchmark, which is not installed."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    return lambda name: importlib.import_module(f"benchmarks.{name}")
+
+
+@pytest.fixture
+def verdicts(module):
+    """Targets by name, as judged by (step, size, seconds, peak in GB)."""
+    row, targets = module("measure").Row, module("targets")
+
+    def judge(*facts):
+        rows = [row(step, size, s, peak_mb=gb * targets.GB) for step, size, s, gb in facts]
+        return {target.name: target for target in targets.judged(rows)}
+
+    return judge
+
+
+@pytest.mark.parametrize(("seconds", "met"), [(59.0, True), (60.0, True), (61.0, False)])
+def test_intervals_of_the_shipped_run_may_take_a_minute(module, verdicts, seconds, met):
+    target = verdicts((module("names").INTERVALS, "", seconds, 0.0))[
+        "intervals of the shipped run (200 replicates), s"
+    ]
+    assert (target.value, target.met) == (seconds, met)
+
+
+@pytest.mark.parametrize("size", "SML")
+@pytest.mark.parametrize(("peak", "met"), [(2.9, True), (3.1, False)])
+def test_whole_run_of_any_size_may_hold_three_gigabytes(module, verdicts, size, peak, met):
+    found = verdicts((module("names").RUN, size, 1.0, peak))
+    target = found[f"peak of a whole run, {size}, GB"]
+    assert target.value == pytest.approx(peak)
+    assert target.met is met
+
+
+def test_target_without_its_row_is_neither_met_nor_missed(verdicts):
+    assert {(target.value, target.met) for target in verdicts().values()} == {(None, None)}
+
+
+def test_row_of_the_intervals_is_that_stage_of_the_run(module):
+    stages = [
+        {"name": "model", "seconds": 7.0},
+        {"name": "intervals", "seconds": 42.0},
+        {"name": "evaluation: in space", "seconds": 26.0},
+    ]
+    row = module("runs").intervals(stages)
+    assert row.seconds == 42
+    assert row.note.startswith("200 replicates")  # what the target is about
+
+
+def test_shipped_rows_take_the_intervals_from_the_run_that_evaluates(module, monkeypatch, tmp_path):
+    runs, measure = module("runs"), module("measure")
+    calls = []
+
+    def child(program, arguments, environment=None):
+        calls.append(arguments)
+        stages = [{"name": "model", "seconds": 7.0}]
+        if "--no-evaluate" not in arguments:
+            stages.append({"name": "intervals", "seconds": 42.0})
+        out = Path(arguments[arguments.index("--out") + 1])
+        out.mkdir(exist_ok=True)
+        (out / "manifest.json").write_text(json.dumps({"stages": stages, "peak_memory_mb": 9}))
+        return measure.Spent(100.0, 150.0, 8.0)
+
+    monkeypatch.setattr(runs, "child", child)
+    rows = runs.shipped(tmp_path)
+    assert [(row.step, row.seconds) for row in rows] == [
+        ("shipped run, first look, nothing kept", 100),
+        ("shipped run, nothing kept", 100),
+        ("intervals of the shipped run", 42),
+    ]
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("letters", ["SML", "SM", "L"])
+def test_whole_runs_are_of_the_sizes_asked_for(module, tmp_path, letters):
+    named = [name for name, _ in module("__main__")._steps(["run"], letters, 1, tmp_path)]
+    assert named == [f"whole run, {letter}" for letter in letters]
+
+
+@pytest.mark.parametrize("name", "SML")
+def test_place_of_a_size_lies_on_its_raster_and_its_window(module, name):
+    runs, size = module("runs"), module("dem").SIZES[name]
+    rows, cols = size.shape
+    (west, south, east, north), _, _ = runs.AREAS[name]
+    for lon, lat in runs.PLACES[name].values():
+        assert max(west, size.west) < lon < min(east, size.west + cols / size.per_degree)
+        assert max(south, size.north - rows / size.per_degree) < lat < min(north, size.north)
+
+
+def test_extent_tells_pixels_under_the_cells_and_pace(module, monkeypatch):
+    """At 60 degrees a pixel is half as wide as high: 10 by 20 pixels lie under a cell."""
+    runs, dem = module("runs"), module("dem")
+    monkeypatch.setitem(runs.AREAS, "P", ([0.0, 59.0, 1.0, 61.0], 1, 1))
+    size = dem.Size("P", (10, 10), 1112, 0.0, 61.0)  # ten pixels a kilometre along the meridian
+    assert runs._extent(size, 500_000, 30.0) == (
+        "500,000 cells read (100 Mpx), 60 s per million cells"
+    )
+
+
+def test_halves_lie_apart_and_change_places(module):
+    halves = module("studies.halves")
+    cells = make_world(seed=1, incidents=10, shape=(20, 22), cell_size_m=15_000).cells()
+    (learned, forecast), (second, other) = halves.halves(cells)
+    assert np.array_equal(learned, other)
+    assert np.array_equal(forecast, second)
+    y = cells.x["y_km"]
+    assert y[forecast].min() - y[learned].max() >= 30
+    assert learned.sum() > 100 < forecast.sum()
+
+
+def test_a_form_of_the_halves_leaves_the_product_as_it_was(module):
+    halves = module("studies.halves")
+    world = make_world(seed=1, incidents=60, shape=(20, 22), cell_size_m=15_000)
+    cells, panel = world.cells(), world.panel()
+    before = halves.combined.MOST_APART
+    given = {"n_estimators": 10, "learning_years": 1}
+    forms = {"as it is": halves.Form(given)} | {
+        bound: halves.Form(given, [(halves.combined, "MOST_APART", bound)]) for bound in (1.0, 1e9)
+    }
+    there = {
+        name: form.intensity(cells, panel, "2016-01-01", cells) for name, form in forms.items()
+    }
+    assert before == halves.combined.MOST_APART
+    assert not np.allclose(there[1.0], there[1e9])
+    again = forms["as it is"].intensity(cells, panel, "2016-01-01", cells)
+    assert np.array_equal(again, there["as it is"])

@@ -1,0 +1,52 @@
+import pytest
+from benchmarks.studies import __main__ as studies
+
+
+def test_without_a_name_every_study_is_listed(capsys):
+    studies.main([])
+    listed = capsys.readouterr().out
+    assert all(f"{name} " in listed for name in studies.STUDIES)
+
+
+def test_a_study_that_is_not_there_is_refused():
+    with pytest.raises(SystemExit, match=r"no study 'plantd'; there are planted"):
+        studies.main(["plantd"])
+
+
+@pytest.mark.parametrize("name", studies.STUDIES)
+def test_every_study_tells_its_options(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        studies.main([name, "--help"])
+    assert ended.value.code == 0
+    assert f"studies {name}" in capsys.readouterr().out
+
+
+@pytest.fixture
+def asked(tmp_path):
+    """Options of a study of a small and quick version of the shipped config."""
+    pairs = {
+        "grid.cell_size_m": 40000, "features.concealment.enabled": "false",
+        "features.travel.enabled": "false", "model.estimator": "border_distance",
+        "evaluation.first_origin": "2023-01-01", "evaluation.last_origin": "2023-01-01",
+        "compute.cache": tmp_path,
+    }  # fmt: skip
+    return [part for key, value in pairs.items() for part in ("--set", f"{key}={value}")]
+
+
+def test_grids_compares_ranks(asked, capsys, monkeypatch):
+    from benchmarks.studies import grids
+
+    monkeypatch.setattr(grids, "CELLS_KM", (50.0, 40.0))
+    studies.main(["grids", *asked])
+    _, other, moved = capsys.readouterr().out.splitlines()
+    assert other.startswith("50 km ")
+    assert moved.startswith("40 km, shifted by half a cell")
+    # The nearest cells to the border stay so on any grid.
+    assert float(other.split()[-2]) > 0.9 < float(moved.split()[-2]) < 1
+
+
+def test_planted_tells_bits_and_coverage(capsys):
+    studies.main(["planted", "--worlds", "1", "--side", "14", "--replicates", "2"])
+    text = capsys.readouterr().out
+    for words in ("the truth itself", "border_distance", "class  all", "km of border"):
+        assert words in text
