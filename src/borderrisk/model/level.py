@@ -11,7 +11,7 @@ from scipy.stats import nbinom
 
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
-from borderrisk.model.scores import DAYS_PER_YEAR, tails
+from borderrisk.scores import DAYS_PER_YEAR, tails
 
 # An incident counts as one of the study area if at least this much of its mass lies there.
 MIN_IN_STUDY = 0.5

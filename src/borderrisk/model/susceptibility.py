@@ -19,7 +19,7 @@ from borderrisk.model.loglinear import Glm
 from borderrisk.model.panel import Panel
 from borderrisk.model.pool import Learned
 from borderrisk.model.protocol import choices
-from borderrisk.model.scores import DAYS_PER_YEAR
+from borderrisk.scores import DAYS_PER_YEAR
 
 # An incident with less of its mass in the study area teaches nothing about it.
 MIN_INSIDE = 0.05
