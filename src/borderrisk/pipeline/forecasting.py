@@ -119,7 +119,8 @@ def _freeze(
     stages: Stages, horizon_days: int, notes: list[str], folder: Path, manifest: Manifest
 ) -> None:
     """Add to a run what a verification needs and no other reader."""
-    cells, record = stages[steps.cells], stages[steps.incidents]
+    cells: CellTable = stages[steps.cells]
+    record: steps.Record = stages[steps.incidents]
     table = {
         "cell_id": cells.grid.cell_ids(cells.mask),
         FORECAST: stages[steps.model].model.intensity(cells),
@@ -141,7 +142,7 @@ def _freeze(
 
 def _end_of_record(stages: Stages) -> list[str]:
     """Say so if the incidents known at the origin end long before it."""
-    record = stages[steps.incidents]
+    record: steps.Record = stages[steps.incidents]
     last = record.known.incidents["date_end"].max()
     gap = record.origin - last
     if not gap > GRACE:
