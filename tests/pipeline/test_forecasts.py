@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from borderrisk.cli.app import app
 from borderrisk.errors import ConfigError, DataError, OutputError
+from borderrisk.evaluation.backtest import BASELINES
 from borderrisk.pipeline import forecasting, result
 from borderrisk.pipeline import run as jobs
 from borderrisk.pipeline.forecasting import open_forecast
@@ -42,7 +43,7 @@ def test_a_forecast_is_verified_on_what_came_after(frozen, tmp_path):
         place / "f", later(config, tmp_path / "new.csv"), out=tmp_path / "v"
     )
     everything = {row["model"]: row for row in found["scores"] if row["subset"] == "all"}
-    assert set(everything) == {"forecast", "uniform", "border_distance", "kde", "persistence"}
+    assert set(everything) == {"forecast", *BASELINES}
     assert everything["uniform"]["bits"] == pytest.approx(0, abs=1e-9)
     assert everything["forecast"]["bits"] > 1
     assert "best baseline" in text

@@ -27,10 +27,10 @@ from borderrisk.model.registry import usable
 from borderrisk.outputs.gridfiles import read_features
 from borderrisk.pipeline import steps
 from borderrisk.pipeline.evaluating import border_line
-from borderrisk.pipeline.result import SCENE_FOLDER, records, write_json
+from borderrisk.pipeline.result import SCENE_FOLDER, records
 from borderrisk.pipeline.run import write_run
 from borderrisk.pipeline.stages import Stages
-from borderrisk.runs import Manifest, RunFolder, check_sums, file_facts, sha256_file
+from borderrisk.runs import Manifest, RunFolder, check_sums, file_facts, sha256_file, write_manifest
 from borderrisk.runs.manifest import MANIFEST
 from borderrisk.sources.csvfile import read_header
 from borderrisk.sources.incident_layouts import PUBLIC_RECORD, table_mapping
@@ -280,13 +280,13 @@ def _write_verification(
     left_out: pd.DataFrame,
 ) -> None:
     curves = {"capture_curve": found.capture_curve, "calibration": found.calibration}
-    write_json({"kind": "verification"} | facts | curves, folder / MANIFEST)
     tables = {
         "scores": found.table, "missed": found.missed, "capture": _curves(found),
         "rejected": left_out,
     }  # fmt: skip
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    write_manifest(folder, {"kind": "verification"} | facts | curves)
 
 
 def _read_later(path: Path, how: dict[str, Any]) -> IncidentTable:

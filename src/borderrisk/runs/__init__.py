@@ -1,7 +1,7 @@
 """A run's folder, manifest, log and stage cache."""
 
 from borderrisk.runs.cache import StageCache, StageKey, StageRecord
-from borderrisk.runs.folder import RunFolder, stoppable
+from borderrisk.runs.folder import RunFolder, check_target, stoppable, workplace
 from borderrisk.runs.hashing import (
     SUMS,
     FileHashes,
@@ -17,6 +17,7 @@ from borderrisk.runs.manifest import (
     new_run_id,
     project_folder,
     shown_path,
+    write_manifest,
 )
 from borderrisk.runs.runlog import LOG, run_log
 
@@ -30,6 +31,7 @@ __all__ = [
     "StageKey",
     "StageRecord",
     "check_sums",
+    "check_target",
     "code_version",
     "file_facts",
     "find_run",
@@ -40,4 +42,6 @@ __all__ = [
     "sha256_file",
     "shown_path",
     "stoppable",
+    "workplace",
+    "write_manifest",
 ]

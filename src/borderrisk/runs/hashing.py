@@ -29,7 +29,7 @@ def sha256_file(path: Path) -> str:
 
 def write_sums(folder: Path) -> None:
     """Write ``SHA256SUMS`` over every file of a folder, as ``sha256sum --check`` reads it."""
-    lines = [f"{sha256_file(folder / name)}  {name}\n" for name in _files(folder)]
+    lines = [f"{sha256_file(folder / name)}  {name}\n" for name in files_below(folder)]
     (folder / SUMS).write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
@@ -53,7 +53,7 @@ def check_sums(folder: Path) -> str:
     except (OSError, ValueError) as error:
         raise DataError(f"{folder}: is not frozen (no readable {SUMS}).") from error
     listed = {match[2]: match[1] for match in found if match}
-    there = _files(folder)
+    there = files_below(folder)
     odd = [SUMS] if len(listed) < max(len(found), 1) else sorted(listed.keys() ^ set(there))
     for name in odd or there:
         path = folder / name
@@ -65,11 +65,13 @@ def check_sums(folder: Path) -> str:
     return sha256_file(sums)
 
 
-def _files(folder: Path) -> list[str]:
+def files_below(folder: Path) -> list[str]:
     """Everything in a folder that is no folder, links among it, by its path inside."""
-    paths = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
-    names = (path.relative_to(folder).as_posix() for path in paths)
-    return sorted(name for name in names if name != SUMS)
+    found = []
+    for parent, folders, files in os.walk(folder):
+        links = [name for name in folders if (Path(parent) / name).is_symlink()]
+        found += [(Path(parent) / name).relative_to(folder).as_posix() for name in files + links]
+    return sorted(name for name in found if name != SUMS)
 
 
 class FileHashes:

@@ -15,7 +15,7 @@ from typing import Any
 
 from borderrisk.errors import DataError
 from borderrisk.runs.cache import StageRecord
-from borderrisk.runs.hashing import package_versions, sha256_file
+from borderrisk.runs.hashing import files_below, package_versions, sha256_file
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
@@ -118,10 +118,25 @@ class Manifest:
 
     def write(self, folder: Path, stages: Iterable[StageRecord] = ()) -> Mapping[str, Any]:
         """Write ``manifest.json`` into a folder and return what it holds."""
-        facts = self.to_dict(stages)
-        text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
-        (folder / MANIFEST).write_text(text, encoding="utf-8")
-        return facts
+        return write_manifest(folder, self.to_dict(stages))
+
+
+def write_manifest(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Write ``manifest.json`` last of all: its ``files`` are those in the folder by then."""
+    names = {*files_below(folder), MANIFEST}
+    facts = {**facts, "files": sorted(name for name in names if not name.startswith("."))}
+    text = json.dumps(facts, indent=2, ensure_ascii=False, default=str) + "\n"
+    (folder / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
+    return facts
+
+
+def listed_files(folder: Path) -> list[str]:
+    """Names of the files that a run says are its own; none if it does not say."""
+    try:
+        facts = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return [str(name) for name in facts["files"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def project_folder(config_folder: Path) -> Path:
