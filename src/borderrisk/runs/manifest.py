@@ -15,12 +15,12 @@ from typing import Any
 
 from borderrisk.errors import DataError
 from borderrisk.runs.cache import StageRecord
-from borderrisk.runs.hashing import package_versions, sha256_file
+from borderrisk.runs.hashing import files_below, package_versions, sha256_file
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 # Folders that hold scored cells; others (an evaluation) have a manifest too.
-SCORED = ("run", "scenario")
+SCORED = ("run", "scenario", "forecast")
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?")
 
 
@@ -41,7 +41,7 @@ class Manifest:
     project : Path
         Paths of inputs are kept relative to it (see :func:`project_folder`).
     kind : str
-        What the folder holds: ``run``, ``scenario`` or ``evaluation``.
+        What the folder holds: ``run``, ``scenario``, ``forecast`` or ``evaluation``.
 
     Attributes
     ----------
@@ -49,6 +49,8 @@ class Manifest:
         Numbers of incidents, cells, and so on.
     notes : list of str
         What a reader of the results has to know.
+    more : dict
+        Further facts by their name, JSON-ready.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Manifest:
     ) -> None:
         self.counts: dict[str, int] = {}
         self.notes: list[str] = []
+        self.more: dict[str, Any] = {}
         self._facts = {
             "kind": kind,
             "run_id": run_id,
@@ -98,6 +101,7 @@ class Manifest:
         return {
             "format_version": FORMAT_VERSION,
             **self._facts,
+            **self.more,
             "started": self._started.isoformat(timespec="seconds"),
             "seconds": round(time.perf_counter() - self._start, 3),
             "peak_memory_mb": peak_memory_mb(),
@@ -114,10 +118,25 @@ class Manifest:
 
     def write(self, folder: Path, stages: Iterable[StageRecord] = ()) -> Mapping[str, Any]:
         """Write ``manifest.json`` into a folder and return what it holds."""
-        facts = self.to_dict(stages)
-        text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
-        (folder / MANIFEST).write_text(text, encoding="utf-8")
-        return facts
+        return write_manifest(folder, self.to_dict(stages))
+
+
+def write_manifest(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Write ``manifest.json`` last of all: its ``files`` are those in the folder by then."""
+    names = {*files_below(folder), MANIFEST}
+    facts = {**facts, "files": sorted(name for name in names if not name.startswith("."))}
+    text = json.dumps(facts, indent=2, ensure_ascii=False, default=str) + "\n"
+    (folder / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
+    return facts
+
+
+def listed_files(folder: Path) -> list[str]:
+    """Names of the files that a run says are its own; none if it does not say."""
+    try:
+        facts = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return [str(name) for name in facts["files"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def project_folder(config_folder: Path) -> Path:
