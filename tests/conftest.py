@@ -13,6 +13,13 @@ from borderrisk.model.scores import probability, risk_class, risk_percentile
 from borderrisk.outputs.scene import Focus, Relief, Scene
 
 
+def pytest_collection_modifyitems(items):
+    """Mark what makes whole runs, or starts a cluster, as slow: `make test-fast` leaves it out."""
+    for item in items:
+        if item.path.parent.name == "pipeline" or "cluster" in item.fixturenames:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture
 def grid():
     """6 x 8 cells of 10 km around 60 E, 31 N."""
