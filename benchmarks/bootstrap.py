@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
+from borderrisk.border.segments import cut_border, nearest_segment
 from borderrisk.config import load_config
 from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.planted import sum_coverage
 from borderrisk.model.scores import probability, risk_class, risk_percentile
-from borderrisk.model.segments import cut_border, nearest_segment
 from borderrisk.model.uncertainty import Intervals, bootstrap_intervals
 from borderrisk.pipeline.stages import Stages
 from borderrisk.synthetic import make_world

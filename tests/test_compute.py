@@ -18,7 +18,7 @@ from borderrisk.features.terrain import ElevationArray, terrain_features
 from borderrisk.grid import Grid, laea_crs
 from borderrisk.model import uncertainty
 from borderrisk.model.estimators import threads
-from borderrisk.pipeline import regions
+from borderrisk.pipeline import elsewhere as regions
 from borderrisk.synthetic import make_world
 
 CONFIG = Path(__file__).parents[1] / "configs" / "eastern-border.yaml"

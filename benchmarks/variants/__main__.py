@@ -15,7 +15,7 @@ from benchmarks.variants import ceilings, halves, observed, report, worlds
 from benchmarks.variants.moments import Record
 from benchmarks.variants.pooling import Recipe, forecast, learn
 from benchmarks.variants.recipes import SHIPPED, USUAL, recipes
-from borderrisk.model.backtest import SUBSETS
+from borderrisk.evaluation.backtest import SUBSETS
 from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.planted import expected_bits
 

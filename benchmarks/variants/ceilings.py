@@ -13,8 +13,8 @@ from benchmarks.variants.moments import Record
 from benchmarks.variants.observed import SHARE, Score, Test, scored
 from benchmarks.variants.pooling import Lesson, geometric, geometric_weights, learn
 from benchmarks.variants.recipes import USUAL, shipped
-from borderrisk.model import metrics
-from borderrisk.model.backtest import COSTLY
+from borderrisk.evaluation import metrics
+from borderrisk.evaluation.backtest import COSTLY
 from borderrisk.model.ceiling import best_pool
 from borderrisk.model.chosen import frozen
 from borderrisk.model.fitting import fit_spatial

@@ -11,13 +11,13 @@ from unittest.mock import patch
 import numpy as np
 
 from benchmarks.variants import worlds
+from borderrisk.evaluation.folds import restrict
+from borderrisk.evaluation.transfer import QUICK, REFERENCE
 from borderrisk.model import combined, feature_choice
 from borderrisk.model.cells import CellTable
 from borderrisk.model.fitting import fit_spatial
-from borderrisk.model.folds import restrict
 from borderrisk.model.panel import Panel
 from borderrisk.model.planted import expected_bits
-from borderrisk.model.spatial import QUICK, REFERENCE
 
 STRENGTHS = {"features tell all": 0.0, "a hidden cause": 1.0, "a strong hidden cause": 2.0}
 INCIDENTS = (26, 100)

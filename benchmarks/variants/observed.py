@@ -11,8 +11,8 @@ import pandas as pd
 
 from benchmarks.variants.moments import Record
 from borderrisk.config import load_config
-from borderrisk.model import metrics
-from borderrisk.model.backtest import MIN_LATER, Later, later_incidents, yearly_origins
+from borderrisk.evaluation import metrics
+from borderrisk.evaluation.backtest import MIN_LATER, Later, later_incidents, yearly_origins
 from borderrisk.model.cells import CellTable
 from borderrisk.pipeline.evaluating import evaluation_panel
 from borderrisk.pipeline.stages import Stages

@@ -9,8 +9,8 @@ import numpy as np
 from scipy.stats import t as student
 
 from benchmarks.variants.observed import Score
-from borderrisk.model.backtest import SUBSETS
-from borderrisk.model.metrics import Interval, paired_difference
+from borderrisk.evaluation.backtest import SUBSETS
+from borderrisk.evaluation.metrics import Interval, paired_difference
 
 LEVEL = 0.9
 # Smaller differences are none, however sure.

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from borderrisk.config import ESTIMATOR_NAMES, Config, json_schema, load_config, schema_text
-from borderrisk.config.inputs import INCIDENT_COLUMNS
-from borderrisk.config.merge import merge_patch
-from borderrisk.config.paths import PATH_KEYS
+from borderrisk.config.base import merge_patch
+from borderrisk.config.sections import INCIDENT_COLUMNS
+from borderrisk.config.whole import PATH_KEYS
 from borderrisk.config.yamltext import read_yaml
 from borderrisk.errors import ConfigError
 

@@ -1,6 +1,6 @@
 import pytest
 
-from borderrisk.config.refused import about_people
+from borderrisk.config.checks import about_people
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import pytest
 import shapely
 from affine import Affine
 
+from borderrisk.border.corridors import find_corridors
+from borderrisk.border.routes import random_routes
 from borderrisk.errors import ConfigError, DataError
-from borderrisk.features.corridors import find_corridors
-from borderrisk.features.random_routes import random_routes
 from borderrisk.features.travel import FineTerrain, Places, solve_travel, tobler_kmh
 from borderrisk.grid import Grid, laea_crs
 

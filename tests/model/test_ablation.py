@@ -71,9 +71,9 @@ def test_rows_are_differences_on_the_same_incidents(cells, panel):
 def test_leaving_a_group_out_is_fitting_without_its_columns(cells, panel):
     from dataclasses import replace
 
-    from borderrisk.model.backtest import later_incidents
+    from borderrisk.evaluation.backtest import later_incidents
+    from borderrisk.evaluation.metrics import information_gain
     from borderrisk.model.fitting import fit_spatial
-    from borderrisk.model.metrics import information_gain
 
     rows = ablation_rows(cells, panel, ORIGINS[:1], 1, name="glm", parameters={"alpha": 0.2})
     kept = ["elevation_mean", "elevation_sd", "slope_mean", "settlement_distance_1k_km"]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from borderrisk.border.watchplan import allocate, madow, proportional_coverage
 from borderrisk.errors import ConfigError
-from borderrisk.model.allocation import allocate, madow, proportional_coverage
 
 
 def border(expected, length=None, pairs=None):

@@ -4,7 +4,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from borderrisk.errors import DataError
-from borderrisk.model import backtest as bt
+from borderrisk.evaluation import backtest as bt
 from borderrisk.synthetic import make_world
 
 MODELS = {"uniform": {}, "kde": {"bandwidth_km": 30.0}, "glm": {"alpha": 0.1}}

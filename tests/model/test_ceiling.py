@@ -3,8 +3,9 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 
-from borderrisk.model import backtest as bt
-from borderrisk.model import ceiling, metrics
+from borderrisk.evaluation import backtest as bt
+from borderrisk.evaluation import metrics
+from borderrisk.model import ceiling
 from borderrisk.model.cells import CellTable
 from borderrisk.synthetic import make_world
 

@@ -5,9 +5,10 @@ from scipy.stats import norm, spearmanr
 from sklearn.metrics import roc_auc_score
 
 from borderrisk.errors import ConfigError, DataError
-from borderrisk.model.estimators import ESTIMATORS, make_estimator, trees
-from borderrisk.model.estimators.base import folds, information
-from borderrisk.model.estimators.terms import Category, Polynomial, Spline, make_term
+from borderrisk.model import forest as trees
+from borderrisk.model.estimator import folds, information
+from borderrisk.model.estimators import ESTIMATORS, make_estimator
+from borderrisk.model.terms import Category, Polynomial, Spline, make_term
 
 COVARIATE = ("gam", "glm", "hist_gradient_boosting", "random_forest")
 QUICK = {

@@ -7,8 +7,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from borderrisk.errors import ConfigError
+from borderrisk.evaluation.backtest import forecast_origin
 from borderrisk.model import feature_choice
-from borderrisk.model.backtest import forecast_origin
 from borderrisk.model.feature_choice import telling
 from borderrisk.model.fitting import fit_spatial, without_columns
 from borderrisk.model.pooled import Pooled

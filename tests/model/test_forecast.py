@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
 from borderrisk.errors import ConfigError, DataError, OutputError
+from borderrisk.evaluation.backtest import BorderLine
 from borderrisk.grid import WGS84
 from borderrisk.model import ledger
-from borderrisk.model.backtest import BorderLine
 from borderrisk.model.forecast import BASELINES, freeze, open_forecast
 from borderrisk.model.panel import Panel
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_matrix
 
-from borderrisk.model import metrics
+from borderrisk.evaluation import metrics
 
 FOUR = np.array([8.0, 4.0, 2.0, 2.0])
 AREA = np.ones(4)

@@ -15,7 +15,7 @@ from borderrisk.errors import DataError, OutputError
 from borderrisk.grid import Grid, laea_crs
 from borderrisk.model.cells import CellTable
 from borderrisk.model.estimators import ESTIMATORS, make_estimator
-from borderrisk.model.persistence import (
+from borderrisk.model.modelfile import (
     FORMAT,
     TRUSTED,
     ModelFile,
@@ -191,7 +191,7 @@ def test_a_forest_tree_that_points_outside_is_refused(table, tmp_path):
 def test_other_versions_are_told(table, tmp_path, caplog, monkeypatch):
     save_model(tmp_path / "m.skops", saved_model(table, "uniform"))
     monkeypatch.setattr(
-        "borderrisk.model.persistence.package_versions", lambda: {"scikit-learn": "99.0"}
+        "borderrisk.model.modelfile.package_versions", lambda: {"scikit-learn": "99.0"}
     )
     with caplog.at_level(logging.WARNING):
         load_model(tmp_path / "m.skops")

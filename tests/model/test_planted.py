@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from borderrisk.evaluation.metrics import information_gain
 from borderrisk.model import planted
 from borderrisk.model.fitting import fit_spatial
-from borderrisk.model.metrics import information_gain
 from borderrisk.model.planted import (
     expected_bits,
     interval_coverage,

@@ -6,17 +6,17 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 
-from borderrisk.model import backtest as bt
-from borderrisk.model import scorecard as sc
-from borderrisk.model.cells import CellTable
-from borderrisk.model.metrics import capture, information_gain, paired_difference
-from borderrisk.model.scorecard_text import (
+from borderrisk.evaluation import backtest as bt
+from borderrisk.evaluation import summary as sc
+from borderrisk.evaluation.metrics import capture, information_gain, paired_difference
+from borderrisk.evaluation.scorecard import (
     ablation_lines,
     choice_lines,
     render_text,
     robustness_lines,
     spatial_lines,
 )
+from borderrisk.model.cells import CellTable
 from borderrisk.model.wording import met_words
 
 

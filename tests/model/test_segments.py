@@ -8,10 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from borderrisk.errors import ConfigError, DataError
-from borderrisk.features.travel import Ground
-from borderrisk.grid import Grid, laea_crs
-from borderrisk.model.border_capture import (
+from borderrisk.border.capture import (
     Outlook,
     border_capture,
     capture_curve,
@@ -19,8 +16,11 @@ from borderrisk.model.border_capture import (
     observed_by_segment,
     prospective_curves,
 )
-from borderrisk.model.segment_table import against_earlier, rank_of, segment_table, top
-from borderrisk.model.segments import attribute_cells, cut_border, route_crossings
+from borderrisk.border.ranking import against_earlier, rank_of, segment_table, top
+from borderrisk.border.segments import attribute_cells, cut_border, route_crossings
+from borderrisk.errors import ConfigError, DataError
+from borderrisk.features.travel import Ground
+from borderrisk.grid import Grid, laea_crs
 
 CRS = laea_crs(60, 31)
 

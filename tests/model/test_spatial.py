@@ -11,13 +11,13 @@ from scipy.sparse import csr_matrix
 from scipy.spatial.distance import cdist
 
 from borderrisk.errors import ConfigError, DataError
+from borderrisk.evaluation import folds as space
+from borderrisk.evaluation.transfer import autocorrelation_range_km, restrict, spatial_tests
 from borderrisk.grid import Grid, laea_crs
-from borderrisk.model import folds as space
 from borderrisk.model.autocorrelation import _correlogram
 from borderrisk.model.cells import CellTable
 from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.panel import Panel
-from borderrisk.model.spatial import autocorrelation_range_km, restrict, spatial_tests
 
 ORIGIN = pd.Timestamp("2020-01-01")
 SIDE, CELL = 30, 10.0
@@ -195,7 +195,7 @@ def test_training_keeps_the_distance_of_the_buffer(cells, buffer_km):
 
 @pytest.mark.parametrize("model", ["glm", "pooled", "kde", "random_forest"])
 def test_where_held_out_incidents_were_does_not_change_the_training(cells, clusters, model):
-    from borderrisk.model.spatial import _fit_fold
+    from borderrisk.evaluation.transfer import _fit_fold
 
     everyone = np.ones(len(clusters), bool)
     region = space.block_regions(cells, clusters, everyone, 3, 100.0)[0][0]
@@ -226,7 +226,7 @@ def test_where_held_out_incidents_were_does_not_change_the_training(cells, clust
 
 @pytest.mark.parametrize("model", ["glm", "kde"])
 def test_a_random_fold_does_not_see_its_own_incidents(cells, clusters, model):
-    from borderrisk.model.spatial import _fit_fold
+    from borderrisk.evaluation.transfer import _fit_fold
 
     fold = space.random_folds(np.ones(len(clusters), bool), len(cells), 3, seed=0)[0]
     alone = _fit_fold(cells, clusters, ORIGIN, {model: {}}, 0, fold)[model]
@@ -328,7 +328,7 @@ def test_transfer_loss_is_what_seeing_the_border_was_worth(result):
 
 
 def test_every_incident_of_a_border_was_also_scored_by_a_model_that_saw_it():
-    from borderrisk.model.spatial import _plan
+    from borderrisk.evaluation.transfer import _plan
 
     # One block is a hole in the study area: incidents at its corners lie mostly in the others.
     x, y = (make_cells().x[axis].to_numpy() for axis in ("x_km", "y_km"))
@@ -347,7 +347,7 @@ def test_every_incident_of_a_border_was_also_scored_by_a_model_that_saw_it():
 
 
 def test_bits_are_relative_to_the_region_that_is_held_out(cells):
-    from borderrisk.model.spatial import _plan, _score_fold
+    from borderrisk.evaluation.transfer import _plan, _score_fold
 
     panel = make_panel(cells, [-104, 104, -92, 96], [5, 5, -5, -5], 0.0)
     plan = _plan(cells, panel, 2, DISTANCES, 50.0, 150.0, seed=0)

@@ -5,12 +5,12 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from borderrisk.errors import DataError
+from borderrisk.evaluation.backtest import BorderLine
+from borderrisk.evaluation.metrics import information_gain
+from borderrisk.evaluation.verification import check_dates, verify
 from borderrisk.grid import WGS84
-from borderrisk.model.backtest import BorderLine
 from borderrisk.model.forecast import BASELINES, Forecast, freeze, open_forecast
-from borderrisk.model.metrics import information_gain
 from borderrisk.model.panel import Panel
-from borderrisk.model.verification import check_dates, verify
 
 # Two study cells of 100 km², r000c000 (class 5) and r000c001 (class 1), and one halo cell.
 WEST, EAST, HALO = (-35_000.0, 25_000.0), (-25_000.0, 25_000.0), (-15_000.0, 25_000.0)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 
-from borderrisk.model.backtest import Forecasts, Later
+from borderrisk.evaluation.backtest import Forecasts, Later
 from borderrisk.pipeline.border import capture_curves
 from borderrisk.pipeline.stages import Stages
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from borderrisk import pipeline
 from borderrisk.cli.app import app
 from borderrisk.errors import ConfigError
-from borderrisk.model.persistence import load_model
+from borderrisk.model.modelfile import load_model
 from borderrisk.pipeline.stages import Stages
 
 # Features that no place or neighbour gives its name to: these can travel.
@@ -189,7 +189,7 @@ def test_the_scheduler_of_the_configs_is_used_and_must_be_one(place, monkeypatch
         asked.append(scheduler)
         return [out for _, out in jobs]
 
-    monkeypatch.setattr("borderrisk.pipeline.regions.map_parallel", elsewhere)
+    monkeypatch.setattr("borderrisk.pipeline.elsewhere.map_parallel", elsewhere)
     one = load(name="one", **{"compute.scheduler": address})
     two = load(name="two", **{"compute.scheduler": address})
     pipeline.score_regions(model("kde"), [one, two], tmp_path)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from borderrisk import pipeline
-from borderrisk.model.scorecard_text import render_text
+from borderrisk.evaluation.scorecard import render_text
 from borderrisk.outputs.report.scorecard import planted_blocks
 from borderrisk.pipeline import evaluating
 from borderrisk.pipeline.stages import Stages

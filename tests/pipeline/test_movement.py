@@ -10,7 +10,7 @@ from rasterio.shutil import copy
 from rasterio.transform import from_bounds
 
 from borderrisk.errors import DataError
-from borderrisk.pipeline.movement import Movement, draw_terrain, fine_terrain
+from borderrisk.pipeline.inputs import Movement, draw_terrain, fine_terrain
 from borderrisk.pipeline.stages import Stages
 
 ZAHEDAN, MILAK = (60.863, 29.496), (61.6, 30.95)

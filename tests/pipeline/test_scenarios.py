@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from borderrisk import pipeline
 from borderrisk.cli.app import app
-from borderrisk.config.results import ScenarioConfig
+from borderrisk.config.sections import ScenarioConfig
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.pipeline.stages import Stages
 

@@ -8,7 +8,7 @@ import shapely
 from pyproj import Geod
 
 from borderrisk.config import load_config
-from borderrisk.pipeline.movement import Movement
+from borderrisk.pipeline.inputs import Movement
 from borderrisk.pipeline.stages import Stages
 
 CONFIG = Path(__file__).parents[2] / "configs" / "eastern-border.yaml"

@@ -8,7 +8,15 @@ from typing import Any
 
 import click
 
-from borderrisk.cli import results, skill, training
+from borderrisk.cli import (
+    read_commands as results,
+)
+from borderrisk.cli import (
+    run_commands as training,
+)
+from borderrisk.cli import (
+    skill_commands as skill,
+)
 from borderrisk.errors import BorderRiskError
 
 INTERRUPTED = 130

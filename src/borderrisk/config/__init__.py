@@ -1,8 +1,7 @@
 """The config: strict YAML, every problem with its file, line and column."""
 
-from borderrisk.config.loader import load_config
-from borderrisk.config.model import Config
-from borderrisk.config.modelling import ESTIMATOR_NAMES
-from borderrisk.config.schema import json_schema, schema_text
+from borderrisk.config.loader import json_schema, load_config, schema_text
+from borderrisk.config.sections import ESTIMATOR_NAMES
+from borderrisk.config.whole import Config
 
 __all__ = ["ESTIMATOR_NAMES", "Config", "json_schema", "load_config", "schema_text"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,10 +10,8 @@ from typing import Any
 
 from borderrisk.config.base import absolute
 from borderrisk.config.checks import check
-from borderrisk.config.model import Config
-from borderrisk.config.paths import PATH_KEYS
-from borderrisk.config.problems import Location, Problem, besides, dotted
-from borderrisk.config.repair import validated
+from borderrisk.config.problems import Location, Problem, besides, dotted, validated
+from borderrisk.config.whole import PATH_KEYS, Config
 from borderrisk.config.yamltext import Document, parse_value, read_yaml
 from borderrisk.errors import ConfigError
 
@@ -151,3 +150,18 @@ def _stop_on(source: _Source, problems: list[Problem]) -> None:
         ordered = sorted(problems, key=source.order)
         lines = dict.fromkeys(source.line(problem) for problem in ordered)
         raise ConfigError("\n".join(lines))
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of a config file."""
+    schema = Config.model_json_schema(mode="validation")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "borderrisk config",
+    }
+
+
+def schema_text() -> str:
+    """Return the schema as it is kept in ``docs/config.schema.json``."""
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import json
-from collections.abc import Iterable
+import types
+import typing
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from borderrisk.config.base import PATTERN_WORDS
-from borderrisk.config.model_tree import choices_at, sections_with
+from borderrisk.config.whole import Config
 
 Location = tuple[str | int, ...]
 
@@ -138,3 +142,108 @@ def _worded(value: Any) -> Any:
     if isinstance(value, float):
         return f"{value:g}"
     return PATTERN_WORDS.get(value, value) if isinstance(value, str) else value
+
+
+def choices_at(location: tuple[str | int, ...]) -> list[str]:
+    """Return the keys allowed in the section at a place, or the values allowed for a key."""
+    from borderrisk.config.whole import Config
+
+    places: list[Any] = [Config]
+    for part in location:
+        places = [inner for place in places for inner in _step(place, part)]
+    return list(dict.fromkeys(choice for place in places for choice in _choices(place)))
+
+
+def sections_with(key: str) -> list[str]:
+    """Return the dotted names of the sections that have a key."""
+    from borderrisk.config.whole import Config
+
+    return [section for section, keys in _sections(Config, "") if key in keys]
+
+
+def _sections(model: type[BaseModel], name: str) -> Iterator[tuple[str, list[str]]]:
+    yield name, list(model.model_fields)
+    for key, field in model.model_fields.items():
+        for place in _unwrap(field.annotation):
+            if isinstance(place, type) and issubclass(place, BaseModel):
+                yield from _sections(place, f"{name}.{key}".removeprefix("."))
+
+
+def _step(annotation: Any, part: str | int) -> Iterator[Any]:
+    for place in _unwrap(annotation):
+        arguments = typing.get_args(place)
+        if isinstance(place, type) and issubclass(place, BaseModel):
+            if part in place.model_fields:
+                yield place.model_fields[str(part)].annotation
+        elif typing.get_origin(place) is dict:
+            yield arguments[1]
+        elif typing.get_origin(place) is tuple:
+            yield arguments[0]
+
+
+def _choices(annotation: Any) -> Iterator[str]:
+    for place in _unwrap(annotation):
+        if typing.get_origin(place) is Literal:
+            yield from typing.get_args(place)
+        elif isinstance(place, type) and issubclass(place, BaseModel):
+            yield from place.model_fields
+
+
+def _unwrap(annotation: Any) -> Iterator[Any]:
+    """Yield the plain types of an annotation, without ``Annotated`` and optionality."""
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        yield from _unwrap(typing.get_args(annotation)[0])
+    elif origin in (typing.Union, types.UnionType):
+        for argument in typing.get_args(annotation):
+            yield from _unwrap(argument)
+    else:
+        yield annotation
+
+
+_STAND_INS: dict[str | int, Any] = {
+    "name": "unnamed",
+    "home": "AAA",
+    "neighbours": ["ZZZ"],
+    "bounds": [-180, -90, 180, 90],
+    **dict.fromkeys(("borders", "countries", "settlements", "path"), "missing"),
+}
+_ROUNDS = 20  # a dropped section is stood in for one level at a time
+
+
+def validated(data: dict[str, Any], folder: Path) -> tuple[Config, list[Problem]]:
+    """Return the config and its faults key by key; where it has some, it is made whole."""
+    try:
+        return Config.from_data(data, folder), []
+    except ValidationError as error:
+        return repaired(data, folder), problems_of(error)
+
+
+def repaired(data: dict[str, Any], folder: Path) -> Config:
+    """Return a valid config: wrong values are dropped, missing ones stood in for.
+
+    Problems at those places have been reported before; what is found elsewhere is real.
+    """
+    data = copy.deepcopy(data)
+    for _ in range(_ROUNDS):
+        try:
+            return Config.from_data(data, folder)
+        except ValidationError as error:
+            for item in error.errors(include_url=False):
+                _mend(data, item["loc"], missing=item["type"] == "missing")
+    raise RuntimeError("a faulty config could not be made whole; its defaults must be invalid")
+
+
+def _mend(data: dict[str, Any], location: Location, *, missing: bool) -> None:
+    """Drop the innermost key that leads to a location, or fill it if it is missing."""
+    holder: Any = data
+    key: str | int = location[0]
+    place: Any = data
+    for part in location:
+        if part == "[key]" or not isinstance(place, dict):
+            break
+        holder, key, place = place, part, place.get(part)
+    if missing and key == location[-1] and key not in holder:
+        holder[key] = copy.deepcopy(_STAND_INS.get(key, {}))
+    else:
+        holder.pop(key, None)

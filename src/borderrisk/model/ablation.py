@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 
 from borderrisk.errors import DataError
+from borderrisk.evaluation.backtest import NEAR_KM, later_incidents
+from borderrisk.evaluation.metrics import information_gain, paired_difference
+from borderrisk.evaluation.transfer import QUICK, Told
 from borderrisk.features.catalogue import GROUPS, feature, is_feature
-from borderrisk.model.backtest import NEAR_KM, later_incidents
 from borderrisk.model.cells import CellTable
 from borderrisk.model.estimators.threads import map_fits
 from borderrisk.model.fitting import SpatialModel, fit_spatial
-from borderrisk.model.metrics import information_gain, paired_difference
 from borderrisk.model.panel import Panel
 from borderrisk.model.point_models import SPATIAL, Cache
-from borderrisk.model.spatial import QUICK, Told
 
 # Models that read no features: nothing to leave out.
 FEATURELESS = (*SPATIAL, "border_distance", "uniform")
@@ -77,7 +77,7 @@ def ablation_rows(
     name : str
         Model; for ``pooled`` its features alone are scored as well.
     parameters : mapping, optional
-        Its arguments, before those of :data:`borderrisk.model.spatial.QUICK`.
+        Its arguments, before those of :data:`borderrisk.evaluation.transfer.QUICK`.
     level : float
         Level of the interval of ``change``, from a bootstrap of the origins.
     workers : int, optional

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from borderrisk.model import metrics
-from borderrisk.model.backtest import BASELINES, SUBSETS, Forecasts
+from borderrisk.evaluation import metrics
+from borderrisk.evaluation.backtest import BASELINES, SUBSETS, Forecasts
 from borderrisk.model.cells import CellTable
 from borderrisk.model.fitting import fit_spatial
 from borderrisk.model.panel import Panel

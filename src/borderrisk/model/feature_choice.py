@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from borderrisk.model.estimator import covariates
 from borderrisk.model.estimators import Glm
-from borderrisk.model.estimators.base import covariates
 
 # Share of the variance of log-intensity that kept features make up. On synthetic worlds 31-42, with
 # 60 and 200 incidents, 0.99 changes the bits by less than 0.01 where features tell all, loses 0.02

@@ -25,11 +25,11 @@ from pyproj.exceptions import CRSError
 from scipy.sparse import csc_matrix, csr_matrix
 
 from borderrisk.errors import ConfigError, DataError, GridError, OutputError
+from borderrisk.evaluation.backtest import BASELINES, BorderLine
 from borderrisk.grid import Grid
-from borderrisk.model.backtest import BASELINES, BorderLine
 from borderrisk.model.cells import CellTable
 from borderrisk.model.ledger import seal
-from borderrisk.model.persistence import package_versions
+from borderrisk.model.modelfile import package_versions
 
 FORMAT = 1
 FACTS, CELLS, MODEL = "forecast.json", "cells.parquet", "model.skops"

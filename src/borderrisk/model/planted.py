@@ -9,8 +9,9 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.stats import spearmanr
 
-from borderrisk.model import metrics, scores
-from borderrisk.model.backtest import role
+from borderrisk.evaluation import metrics
+from borderrisk.evaluation.backtest import role
+from borderrisk.model import scores
 from borderrisk.model.cells import CellTable
 from borderrisk.model.fitting import SpatialModel, fit_spatial
 from borderrisk.model.panel import Panel
@@ -151,7 +152,7 @@ def _row(name: str, intensity: np.ndarray, area: np.ndarray, truth: np.ndarray) 
 def expected_bits(intensity: np.ndarray, area: np.ndarray, truth: np.ndarray) -> float:
     """Bits per incident over uniform to expect of incidents that follow a known intensity.
 
-    :func:`borderrisk.model.metrics.information_gain` of one incident that is spread as the truth
+    :func:`borderrisk.evaluation.metrics.information_gain` of one incident that is spread as the truth
     is. No forecast has more than the truth itself (Gibbs' inequality).
 
     Examples

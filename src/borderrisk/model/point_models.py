@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from borderrisk.model.cells import COORDINATES, CellTable
+from borderrisk.model.estimator import IntensityEstimator
 from borderrisk.model.estimators import make_estimator
-from borderrisk.model.estimators.base import IntensityEstimator
 from borderrisk.model.estimators.spatial import RADIUS_COLUMN
 from borderrisk.model.panel import Panel
 from borderrisk.model.pooled_parts import KDE_FLOOR, best_bandwidth

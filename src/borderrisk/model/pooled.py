@@ -15,16 +15,10 @@ from borderrisk.compute import map_parallel
 from borderrisk.errors import DataError
 from borderrisk.model.cells import COORDINATES, CellTable
 from borderrisk.model.combined import FOREST, GLM, combined, combined_effects
+from borderrisk.model.estimator import IntensityEstimator, Training, covariates, read_table
 from borderrisk.model.estimators import Glm
-from borderrisk.model.estimators.base import IntensityEstimator, Training, covariates, read_table
 from borderrisk.model.estimators.kernel import kernel_sum
-from borderrisk.model.estimators.parameters import (
-    Count,
-    NotNegative,
-    Positive,
-    Seed,
-    WholeNumber,
-)
+from borderrisk.model.estimators.parameters import Count, NotNegative, Positive, Seed, WholeNumber
 from borderrisk.model.estimators.spatial import RADIUS_COLUMN
 from borderrisk.model.estimators.threads import one_thread
 from borderrisk.model.panel import RADIUS_PER_SIGMA, Panel

@@ -13,7 +13,7 @@ from scipy.special import xlogy
 from borderrisk.errors import DataError
 from borderrisk.features.catalogue import feature, is_feature
 from borderrisk.model.cells import CellTable
-from borderrisk.model.estimators.thinning import chances
+from borderrisk.model.estimator import chances
 from borderrisk.model.panel import RADIUS_PER_SIGMA, Panel
 
 DAYS_PER_YEAR = 365.25
@@ -135,7 +135,7 @@ def thinned(
     """Keep about ``most`` cells, most of them where incidents may have been.
 
     What is kept counts for more by the inverse of its chance, so that areas and counts are unbiased
-    (as in :func:`borderrisk.model.estimators.thinning.thin`).
+    (as in :func:`borderrisk.model.estimator.thin`).
 
     Returns
     -------

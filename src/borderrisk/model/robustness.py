@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from borderrisk.errors import DataError
+from borderrisk.evaluation.metrics import top_area
 from borderrisk.grid import Grid
-from borderrisk.model.metrics import top_area
 from borderrisk.model.scores import risk_percentile
 
 TOP_SHARE = 0.10

@@ -6,19 +6,19 @@ from borderrisk._lazy import lazy
 
 if TYPE_CHECKING:
     from borderrisk.pipeline.checking import validate
+    from borderrisk.pipeline.elsewhere import scenario, score_regions
     from borderrisk.pipeline.forecasting import forecast, verify
-    from borderrisk.pipeline.jobs import evaluate, run, score, train, write_features
-    from borderrisk.pipeline.regions import score_regions
-    from borderrisk.pipeline.result import Result, open_run
-    from borderrisk.pipeline.results import (
+    from borderrisk.pipeline.result import (
         Plan,
+        Result,
         allocate_segments,
         compare_runs,
         export_cells,
+        open_run,
         top_segments,
         write_maps,
     )
-    from borderrisk.pipeline.whatif import scenario
+    from borderrisk.pipeline.run import evaluate, run, score, train, write_features
 
 _HOME = {
     "Plan": "results",

@@ -14,12 +14,12 @@ import xarray as xr
 from rasterio.warp import transform_bounds
 
 from borderrisk.area import reproject
+from borderrisk.border.ranking import segment_table
 from borderrisk.errors import DataError
 from borderrisk.grid import WGS84
 from borderrisk.model.drivers import effects
 from borderrisk.model.fitting import decompose
-from borderrisk.model.persistence import ModelFile
-from borderrisk.model.segment_table import segment_table
+from borderrisk.model.modelfile import ModelFile
 from borderrisk.model.uncertainty import Intervals
 from borderrisk.outputs.scene import Focus, Relief, Scene
 from borderrisk.outputs.store import load_scene

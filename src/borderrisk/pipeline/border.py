@@ -12,23 +12,17 @@ import numpy as np
 import xarray as xr
 from scipy.sparse import csr_matrix, load_npz, save_npz
 
+from borderrisk.border.capture import Outlook, prospective_curves
+from borderrisk.border.corridors import find_corridors
+from borderrisk.border.routes import random_routes
+from borderrisk.border.segments import attribute_cells, cut_border, nearest_segment, route_crossings
 from borderrisk.config import Config
-from borderrisk.features.corridors import find_corridors
-from borderrisk.features.random_routes import random_routes
+from borderrisk.evaluation.backtest import BASELINES, SUBSETS, BorderLine, Forecasts
+from borderrisk.evaluation.summary import used_origins
 from borderrisk.grid import Grid
-from borderrisk.model.backtest import BASELINES, SUBSETS, BorderLine, Forecasts
-from borderrisk.model.border_capture import Outlook, prospective_curves
 from borderrisk.model.cells import CellTable
-from borderrisk.model.scorecard import used_origins
-from borderrisk.model.segments import (
-    attribute_cells,
-    cut_border,
-    nearest_segment,
-    route_crossings,
-)
 from borderrisk.outputs.netcdf import read_netcdf, write_netcdf
-from borderrisk.pipeline.inputs import Inputs
-from borderrisk.pipeline.movement import Movement, draw_terrain, places, walking
+from borderrisk.pipeline.inputs import Inputs, Movement, draw_terrain, places, walking
 
 _LAYERS = ("corridors", "routes")
 
@@ -40,7 +34,7 @@ class Border:
     Attributes
     ----------
     segments : geopandas.GeoDataFrame
-        From :func:`borderrisk.model.segments.cut_border`.
+        From :func:`borderrisk.border.segments.cut_border`.
     attribution : csr_matrix, shape (grid cells, segments)
         Share of each cell that is reached most quickly through each segment.
     crossings : ndarray, shape (segments,), or None

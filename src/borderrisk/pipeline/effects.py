@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from borderrisk.model.dependence import Probes
-from borderrisk.model.persistence import ModelFile
+from borderrisk.model.modelfile import ModelFile
 from borderrisk.model.scores import tails
 from borderrisk.model.uncertainty import Intervals
 

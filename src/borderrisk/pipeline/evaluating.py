@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from borderrisk.border.segments import cut_border, nearest_segment
 from borderrisk.compute import is_cluster, map_parallel
-from borderrisk.model import scorecard
-from borderrisk.model.ablation import ablation_rows
-from borderrisk.model.backtest import (
+from borderrisk.evaluation import summary as scorecard
+from borderrisk.evaluation.backtest import (
     BASELINES,
     ESTIMATORS,
     MIN_LATER,
@@ -24,6 +24,8 @@ from borderrisk.model.backtest import (
     origin_rows,
     yearly_origins,
 )
+from borderrisk.evaluation.transfer import spatial_tests
+from borderrisk.model.ablation import ablation_rows
 from borderrisk.model.ceiling import POOL, oracle_kde_bits, oracle_pools
 from borderrisk.model.cells import COORDINATES
 from borderrisk.model.chosen import frozen
@@ -32,8 +34,6 @@ from borderrisk.model.panel import Panel
 from borderrisk.model.planted import over_worlds, planted_test
 from borderrisk.model.pooled import Pooled
 from borderrisk.model.robustness import Surface, rank_stability
-from borderrisk.model.segments import cut_border, nearest_segment
-from borderrisk.model.spatial import spatial_tests
 from borderrisk.pipeline.border import border_line, capture_curves
 from borderrisk.pipeline.watching import Teller, watched
 from borderrisk.runs import StageRecord

@@ -13,8 +13,7 @@ from borderrisk.errors import DataError
 from borderrisk.features import catalogue, proximity
 from borderrisk.features.terrain import terrain_features
 from borderrisk.grid import Grid
-from borderrisk.pipeline.inputs import Inputs
-from borderrisk.pipeline.movement import Movement, movement_features
+from borderrisk.pipeline.inputs import Inputs, Movement, movement_features
 from borderrisk.sources.feature_table import read_feature_table
 
 

@@ -17,18 +17,18 @@ import pandas as pd
 
 from borderrisk.config import Config
 from borderrisk.errors import DataError
+from borderrisk.evaluation import verification
+from borderrisk.evaluation.backtest import BASELINES, GRACE
 from borderrisk.model import forecast as frozen
-from borderrisk.model import ledger, scores, verification
-from borderrisk.model.backtest import BASELINES, GRACE
+from borderrisk.model import ledger, scores
 from borderrisk.model.fitting import fit_spatial
+from borderrisk.model.modelfile import save_model
 from borderrisk.model.panel import Panel
-from borderrisk.model.persistence import save_model
 from borderrisk.pipeline import scoring
 from borderrisk.pipeline.border import border_line
 from borderrisk.pipeline.inputs import input_files
-from borderrisk.pipeline.jobs import MODEL
+from borderrisk.pipeline.run import MODEL, records, write_json
 from borderrisk.pipeline.stages import Stages
-from borderrisk.pipeline.writing import records, write_json
 from borderrisk.runs import RunFolder, file_facts
 from borderrisk.runs.interrupt import stoppable
 from borderrisk.sources.csvfile import read_header

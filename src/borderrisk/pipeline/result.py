@@ -10,11 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
+import pandas as pd
 
+from borderrisk.border.ranking import against_earlier, top
+from borderrisk.border.watchplan import Allocation, allocate
 from borderrisk.errors import DataError
-from borderrisk.outputs.cells import cells_table
+from borderrisk.outputs.cells import cells_table, find_focus, scored_squares
+from borderrisk.outputs.compare import compare, write_comparison
+from borderrisk.outputs.export import SUFFIXES, export
+from borderrisk.outputs.report.ranking import nearest_places
 from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.store import load_scene
+from borderrisk.outputs.webmap import write_map
+from borderrisk.pipeline.assembly import segments_of
+from borderrisk.pipeline.run import SEGMENT_REPLICATES, map_name, records, write_table
 from borderrisk.runs import find_run
 
 SCENE_FOLDER = "scene"
@@ -110,3 +120,212 @@ def open_run(path: str | Path) -> Result:
     except (OSError, ValueError) as error:
         raise DataError(f"{folder}: its manifest.json cannot be read ({error}).") from error
     return Result(folder, load_scene(folder / SCENE_FOLDER), manifest)
+
+
+_SHOWN = (
+    "rank", "rank_low", "rank_high", "segment_id", "from_km", "length_km", "expected_per_year",
+    "rate_per_km", "near", "hours_to_target", "nearest_target", "driver_1", "trust",
+)  # fmt: skip
+_CHANGES = (
+    "rank", "rank_before", "segment_id", "near", "expected_before", "expected_per_year",
+    "change_per_year", "change",
+)  # fmt: skip
+# Rows of a plan that are printed; --json has all.
+_PLAN_ROWS = 20
+
+
+def write_maps(
+    run_path: str | Path,
+    *,
+    focus: str | None = None,
+    language: str | None = None,
+    tiles: str | None = None,
+    out: str | Path | None = None,
+) -> list[Path]:
+    """Rebuild the maps of a run; return the files, the asked-for one first."""
+    result = open_run(run_path)
+    scene, folder = result.scene, Path(out) if out else result.folder
+    if focus is not None:
+        find_focus(scene, focus)
+    names = [focus] if focus else [*(f.name for f in scene.focuses), None]
+    paths = []
+    for name in names:
+        path = folder / map_name(name)
+        speech = language or scene.meta.get("language", "en")
+        write_map(scene, path, focus=name, language=speech, tiles=tiles)
+        paths.append(path)
+    return paths
+
+
+def export_cells(
+    run_path: str | Path,
+    format_: str,
+    *,
+    focus: str | None = None,
+    top: int | None = None,
+    min_risk: float | None = None,
+    out: str | Path | None = None,
+) -> tuple[Path, int]:
+    """Export scored cells; return the file and how many cells it holds."""
+    result = open_run(run_path)
+    name = "-".join(["export", *([focus] if focus else [])]) + SUFFIXES[format_]
+    path = Path(out) if out else result.folder / name
+    export(result.scene, path, format_, focus=focus, top=top, min_risk=min_risk)
+    return path, len(scored_squares(result.scene, focus, top, min_risk))
+
+
+def compare_runs(
+    run_a: str | Path, run_b: str | Path, *, out: str | Path | None = None
+) -> dict[str, Any]:
+    """Write what changed between two runs; return the counts."""
+    a, b = open_run(run_a), open_run(run_b)
+    folder = Path(out) if out else b.folder.parent / f"compare-{a.folder.name}-{b.folder.name}"
+    found = compare(a.scene, b.scene)
+    write_comparison(found, folder)
+    return {
+        "folder": str(folder), "cells": len(found.table), **found.counts,
+        **_segment_changes(a.scene, b.scene, folder),
+    }  # fmt: skip
+
+
+def _segment_changes(a: Scene, b: Scene, folder: Path) -> dict[str, Any]:
+    """Write how the segments changed, where both runs have them, and say how much moved."""
+    if any("segments" not in scene.layers for scene in (a, b)):
+        return {}
+    moved = against_earlier(segments_of(b), segments_of(a))
+    for suffix in (".csv", ".geojson"):
+        write_table(moved, folder / f"segments{suffix}")
+    change = moved["change_per_year"].to_numpy(float)
+    return {
+        "segments": len(moved),
+        "expected reports a year": f"{moved['expected_before'].sum():.2f} -> "
+        f"{moved['expected_per_year'].sum():.2f}",
+        "moved between segments": float(np.nansum(np.abs(change)) / 2),
+    }
+
+
+def top_segments(
+    run_path: str | Path,
+    count: int,
+    *,
+    against: str | Path | None = None,
+    out: str | Path | None = None,
+) -> list[dict[str, Any]]:
+    """Rank the border's segments; return the first rows.
+
+    Parameters
+    ----------
+    run_path : path
+        A run.
+    count : int
+        Rows returned.
+    against : path, optional
+        An earlier run: the rows say what changed since, largest change first.
+    out : path, optional
+        File for all segments with all columns: ``.geojson``, ``.csv`` or ``.parquet``.
+
+    Raises
+    ------
+    ConfigError
+        If the earlier run cut the border differently, or the file's ending is none of these.
+    """
+    scene = open_run(run_path).scene
+    table = segments_of(scene)
+    if against is not None:
+        table = against_earlier(table, segments_of(open_run(against).scene))
+    if out is not None:
+        write_table(table, Path(out))
+    table = table.assign(near=_near(scene, table))
+    if against is None:
+        return _rows(top(table, count), _SHOWN)
+    order = np.argsort(-np.abs(np.nan_to_num(table["change_per_year"])), kind="stable")
+    return _rows(table.iloc[order].head(count), _CHANGES)
+
+
+def _rows(table: pd.DataFrame, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    return records(table[[name for name in names if name in table]])
+
+
+def _near(scene: Scene, table: gpd.GeoDataFrame) -> list[str]:
+    """Where each segment is, like ``7 km N of Mirjaveh``."""
+    middle = table.geometry.to_crs(scene.grid.crs).interpolate(0.5, normalized=True)
+    return nearest_places(scene.settlements, middle)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which segments to watch, and what that is expected to cover.
+
+    Attributes
+    ----------
+    payload : dict
+        JSON-ready, with every segment.
+    rows : list of dict
+        The segments to print.
+    text : str
+        What to print below them.
+    """
+
+    payload: dict[str, Any]
+    rows: list[dict[str, Any]]
+    text: str
+
+
+def allocate_segments(
+    run_path: str | Path,
+    *,
+    km: float,
+    spacing_km: float = 0.0,
+    randomise: bool = False,
+    days: int = 30,
+    seed: int | None = None,
+) -> Plan:
+    """Choose border segments within a length budget."""
+    result = open_run(run_path)
+    segments = segments_of(result.scene)
+    replicates = result.folder / SEGMENT_REPLICATES
+    found = allocate(
+        segments,
+        km,
+        spacing_km=spacing_km,
+        randomise=randomise,
+        draws=days,
+        seed=result.scene.meta["seed"] if seed is None else seed,
+        replicates=np.load(replicates) if replicates.exists() else None,
+        level=result.scene.meta["level"],
+    )
+    rows = records(found.segments)
+    payload = {
+        "km": found.km,
+        "capture": found.capture,
+        "capture_low": found.capture_low,
+        "capture_high": found.capture_high,
+        "segments": rows,
+        "schedule": None if found.schedule is None else records(found.schedule),
+    }
+    shown = found.segments.assign(near=_near(result.scene, _placed(segments, found.segments)))
+    return Plan(payload, records(shown.head(_PLAN_ROWS)), _plan_text(found))
+
+
+def _placed(segments: gpd.GeoDataFrame, chosen: pd.DataFrame) -> gpd.GeoDataFrame:
+    return segments.set_index("segment_id").loc[chosen["segment_id"]]
+
+
+def _plan_text(found: Allocation) -> str:
+    bounds = ""
+    if np.isfinite(found.capture_low):
+        bounds = f" ({found.capture_low:.0%} to {found.capture_high:.0%})"
+    lines = [
+        f"{found.km:.0f} km watched at a time; expected share of the reported incidents behind "
+        f"them: {found.capture:.0%}{bounds}"
+    ]
+    left = len(found.segments) - _PLAN_ROWS
+    if left > 0:
+        part = found.segments.iloc[_PLAN_ROWS:]
+        km = float((part["coverage"] * part["length_km"]).sum())
+        lines.insert(0, f"... and {left} segments more, {km:.1f} km of the budget among them "
+                        "(--json lists all)")  # fmt: skip
+    if found.schedule is not None:
+        for day, part in found.schedule.groupby("day"):
+            lines.append(f"day {day}: {', '.join(part['segment_id'])}")
+    return "\n".join(lines)

@@ -17,15 +17,14 @@ import xarray as xr
 from borderrisk.config import Config
 from borderrisk.model.cells import CellTable
 from borderrisk.model.fitting import check_parameters
+from borderrisk.model.modelfile import ModelFile, as_trained, load_model, save_model
 from borderrisk.model.panel import Panel
-from borderrisk.model.persistence import ModelFile, as_trained, load_model, save_model
 from borderrisk.model.uncertainty import Intervals, load_intervals, save_intervals
 from borderrisk.outputs.netcdf import read_netcdf, write_netcdf
 from borderrisk.pipeline import evaluating, training
 from borderrisk.pipeline.border import Border, load_border, save_border, study_border
 from borderrisk.pipeline.features import compute_features, model_features
-from borderrisk.pipeline.inputs import Inputs, input_files, read_inputs
-from borderrisk.pipeline.movement import Movement
+from borderrisk.pipeline.inputs import Inputs, Movement, input_files, read_inputs
 from borderrisk.runs import StageCache, StageKey, project_folder, shown_path
 
 log = logging.getLogger(__name__)
@@ -35,7 +34,7 @@ _GB = 1e9
 _FEATURE_CODE = (
     "borderrisk.features", "borderrisk.sources", "borderrisk.grid", "borderrisk.area",
     "borderrisk._coverage", "borderrisk.pipeline.features", "borderrisk.pipeline.inputs",
-    "borderrisk.pipeline.movement",
+    "borderrisk.pipeline.inputs",
 )  # fmt: skip
 _MODEL_CODE = ("borderrisk.model", "borderrisk.pipeline.training")
 
@@ -132,7 +131,7 @@ class Stages:
     def border(self) -> Border:
         """Segments, attribution, corridors and routes."""
         part = self._part("corridors", "segments.segment_km", "seed")
-        code = (*_FEATURE_CODE, "borderrisk.model.segments", "borderrisk.pipeline.border")
+        code = (*_FEATURE_CODE, "borderrisk.border.segments", "borderrisk.pipeline.border")
         return self.cache.stage(
             StageKey("border", code, part, (self.features_key,)),
             lambda: study_border(self.config, self.inputs, self._movement),

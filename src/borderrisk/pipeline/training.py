@@ -13,8 +13,8 @@ from borderrisk.model import drivers, trust
 from borderrisk.model.cells import CellTable
 from borderrisk.model.chosen import facts
 from borderrisk.model.fitting import SpatialModel, fit_spatial
+from borderrisk.model.modelfile import ModelFile, cell_stats
 from borderrisk.model.panel import Panel
-from borderrisk.model.persistence import ModelFile, cell_stats
 from borderrisk.model.uncertainty import Intervals, bootstrap_intervals
 from borderrisk.pipeline import effects
 

@@ -17,10 +17,7 @@ from borderrisk.sources import ucdp
 from borderrisk.sources.files import did_you_mean
 from borderrisk.sources.incident_checks import CONFIDENCE_WEIGHT, Rejections
 from borderrisk.sources.incident_filters import filtered
-from borderrisk.sources.incident_layouts import (
-    read_public_record,
-    read_table,
-)
+from borderrisk.sources.incident_layouts import read_public_record, read_table
 
 LAYOUTS = ("public_record", "table", "ucdp_ged")
 TEXT_FIELDS = ("place", "province", "country", "actor", "target", "summary", "source")

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from borderrisk.errors import ConfigError
-from borderrisk.model.estimators.additive import AdditivePoisson, Gam, Glm
-from borderrisk.model.estimators.base import IntensityEstimator
+from borderrisk.model.estimator import IntensityEstimator
 from borderrisk.model.estimators.baselines import BorderDistance, Uniform
 from borderrisk.model.estimators.parameters import checked, choices
 from borderrisk.model.estimators.spatial import History, Kde
-from borderrisk.model.estimators.trees import HistGradientBoosting, RandomForest
+from borderrisk.model.forest import HistGradientBoosting, RandomForest
+from borderrisk.model.loglinear import AdditivePoisson, Gam, Glm
 
 __all__ = [
     "ESTIMATORS",

@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.isotonic import IsotonicRegression
 
 from borderrisk.errors import DataError
-from borderrisk.model.estimators.base import IntensityEstimator, Training, is_unnamed
+from borderrisk.model.estimator import IntensityEstimator, Training, is_unnamed
 from borderrisk.model.estimators.parameters import Positive
 
 _BINS = 40

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from borderrisk.model.estimators.base import MAX_LOG
+from borderrisk.model.estimator import MAX_LOG
 
 ROUNDS = 6
 # What the common variance counts, in coefficients: the less, the more a feature's own data say.

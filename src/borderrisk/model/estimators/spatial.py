@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from borderrisk.model.cells import COORDINATES
-from borderrisk.model.estimators.base import IntensityEstimator, Training, is_unnamed
+from borderrisk.model.estimator import IntensityEstimator, Training, is_unnamed
 from borderrisk.model.estimators.kernel import kernel_sum
 from borderrisk.model.estimators.parameters import NotNegative, Positive, Proportion
 from borderrisk.model.panel import RADIUS_PER_SIGMA

@@ -9,11 +9,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from borderrisk.errors import ConfigError
-from borderrisk.outputs.figures.charts import (
-    border_capture_figure,
-    capture_figure,
-    skill_figure,
-)
+from borderrisk.outputs.figures.charts import border_capture_figure, capture_figure, skill_figure
 from borderrisk.outputs.figures.effects import effects_figure
 from borderrisk.outputs.figures.maps import risk_figure, uncertainty_figure
 from borderrisk.outputs.figures.reliability import reliability_figure

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from borderrisk.model.border_capture import capture_lines
-from borderrisk.model.scorecard_text import choice_lines
+from borderrisk.border.capture import capture_lines
+from borderrisk.evaluation.scorecard import choice_lines
 from borderrisk.model.wording import met_words, share_held
 from borderrisk.outputs.report.blocks import (
     ABSENT,

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from borderrisk.model.backtest import SUBSETS
-from borderrisk.model.border_capture import capture_lines
+from borderrisk.border.capture import capture_lines
+from borderrisk.evaluation.backtest import SUBSETS
 from borderrisk.model.planted import TRUTH
 from borderrisk.model.wording import met_words, share_held
 

@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.linear_model import PoissonRegressor
 from sklearn.utils.validation import check_is_fitted
 
-from borderrisk.model.estimators.base import (
+from borderrisk.model.estimator import (
     MAX_LOG,
     IntensityEstimator,
     Training,
@@ -19,12 +19,12 @@ from borderrisk.model.estimators.base import (
     folds,
     information,
     read_table,
+    thin,
 )
 from borderrisk.model.estimators.parameters import Count, NotNegative, Seed, Several
 from borderrisk.model.estimators.relevance import scaled
-from borderrisk.model.estimators.terms import Polynomial, Quadratic, Spline, Term, make_term
-from borderrisk.model.estimators.thinning import thin
 from borderrisk.model.estimators.threads import one_thread
+from borderrisk.model.terms import Polynomial, Quadratic, Spline, Term, make_term
 
 # Penalty per event; the prior variance of a coefficient is 1 / (alpha * events).
 ALPHAS = tuple(float(a) for a in np.geomspace(3.0, 1e-3, 8))

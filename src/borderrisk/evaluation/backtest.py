@@ -11,9 +11,10 @@ import pandas as pd
 from scipy.sparse import csr_matrix, diags_array
 from scipy.spatial import cKDTree
 
+from borderrisk.border.capture import border_capture, observed_by_segment
 from borderrisk.errors import DataError
-from borderrisk.model import metrics, scores
-from borderrisk.model.border_capture import border_capture, observed_by_segment
+from borderrisk.evaluation import metrics
+from borderrisk.model import scores
 from borderrisk.model.cells import CellTable
 from borderrisk.model.chosen import facts, frozen
 from borderrisk.model.estimators.threads import map_fits

@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix, diags_array
 from scipy.spatial import cKDTree
 
 from borderrisk.errors import DataError
-from borderrisk.model.backtest import MIN_IN_STUDY
+from borderrisk.evaluation.backtest import MIN_IN_STUDY
 from borderrisk.model.cells import COORDINATES, CellTable
 from borderrisk.model.panel import MIN_SHARE, Panel
 

@@ -11,8 +11,8 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from borderrisk.errors import DataError
-from borderrisk.model import metrics as measures
-from borderrisk.model.backtest import NEAR_KM, SUBSETS, in_study, new_places, score
+from borderrisk.evaluation import metrics as measures
+from borderrisk.evaluation.backtest import NEAR_KM, SUBSETS, in_study, new_places, score
 from borderrisk.model.forecast import Forecast
 from borderrisk.model.panel import Panel
 from borderrisk.model.scores import DAYS_PER_YEAR
@@ -89,7 +89,7 @@ def verify(
     metrics : mapping of str to callable, optional
         ``f(intensity, area, mass) -> float`` for the columns of the table, with the study cells'
         intensities and areas (100 km²) and the incidents' mass on them (rows sum to 1). By default
-        all of :func:`borderrisk.model.backtest.score`.
+        all of :func:`borderrisk.evaluation.backtest.score`.
     rejected : int
         Rows of the file that are no part of the panel, to be counted among those given.
 

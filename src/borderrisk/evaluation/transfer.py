@@ -12,12 +12,8 @@ import numpy as np
 import pandas as pd
 
 from borderrisk.errors import ConfigError, DataError
-from borderrisk.model.autocorrelation import autocorrelation_range_km
-from borderrisk.model.backtest import role
-from borderrisk.model.cells import CellTable
-from borderrisk.model.estimators.threads import map_fits
-from borderrisk.model.fitting import fit_spatial, without_columns
-from borderrisk.model.folds import (
+from borderrisk.evaluation.backtest import role
+from borderrisk.evaluation.folds import (
     Fold,
     Region,
     block_regions,
@@ -26,7 +22,11 @@ from borderrisk.model.folds import (
     random_folds,
     restrict,
 )
-from borderrisk.model.metrics import capture, information_gain, paired_difference, roc_auc
+from borderrisk.evaluation.metrics import capture, information_gain, paired_difference, roc_auc
+from borderrisk.model.autocorrelation import autocorrelation_range_km
+from borderrisk.model.cells import CellTable
+from borderrisk.model.estimators.threads import map_fits
+from borderrisk.model.fitting import fit_spatial, without_columns
 from borderrisk.model.panel import Panel
 from borderrisk.model.point_models import Cache
 from borderrisk.model.pooled_parts import require_past

@@ -65,7 +65,7 @@ def allocate(
     Parameters
     ----------
     segments : GeoDataFrame
-        From :func:`borderrisk.model.segment_table.segment_table`.
+        From :func:`borderrisk.border.ranking.segment_table`.
     km : float
         Length that can be watched at a time.
     spacing_km : float

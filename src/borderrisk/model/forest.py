@@ -13,15 +13,16 @@ from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.validation import check_is_fitted
 
 from borderrisk.errors import ConfigError
-from borderrisk.model.estimators import treepaths
-from borderrisk.model.estimators.base import (
+from borderrisk.model.estimator import (
     IntensityEstimator,
     Training,
     covariates,
     folds,
     information,
     read_table,
+    thin,
 )
+from borderrisk.model.estimators import treepaths
 from borderrisk.model.estimators.parameters import (
     Count,
     NotNegative,
@@ -31,7 +32,6 @@ from borderrisk.model.estimators.parameters import (
     Share,
     WholeNumber,
 )
-from borderrisk.model.estimators.thinning import thin
 from borderrisk.model.estimators.threads import threads_for
 
 FEW_EVENTS = 8

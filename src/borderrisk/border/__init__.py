@@ -1,0 +1,1 @@
+"""The border: segments, what lies behind them, ways across."""

@@ -1,0 +1,1 @@
+"""How well a model did: its scorecard, and the tests behind it."""
