@@ -22,6 +22,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
 
 raw: $(VENV)/.dev
+	$(BIN)/python scripts/build_world_base.py
 	$(BIN)/python scripts/build_raw_data.py
 
 schema: $(VENV)/.runtime

@@ -17,6 +17,9 @@ from borderrisk.cli import (
 from borderrisk.cli import (
     skill_commands as skill,
 )
+from borderrisk.cli import (
+    starting,
+)
 from borderrisk.errors import BorderRiskError
 
 INTERRUPTED = 130
@@ -67,11 +70,13 @@ def _os_message(error: OSError) -> str:
 def app() -> None:
     """Map the relative intensity of reported border incidents, with honest uncertainty.
 
-    Start here: borderrisk run configs/eastern-border.yaml
+    Start here: borderrisk init my-border --home COUNTRY --incidents FILE
 
-    Then: borderrisk info data/processed/eastern-border
+    Then: borderrisk run my-border
+
+    Without your own: borderrisk init copies an example.
     """
 
 
-for _command in (*training.COMMANDS, *results.COMMANDS, *skill.COMMANDS):
+for _command in (*starting.COMMANDS, *training.COMMANDS, *results.COMMANDS, *skill.COMMANDS):
     app.add_command(_command)

@@ -19,15 +19,19 @@ if TYPE_CHECKING:
         write_maps,
     )
     from borderrisk.pipeline.run import evaluate, run, score, train, write_features
+    from borderrisk.pipeline.starting import Started, init, list_neighbours
 
 _HOME = {
     "Plan": "results",
     "Result": "result",
+    "Started": "starting",
     "allocate_segments": "results",
     "compare_runs": "results",
     "evaluate": "jobs",
     "export_cells": "results",
     "forecast": "forecasting",
+    "init": "starting",
+    "list_neighbours": "starting",
     "open_run": "result",
     "run": "jobs",
     "scenario": "whatif",
@@ -44,11 +48,14 @@ _HOME = {
 __all__ = [
     "Plan",
     "Result",
+    "Started",
     "allocate_segments",
     "compare_runs",
     "evaluate",
     "export_cells",
     "forecast",
+    "init",
+    "list_neighbours",
     "open_run",
     "run",
     "scenario",

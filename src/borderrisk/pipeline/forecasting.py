@@ -65,8 +65,9 @@ def forecast(
             f"--origin {day}: {len(stages.panel)} incidents lie before it, at least {least} are "
             "needed (evaluation.min_past_incidents); choose a later origin."
         )
-    parent = config.outputs.folder / config.name
-    final = Path(out) if out else parent / f"forecast-{day}-{horizon_days}d"
+    parent = config.forecasts_folder
+    prefix = "forecast-" if parent == config.runs_folder else ""
+    final = Path(out) if out else parent / f"{prefix}{day}-{horizon_days}d"
     record = parent / LEDGER
     if record.exists():
         ledger.check(record)

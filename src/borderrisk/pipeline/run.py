@@ -154,7 +154,7 @@ def write_run(
     """Score the cells and write everything a run leaves; ``model`` is one made elsewhere."""
     config = stages.config
     before = variant.before if variant else _earlier(config)
-    parent = config.outputs.folder / config.name
+    parent = config.runs_folder
     run_id = new_run_id(parent, config.hash)
     manifest = _manifest(stages, run_id, "scenario" if variant else "run")
     default = parent / (f"{variant.name}-{run_id}" if variant else run_id)
@@ -243,7 +243,7 @@ def train(config: Config, out: str | Path | None = None) -> dict[str, Any]:
     """Fit the model of a config and save it; return what was written."""
     stages = Stages.of(config)
     model = stages.model
-    path = Path(out) if out else config.outputs.folder / config.name / MODEL
+    path = Path(out) if out else config.runs_folder / MODEL
     path.parent.mkdir(parents=True, exist_ok=True)
     save_model(path, model)
     return {
@@ -261,7 +261,7 @@ def write_features(
     """Write the features of a config; return the file and a table of their ranges."""
     stages = Stages.of(config)
     suffix = config.outputs.features_format
-    path = Path(out) if out else config.outputs.folder / config.name / f"features.{suffix}"
+    path = Path(out) if out else config.runs_folder / f"features.{suffix}"
     format_ = "zarr" if path.suffix == ".zarr" else "nc"
     write_feature_file(stages.features, path, format_)
     return path, records(feature_summary(stages.features).reset_index())
@@ -276,8 +276,8 @@ def evaluate(
 ) -> tuple[Path, dict[str, Any], str]:
     """Make the scorecard of a config; return its folder, the scorecard and it as text."""
     stages = Stages.of(config, refresh=force, progress=progress)
-    run_id = new_run_id(config.outputs.folder / config.name, config.hash)
-    final = Path(out) if out else config.outputs.folder / config.name / f"evaluation-{run_id}"
+    run_id = new_run_id(config.runs_folder, config.hash)
+    final = Path(out) if out else config.runs_folder / f"evaluation-{run_id}"
     with RunFolder(final, force=force) as folder:
         scorecard = stages.scorecard
         text = render_text(scorecard)
