@@ -53,6 +53,7 @@ skill: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.skill
 
 raw: $(VENV)/.dev
+	$(BIN)/python scripts/build_world_base.py
 	$(BIN)/python scripts/build_raw_data.py
 
 schema: $(VENV)/.runtime
