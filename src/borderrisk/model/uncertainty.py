@@ -16,7 +16,6 @@ import pandas as pd
 from borderrisk.errors import ConfigError
 from borderrisk.model.cells import CellTable
 from borderrisk.model.chosen import frozen
-from borderrisk.model.dependence import Probes
 from borderrisk.model.estimators.threads import map_fits, one_thread
 from borderrisk.model.fitting import SpatialModel, fit_spatial
 from borderrisk.model.panel import Panel
@@ -61,9 +60,6 @@ class Intervals:
         Possible intensities, incidents per 100 km² per year.
     level : float
         Probability that an interval aims to cover.
-    curves : ndarray of float32, shape (replicates, values of all features)
-        Partial dependence in each refit (:meth:`borderrisk.model.dependence.Probes.read`), as
-        resampling alone spreads it; no values without probes.
     """
 
     probability_low: np.ndarray
@@ -72,7 +68,6 @@ class Intervals:
     rank_high: np.ndarray
     replicates: np.ndarray
     level: float
-    curves: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
 
 def bootstrap_intervals(
@@ -90,7 +85,6 @@ def bootstrap_intervals(
     workers: int | None = None,
     progress: Progress | None = None,
     model: SpatialModel | None = None,
-    probes: Probes | None = None,
 ) -> Intervals:
     """Refit a model on resampled incidents at redrawn locations.
 
@@ -118,8 +112,6 @@ def bootstrap_intervals(
         Told ``(done, total)`` refits, rehearsals included.
     model : SpatialModel, optional
         The fit on all incidents, if there is one already: the same model, origin and seed.
-    probes : Probes, optional
-        Where each refit's partial dependence is read.
 
     Raises
     ------
@@ -156,11 +148,11 @@ def bootstrap_intervals(
     seeds = np.random.SeedSequence(seed).spawn(2 + ROUNDS)
     total = replicates + ROUNDS * SHORT + LONG
     crew = _Crew(scheduler, workers, replicates, _Counter(progress, total))
-    refits = _refits(model, refit, seeds, crew, probes)
+    refits = _refits(model, refit, seeds, crew)
     point = model.intensity(cells)[cells.study]
     area = cells.study_area_100km2[cells.study]
     drawn = calibrated(point, refits, area, level)
-    return replace(summarise(point, drawn, area, level, horizon_days), curves=refits.curves)
+    return summarise(point, drawn, area, level, horizon_days)
 
 
 def _check(replicates: int, level: float) -> None:
@@ -185,10 +177,8 @@ class Refit:
     origin: pd.Timestamp
     weights: Mapping[str, float] | None = None
 
-    def __call__(
-        self, sample: Panel, seed: int, probes: Probes | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the intensity of every cell of the domain, and what the probes read."""
+    def __call__(self, sample: Panel, seed: int) -> np.ndarray:
+        """Return the intensity of the study cells, float32."""
         if self.name == "pooled":
             estimator: Any = Pooled(**{**self.parameters, "random_state": seed})
             intensity = estimator.fit_predict_cells(
@@ -196,39 +186,28 @@ class Refit:
             )
         else:
             model = fit_spatial(self.name, self.parameters, self.cells, sample, self.origin, seed)
-            estimator, intensity = model.estimator, model.intensity(self.cells)
-        return intensity, np.zeros(0) if probes is None else probes.read(estimator)
+            intensity = model.intensity(self.cells)
+        return intensity[self.cells.study].astype(np.float32)
 
 
-def replicate(
-    refit: Refit, probes: Probes | None, seed: np.random.SeedSequence, number: int
-) -> np.ndarray:
-    """Return the intensity of the study cells from resampled incidents, then its curves, float32.
-
-    The curves are all that the probes read.
-    """
+def replicate(refit: Refit, seed: np.random.SeedSequence, number: int) -> np.ndarray:
+    """Return the intensity of the study cells from resampled incidents, float32."""
     # The seed that spawn() would give to this number, whoever asks first.
     own = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, number))
     rng = np.random.default_rng(own)
     sample = one_truth(refit.likely, rng)
-    intensity, curves = refit(sample, _whole(rng), probes)
-    return np.concatenate([_study(intensity, refit.cells), curves.astype(np.float32)])
+    return refit(sample, _whole(rng))
 
 
 def rehearse(refit: Refit, pilot: np.ndarray, seed: np.random.SeedSequence) -> np.ndarray:
     """Return the intensity of the study cells from incidents simulated from a pilot, float32."""
     rng = np.random.default_rng(seed)
     sample = simulate(refit.past, pilot, refit.cells, rng)
-    intensity, _ = refit(sample, _whole(rng))
-    return _study(intensity, refit.cells)
+    return refit(sample, _whole(rng))
 
 
 def _whole(rng: np.random.Generator) -> int:
     return int(rng.integers(2**31))
-
-
-def _study(intensity: np.ndarray, cells: CellTable) -> np.ndarray:
-    return intensity[cells.study].astype(np.float32)
 
 
 class Refits(NamedTuple):
@@ -242,22 +221,15 @@ class Refits(NamedTuple):
         From simulated incidents.
     truth : ndarray, shape (rehearsals, study cells)
         What those were simulated from, in relative units.
-    curves : ndarray of float32, shape (replicates, values of all features)
-        Partial dependence under the resampled incidents.
     """
 
     drawn: np.ndarray
     found: np.ndarray
     truth: np.ndarray
-    curves: np.ndarray = np.zeros((0, 0), np.float32)
 
 
 def _refits(
-    model: SpatialModel,
-    refit: Refit,
-    seeds: Sequence[np.random.SeedSequence],
-    crew: _Crew,
-    probes: Probes | None,
+    model: SpatialModel, refit: Refit, seeds: Sequence[np.random.SeedSequence], crew: _Crew
 ) -> Refits:
     """Refit on everything; each round of rehearsals shares its workers with some replicates."""
     cells, exponent = refit.cells, 1.0
@@ -273,7 +245,7 @@ def _refits(
         jobs = [
             partial(rehearse, refit, worlds[i % len(worlds)], s) for i, s in enumerate(practice)
         ]
-        rows = crew.map(jobs + [partial(replicate, refit, probes, seeds[0], int(i)) for i in share])
+        rows = crew.map(jobs + [partial(replicate, refit, seeds[0], int(i)) for i in share])
         found = np.stack(rows[:size])
         drawn += rows[size:]
         if not last:
@@ -281,8 +253,7 @@ def _refits(
             exponent = sharpened(exponent, own, contrasts)
     log.info("Intervals: contrast of the pilots is the model's to the power %.2f.", exponent)
     truth = np.stack([worlds[i % len(worlds)][cells.study] for i in range(LONG)])
-    both = np.stack(drawn)
-    return Refits(both[:, : found.shape[1]], found, truth, both[:, found.shape[1] :])
+    return Refits(np.stack(drawn), found, truth)
 
 
 def calibrated(point: np.ndarray, refits: Refits, area: np.ndarray, level: float) -> np.ndarray:

@@ -17,14 +17,13 @@ from borderrisk.area import reproject
 from borderrisk.border.ranking import segment_table
 from borderrisk.errors import DataError
 from borderrisk.grid import WGS84
-from borderrisk.model.drivers import effects
+from borderrisk.model import drivers
 from borderrisk.model.fitting import decompose
 from borderrisk.model.modelfile import ModelFile
 from borderrisk.model.uncertainty import Intervals
 from borderrisk.outputs.scene import Focus, Relief, Scene
 from borderrisk.outputs.store import load_scene
 from borderrisk.pipeline import scoring
-from borderrisk.pipeline.effects import partial_dependence
 from borderrisk.pipeline.inputs import Inputs
 from borderrisk.pipeline.result import SCENE_FOLDER
 from borderrisk.pipeline.stages import Stages
@@ -41,11 +40,12 @@ RELIEF_PIXELS = 2_000_000
 
 @dataclass(frozen=True)
 class Scored:
-    """The cells with features and scores, and what the scores came from."""
+    """The cells with features and scores, what the scores came from, effects by decile."""
 
     cells: xr.Dataset
     model: ModelFile
     intervals: Intervals | None
+    effects: dict[str, dict[str, list[float]]]
 
 
 def score_cells(
@@ -61,7 +61,8 @@ def score_cells(
     variables = scoring.score_variables(cells, parts, stages.config.outputs.horizon_days)
     if intervals is not None:
         variables |= scoring.interval_variables(cells, intervals)
-    found = effects(model.model, cells.x, cells.study_area_100km2)
+    area = cells.study_area_100km2
+    found = drivers.effects(model.model, cells.x, area)
     variables |= scoring.driver_variables(cells, found)
     if model.trust is not None:
         halo_km = stages.config.study_area.halo_km
@@ -74,7 +75,8 @@ def score_cells(
             trained_here=carried is None or not elsewhere,
         )
         variables |= scoring.trust_variable(cells, codes)
-    return Scored(ds.assign(variables).assign(border.slack.data_vars), model, intervals)
+    scored = ds.assign(variables).assign(border.slack.data_vars)
+    return Scored(scored, model, intervals, drivers.by_decile(found, cells.x, area))
 
 
 def make_scene(
@@ -184,7 +186,7 @@ def _meta(
         "rejected": rejected.astype(object).fillna("").astype(str).to_dict("records"),
         "notes": list(inputs.incidents.notes),
         "model": _model_facts(scored.model),
-        "partial_dependence": partial_dependence(stages, scored),
+        "effects": scored.effects,
         "scorecard": scorecard,
         "config_text": config.dump_yaml(),
     }

@@ -33,8 +33,7 @@ Progress = Callable[[str, int, int], None]
 _GB = 1e9
 _FEATURE_CODE = (
     "borderrisk.features", "borderrisk.sources", "borderrisk.grid", "borderrisk.area",
-    "borderrisk._coverage", "borderrisk.pipeline.features", "borderrisk.pipeline.inputs",
-    "borderrisk.pipeline.inputs",
+    "borderrisk.pipeline.features", "borderrisk.pipeline.inputs", "borderrisk.pipeline.inputs",
 )  # fmt: skip
 _MODEL_CODE = ("borderrisk.model", "borderrisk.pipeline.training")
 
@@ -223,12 +222,7 @@ class Stages:
             return None
         part = json.dumps([replicates, self._part("uncertainty.level", "outputs.horizon_days")])
         return self.cache.stage(
-            StageKey(
-                "intervals",
-                ("borderrisk.compute", "borderrisk.pipeline.effects"),
-                part,
-                (self.model_key,),
-            ),
+            StageKey("intervals", ("borderrisk.compute",), part, (self.model_key,)),
             lambda: training.bootstrap(self, replicates),
             save=save_intervals,
             load=load_intervals,

@@ -16,7 +16,6 @@ from borderrisk.model.fitting import SpatialModel, fit_spatial
 from borderrisk.model.modelfile import ModelFile, cell_stats
 from borderrisk.model.panel import Panel
 from borderrisk.model.uncertainty import Intervals, bootstrap_intervals
-from borderrisk.pipeline import effects
 
 if TYPE_CHECKING:
     from borderrisk.pipeline.stages import Stages
@@ -106,7 +105,6 @@ def bootstrap(stages: Stages, replicates: int) -> Intervals:
         scheduler=_scheduler(config, replicates),
         workers=config.compute.workers,
         model=SpatialModel(config.model.estimator, stages.model.model),
-        probes=effects.probes(stages, stages.model),
         progress=None if progress is None else lambda done, n: progress("intervals", done, n),
     )
 
