@@ -111,6 +111,11 @@ class CellTable:
         """Scored area of each cell, in units of 100 km², shape (cells,)."""
         return self.exposure * (self.grid.cell_area_km2 / 100)
 
+    @cached_property
+    def inside(self) -> np.ndarray:
+        """Share of each cell's land that lies in the study area, shape (cells,)."""
+        return np.minimum(self.study_area_100km2 / self.area_100km2, 1.0)
+
     def to_grid(self, values: np.ndarray) -> np.ndarray:
         """Put one value per cell back on the grid.
 
@@ -220,3 +225,30 @@ def _lattice(cells: gpd.GeoDataFrame) -> tuple[Grid, np.ndarray, np.ndarray]:
     if max(off, uneven) > _OFF_LATTICE * size:
         raise DataError("The cells are not the squares of one grid.")
     return grid, row, col
+
+
+def square_blocks(xy: np.ndarray, size_km: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the square block that each point lies in.
+
+    Parameters
+    ----------
+    xy : ndarray, shape (points, 2)
+        km.
+    size_km : float
+        Side of a block; the first starts at the lowest coordinates.
+
+    Returns
+    -------
+    block : ndarray of int, shape (points,)
+        0 to number of blocks − 1, by column and row.
+    corner : ndarray of int, shape (blocks, 2)
+        Column and row of each block.
+
+    Examples
+    --------
+    >>> square_blocks(np.array([[0.0, 0.0], [9.0, 0.0], [11.0, 0.0]]), 10.0)[0]
+    array([0, 0, 1])
+    """
+    place = np.floor((xy - xy.min(axis=0)) / size_km + 1e-9).astype(np.intp)
+    corner, block = np.unique(place, axis=0, return_inverse=True)
+    return block.ravel(), corner

@@ -117,7 +117,7 @@ class School:
 
 def arrivals(cells: CellTable, panel: Panel) -> np.ndarray:
     """Soft counts of the study cells, of incidents that lie mostly there."""
-    mass = panel.mass[:, np.flatnonzero(cells.study)]
+    mass = panel.home(cells)
     inside = np.asarray(mass.sum(axis=1)).ravel()
     kept = np.flatnonzero(inside >= MIN_IN_STUDY)
     return np.asarray(mass[kept].T @ (confidence(panel)[kept] / inside[kept])).ravel()

@@ -54,7 +54,7 @@ class Evidence:
     @classmethod
     def of(cls, cells: CellTable, past: Panel, origin: pd.Timestamp) -> Evidence:
         """Take what lies in the study area out of the incidents before an origin."""
-        mass = past.mass[:, np.flatnonzero(cells.study)]
+        mass = past.home(cells)
         inside = np.asarray(mass.sum(axis=1)).ravel()
         near = np.flatnonzero(inside > MIN_INSIDE)
         weight = (confidence(past) * inside)[near]

@@ -10,12 +10,18 @@ import geopandas as gpd
 import numpy as np
 import xarray as xr
 from affine import Affine
+from pydantic import TypeAdapter
 from pyproj import CRS
 
 from borderrisk.area import StudyArea
 from borderrisk.errors import ConfigError
+from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.grid import Grid
 
+STATEMENT = (
+    "Relative intensity of reported incidents, with uncertainty: an area-level estimate from open "
+    "data. It says nothing about persons, and it inherits what was and was not reported."
+)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 
 
@@ -49,6 +55,106 @@ class Relief:
 
 
 @dataclass(frozen=True)
+class Source:
+    """An input file: what it is, whose, and which bytes were read."""
+
+    title: str
+    version: str = ""
+    licence: str = ""
+    attribution: str = ""
+    sha256: str | None = None
+    bytes: int | None = None
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A row of the incident table that is not used, and why; all text."""
+
+    row: str
+    incident_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class SceneMeta:
+    """Facts of a scoring that are no layers.
+
+    Attributes
+    ----------
+    title, title_fa, run_id, config_name : str
+    origin : str
+        First day of the forecast.
+    horizon_days : int, optional
+    level : float
+        Coverage of the intervals.
+    language : str
+        That maps speak first.
+    seed : int
+    statement : str
+        What the numbers are, in a sentence.
+    sources : list of Source
+    incident_counts : dict of str to int
+        What became of the rows.
+    rejected : list of Rejected
+    notes : list of str
+        What the reader must know about the inputs.
+    model : dict
+        Facts of the fitted model, as it tells them.
+    effects : dict
+        By feature, :func:`borderrisk.model.drivers.by_decile`.
+    scorecard : Scorecard, optional
+        None if the run was not evaluated.
+    config_text : str
+    manifest : dict
+        As in ``manifest.json``.
+    compared, scenario : str
+        The two runs of a comparison; the name of a what-if.
+    """
+
+    title: str = "Border risk"
+    title_fa: str = ""
+    run_id: str = ""
+    config_name: str = ""
+    origin: str = ""
+    horizon_days: int | None = None
+    level: float = 0.9
+    language: str = "en"
+    seed: int = 0
+    statement: str = STATEMENT
+    sources: list[Source] = field(default_factory=list)
+    incident_counts: dict[str, int] = field(default_factory=dict)
+    rejected: list[Rejected] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    model: dict[str, Any] = field(default_factory=dict)
+    effects: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    scorecard: Scorecard | None = None
+    config_text: str = ""
+    manifest: dict[str, Any] = field(default_factory=dict)
+    compared: str = ""
+    scenario: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        found: dict[str, Any] = _FORM.dump_python(self, mode="json")
+        return found
+
+    @staticmethod
+    def from_json(values: Any) -> SceneMeta:
+        """Return the facts of plain values.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            A ``ValueError``: if they are none of a scene.
+        """
+        return _FORM.validate_python(values)
+
+
+_FORM = TypeAdapter(SceneMeta)
+
+
+@dataclass(frozen=True)
 class Scene:
     """One finished scoring and its surroundings.
 
@@ -66,9 +172,8 @@ class Scene:
         Backdrop of the maps.
     focuses : tuple of Focus
         Windows with a map and export of their own.
-    meta : dict
-        JSON-ready facts: ``title``, ``run_id``, ``origin``, ``horizon_days``, ``sources`` (list of
-        title, version, licence, attribution), ``scorecard`` (None or a dict), ``statement``.
+    meta : SceneMeta
+        Facts that are no layers.
     layers : dict of geopandas.GeoDataFrame
         Further vector layers by name (segments, corridors, routes).
     """
@@ -80,7 +185,7 @@ class Scene:
     incidents: gpd.GeoDataFrame
     relief: Relief | None
     focuses: tuple[Focus, ...]
-    meta: dict[str, Any]
+    meta: SceneMeta
     layers: dict[str, gpd.GeoDataFrame] = field(default_factory=dict)
 
     @property
