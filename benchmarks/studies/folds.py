@@ -16,13 +16,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from borderrisk.model.estimators.threads import map_fits
-from borderrisk.model.fitting import fit_spatial
-from borderrisk.model.pooled_parts import require_past
-
-from benchmarks.studies import common
-from benchmarks.studies.autocorrelation import autocorrelation_range_km
-from borderrisk.errors import DataError
 from borderrisk.evaluation.folds import (
     Fold,
     Region,
@@ -33,6 +26,13 @@ from borderrisk.evaluation.folds import (
     region_of,
     square_blocks,
 )
+from borderrisk.model.estimators.threads import map_fits
+from borderrisk.model.fitting import fit_spatial
+from borderrisk.model.pooled_parts import require_past
+
+from benchmarks.studies import common
+from benchmarks.studies.autocorrelation import autocorrelation_range_km
+from borderrisk.errors import DataError
 from borderrisk.evaluation.transfer import (
     BLOCK_PER_BUFFER,
     QUICK,

@@ -122,19 +122,19 @@ def summary_rows(
     if not table:
         return []
     bits, blocks = _bits(used, area, years, subset)
-    how = {"span": _span(forecasts, years), "level": level, "seed": seed}
+    how: dict[str, Any] = {"span": _span(forecasts, years), "level": level, "seed": seed}
     found = []
     for name in dict.fromkeys(row.model for row in table):
         own = [row for row in table if row.model == name]
         weight = [row.incidents for row in own]
-        means = {key: _mean(own, key, weight) for key in _PER_INCIDENT}
+        means: dict[str, Any] = {key: _mean(own, key, weight) for key in _PER_INCIDENT}
         means |= {key: _mean(own, key) for key in _PER_ORIGIN}
-        gains = {
-            key: _gain(bits, blocks, name, other, how) for key, other in _rivals(bits, name).items()
-        }
-        found.append(
-            Skill(name, own[0].role, subset, years, sum(weight), len(own), **means, **gains)
-        )
+        for key, other in _rivals(bits, name).items():
+            means[key] = Gain(
+                other, *metrics.paired_difference(bits[name], bits[other], blocks, **how)
+            )
+        row = Skill(name, own[0].role, subset, years, sum(weight), len(own), **means)
+        found.append(row)
     return found
 
 
@@ -167,12 +167,6 @@ def _rivals(bits: dict[str, np.ndarray], name: str) -> dict[str, str]:
     return rivals
 
 
-def _gain(
-    bits: dict[str, np.ndarray], blocks: np.ndarray, name: str, other: str, how: dict[str, Any]
-) -> Gain:
-    return Gain(other, *metrics.paired_difference(bits[name], bits[other], blocks, **how))
-
-
 def _span(forecasts: Sequence[Forecasts], years: int) -> int:
     """How many origins in a row have test periods that overlap."""
     days = np.diff([f.origin.toordinal() for f in forecasts])
@@ -184,9 +178,10 @@ def total(forecast: Forecasts, model: str, years: int) -> Total:
     """Compare the total that a model expected with what was reported, both by confidence."""
     level, reported = forecast.levels[model], float(forecast.tests[years].weight.sum())
     mean = level.mean * years
-    bounds = [end for share in _HELD for end in count_interval(mean, level.size, share)]
+    ends = (count_interval(mean, level.size, share) for share in _HELD)
+    (low_80, high_80), (low_90, high_90) = ends
     own, rule = (metrics.count_score(reported, mean, size) for size in (level.size, None))
-    return Total(forecast.day, years, mean, reported, *bounds, own, rule)
+    return Total(forecast.day, years, mean, reported, low_80, high_80, low_90, high_90, own, rule)
 
 
 def held(totals: Sequence[Total]) -> Iterator[Held]:

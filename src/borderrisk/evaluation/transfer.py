@@ -156,15 +156,12 @@ def _result(scores: list[pd.DataFrame], plan: _Plan, seed: int) -> Transfer:
 
 def rows_by(table: pd.DataFrame, keys: list[str]) -> list[Behind]:
     """Average the scores of incidents by the model, and perhaps by the fold."""
-    groups = table.groupby(keys, sort=False) if len(table) else ()
-    return [
-        Behind(
-            str(part["fold"].iloc[0]) if "fold" in keys else "all",
-            str(part["model"].iloc[0]), role(str(part["model"].iloc[0])), len(part),
-            **{name: float(part[name].mean()) for name in _SCORES},
-        )
-        for _, part in groups
-    ]  # fmt: skip
+    rows = []
+    for _, part in table.groupby(keys, sort=False) if len(table) else ():
+        model, means = str(part["model"].iloc[0]), [float(part[name].mean()) for name in _SCORES]
+        border = str(part["fold"].iloc[0]) if "fold" in keys else "all"
+        rows.append(Behind(border, model, role(model), len(part), *means))
+    return rows
 
 
 def summaries(table: pd.DataFrame, block: np.ndarray, seed: int) -> list[Behind]:

@@ -51,7 +51,9 @@ def save_scene(scene: Scene, folder: Path, cells: Path | None = None) -> None:
     if scene.relief is not None:
         _write_relief(scene.relief, folder / "relief.tif")
     focuses = [vars(focus) for focus in scene.focuses]
-    text = json.dumps({"focuses": focuses, "meta": scene.meta.to_json()}, ensure_ascii=False, indent=1)
+    text = json.dumps(
+        {"focuses": focuses, "meta": scene.meta.to_json()}, ensure_ascii=False, indent=1
+    )
     (folder / "scene.json").write_text(text, encoding="utf-8")
 
 

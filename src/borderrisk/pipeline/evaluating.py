@@ -65,7 +65,7 @@ def evaluate(
     name, level, seed = config.model.estimator, config.uncertainty.level, config.seed
     check(config.evaluation, known)
     forecasts, transfer = _tests(config, cells, known, origin, neighbours, work)
-    line = BorderLine(border.attribution, border.segments["length_km"].to_numpy(float))
+    line = border_line(border)
     rows = origin_rows(forecasts, cells, line)
     part = summary.prospective(
         forecasts, rows, cells, name, near_km=config.evaluation.near_km, level=level, seed=seed
@@ -78,6 +78,11 @@ def evaluate(
         transfer,
         summary.notes(forecasts, part),
     )
+
+
+def border_line(border: Border) -> BorderLine:
+    """Return what the capture by border length needs."""
+    return BorderLine(border.attribution, border.segments["length_km"].to_numpy(float))
 
 
 def check(section: Any, known: Panel) -> None:

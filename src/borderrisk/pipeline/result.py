@@ -16,6 +16,7 @@ import pandas as pd
 from borderrisk.border.ranking import against_earlier, top
 from borderrisk.border.watchplan import Allocation, allocate
 from borderrisk.errors import ConfigError, DataError
+from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.outputs.atomic import write_text, writing
 from borderrisk.outputs.compare import compare, write_comparison
 from borderrisk.outputs.export import SUFFIXES, cells_table, export

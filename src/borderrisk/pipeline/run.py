@@ -14,7 +14,8 @@ import pandas as pd
 
 from borderrisk.config import Config
 from borderrisk.errors import ConfigError
-from borderrisk.evaluation.scorecard import render_text
+from borderrisk.evaluation.findings import render_text
+from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.features.catalogue import names_a_place
 from borderrisk.model.modelfile import ModelFile, load_model, save_model
 from borderrisk.outputs.atomic import write_text, writing
@@ -239,41 +240,38 @@ def _earlier(config: Config) -> gpd.GeoDataFrame | None:
 
 def _noted(scene: Scene, manifest: Manifest, variant: Variant) -> Scene:
     manifest.notes.append(variant.note)
-    meta = scene.meta
-    said = {
-        "notes": [variant.note, *meta["notes"]],
-        "statement": f"What-if: {variant.called}. {meta['statement']}",
-        "scenario": variant.name,
-    }
-    return replace(scene, meta={**meta, **said})
+    meta = replace(
+        scene.meta,
+        notes=[variant.note, *scene.meta.notes],
+        statement=f"What-if: {variant.called}. {scene.meta.statement}",
+        scenario=variant.name,
+    )
+    return replace(scene, meta=meta)
 
 
 def _with_note(scene: Scene, manifest: Manifest, note: str) -> Scene:
     manifest.notes.append(note)
-    return replace(scene, meta={**scene.meta, "notes": [note, *scene.meta["notes"]]})
+    return replace(scene, meta=replace(scene.meta, notes=[note, *scene.meta.notes]))
 
 
 def _with_manifest(scene: Scene, manifest: Manifest, stages: Stages) -> Scene:
     manifest.counts.update(counts(stages))
     manifest.notes.extend(stages[steps.incidents].table.notes)
     facts = manifest.to_dict(stages.cache.records)
-    return replace(scene, meta={**scene.meta, "manifest": facts})
+    return replace(scene, meta=replace(scene.meta, manifest=facts))
 
 
 def _write_facts(
     scene: Scene, model: ModelFile, manifest: Manifest, stages: Stages, folder: Path
 ) -> None:
     metrics: dict[str, Any] = {
-        "model": scene.meta["model"],
+        "model": scene.meta.model,
         "counts": manifest.counts,
         "importance": model.extra.get("importance", {}),
     }
-    scorecard = scene.meta["scorecard"]
-    if scorecard is not None:
-        metrics["headline"] = scorecard.get("headline")
-        metrics["targets"] = scorecard.get("targets")
-        write_json(scorecard, folder / "scorecard.json")
-        write_text(render_text(scorecard), folder / "scorecard.txt")
+    if scene.meta.scorecard is not None:
+        metrics["headline"] = scene.meta.scorecard.headline
+        _write_card(scene.meta.scorecard, folder)
     write_json(metrics, folder / "metrics.json")
     rejected = stages[steps.incidents].rejected()
     write_text(rejected.to_csv(index=False, lineterminator="\n"), folder / "rejected.csv")
@@ -312,8 +310,8 @@ def evaluate(
     out: str | Path | None = None,
     force: bool = False,
     progress: Progress | None = None,
-) -> tuple[Path, dict[str, Any], str]:
-    """Make the scorecard of a config; return its folder, the scorecard and it as text."""
+) -> tuple[Path, Scorecard]:
+    """Make the scorecard of a config; return its folder and the scorecard."""
     stages = Stages.of(
         config.with_changes({"uncertainty": {"replicates": 0}}), refresh=force, progress=progress
     )
@@ -321,14 +319,17 @@ def evaluate(
     final = Path(out) if out else config.runs_folder / f"evaluation-{run_id}"
     with RunFolder(final, force=force) as folder:
         scorecard = stages[steps.scorecard]
-        text = render_text(scorecard)
-        write_json(scorecard, folder.path / "scorecard.json")
-        write_text(text, folder.path / "scorecard.txt")
+        _write_card(scorecard, folder.path)
         scored = score_cells(stages)
         scene = make_scene(stages, scored, run_id, scorecard)
         draw_figures(scene, config, folder.path)
         _manifest(stages, run_id, "evaluation").write(folder.path, stages.cache.records)
-    return folder.final, scorecard, text
+    return folder.final, scorecard
+
+
+def _write_card(card: Scorecard, folder: Path) -> None:
+    write_json(card.to_json(), folder / "scorecard.json")
+    write_text(render_text(card), folder / "scorecard.txt")
 
 
 def write_outputs(scene: Scene, config: Config, folder: Path) -> None:

@@ -16,7 +16,7 @@ from borderrisk.outputs.figures import CHARTS, plan
 from borderrisk.outputs.figures.style import render
 from borderrisk.outputs.report.blocks import Abridged, Bars, Section, percent, show
 from borderrisk.outputs.report.chapters import build_sections
-from borderrisk.outputs.report.scorecard import verdict
+from borderrisk.outputs.report.skill import verdict
 from borderrisk.outputs.scene import Scene
 from borderrisk.scores import decode
 
@@ -37,10 +37,7 @@ def write_report(scene: Scene, folder: Path) -> list[Path]:
     Parameters
     ----------
     scene : Scene
-        A finished scoring. Beside the facts every scene has, ``meta`` may hold ``scorecard``,
-        ``effects``, ``model`` (dict), ``incident_counts`` (dict or list of dicts),
-        ``rejected`` (list of dicts), ``notes`` (list of str), ``config_text`` (str) and
-        ``manifest`` (dict).
+        A finished scoring.
     folder : Path
         Where the two files go. Figures of this scene in ``figures/`` there (see
         :func:`~borderrisk.outputs.figures.write_figures`) are taken as they are: ``report.html``
@@ -141,10 +138,10 @@ def _environment(*, autoescape: bool) -> Environment:
 def _headline(scene: Scene) -> dict[str, Any]:
     meta = scene.meta
     return {
-        "title": meta.get("title") or "Border risk",
-        "title_fa": meta.get("title_fa") or "",
-        "run_id": meta.get("run_id") or "",
-        "statement": meta.get("statement") or "Relative intensity of reported incidents.",
+        "title": meta.title,
+        "title_fa": meta.title_fa,
+        "run_id": meta.run_id,
+        "statement": meta.statement,
         "verdict": verdict(scene),
         "tiles": _tiles(scene),
     }
@@ -156,10 +153,10 @@ def _tiles(scene: Scene) -> list[tuple[str, str]]:
         ("scored cells", show(int((exposure > 0).sum()))),
         ("incidents", show(len(scene.incidents))),
     ]
-    if meta.get("origin"):
-        tiles.append(("forecast from", str(meta["origin"])))
-    if meta.get("horizon_days"):
-        tiles.append(("for", f"{meta['horizon_days']} days"))
+    if meta.origin:
+        tiles.append(("forecast from", meta.origin))
+    if meta.horizon_days:
+        tiles.append(("for", f"{meta.horizon_days} days"))
     if "trust" in scene.cells:
         words = decode(scene.cells["trust"])
         total = exposure[words != ""].sum()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,11 @@ from borderrisk.outputs.report.ranked import (
     segment_blocks,
     top_cell_blocks,
 )
-from borderrisk.outputs.report.scorecard import calibration_blocks, scorecard_blocks
-from borderrisk.outputs.report.trials import spatial_blocks
+from borderrisk.outputs.report.skill import (
+    calibration_blocks,
+    scorecard_blocks,
+    transfer_blocks,
+)
 from borderrisk.outputs.scene import Scene
 from borderrisk.scores import by_name, decode, meanings
 from borderrisk.words import CODES
@@ -41,7 +45,7 @@ def build_sections(scene: Scene) -> list[Section]:
 
 
 def _purpose(scene: Scene) -> list[Block]:
-    days, origin = scene.meta.get("horizon_days"), scene.meta.get("origin")
+    days, origin = scene.meta.horizon_days, scene.meta.origin
     when = f" from {origin} for {days} days" if origin and days else ""
     return [
         Paragraph(
@@ -83,7 +87,7 @@ def _maps(scene: Scene) -> list[Block]:
 def _data(scene: Scene) -> list[Block]:
     incidents, meta = scene.incidents, scene.meta
     blocks: list[Block] = []
-    sources = meta.get("sources") or []
+    sources = [asdict(source) for source in meta.sources]
     blocks.append(
         records(sources, "Sources") if sources else Paragraph("No sources were recorded.")
     )
@@ -92,20 +96,16 @@ def _data(scene: Scene) -> list[Block]:
         blocks.append(_kinds(incidents))
     else:
         blocks.append(Paragraph("The run holds no incidents."))
-    counts = meta.get("incident_counts")
-    if counts:
-        as_rows = counts if isinstance(counts, list) else None
-        blocks.append(
-            records(as_rows, "Rows read") if as_rows is not None else facts(counts, "Rows read")
-        )
-    rejected = meta.get("rejected") or []
+    if meta.incident_counts:
+        blocks.append(facts(meta.incident_counts, "Rows read"))
+    rejected = [asdict(row) for row in meta.rejected]
     blocks.append(
         records(rejected, "Rejected rows")
         if rejected
         else Paragraph("No row of the incident table was rejected.")
     )
-    if meta.get("notes"):
-        blocks.append(Bullets([str(note) for note in meta["notes"]]))
+    if meta.notes:
+        blocks.append(Bullets(meta.notes))
     return blocks
 
 
@@ -177,21 +177,18 @@ def _projection(scene: Scene) -> str:
 
 def _model(scene: Scene) -> list[Block]:
     meta, blocks = scene.meta, list[Block]()
-    model = meta.get("model")
-    if isinstance(model, dict):
-        blocks.append(facts({str(k).replace("_", " "): v for k, v in model.items()}))
-    elif model:
-        blocks.append(Paragraph(f"Estimator: {model}."))
+    if meta.model:
+        blocks.append(facts({key.replace("_", " "): value for key, value in meta.model.items()}))
     else:
         blocks.append(Paragraph("The estimator and its parameters are in the config below."))
     blocks.append(
         Paragraph(
-            "Intensity is susceptibility (what terrain, border and access explain) times history "
-            "(what earlier incidents explain) times reporting (how evenly places are reported). "
-            "A model of an origin only ever sees what was known before that date."
+            "Intensity is a sum: history (places of earlier incidents), recent (those of the last "
+            "year), ground (what terrain, border and access explain) and even (the same "
+            "everywhere). A model of an origin only ever sees what was known before that date."
         )
     )
-    if meta.get("effects"):
+    if meta.effects:
         said = "Mean effect of each feature on log-intensity, by tenths of the study area."
         blocks.append(Picture("driver-effects", said))
     else:
@@ -215,9 +212,8 @@ def _trust(scene: Scene) -> list[Block]:
 
 
 def _responsible_use(scene: Scene) -> list[Block]:
-    statement = str(scene.meta.get("statement") or "Relative intensity of reported incidents.")
     return [
-        Paragraph(statement),
+        Paragraph(scene.meta.statement),
         Bullets(
             [
                 "Use it to order attention among areas, together with local knowledge; not to "
@@ -226,7 +222,7 @@ def _responsible_use(scene: Scene) -> list[Block]:
                 "Say with every number which period it covers, how wide its interval is, and "
                 "whether the cell is trusted.",
                 "Acting on the map changes what is reported. Retraining on the outcome feeds the "
-                "map to itself; keep that in mind and check the reporting factor.",
+                "map to itself; keep that in mind.",
                 "A model that does not beat its baselines on the scorecard should not be used in "
                 "their place.",
             ]
@@ -236,9 +232,9 @@ def _responsible_use(scene: Scene) -> list[Block]:
 
 def _reproduction(scene: Scene) -> list[Block]:
     blocks: list[Block] = []
-    text, manifest = scene.meta.get("config_text"), scene.meta.get("manifest")
+    text, manifest = scene.meta.config_text, scene.meta.manifest
     if text:
-        blocks.append(Listing("Config", str(text)))
+        blocks.append(Listing("Config", text))
     if manifest:
         blocks.append(Listing("Manifest", json.dumps(manifest, indent=2, ensure_ascii=False)))
     if not blocks:
@@ -255,7 +251,7 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Scene], list[Block]]], ...] = (
     ("model", "Model", _model),
     ("scorecard", "Scorecard", scorecard_blocks),
     ("calibration", "Calibration", calibration_blocks),
-    ("spatial", "A border left out", spatial_blocks),
+    ("spatial", "A border left out", transfer_blocks),
     ("trust", "Trust", _trust),
     ("cells", "Highest-ranked cells", top_cell_blocks),
     ("segments", "Highest-ranked border segments", segment_blocks),
