@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from borderrisk.evaluation.scorecard import (
     Transfer,
 )
 
-_SAID_KM = (50, 100, 250, 500)
+_SAID_KM, _SUBSET_KM = (50, 100, 250, 500), 100
 
 
 def headline(model: str, part: Prospective) -> list[str]:
@@ -102,31 +102,29 @@ def count_lines(part: Prospective) -> list[str]:
     return lines
 
 
-def border_lines(curves: BorderCapture | None, against: str = REFERENCE) -> list[str]:
-    """Say what watching some kilometres would have covered, next to a baseline."""
+def border_lines(curves: BorderCapture | None) -> list[str]:
+    """Say what watching some kilometres would have covered, next to history alone."""
     if curves is None:
         return []
-    return _watched(curves, against, "") + [
-        line
+    lines = [_watched(curves, km, "Watching") for km in _SAID_KM if km < curves.border_km]
+    return lines + [
+        _watched(part, _SUBSET_KM, f"{SUBSET_WORDS[subset].capitalize()}, watching")
         for subset, part in curves.subsets.items()
-        for line in _watched(part, against, f"{SUBSET_WORDS[subset].capitalize()}: ")
+        if curves.border_km > _SUBSET_KM
     ]
 
 
-def _watched(curves: BorderCapture, against: str, opening: str) -> list[str]:
-    lines = []
-    for km in (k for k in _SAID_KM if k < curves.border_km):
-        at = {name: np.interp(km, curves.km, values) for name, values in curves.captured.items()}
-        low, high = (np.interp(km, curves.km, v) for v in (curves.low, curves.high))
-        others = f"{at[LENGTH]:.0%} by length alone"
-        if against in at and against != curves.model:
-            others = f"{at[against]:.0%} as {spoken(against)} ranks them, {others}"
-        lines.append(
-            f"{opening}watching the {km} km of border ranked first ({km / curves.border_km:.0%} of "
-            f"it) would have covered {at[curves.model]:.0%} ({low:.0%} to {high:.0%}) of the later "
-            f"incidents; {others}."
-        )
-    return [line[:1].upper() + line[1:] for line in lines]
+def _watched(curves: BorderCapture, km: float, opening: str) -> str:
+    at = {name: np.interp(km, curves.km, values) for name, values in curves.captured.items()}
+    low, high = (np.interp(km, curves.km, v) for v in (curves.low, curves.high))
+    others = f"{at[LENGTH]:.0%} by length alone"
+    if REFERENCE in at and curves.model != REFERENCE:
+        others = f"{at[REFERENCE]:.0%} as {spoken(REFERENCE)} ranks them, {others}"
+    return (
+        f"{opening} the {km} km of border ranked first ({km / curves.border_km:.0%} of it) would "
+        f"have covered {at[curves.model]:.0%} ({low:.0%} to {high:.0%}) of the later incidents; "
+        f"{others}."
+    )
 
 
 def transfer_lines(found: Transfer | None, model: str) -> list[str]:
@@ -166,21 +164,32 @@ def many(count: int, thing: str) -> str:
     return f"{count:,} {thing}{'s' * (count != 1)}"
 
 
+def skill_tables(part: Prospective) -> Iterator[tuple[str, list[Skill]]]:
+    """Yield title and rows of each table: all of the shortest horizon, two of any other."""
+    for years in part.horizons_years:
+        for subset in SUBSETS if years == part.shortest else ("all", NEW_GROUND):
+            rows = part.of(subset, years)
+            if rows:
+                count = many(rows[0].incidents, "incident")
+                yield (
+                    f"{SUBSET_WORDS[subset].capitalize()}, {many(years, 'year')} ahead, {count}",
+                    rows,
+                )
+
+
 def render_text(card: Scorecard) -> str:
     """Return the scorecard as plain text: what it says, then the tables."""
     part = card.prospective
     lines = [*card.headline, *count_lines(part), ""]
-    for years in part.horizons_years:
-        for subset in SUBSETS:
-            rows = part.of(subset, years)
-            if rows:
-                ahead = f"{many(years, 'year')} ahead, {many(rows[0].incidents, 'incident')}"
-                lines += [f"{SUBSET_WORDS[subset].capitalize()}, {ahead}", *_table(rows), ""]
     if part.summary:
         lines += [*_LEGEND, ""]
+    for title, rows in skill_tables(part):
+        lines += [title, *_table(rows, _COLUMNS), ""]
     lines += _paragraph(border_lines(card.border_capture))
-    behind = [] if card.transfer is None else _behind(card.transfer.summary)
-    lines += _paragraph([*transfer_lines(card.transfer, card.model), *behind])
+    lines += transfer_lines(card.transfer, card.model)
+    if card.transfer and card.transfer.summary:
+        lines += _table(card.transfer.summary, _BEHIND)
+    lines.append("")
     return "\n".join([*lines, *card.notes]).rstrip() + "\n"
 
 
@@ -195,12 +204,15 @@ _COLUMNS = (
     ("capture_10", "10 %", 7), ("capture_20", "20 %", 7), ("border_capture_10", "border", 8),
     ("auc", "AUC", 7), ("brier", "Brier", 9), ("log_score", "log score", 11),
 )  # fmt: skip
-_BEHIND = (("bits", "bits", 7), ("gain", "gain", 24), ("capture_10", "10 %", 7), ("auc", "AUC", 7))
+_BEHIND = (
+    ("bits", "bits", 7),
+    ("gain", "over distance", 24),
+    ("capture_10", "10 %", 7),
+    ("auc", "AUC", 7),
+)
 
 
-def _table(
-    rows: Sequence[Skill | Behind], columns: Iterable[tuple[str, str, int]] = _COLUMNS
-) -> list[str]:
+def _table(rows: Sequence[Skill | Behind], columns: Iterable[tuple[str, str, int]]) -> list[str]:
     columns = [c for c in columns if any(getattr(row, c[0]) is not None for row in rows)]
     head = f"{'model':18}{'role':9}" + "".join(f"{title:>{width}}" for _, title, width in columns)
     return [head] + [
@@ -210,10 +222,6 @@ def _table(
     ]
 
 
-def _behind(rows: Sequence[Behind]) -> list[str]:
-    return _table(rows, _BEHIND) if rows else []
-
-
 def _text(key: str, value: Any) -> str:
     if value is None:
         return "–"
@@ -221,7 +229,7 @@ def _text(key: str, value: Any) -> str:
         return f"{value:#.3g}"
     if "capture" in key:
         return f"{value:.0%}"
-    return str(value) if isinstance(value, Gain) else f"{value + 0.0:.2f}"
+    return str(value) if isinstance(value, Gain) else f"{round(value, 2) + 0.0:.2f}"
 
 
 def _paragraph(lines: list[str]) -> list[str]:

@@ -70,7 +70,7 @@ def top_area(intensity: np.ndarray, area: np.ndarray, share: float) -> np.ndarra
     size = np.bincount(group, weights=area)
     before = np.concatenate([[0.0], np.cumsum(size)[:-1]])
     part = (share * size.sum() - before) / np.maximum(size, 1e-300)
-    return np.clip(part, 0, 1)[group]
+    return np.asarray(np.clip(part, 0, 1)[group])
 
 
 def capture(
@@ -95,7 +95,7 @@ def capture_curve(
     size, caught = (np.bincount(group, weights=w) for w in (area, per_cell))
     x = np.concatenate([[0.0], np.cumsum(size) / size.sum()])
     y = np.concatenate([[0.0], np.cumsum(caught) / max(caught.sum(), 1e-300)])
-    return np.interp(shares, x, y)
+    return np.asarray(np.interp(shares, x, y))
 
 
 def roc_auc(intensity: np.ndarray, area: np.ndarray, mass: csr_matrix) -> float:
@@ -114,7 +114,7 @@ def occurred(mass: csr_matrix) -> np.ndarray:
     """Chance that at least one of the incidents was in each cell, shape (cells,)."""
     chance = mass.copy()
     chance.data = np.log1p(-np.minimum(chance.data, 1 - 1e-15))
-    return -np.expm1(np.asarray(chance.sum(axis=0)).ravel())
+    return np.asarray(-np.expm1(np.asarray(chance.sum(axis=0)).ravel()))
 
 
 def brier(probability: np.ndarray, happened: np.ndarray, area: np.ndarray) -> float:

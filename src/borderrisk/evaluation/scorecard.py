@@ -39,7 +39,8 @@ class Gain:
         return "better" if self.low > 0 else "worse" if self.high < 0 else "no better"
 
     def __str__(self) -> str:
-        return f"{self.bits + 0.0:+.2f} ({self.low + 0.0:+.2f} to {self.high + 0.0:+.2f})"
+        bits, low, high = (round(value, 2) + 0.0 for value in (self.bits, self.low, self.high))
+        return f"{bits:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
 @dataclass(frozen=True)

@@ -158,9 +158,10 @@ def rows_by(table: pd.DataFrame, keys: list[str]) -> list[Behind]:
     """Average the scores of incidents by the model, and perhaps by the fold."""
     rows = []
     for _, part in table.groupby(keys, sort=False) if len(table) else ():
-        model, means = str(part["model"].iloc[0]), [float(part[name].mean()) for name in _SCORES]
+        model, means = str(part["model"].iloc[0]), (float(part[name].mean()) for name in _SCORES)
         border = str(part["fold"].iloc[0]) if "fold" in keys else "all"
-        rows.append(Behind(border, model, role(model), len(part), *means))
+        bits, auc, captured = means
+        rows.append(Behind(border, model, role(model), len(part), bits, auc, captured))
     return rows
 
 
@@ -176,7 +177,8 @@ def summaries(table: pd.DataFrame, block: np.ndarray, seed: int) -> list[Behind]
     seed : int
         Of the draws.
     """
-    return [replace(r, gain=_gain(table, r.model, block, seed)) for r in rows_by(table, ["model"])]
+    rows = [replace(r, gain=_gain(table, r.model, block, seed)) for r in rows_by(table, ["model"])]
+    return sorted(rows, key=lambda row: -row.bits)
 
 
 def _gain(table: pd.DataFrame, model: str, block: np.ndarray, seed: int) -> Gain | None:

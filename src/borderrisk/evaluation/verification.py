@@ -96,13 +96,13 @@ class Forecast:
     @cached_property
     def study_area(self) -> np.ndarray:
         """Scored area of the cells of the study area, 100 km²."""
-        return self.cells.study_area_100km2[self.cells.study]
+        return np.asarray(self.cells.study_area_100km2[self.cells.study])
 
     @cached_property
     def domain(self) -> np.ndarray:
         """Land share of each cell, to build a panel of new incidents with; (rows, columns)."""
         share = self.cells.area_100km2 * 100 / self.cells.grid.cell_area_km2
-        return np.nan_to_num(self.cells.to_grid(share))
+        return np.asarray(np.nan_to_num(self.cells.to_grid(share)))
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ class Panel:
             Share of each cell inside it.
         """
         table = self.incidents
-        sigma = np.maximum(table["radius_km"] * 1000 / RADIUS_PER_SIGMA, _MIN_SIGMA_M).to_numpy()
+        sigma = np.maximum(table["radius_km"].to_numpy() * 1000 / RADIUS_PER_SIGMA, _MIN_SIGMA_M)
         k = np.arange(_POINTS) + 0.5
         out = sigma[:, None] * np.sqrt(-2 * np.log1p(-k / _POINTS))
         x = table["x"].to_numpy()[:, None] + out * np.cos(_GOLDEN * k)

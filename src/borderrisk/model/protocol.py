@@ -12,6 +12,7 @@ from typing import (
     ClassVar,
     Literal,
     Protocol,
+    TypeAlias,
     TypeVar,
     get_type_hints,
     runtime_checkable,
@@ -37,8 +38,8 @@ Count = Annotated[int, Field(ge=1, strict=True)]
 PARTS = ("history", "recent", "ground", "even")
 Role = Literal["model", "baseline"]
 Memo = MutableMapping[Any, Any]
-Cells = CellTable | gpd.GeoDataFrame
-Incidents = Panel | gpd.GeoDataFrame
+Cells: TypeAlias = CellTable | gpd.GeoDataFrame
+Incidents: TypeAlias = Panel | gpd.GeoDataFrame
 S = TypeVar("S", bound="Settings")
 
 
@@ -54,8 +55,13 @@ class Fitted(Protocol):
         The incidents to expect in the whole study area.
     """
 
-    settings: Settings
-    level: Level
+    @property
+    def settings(self) -> Settings:
+        """The settings of the refit."""
+
+    @property
+    def level(self) -> Level:
+        """The level."""
 
     def intensity(self, cells: Cells) -> np.ndarray:
         """Return the expected incidents per 100 km² per year, shape (cells,)."""

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from borderrisk.evaluation.findings import (
     border_lines,
     count_lines,
-    many,
+    skill_tables,
     spoken,
     transfer_lines,
 )
-from borderrisk.evaluation.scorecard import SUBSET_WORDS, SUBSETS, Behind, Scorecard, Skill
+from borderrisk.evaluation.scorecard import SUBSET_WORDS, Behind, Scorecard, Skill
 from borderrisk.outputs.report.blocks import (
     ABSENT,
     Block,
@@ -42,12 +42,7 @@ def scorecard_blocks(scene: Scene) -> list[Block]:
         return [Paragraph(NOT_EVALUATED)]
     part = card.prospective
     blocks: list[Block] = [Bullets(card.headline), *_better_ones(card)]
-    for years in part.horizons_years:
-        for subset in SUBSETS:
-            rows = part.of(subset, years)
-            if rows:
-                title = f"{SUBSET_WORDS[subset].capitalize()}, {many(years, 'year')} ahead"
-                blocks.append(_table(rows, card.model, title))
+    blocks += [_table(rows, card.model, title) for title, rows in skill_tables(part)]
     if part.summary:
         blocks.append(
             Paragraph(
@@ -94,7 +89,7 @@ def _table(rows: list[Skill], own: str, title: str) -> Table:
         [
             _named(row, own),
             show(row.incidents),
-            f"{row.bits + 0.0:.2f}",
+            f"{round(row.bits, 2) + 0.0:.2f}",
             str(row.gain or ABSENT),
             str(row.gain_best or ABSENT),
             percent(row.capture_10),
@@ -149,7 +144,7 @@ def transfer_blocks(scene: Scene) -> list[Block]:
     blocks: list[Block] = [Paragraph(line) for line in transfer_lines(found, card.model)]
     headings = ["model", "incidents", "bits", "over distance to border", "capture 10 %", "AUC"]
     rows = [
-        [_named(row, card.model), show(row.incidents), f"{row.bits + 0.0:.2f}",
+        [_named(row, card.model), show(row.incidents), f"{round(row.bits, 2) + 0.0:.2f}",
          str(row.gain or ABSENT), percent(row.capture_10), show(row.auc)]
         for row in found.summary
     ]  # fmt: skip
