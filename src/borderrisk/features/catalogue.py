@@ -172,14 +172,7 @@ def feature(name: str) -> Feature:
 
 
 def spoken(kind: str, text: str) -> str:
-    """Put a part of a feature's name into words.
-
-    Parameters
-    ----------
-    kind : str
-        What the part is: ``ccc`` a country, ``size`` a number of people, ``target`` a place.
-    text : str
-        As it stands in the name.
+    """Put part of a feature's name into words: a country (``ccc``), a ``size``, a ``target``.
 
     Examples
     --------
