@@ -64,16 +64,10 @@ def _fill(x, y, segments, out):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def distances(x, y, segments, out):
-    """Distance from every point of a grid to the nearest segment.
+    """Fill ``out`` (rows, columns) with the distance of points on a grid to the nearest segment.
 
-    Parameters
-    ----------
-    x, y : ndarray of float64, shape (columns,), (rows,)
-        Coordinates of the points.
-    segments : ndarray of float64, shape (n, 4)
-        Start and direction: x0, y0, x1 − x0, y1 − y0; at least one.
-    out : ndarray of float64, shape (rows, columns)
-        Filled.
+    ``x`` and ``y`` are the coordinates of its columns and rows; ``segments``, at least one, of
+    shape (n, 4), hold start and direction: x0, y0, x1 − x0, y1 − y0.
     """
     for r in range(0, y.size, COARSE):
         for c in range(0, x.size, COARSE):
