@@ -12,7 +12,7 @@ from affine import Affine
 from pyproj import CRS
 from scipy.ndimage import gaussian_filter
 
-from borderrisk.errors import DataError
+from borderrisk.errors import BorderRiskError, DataError
 from borderrisk.grid import Grid
 from borderrisk.model.cells import CellTable, as_cells
 from borderrisk.model.level import Level, expected_level
@@ -21,6 +21,8 @@ from borderrisk.model.protocol import PARTS, Cells, Incidents, Settings
 
 _TRUNCATE = 4.0
 _LOWEST = 1e-300
+# Largest difference between the sum of the effects and the log-intensity they explain.
+TOLERANCE = 1e-3
 MOST_ROUNDS, SETTLED = 300, 1e-6
 
 
@@ -257,6 +259,11 @@ class Pool:
         pandas.DataFrame, shape (cells, features + history)
             Rows sum to the log-intensity less its area-weighted mean over the study area (of the
             rows asked for).
+
+        Raises
+        ------
+        BorderRiskError
+            If they do not.
         """
         table, back = as_cells(cells)
         asked = np.arange(len(table))[back] if rows is None else np.arange(len(table))[back][rows]
@@ -268,7 +275,15 @@ class Pool:
         effects = [part.effects(x) for part in self.ground]
         found = self._mixed(self._relative(table)[asked] * self.shares, effects)
         area = table.study_area_100km2[asked]
-        return found - np.average(found.to_numpy(), axis=0, weights=area)
+        found = found - np.average(found.to_numpy(), axis=0, weights=area)
+        log = np.log(np.maximum(self._relative(table)[asked] @ self.shares, _LOWEST))
+        gap = np.abs(found.sum(axis=1) - (log - np.average(log, weights=area))).max()
+        if not gap <= TOLERANCE:
+            raise BorderRiskError(
+                f"The effects of {self.settings.name} miss its log-intensity by up to {gap:.3g}; "
+                "its drivers cannot be shown."
+            )
+        return found
 
     def _mixed(self, here: np.ndarray, effects: list[pd.DataFrame]) -> pd.DataFrame:
         """Effects on the log of the sum of some parts; ``here`` is (rows, columns)."""
@@ -335,7 +350,282 @@ class Pool:
 
     @classmethod
     def opened(cls, settings: Settings, state: dict[str, Any]) -> Pool:
-        """Return the model of a :meth:`state`."""
+        """Return the model of a :meth:`state`; ``ValueError`` if its parts do not fit together."""
+        memory = tuple(
+            Memory(
+                Grid(CRS.from_wkt(m["crs"]), Affine(*m["transform"]), tuple(m["shape"])),
+                m["mask"], m["counts"], tuple(m["widths_km"]), tuple(m["groups"]),
+            )
+            for m in state["memory"]
+        )  # fmt: skip
+        ground = tuple(Learned(part, tuple(columns)) for part, columns in state["ground"])
+        weights, scale = (np.asarray(state[name], float) for name in ("weights", "scale"))
+        pool = cls(settings, Level(*state["level"]), memory, ground, weights, scale, state["area"])
+        sizes = {len(weights), len(scale), len(pool.columns)}
+        counted = all(m.counts.shape == (len(m.groups), m.mask.sum()) for m in memory)
+        if len(sizes) > 1 or not counted:
+            raise ValueError("its parts do not fit together")
+        return pool
+
+
+def densities(self, smoother: Smoother) -> np.ndarray:
+    """Densities in the cells of a smoother on the same grid, shape (cells, columns)."""
+    cells = smoother.cells
+    if cells.grid != self.grid:
+        raise DataError("The model remembers places on another grid: take it there with `carried`.")
+    on_grid = np.zeros((len(self.counts), *self.grid.shape))
+    on_grid[:, self.mask] = self.counts
+    here = on_grid[:, cells.mask]
+    found = [smoother.density(n, width) for width in self.widths_km for n in here]
+    return np.column_stack(found)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What an estimator makes of the columns of the cells.
+
+    Attributes
+    ----------
+    estimator : estimator or None
+        With ``predict``, and perhaps ``contributions``; None says the same of every cell.
+    columns : tuple of str
+        What it was fitted on.
+    """
+
+    estimator: Any
+    columns: tuple[str, ...]
+
+    def density(self, x: pd.DataFrame) -> np.ndarray:
+        """Density of each row, in units of its own, shape (rows,)."""
+        if self.estimator is None:
+            return np.ones(len(x))
+        return np.maximum(self.estimator.predict(x[list(self.columns)]), 0.0)
+
+    @property
+    def explains(self) -> bool:
+        """Whether it can say what each column does."""
+        return hasattr(self.estimator, "contributions")
+
+    def effects(self, x: pd.DataFrame) -> pd.DataFrame:
+        """Effects on the log-density; rows sum to it less a constant."""
+        if not self.explains:
+            return pd.DataFrame(index=range(len(x)))
+        return self.estimator.contributions(x[list(self.columns)]).reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A fitted model: a level, times a weighted mean of relative densities.
+
+    Attributes
+    ----------
+    settings : Settings
+        As fitted.
+    level : Level
+        Incidents to expect in the whole study area.
+    memory : tuple of Memory
+        What it remembers.
+    ground : tuple of Learned
+        What it learned of the features.
+    weights : ndarray, shape (columns,)
+        Share of every density of the memory, of the ground, and of an even one.
+    scale : ndarray, shape (columns,)
+        Mean of each density over the study area; one that is zero everywhere gives its share to
+        the others.
+    area : float
+        Scored area, 100 km².
+    """
+
+    settings: Settings
+    level: Level
+    memory: tuple[Memory, ...]
+    ground: tuple[Learned, ...]
+    weights: np.ndarray
+    scale: np.ndarray
+    area: float
+    _seen: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    @classmethod
+    def make(
+        cls,
+        settings: Settings,
+        cells: CellTable,
+        level: Level,
+        weights: Any,
+        memory: tuple[Memory, ...] = (),
+        ground: tuple[Learned, ...] = (),
+    ) -> Pool:
+        """Bind parts to a model of some cells."""
+        raw = densities(cells, memory, ground)
+        area = cells.study_area_100km2
+        scale = area @ raw / area.sum()
+        pool = cls(settings, level, memory, ground, np.asarray(weights, float), scale, area.sum())
+        pool._seen[:] = [(cells, raw)]
+        return pool
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the cells that were seen last behind."""
+        return {**vars(self), "_seen": []}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The part that each density belongs to."""
+        remembered = [group for memory in self.memory for group in memory.columns]
+        return (*remembered, *["ground"] * len(self.ground), "even")
+
+    @cached_property
+    def shares(self) -> np.ndarray:
+        """Weights of the densities that are not zero everywhere, sum 1."""
+        used = np.where(self.scale > 0, self.weights, 0.0)
+        if not used.sum() > 0:
+            used = np.where(np.array(self.columns) == "even", 1.0, 0.0)
+        return used / used.sum()
+
+    @property
+    def _unit(self) -> float:
+        """Intensity of a relative density of 1."""
+        return self.level.mean / self.area
+
+    def _relative(self, cells: CellTable) -> np.ndarray:
+        """Every density over its mean in the study area, shape (cells, columns)."""
+        if not (self._seen and self._seen[0][0] is cells):
+            self._seen[:] = [(cells, densities(cells, self.memory, self.ground))]
+        raw = self._seen[0][1]
+        return np.divide(raw, self.scale, out=np.zeros_like(raw), where=self.scale > 0)
+
+    def intensity(self, cells: Cells) -> np.ndarray:
+        """Return the expected incidents per 100 km² per year, shape (cells,)."""
+        table, back = as_cells(cells)
+        return (self._relative(table) @ self.shares * self._unit)[back]
+
+    def parts(self, cells: Cells) -> dict[str, np.ndarray]:
+        """Return what each of :data:`PARTS` contributes to the intensity; they sum to it."""
+        table, back = as_cells(cells)
+        relative, columns = self._relative(table), np.array(self.columns)
+        return {
+            name: (relative[:, columns == name] @ self.shares[columns == name] * self._unit)[back]
+            for name in PARTS
+        }
+
+    def susceptibility(self, cells: Cells) -> np.ndarray:
+        """Return the intensity if the ground alone decided; the same everywhere without one."""
+        table, back = as_cells(cells)
+        ground = np.array(self.columns) == "ground"
+        share = self.shares[ground]
+        if not share.sum() > 0:
+            return np.full(len(table), self._unit)[back]
+        return (self._relative(table)[:, ground] @ (share / share.sum()) * self._unit)[back]
+
+    def drivers(self, cells: Cells, rows: np.ndarray | None = None) -> pd.DataFrame:
+        """Effects of the features, and of ``history``, on log-intensity.
+
+        The effects of several models of the ground are mixed, and drawn to nothing by the even
+        share, by logarithmic means: exact, with nothing left over (Ang 2005, Energy Policy 33(7)).
+
+        Parameters
+        ----------
+        cells : CellTable or geopandas.GeoDataFrame
+            Cells.
+        rows : ndarray of int, optional
+            Only these of them.
+
+        Returns
+        -------
+        pandas.DataFrame, shape (cells, features + history)
+            Rows sum to the log-intensity less its area-weighted mean over the study area (of the
+            rows asked for).
+
+        Raises
+        ------
+        BorderRiskError
+            If they do not.
+        """
+        table, back = as_cells(cells)
+        asked = np.arange(len(table))[back] if rows is None else np.arange(len(table))[back][rows]
+        if not any(part.explains for part in self.ground) or not all(
+            part.explains or part.estimator is None for part in self.ground
+        ):
+            return pd.DataFrame(index=range(len(asked)))
+        x = table.x.iloc[asked]
+        effects = [part.effects(x) for part in self.ground]
+        found = self._mixed(self._relative(table)[asked] * self.shares, effects)
+        area = table.study_area_100km2[asked]
+        found = found - np.average(found.to_numpy(), axis=0, weights=area)
+        log = np.log(np.maximum(self._relative(table)[asked] @ self.shares, _LOWEST))
+        gap = np.abs(found.sum(axis=1) - (log - np.average(log, weights=area))).max()
+        if not gap <= TOLERANCE:
+            raise BorderRiskError(
+                f"The effects of {self.settings.name} miss its log-intensity by up to {gap:.3g}; "
+                "its drivers cannot be shown."
+            )
+        return found
+
+    def _mixed(self, here: np.ndarray, effects: list[pd.DataFrame]) -> pd.DataFrame:
+        """Effects on the log of the sum of some parts; ``here`` is (rows, columns)."""
+        columns = np.array(self.columns)
+        placed = here[:, columns == "ground"]
+        total = placed.sum(axis=1) + here[:, -1]
+        log = np.log(np.maximum(placed, _LOWEST))
+        # What a model says where all its effects are nought.
+        usual = [float(np.mean(log[:, k] - found.sum(axis=1))) for k, found in enumerate(effects)]
+        plain = float(np.exp(usual).sum() + self.shares[-1])
+        names = list(dict.fromkeys(name for found in effects for name in found))
+        mixed = np.zeros((len(here), len(names)))
+        for k, found in enumerate(effects):
+            share = log_mean(placed[:, k], np.exp(usual[k])) / log_mean(total, plain)
+            mixed += found.reindex(columns=names, fill_value=0.0).to_numpy() * share[:, None]
+        before = here.sum(axis=1) / total
+        return pd.DataFrame(mixed, columns=names).assign(history=np.log(before))
+
+    def carried(self, cells: Cells, incidents: Incidents, origin: Any) -> Pool:
+        """Return the same model at another place.
+
+        It keeps its weights and what it learned of the ground; its memory and its level are those
+        of the other place. Without incidents there it keeps its level per area and forgets.
+        """
+        table, _ = as_cells(cells)
+        day, panel = pd.Timestamp(origin), as_panel(incidents, table)
+        past = panel.before(day)
+        if len(past):
+            level = expected_level(table, past, day, self.settings.horizon_days)
+        else:
+            level = replace(self.level, mean=self._unit * table.study_area_100km2.sum())
+        memory = self.settings.remember(table, past, day)
+        return Pool.make(self.settings, table, level, self.weights, memory, self.ground)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the shares of the parts and the level, and what the settings say."""
+        shares = dict.fromkeys(PARTS, 0.0)
+        for name, share in zip(self.columns, self.shares, strict=True):
+            shares[name] += float(share)
+        return {"weights": shares, "mean": self.level.mean, "size": self.level.size}
+
+    def state(self) -> dict[str, Any]:
+        """Return plain values and estimators, from which :meth:`opened` makes it again."""
+        return {
+            "settings": self.settings.values(),
+            "level": [self.level.mean, self.level.size],
+            "memory": [
+                {
+                    "crs": memory.grid.crs.to_wkt(),
+                    "transform": list(memory.grid.transform)[:6],
+                    "shape": list(memory.grid.shape),
+                    "mask": memory.mask,
+                    "counts": memory.counts,
+                    "widths_km": list(memory.widths_km),
+                    "groups": list(memory.groups),
+                }
+                for memory in self.memory
+            ],
+            "ground": [[part.estimator, list(part.columns)] for part in self.ground],
+            "weights": self.weights,
+            "scale": self.scale,
+            "area": float(self.area),
+        }
+
+    @classmethod
+    def opened(cls, settings: Settings, state: dict[str, Any]) -> Pool:
+        """Return the model of a :meth:`state`; ``ValueError`` if its parts do not fit together."""
         memory = tuple(
             Memory(
                 Grid(CRS.from_wkt(m["crs"]), Affine(*m["transform"]), tuple(m["shape"])),
