@@ -6,8 +6,9 @@ from scipy.sparse import csr_matrix
 
 from borderrisk.errors import BorderRiskError, DataError
 from borderrisk.grid import Grid
+from borderrisk.model.densities import Learned, Memory, Smoother
 from borderrisk.model.level import Level
-from borderrisk.model.pool import Learned, Memory, Pool, Smoother, learn_weights, log_mean
+from borderrisk.model.pool import Pool, learn_weights, log_mean
 from borderrisk.model.protocol import PARTS, Fitted
 from borderrisk.model.registry import settings
 
@@ -134,7 +135,7 @@ def test_effects_that_do_not_add_up_are_refused(cells):
 
     wrong = pool(
         cells, [1.0, 0.0], ground=[Learned(Wrong("elevation_mean", 1.0), ("elevation_mean",))]
-    )  # noqa: E501
+    )
     with pytest.raises(BorderRiskError, match="even miss its log-intensity by up to"):
         wrong.drivers(cells)
 
