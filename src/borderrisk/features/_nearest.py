@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from borderrisk.compute import compiled
 
 # Points per side of the tiles in which candidate segments are narrowed down, coarse then fine.
 COARSE, FINE = 64, 8
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@compiled(error_model="numpy", inline="always")
 def _squared(x, y, segments, i):
     """Squared distance from a point to segment ``i`` (x0, y0, dx, dy)."""
     px, py = x - segments[i, 0], y - segments[i, 1]
@@ -19,7 +20,7 @@ def _squared(x, y, segments, i):
     return (px - t * dx) ** 2 + (py - t * dy) ** 2
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _candidates(x, y, segments):
     """Segments that may be nearest to some point of a tile with these coordinates.
 
@@ -43,7 +44,7 @@ def _candidates(x, y, segments):
     return kept[:n]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _fill(x, y, segments, out):
     """Distance of each point of a tile to the nearest of its candidates."""
     for r in range(y.size):
@@ -54,7 +55,7 @@ def _fill(x, y, segments, out):
             out[r, c] = np.sqrt(best)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def distances(x, y, segments, out):
     """Distance from every point of a grid to the nearest segment.
 

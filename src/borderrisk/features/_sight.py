@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from borderrisk.compute import compiled
 
 EARTH_RADIUS_M = 6_371_000.0
 # Light bends with the air by about an eighth of the Earth's curvature.
@@ -15,7 +16,7 @@ DIRECTIONS = np.array(
 )
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def mark_visible(
     elevation, size, row, col, radius, eye, target, seen
 ):  # pragma: no cover - compiled
@@ -40,7 +41,7 @@ def mark_visible(
         _ray(elevation, size, row, col, dr / radius, dc / radius, radius, base, target, seen)
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _ray(
     elevation, size, row, col, dr, dc, radius, base, target, seen
 ):  # pragma: no cover - compiled
@@ -73,7 +74,7 @@ def _ray(
         highest = max(highest, ground)
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def horizon_angles(
     elevation, size, distances, stride, first, last, out
 ):  # pragma: no cover - compiled

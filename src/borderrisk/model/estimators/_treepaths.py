@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from borderrisk.compute import compiled
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def fill_tables(begin, share, value, tables):  # pragma: no cover - compiled
     """Write what each leaf adds to each of its columns, for every set of conditions met.
 
@@ -39,7 +40,7 @@ def fill_tables(begin, share, value, tables):  # pragma: no cover - compiled
         at += m << m
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def add_effects(x, begin, feature, low, high, missing, tables, out):  # pragma: no cover - compiled
     """Add the effects of all leaves on some rows; ``x`` and ``out`` have a row per column."""
     n = x.shape[1]
