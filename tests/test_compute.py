@@ -255,7 +255,7 @@ def refuse(*args, **options):
 
 tempfile.TemporaryFile = refuse
 import numpy as np
-from borderrisk.features._nearest import distances
+from borderrisk.features._loops import distances
 from borderrisk.compute import compiled
 
 @compiled()

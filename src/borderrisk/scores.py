@@ -264,23 +264,9 @@ def shown(where: Where) -> list[Score]:
     return sorted(there, key=lambda score: getattr(score, where))
 
 
-def score(name: str) -> Score | None:
-    """Score of a name; None if none is declared."""
-    return next((score for score in SCORES if score.name == name), None)
-
-
-def attrs(name: str) -> dict[str, Any]:
-    """CF attributes of a declared score.
-
-    Raises
-    ------
-    KeyError
-        If it is not declared.
-    """
-    found = score(name)
-    if found is None:
-        raise KeyError(f"{name!r} is not a declared score")
-    return found.attrs
+def by_name() -> dict[str, Score]:
+    """Every declared score by its name."""
+    return {score.name: score for score in SCORES}
 
 
 def meanings(variable: xr.DataArray) -> dict[int, str]:
@@ -375,7 +361,7 @@ def risk_percentile(intensity: np.ndarray, area: np.ndarray) -> np.ndarray:
     _, group = np.unique(intensity, return_inverse=True)
     area_of_group = np.bincount(group, weights=area)
     below = np.concatenate([[0.0], np.cumsum(area_of_group)[:-1]])
-    return 100 * (below + area_of_group / 2)[group] / area_of_group.sum()
+    return np.asarray(100 * (below + area_of_group / 2)[group] / area_of_group.sum())
 
 
 def risk_class(risk: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ import pytest
 from borderrisk.config import load_config
 from borderrisk.errors import ConfigError
 
-NAMES = "pooled, gam, glm, hist_gradient_boosting, random_forest, history, kde, border_distance"
+NAMES = "pooled, gam, glm, random_forest, history, kde, border_distance"
 
 # Text after the minimal config, whose last line is 8, and what is said about it.
 WRONG = [
@@ -91,6 +91,12 @@ WRONG = [
         "model: {estimator: gamm}",
         f"9:20: model.estimator: must be one of {NAMES}, uniform (got \"gamm\"); "
         "did you mean 'gam'?",
+    ),
+    (
+        "model: {estimator: hist_gradient_boosting}",
+        "9:20: model.estimator: boosted trees are no longer offered, as they forecast places "
+        "without incidents on record worse than the forest does; use random_forest "
+        '(got "hist_gradient_boosting")',
     ),
     ("model: {parameters: {a: !!python/name:os.system x}}",
      "9:25: model.parameters.a: tags are not supported "

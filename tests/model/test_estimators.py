@@ -4,17 +4,16 @@ import pytest
 from scipy.stats import norm, spearmanr
 from sklearn.metrics import roc_auc_score
 
-from borderrisk.errors import ConfigError, DataError
+from borderrisk.errors import DataError
 from borderrisk.model import forest as trees
 from borderrisk.model.estimator import folds, information
 from borderrisk.model.estimators import ESTIMATORS, make_estimator
 from borderrisk.model.terms import Category, Polynomial, Spline, make_term
 
-COVARIATE = ("gam", "glm", "hist_gradient_boosting", "random_forest")
+COVARIATE = ("gam", "glm", "random_forest")
 QUICK = {
     "gam": {},
     "glm": {},
-    "hist_gradient_boosting": {"max_iter": 60, "n_folds": 2},
     "random_forest": {"n_estimators": 60},
 }
 LEVELS = ["crop", "desert", "forest", "rock", "urban"]
@@ -192,17 +191,7 @@ def test_thinning_keeps_the_answer():
     assert np.median(thin / full) == pytest.approx(1, abs=0.1)
 
 
-def test_monotone_columns_only_fall():
-    x, y, _, _ = presence_background(seed=5)
-    parameters = {"monotone": {"distance": -1}, "max_iter": 80, "n_folds": 0}
-    model = make_estimator("hist_gradient_boosting", parameters).fit(x, y)
-    line = x.iloc[np.zeros(100, int)].assign(distance=np.linspace(0, 200, 100))
-    assert np.all(np.diff(model.predict(line)) <= 1e-12)
-    with pytest.raises(ConfigError, match="monotone maps column names"):
-        make_estimator("hist_gradient_boosting", {"monotone": {"far": 1}}).fit(x, y)
-
-
-@pytest.mark.parametrize("name", ["gam", "hist_gradient_boosting", "random_forest"])
+@pytest.mark.parametrize("name", ["gam", "random_forest"])
 def test_the_same_seed_gives_the_same_model(name):
     x, y, new, _ = presence_background(presences=40, background=500)
     one, two = (make_estimator(name, QUICK[name], seed=9).fit(x, y).predict(new) for _ in range(2))
@@ -299,20 +288,6 @@ def test_information_of_a_uniform_intensity_is_zero():
     assert information(rate, weight, np.ones(2)) == pytest.approx(0)
     # All events in a quarter of the exposure, and known: log 4 nats each.
     assert information(rate, weight, np.array([1.0, 0.0])) == pytest.approx(np.log(4))
-
-
-def test_boosting_reads_columns_in_bins_that_keep_the_order():
-    rng = np.random.default_rng(0)
-    column = np.concatenate([rng.lognormal(size=1000), [np.nan]])
-    edges = [trees._edges(column), trees._edges(np.array([1.0, 3.0, 3.0, np.nan, np.nan]))]
-    matrix = np.column_stack([column, np.resize([1.0, 3.0], 1001)])
-    binned = trees._binned(matrix, edges)
-    order = np.argsort(column[:-1])
-    assert np.all(np.diff(binned[order, 0]) >= 0)
-    assert np.bincount(binned[:-1, 0].astype(int)).tolist() == pytest.approx([16] * 63, abs=1)
-    assert np.isnan(binned[-1, 0])
-    assert binned[:2, 1].tolist() == [0, 1]
-    assert trees._edges(np.array([np.nan, np.nan])).size == 0
 
 
 def test_a_forest_says_the_same_tree_by_tree_and_in_parallel(monkeypatch):

@@ -9,7 +9,6 @@ from borderrisk.model.estimators import ESTIMATORS, make_estimator
 QUICK = {
     "gam": {"alpha": 0.1},
     "glm": {"alpha": 0.1},
-    "hist_gradient_boosting": {"max_iter": 20, "n_folds": 0},
     "random_forest": {"n_estimators": 10},
 }
 # Weights are exposure: a weight of 2 means twice the area for the same count, which is not the same
@@ -55,7 +54,6 @@ def test_an_unknown_parameter_gets_the_choices_and_the_nearest():
         ("kde", {"bandwidth_km": "wide"}, r"a valid number \(got 'wide'\)"),
         ("random_forest", {"n_estimators": 2.5}, r"a valid integer \(got 2.5\)"),
         ("random_forest", {"max_features": "all"}, "max_features"),
-        ("hist_gradient_boosting", {"monotone": ["far"]}, "monotone"),
     ],
 )
 def test_a_value_that_cannot_be_is_an_error(name, parameters, words):

@@ -65,6 +65,15 @@ _PLAIN = {
 }
 
 
+# Values that there were once, and what to write instead.
+_GONE = {
+    "hist_gradient_boosting": (
+        "boosted trees are no longer offered, as they forecast places without incidents on record "
+        "worse than the forest does; use random_forest"
+    )
+}
+
+
 def problems_of(error: ValidationError) -> list[Problem]:
     """Return one problem per error that pydantic found, the innermost where some are nested."""
     found = [_problem(dict(item)) for item in error.errors(include_url=False)]
@@ -103,6 +112,8 @@ def _problem(item: dict[str, Any]) -> Problem:
 
 def _choice(value: Any, choices: Iterable[str]) -> str:
     choices = list(choices)
+    if isinstance(value, str) and value in _GONE:
+        return f"{_GONE[value]} {got(value)}"
     text = f"must be one of {', '.join(choices)} {got(value)}"
     return text + (did_you_mean(value, choices) if isinstance(value, str) else "")
 

@@ -11,13 +11,7 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.validation import check_is_fitted
 
-from borderrisk.model.estimator import (
-    IntensityEstimator,
-    Training,
-    covariates,
-    read_table,
-)
-from borderrisk.model.estimators import treepaths
+from borderrisk.model.estimator import IntensityEstimator, Training, covariates, read_table
 
 _LABEL_PRIOR = 5.0
 _NO_EFFECT = 1e-12
@@ -156,28 +150,17 @@ class RandomForest(IntensityEstimator):
         pandas.DataFrame, shape (rows, columns)
             Rows sum to ``log(predict(X))`` minus a constant.
         """
+        # Compiled code is only loaded where it is used: that takes a while.
+        from borderrisk.model import treeshap
+
         check_is_fitted(self)
         matrix = self.columns_.matrix(read_table(self, X, reset=False))
-        share = _share_effects(self.forest_, matrix)
+        share = treeshap.effects(self.forest_.estimators_, matrix)
         base = _share(self.forest_, matrix) - share.sum(axis=1)
         log = np.log(self._odds(matrix)) - np.log(self._to_odds(base))
         total = share.sum(axis=1)
         slope = np.divide(log, total, out=np.zeros_like(log), where=np.abs(total) > _NO_EFFECT)
         return pd.DataFrame(share * slope[:, None], columns=self.columns_.names)
-
-
-def _share_effects(forest: RandomForestRegressor, matrix: np.ndarray) -> np.ndarray:
-    """Effect of each column on the forest's share of events, shape (rows, columns)."""
-    found = treepaths.effects(forest.estimators_, matrix)
-    return _shap(forest, matrix) if found is None else found
-
-
-def _shap(model: Any, matrix: np.ndarray) -> np.ndarray:
-    """SHAP values of a tree ensemble; its own check refuses values that do not add up."""
-    from shap import TreeExplainer
-
-    explainer = TreeExplainer(model, feature_perturbation="tree_path_dependent")
-    return np.asarray(explainer.shap_values(matrix, check_additivity=True))
 
 
 def _share(forest: RandomForestRegressor, matrix: np.ndarray) -> np.ndarray:
@@ -201,7 +184,7 @@ def _draw(weight: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray
 
 
 def _forest(trees: list[DecisionTreeRegressor], n_jobs: int | None) -> RandomForestRegressor:
-    """Bind fitted trees into a forest, which predicts in parallel and explains itself to SHAP."""
+    """Bind fitted trees into a forest, which predicts in parallel."""
     forest = RandomForestRegressor(n_estimators=len(trees), n_jobs=n_jobs)
     forest.estimators_, forest.estimator_ = trees, DecisionTreeRegressor()
     forest.n_outputs_, forest.n_features_in_ = 1, trees[0].n_features_in_

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import skops.io
-from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.tree import DecisionTreeRegressor
 
 from borderrisk.errors import ConfigError, DataError, OutputError
@@ -39,7 +39,6 @@ TRUSTED = (
     "borderrisk.model.terms.Line",
     "borderrisk.model.trust.Dissimilarity",
     # Node tables of trees: their indices are checked below, as scikit-learn does not.
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.tree._tree.Tree",
 )
 
@@ -206,14 +205,8 @@ def _check_trees(path: str | Path, content: dict[str, Any]) -> None:
         if isinstance(part, RandomForestRegressor | DecisionTreeRegressor):
             fitted = [e for e in getattr(part, "estimators_", [part]) if hasattr(e, "tree_")]
             trees = [e.tree_.__getstate__()["nodes"] for e in fitted]
-            sound = all(_sound_tree(nodes, part.n_features_in_) for nodes in trees)
-        elif isinstance(part, HistGradientBoostingRegressor):
-            stages = [tree.nodes for stage in part._predictors for tree in stage]
-            sound = all(_sound_stage(nodes, part.n_features_in_) for nodes in stages)
-        else:
-            continue
-        if not sound:
-            raise DataError(f"The model file {path} is damaged: a tree points outside itself.")
+            if not all(_sound(nodes, part.n_features_in_) for nodes in trees):
+                raise DataError(f"The model file {path} is damaged: a tree points outside itself.")
 
 
 def _parts(value: Any, seen: set[int]) -> Iterator[Any]:
@@ -232,24 +225,12 @@ def _parts(value: Any, seen: set[int]) -> Iterator[Any]:
         yield from _parts(item, seen)
 
 
-def _sound_tree(nodes: np.ndarray, n_features: int) -> bool:
-    inner = nodes["left_child"] != -1
-    children = [nodes["left_child"][inner], nodes["right_child"][inner]]
-    return _sound(np.flatnonzero(inner), children, nodes["feature"][inner], len(nodes), n_features)
-
-
-def _sound_stage(nodes: np.ndarray, n_features: int) -> bool:
-    inner = nodes["is_leaf"] == 0
-    children = [nodes["left"][inner], nodes["right"][inner]]
-    index, feature = np.flatnonzero(inner), nodes["feature_idx"][inner]
-    return _sound(index, children, feature, len(nodes), n_features) and not np.any(
-        nodes["is_categorical"]
-    )
-
-
-def _sound(
-    index: np.ndarray, children: list[np.ndarray], feature: np.ndarray, size: int, n_features: int
-) -> bool:
+def _sound(nodes: np.ndarray, n_features: int) -> bool:
     """Children come after their parent and inside the table; features exist."""
-    inside = [np.all((child > index) & (child < size)) for child in children]
+    inner = np.flatnonzero(nodes["left_child"] != -1)
+    feature = nodes["feature"][inner]
+    inside = [
+        np.all((nodes[side][inner] > inner) & (nodes[side][inner] < len(nodes)))
+        for side in ("left_child", "right_child")
+    ]
     return bool(all(inside) and np.all((feature >= 0) & (feature < n_features)))

@@ -96,8 +96,9 @@ def forecast(
             f"--origin {day}: {known} incidents lie before it, at least {least} are "
             "needed (evaluation.min_past_incidents); choose a later origin."
         )
-    name = f"forecast-{day}-{horizon_days}d"
-    final = Path(out) if out else config.outputs.folder / config.name / name
+    parent = config.forecasts_folder
+    prefix = "forecast-" if parent == config.runs_folder else ""
+    final = Path(out) if out else parent / f"{prefix}{day}-{horizon_days}d"
     notes = _end_of_record(stages)
     result = write_run(
         stages, None, final, force=False, freeze=partial(_freeze, stages, horizon_days, notes)

@@ -185,7 +185,7 @@ def write_run(
     """
     config = stages.config
     before = variant.before if variant else _earlier(config)
-    parent = config.outputs.folder / config.name
+    parent = config.runs_folder
     run_id = new_run_id(parent, config.hash)
     kind = "scenario" if variant else "forecast" if freeze else "run"
     manifest = _manifest(stages, run_id, kind)
@@ -281,7 +281,7 @@ def _write_facts(
 
 def train(config: Config, out: str | Path | None = None) -> dict[str, Any]:
     """Fit the model of a config and save it; return what was written."""
-    path = Path(out) if out else config.outputs.folder / config.name / MODEL
+    path = Path(out) if out else config.runs_folder / MODEL
     check_target(path)
     model = Stages.of(config)[steps.model]
     with writing(path) as partial:
@@ -299,7 +299,7 @@ def write_features(
     config: Config, out: str | Path | None = None
 ) -> tuple[Path, list[dict[str, Any]]]:
     """Write the features of a config; return the file and a table of their ranges."""
-    path = Path(out) if out else config.outputs.folder / config.name / "features.nc"
+    path = Path(out) if out else config.runs_folder / "features.nc"
     check_target(path)
     stages = Stages.of(config)
     write_feature_file(stages[steps.features], path)
@@ -317,8 +317,8 @@ def evaluate(
     stages = Stages.of(
         config.with_changes({"uncertainty": {"replicates": 0}}), refresh=force, progress=progress
     )
-    run_id = new_run_id(config.outputs.folder / config.name, config.hash)
-    final = Path(out) if out else config.outputs.folder / config.name / f"evaluation-{run_id}"
+    run_id = new_run_id(config.runs_folder, config.hash)
+    final = Path(out) if out else config.runs_folder / f"evaluation-{run_id}"
     with RunFolder(final, force=force) as folder:
         scorecard = stages[steps.scorecard]
         text = render_text(scorecard)

@@ -19,6 +19,8 @@ from borderrisk.runs.hashing import files_below, package_versions, sha256_file
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
+# Where a folder of one border keeps its runs.
+RUNS = "runs"
 # Folders that hold scored cells; others (an evaluation) have a manifest too.
 SCORED = ("run", "scenario", "forecast")
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?")
@@ -212,7 +214,8 @@ def find_run(path: str | Path) -> Path:
     Parameters
     ----------
     path : str or Path
-        The run's folder, or a config's folder under ``data/processed``: then its latest run.
+        The run's folder, or the folder of a config, in which it keeps its runs or that of its
+        results under ``data/processed``: then its latest run.
 
     Raises
     ------
@@ -226,7 +229,7 @@ def find_run(path: str | Path) -> Path:
         raise DataError(f"{path}: is a file; give the folder of a run.")
     if (path / MANIFEST).is_file():
         return _scored(path)
-    runs = _runs_in(path)
+    runs = _runs_in(path) or _runs_in(path / RUNS)
     if runs:
         return max(runs, key=_age_key)
     configs = sorted(p.name for p in path.iterdir() if p.is_dir() and _runs_in(p))
@@ -256,7 +259,7 @@ def _kind(path: Path) -> str:
 def _runs_in(folder: Path) -> list[Path]:
     return [
         path
-        for path in folder.iterdir()
+        for path in (folder.iterdir() if folder.is_dir() else ())
         if _RUN_ID.fullmatch(path.name) and (path / MANIFEST).is_file()
     ]
 
