@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from borderrisk.config.whole import Config
 from borderrisk.config.yamltext import read_yaml
 from borderrisk.errors import ConfigError, OutputError
 from borderrisk.pipeline import defaults
+from borderrisk.runs import check_target, workplace
 from borderrisk.sources import worldbase
 from borderrisk.sources.csvfile import read_header
 from borderrisk.sources.incident_layouts import PUBLIC_RECORD, PUBLIC_RECORD_REQUIRED
@@ -439,6 +439,10 @@ def _files_of(path: Path) -> list[Path]:
 
 
 def _refuse_taken(folder: Path, force: bool) -> None:
+    check_target(folder / "data")
+    for place in (folder, folder / "data"):
+        if place.is_symlink():
+            raise OutputError(f"{place}: is a link; give the folder it leads to")
     if folder.is_file():
         raise OutputError(f"{folder}: is a file; give another folder")
     ours = (folder / CONFIG_FILE).exists()
@@ -454,8 +458,7 @@ def _refuse_taken(folder: Path, force: bool) -> None:
 def _write(folder: Path, config: str, fill: Callable[[Path], None]) -> None:
     """Put config and data in place once all of them are written; other files are left alone."""
     parent = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
-    with tempfile.TemporaryDirectory(prefix=".init-", dir=parent) as scratch:
-        place = Path(scratch)
+    with workplace(parent) as place:
         (place / "data").mkdir()
         fill(place / "data")
         (place / CONFIG_FILE).write_text(config, "utf-8")
