@@ -43,8 +43,8 @@ def test_a_forecast_is_verified_on_what_came_after(frozen, tmp_path):
         place / "f", later(config, tmp_path / "new.csv"), out=tmp_path / "v"
     )
     everything = {row["model"]: row for row in found["scores"] if row["subset"] == "all"}
-    assert {"forecast", "uniform", "kde"} < set(everything) <= {"forecast", *BASELINES}
-    assert everything["uniform"]["bits"] == pytest.approx(0, abs=1e-9)
+    assert {"forecast", "even", "kde"} < set(everything) <= {"forecast", *BASELINES}
+    assert everything["even"]["bits"] == pytest.approx(0, abs=1e-9)
     assert everything["forecast"]["bits"] > 1
     assert "best baseline" in text
     assert (tmp_path / "v" / "missed.csv").exists()
