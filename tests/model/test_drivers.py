@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from borderrisk.model.drivers import importance, top_drivers
+from borderrisk.model.drivers import by_decile, importance, top_drivers
 
 
 def test_the_strongest_come_first_with_their_sign():
