@@ -98,13 +98,13 @@ def interleaved(jobs: dict[str, Timed], repeats: int) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
-def compare_small(repeats: int) -> None:
-    jobs = contenders(terrain((SMALL, SMALL)))
+def compare_small(side: int, repeats: int) -> None:
+    jobs = contenders(terrain((side, side)))
     taken = interleaved(jobs, repeats)
-    print(f"\n{SMALL} x {SMALL} window")
+    print(f"\n{side} x {side} window")
     names = list(jobs)
     for own, other in zip(names[::2], names[1::2], strict=True):
-        print(f"  {own:40s} {taken[own]:7.3f} s  {SMALL**2 / taken[own] / 1e6:6.2f} Mpx/s")
+        print(f"  {own:40s} {taken[own]:7.3f} s  {side**2 / taken[own] / 1e6:6.2f} Mpx/s")
         ratio, error = taken[other] / taken[own], difference(jobs[own](), jobs[other]())
         print(f"  {other:40s} {taken[other]:7.3f} s  x{ratio:.1f}, differs by at most {error:.1e}")
 
@@ -198,15 +198,15 @@ def peak_gb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", choices=["S", "M"], default="S")
+    parser.add_argument("--size", choices=["T", "S", "M"], default="S")
     parser.add_argument("--repeats", type=int, default=3)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     load = os.getloadavg()[0]
     print(f"{os.cpu_count()} cores, load {load:.1f} before the run")
     full_size(args.size, args.repeats)
-    compare_small(args.repeats)
+    compare_small(min(SMALL, SIZES[args.size].shape[0]), args.repeats)
     compare_grass(args.size, args.repeats)
 
 

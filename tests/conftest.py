@@ -18,6 +18,13 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 
+def pytest_collection_modifyitems(items):
+    """Mark what makes whole runs, or starts a cluster, as slow: `make test-fast` leaves it out."""
+    for item in items:
+        if item.path.parent.name == "pipeline" or "cluster" in item.fixturenames:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture
 def grid():
     """6 x 8 cells of 10 km around 60 E, 31 N."""

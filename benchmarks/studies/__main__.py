@@ -13,7 +13,6 @@ STUDIES = {
     "folds": "block folds, random folds, and a border left out without the columns that name it",
     "ablation": "what each group of features is worth",
     "grids": "whether ranks hold on larger, smaller and shifted cells",
-    "forms": "forms of the pooled model that differ in one thing, on worlds and on the data",
     "bootstrap": "time of the intervals, and their coverage on worlds",
 }
 

@@ -149,8 +149,8 @@ def _row(name: str, intensity: np.ndarray, area: np.ndarray, truth: np.ndarray) 
 def expected_bits(intensity: np.ndarray, area: np.ndarray, truth: np.ndarray) -> float:
     """Bits per incident over uniform to expect of incidents that follow a known intensity.
 
-    :func:`borderrisk.evaluation.metrics.information_gain` of one incident that is spread as the truth
-    is. No forecast has more than the truth itself (Gibbs' inequality).
+    :func:`borderrisk.evaluation.metrics.information_gain` of one incident that is spread as the
+    truth is. No forecast has more than the truth itself (Gibbs' inequality).
 
     Examples
     --------

@@ -365,7 +365,7 @@ def risk_percentile(intensity: np.ndarray, area: np.ndarray) -> np.ndarray:
     _, group = np.unique(intensity, return_inverse=True)
     area_of_group = np.bincount(group, weights=area)
     below = np.concatenate([[0.0], np.cumsum(area_of_group)[:-1]])
-    return 100 * (below + area_of_group / 2)[group] / area_of_group.sum()
+    return np.asarray(100 * (below + area_of_group / 2)[group] / area_of_group.sum())
 
 
 def risk_class(risk: np.ndarray) -> np.ndarray:

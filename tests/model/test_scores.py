@@ -38,3 +38,9 @@ def test_class_shares_of_a_uniform_ranking():
     risk = scores.risk_percentile(np.arange(1000.0), np.ones(1000))
     shares = np.bincount(scores.risk_class(risk))[1:] / 1000
     assert shares == pytest.approx([0.5, 0.25, 0.15, 0.07, 0.03])
+
+
+def test_a_class_begins_at_its_edge():
+    edges = np.array(scores.CLASS_EDGES)
+    assert scores.risk_class(edges).tolist() == [2, 3, 4, 5]
+    assert scores.risk_class(np.nextafter(edges, 0)).tolist() == [1, 2, 3, 4]

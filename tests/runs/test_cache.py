@@ -85,6 +85,17 @@ def test_code_version_follows_the_source(tmp_path, monkeypatch):
         version("planted_package.absent")
 
 
+def test_changed_code_is_computed_anew(tmp_path, monkeypatch):
+    (tmp_path / "planted_module.py").write_text("a = 1")
+    monkeypatch.syspath_prepend(tmp_path)
+    key = dataclasses.replace(KEY, code=("planted_module",))
+    assert run(StageCache(tmp_path / "cache"), key, value=1) == 1
+    (tmp_path / "planted_module.py").write_text("a = 2")
+    hashing.code_version.cache_clear()
+    again = dataclasses.replace(key)
+    assert run(StageCache(tmp_path / "cache"), again, value=2) == 2
+
+
 def test_disabled_keeps_nothing(tmp_path):
     assert run(StageCache(tmp_path / "c", enabled=False), value=1) == 1
     assert not (tmp_path / "c").exists()

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from borderrisk.cli import read_commands, run_commands, skill_commands
+from borderrisk.cli import read_commands, run_commands, skill_commands, start_commands
 from borderrisk.errors import BorderRiskError
 
 INTERRUPTED = 130
@@ -59,11 +59,16 @@ def _os_message(error: OSError) -> str:
 def app() -> None:
     """Map the relative intensity of reported border incidents, with honest uncertainty.
 
-    Start here: borderrisk run configs/eastern-border.yaml
+    Start here: borderrisk init my-border --home COUNTRY --incidents FILE
 
-    Then: borderrisk info data/processed/eastern-border
+    Then: borderrisk run my-border
+
+    Without your own: borderrisk init copies an example.
     """
 
 
-for _command in (*run_commands.COMMANDS, *read_commands.COMMANDS, *skill_commands.COMMANDS):
+for _command in (
+    *start_commands.COMMANDS, *run_commands.COMMANDS, *read_commands.COMMANDS,
+    *skill_commands.COMMANDS,
+):  # fmt: skip
     app.add_command(_command)

@@ -19,7 +19,7 @@ PathArgument = click.Path(path_type=Path)
 
 
 def config_argument(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the CONFIG argument and ``--set key=value``."""
+    """Add the CONFIG argument (a file, or a folder of `init`) and ``--set key=value``."""
     return click.argument("config_path", metavar="CONFIG", type=PathArgument)(set_option(command))
 
 
@@ -31,7 +31,7 @@ def set_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def run_argument(name: str = "run_path", metavar: str = "RUN") -> Callable[..., Any]:
-    """Add an argument that names a run folder, or a config's folder (its latest run)."""
+    """Add an argument that names a run folder, or the folder of a config (its latest run)."""
     return click.argument(name, metavar=metavar, type=PathArgument)
 
 

@@ -356,7 +356,9 @@ class ScenarioConfig(Section):
 class OutputsConfig(Section):
     """What a run writes."""
 
-    folder: OutputPath = Field(default=_PROCESSED, description="Parent folder of the runs.")
+    folder: OutputPath = Field(
+        default=_PROCESSED, description="Parent folder of the runs; . keeps them in runs/."
+    )
     focus: tuple[Slug, ...] | None = Field(
         default=None, description="Focus windows to map and export; null: all that are defined."
     )

@@ -196,6 +196,8 @@ def as_cells(cells: CellTable | gpd.GeoDataFrame) -> tuple[CellTable, Any]:
         part[name].to_numpy(np.float64) if name in part else np.ones(len(part))
         for name in ("exposure", "domain")
     )
+    if not (((exposure >= 0) & (exposure <= 1)).all() and ((land > 0) & (land <= 1)).all()):
+        raise DataError("exposure of the cells must lie between 0 and 1, domain above 0.")
     area = land * grid.cell_area_km2 / 100
     back = np.empty(len(order), np.intp)
     back[order] = np.arange(len(order))

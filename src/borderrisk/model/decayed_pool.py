@@ -7,11 +7,12 @@ before the origin, each seen from what was known at its beginning.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
+from sklearn.base import BaseEstimator
 
 from borderrisk.errors import ConfigError
 from borderrisk.model.cells import CellTable
@@ -26,6 +27,7 @@ from borderrisk.model.susceptibility import (
     SHORT_RECORD,
     Evidence,
     age_years,
+    check_ground,
     confidence,
     learned_ground,
     learned_loglinear,
@@ -66,9 +68,12 @@ class DecayedPool(Settings):
     half_lives_years: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (
         np.inf, 3.0, 1.0, 0.25,
     )  # fmt: skip
-    ground: Any = FOREST
+    ground: str | BaseEstimator = FOREST
     n_estimators: Count = 100
     weights: tuple[NotNegative, ...] | None = None
+
+    def __post_init__(self) -> None:
+        check_ground(self.ground)
 
     def learn(
         self, cells: CellTable, past: Panel, origin: pd.Timestamp, seed: int, memo: Memo
@@ -134,8 +139,9 @@ class _Ground:
     ):
         self.settings, self.cells, self.kinds = settings, cells, kinds
         self.seed, self.memo = seed, memo
-        called = settings.ground if isinstance(settings.ground, str) else id(settings.ground)
-        self.key = (settings.widths_km, settings.half_lives_years, called,
+        named = isinstance(settings.ground, str)
+        self.called = settings.ground if named else id(settings.ground)
+        self.key = (settings.widths_km, settings.half_lives_years, self.called,
                     settings.n_estimators, seed, kinds)  # fmt: skip
 
     def parts(
@@ -147,16 +153,20 @@ class _Ground:
 
     def at(self, day: pd.Timestamp, evidence: Evidence) -> tuple[Learned, ...]:
         """Models of what was known on a day."""
-        key = ("ground", *self.key, day)
-        if key not in self.memo:
-            self.memo[key] = tuple(self._fitted(kind, evidence) for kind in self.kinds)
-        return self.memo[key]  # type: ignore[no-any-return]
+        return tuple(self._kept(kind, day, evidence) for kind in self.kinds)
 
-    def _fitted(self, kind: str, evidence: Evidence) -> Learned:
-        if kind == "loglinear":
-            return learned_loglinear(self.cells, evidence, self.seed)
-        own = self.settings
-        return learned_ground(self.cells, evidence, own.ground, own.n_estimators, self.seed)
+    def _kept(self, kind: str, day: pd.Timestamp, evidence: Evidence) -> Learned:
+        own, called = self.settings, self.called if kind == "ground" else None
+        key = (kind, called, own.n_estimators, self.seed, day)
+        if key not in self.memo:
+            if kind == "loglinear":
+                found = learned_loglinear(self.cells, evidence, self.seed)
+            else:
+                found = learned_ground(
+                    self.cells, evidence, own.ground, own.n_estimators, self.seed
+                )
+            self.memo[key] = found
+        return self.memo[key]  # type: ignore[no-any-return]
 
 
 def lessons_wanted(days: int) -> int:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix, diags_array
 from sklearn.base import clone
+from sklearn.utils.validation import has_fit_parameter
 
 from borderrisk.errors import ConfigError
 from borderrisk.model.cells import CellTable
@@ -141,19 +141,21 @@ class Plain:
         return np.asarray(self.regressor.predict(x.to_numpy()), float)
 
 
-def regressor_of(kind: Any) -> Any:
-    """Return a regressor as given, or by its name among the entry points.
+def check_ground(kind: Any) -> None:
+    """Raise ``ConfigError`` unless a ground is known and, if a regressor, takes sample weights."""
+    if isinstance(kind, str):
+        if kind not in (FOREST, NONE, *_named()):
+            raise ConfigError(f"Unknown ground {choices(kind, [FOREST, NONE, *_named()])}")
+    elif not has_fit_parameter(kind, "sample_weight"):
+        raise ConfigError(
+            f"{type(kind).__name__} cannot be the ground: its fit takes no sample_weight."
+        )
 
-    Raises
-    ------
-    ConfigError
-        If there is none of that name, or it cannot be fitted with weights.
-    """
-    if not isinstance(kind, str):
-        return kind
-    found: dict[str, Callable[[], Any]] = {
-        point.name: point.load() for point in entry_points(group=ENTRY_POINTS)
-    }
-    if kind not in found:
-        raise ConfigError(f"Unknown ground {choices(kind, [FOREST, NONE, *found])}")
-    return found[kind]()
+
+def regressor_of(kind: Any) -> Any:
+    """Return a regressor as given, or by its name among the entry points."""
+    return _named()[kind].load()() if isinstance(kind, str) else kind
+
+
+def _named() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}

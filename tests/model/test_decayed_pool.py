@@ -1,0 +1,301 @@
+from dataclasses import replace
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+from benchmarks.studies.worlds import make_world
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.tree import DecisionTreeRegressor
+
+import borderrisk
+from borderrisk.errors import ConfigError, DataError
+from borderrisk.model.decayed_pool import DecayedPool, lessons_wanted
+from borderrisk.model.level import ending_between
+from borderrisk.model.panel import as_panel
+from borderrisk.model.registry import make_model, opened, packed, settings
+
+from ..squares import make_cells, make_panel
+
+ORIGIN = pd.Timestamp("2020-01-01")
+# A small forest keeps the tests short.
+SMALL = {"n_estimators": 20}
+
+
+@pytest.fixture(scope="module")
+def world():
+    return make_world(seed=0, incidents=250, shape=(24, 28), cell_size_m=20_000)
+
+
+@pytest.fixture(scope="module")
+def fitted(cells, panel):
+    return make_model("decayed_pool", **SMALL).fit(cells, panel, ORIGIN)
+
+
+def at(cells, xy_km, dates, radius_km=1.0):
+    """Incidents at places of the grid on given days."""
+    points = gpd.points_from_xy(*(np.array(xy_km, float).T * 1000))
+    table = {"date": pd.to_datetime(dates), "radius_km": radius_km}
+    return as_panel(gpd.GeoDataFrame(table, geometry=points, crs=cells.grid.crs), cells)
+
+
+def test_the_intensity_is_the_sum_of_its_parts(fitted, cells):
+    parts, intensity = fitted.parts(cells), fitted.intensity(cells)
+    assert sum(parts.values()) == pytest.approx(intensity, rel=1e-12)
+    assert all((part >= 0).all() for part in parts.values())
+    assert all(parts[name].sum() > 0 for name in ("history", "recent", "ground", "even"))
+    assert (intensity * cells.study_area_100km2).sum() == pytest.approx(fitted.level.mean)
+
+
+def test_nothing_after_the_origin_matters(cells, panel):
+    middle = pd.Timestamp("2016-01-01")
+    late = panel.subset(panel.incidents["date"] >= middle)
+    moved = late.take(np.arange(len(late))[::-1])
+    moved = replace(moved, mass=late.mass, incidents=late.incidents.assign(weight=0.1))
+    found = [
+        make_model("decayed_pool", **SMALL).fit(cells, given, middle).intensity(cells)
+        for given in (panel, panel.before(middle), _together(panel.before(middle), moved))
+    ]
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0], found[2])
+
+
+def _together(first, second):
+    from scipy.sparse import vstack
+
+    return replace(
+        first,
+        mass=vstack([first.mass, second.mass]).tocsr(),
+        incidents=pd.concat([first.incidents, second.incidents], ignore_index=True),
+    )
+
+
+def test_earlier_incidents_fade_by_their_half_lives():
+    """One incident two years ago, one now: each half-life keeps its own share of the first."""
+    cells = make_cells()
+    past = at(cells, [(-100, 0), (100, 0)], ["2017-12-31", "2019-12-31"])
+    model = DecayedPool(widths_km=(0.0,), half_lives_years=(np.inf, 2.0, 1.0, 0.25))
+    counts = model.remember(cells, past, ORIGIN)[0].counts
+    west, east = (cells.x["x_km"] < 0).to_numpy(), (cells.x["x_km"] > 0).to_numpy()
+    two_years = (ORIGIN - pd.Timestamp("2017-12-31")).days / 365.25
+    a_day = 1 / 365.25
+    for row, life in zip(counts, model.half_lives_years, strict=True):
+        assert row[west].sum() == pytest.approx(0.5 ** (two_years / life))
+        assert row[east].sum() == pytest.approx(0.5 ** (a_day / life))
+    assert model.remember(cells, past, ORIGIN)[0].groups == ("history", "history", "recent", "recent")  # fmt: skip  # noqa: E501
+
+
+def test_a_conflict_that_moves_is_followed_and_one_that_stays_is_remembered():
+    """Ten years at one place, then at another each year; or always at the same one."""
+    cells, rng = make_cells(), np.random.default_rng(0)
+    years = np.repeat(np.arange(2005, 2020), 12)
+    dates = [f"{year}-{1 + k % 12:02d}-15" for k, year in enumerate(years)]
+    place = {year: rng.uniform(-130, 130, 2) for year in range(2005, 2020)}
+    moving = at(cells, [place[year] for year in years], dates)
+    # Each place is kept for two years, so what was lately tells what comes.
+    slow = at(cells, [place[year - year % 2 + 1] for year in years], dates)
+    staying = at(cells, [place[2005 + k % 12] for k in range(len(years))], dates)
+    share = {
+        name: make_model("history_alone").fit(cells, panel, ORIGIN).facts()["weights"]
+        for name, panel in (("moving", moving), ("slow", slow), ("staying", staying))
+    }
+    assert share["slow"]["recent"] > share["staying"]["recent"]
+    assert share["staying"]["history"] > share["slow"]["history"]
+    assert share["moving"]["even"] > 3 * share["staying"]["even"]
+
+
+def test_ground_that_explains_the_incidents_gets_the_weight():
+    cells = make_cells(seed=3)
+    rng = np.random.default_rng(1)
+    steep = np.exp(2.5 * cells.x["elevation_mean"].to_numpy())
+    chosen = rng.choice(len(cells), 300, p=steep / steep.sum())
+    xy = cells.x[["x_km", "y_km"]].to_numpy()[chosen]
+    panel = make_panel(cells, *xy.T, radius=2.0)
+    weights = make_model("decayed_pool", **SMALL).fit(cells, panel, ORIGIN).facts()["weights"]
+    assert weights["ground"] > 0.5
+
+
+def test_a_short_record_has_a_loglinear_part_besides(cells, panel):
+    short = panel.take(np.arange(100))
+    model = make_model("decayed_pool", **SMALL)
+    assert len(model.fit(cells, short, ORIGIN).ground) == 2
+    assert len(model.fit(cells, panel, ORIGIN).ground) == 1
+    assert len(make_model("history_alone").fit(cells, short, ORIGIN).ground) == 0
+
+
+def test_without_lessons_the_weights_are_the_prior():
+    cells = make_cells()
+    few = at(cells, [(-100, 0), (100, 0), (0, 50)], ["2019-01-31", "2019-06-30", "2019-12-31"])
+    model = make_model("decayed_pool", **SMALL).fit(cells, few, ORIGIN)
+    # 5 and 1 by width, times .4, .25, .2, .15 by half-life; forest 4, log-linear 2, even .5.
+    total = 6 + 4 + 2 + 0.5
+    assert model.facts()["weights"] == pytest.approx(
+        {"history": 6 * 0.65 / total, "recent": 6 * 0.35 / total, "ground": 6 / total,
+         "even": 0.5 / total}
+    )  # fmt: skip
+    assert model.weights[0] == pytest.approx(5 * 0.4 / total)
+
+
+def test_the_memo_changes_nothing_and_a_year_needs_one_forest(cells, panel, monkeypatch):
+    from borderrisk.model import decayed_pool
+
+    grown = []
+    fit = decayed_pool.learned_ground
+
+    def counting(*given):
+        grown.append(given)
+        return fit(*given)
+
+    monkeypatch.setattr(decayed_pool, "learned_ground", counting)
+    model, memo = make_model("decayed_pool", **SMALL), {}
+    origins = [pd.Timestamp(f"{year}-01-01") for year in range(2016, 2021)]
+    found = [model.fit(cells, panel, day, memo=memo).intensity(cells) for day in origins]
+    # 2011 to 2020: the lessons of 2016 reach back five years, those of later ones are shared.
+    assert len(grown) == 10
+    alone = model.fit(cells, panel, origins[-1]).intensity(cells)
+    assert np.array_equal(found[-1], alone)
+
+
+def test_a_refit_keeps_the_weights_and_learns_the_rest_anew(fitted, cells, panel):
+    again = fitted.settings.fit(cells, panel, ORIGIN)
+    assert np.array_equal(again.intensity(cells), fitted.intensity(cells))
+    other = fitted.settings.fit(cells, panel.take(np.arange(0, 250, 2)), ORIGIN)
+    assert np.array_equal(other.weights, fitted.weights)
+    assert not np.array_equal(other.intensity(cells), fitted.intensity(cells))
+    # With 125 incidents a first fit would have a log-linear part; the refit has the fit's parts.
+    assert len(other.ground) == len(fitted.ground)
+    with pytest.raises(ConfigError, match=r"10 parts \(got 2\)"):
+        make_model("decayed_pool", weights=[0.5, 0.5]).fit(cells, panel, ORIGIN)
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_another_forest(cells, panel, fitted):
+    again = make_model("decayed_pool", **SMALL).fit(cells, panel, ORIGIN)
+    assert again.intensity(cells).tobytes() == fitted.intensity(cells).tobytes()
+    other = make_model("decayed_pool", **SMALL).fit(cells, panel, ORIGIN, seed=1)
+    assert not np.array_equal(other.intensity(cells), fitted.intensity(cells))
+
+
+def test_a_month_is_learned_on_months(cells, panel):
+    assert [lessons_wanted(days) for days in (10, 30, 90, 365, 730)] == [24, 24, 12, 5, 5]
+    month = make_model("decayed_pool", horizon_days=30, **SMALL).fit(cells, panel, ORIGIN)
+    year = make_model("decayed_pool", **SMALL).fit(cells, panel, ORIGIN)
+    assert not np.allclose(month.weights, year.weights, atol=1e-3)
+    last = ending_between(panel, ORIGIN - pd.Timedelta(days=30), ORIGIN)
+    assert month.level.mean != year.level.mean
+    assert len(last) < len(ending_between(panel, pd.Timestamp("2019-01-01"), ORIGIN))
+
+
+def test_lessons_on_a_part_of_the_cells_say_the_same(world, cells, panel, monkeypatch):
+    from borderrisk.model import lessons
+
+    whole = make_model("decayed_pool", **SMALL).fit(cells, panel, ORIGIN)
+    monkeypatch.setattr(lessons, "MOST_CELLS", int(cells.study.sum() * 0.8))
+    part = make_model("decayed_pool", **SMALL).fit(cells, panel, ORIGIN)
+    assert not np.array_equal(part.weights, whole.weights)
+    for name, share in whole.facts()["weights"].items():
+        assert part.facts()["weights"][name] == pytest.approx(share, abs=0.12)
+
+
+def test_a_state_gives_the_model_back(fitted, cells):
+    again = opened(packed(fitted))
+    assert again.settings == fitted.settings
+    assert again.intensity(cells).tobytes() == fitted.intensity(cells).tobytes()
+
+
+def test_carried_it_keeps_its_weights_and_ground_and_takes_the_other_places_past(cells, fitted):
+    other = make_world(seed=5, incidents=120, shape=(24, 28), cell_size_m=20_000)
+    there, past = other.cells(), other.panel()
+    carried = fitted.carried(there, past, ORIGIN)
+    assert np.array_equal(carried.weights, fitted.weights)
+    assert carried.ground is fitted.ground
+    own = make_model("decayed_pool", **SMALL).fit(there, past, ORIGIN)
+    assert carried.level == own.level
+    assert np.array_equal(carried.memory[0].counts, own.memory[0].counts)
+    assert (carried.intensity(there) * there.study_area_100km2).sum() == pytest.approx(
+        own.level.mean
+    )
+    silent = fitted.carried(there, past, "1990-01-01")
+    assert silent.facts()["weights"]["history"] == 0
+    per_area = fitted.level.mean / fitted.area
+    assert silent.level.mean == pytest.approx(per_area * there.study_area_100km2.sum())
+
+
+class Slope(RegressorMixin, BaseEstimator):
+    """Rate by the first column: what a user might bring."""
+
+    def fit(self, X, y, sample_weight=None):
+        self.seen_ = X.shape, float(np.average(y, weights=sample_weight))
+        return self
+
+    def predict(self, X):
+        return np.exp(X[:, 0] / 1000)
+
+
+def test_a_regressor_of_the_user_can_be_the_ground(cells, panel):
+    model = make_model("decayed_pool", ground=Slope()).fit(cells, panel, ORIGIN)
+    learned = model.ground[0].estimator.regressor
+    assert learned.seen_[0] == (int(cells.study.sum()), len(cells.features))
+    assert model.ground[0].density(cells.x) == pytest.approx(np.exp(cells.x.iloc[:, 0] / 1000))
+    assert sum(model.parts(cells).values()) == pytest.approx(model.intensity(cells))
+    tree = make_model("decayed_pool", ground=DecisionTreeRegressor(max_depth=3))
+    found = [tree.fit(cells, panel, ORIGIN).intensity(cells) for _ in range(2)]
+    assert np.array_equal(*found)
+    assert opened(packed(tree.fit(cells, panel, ORIGIN))).intensity(cells) == pytest.approx(
+        found[0]
+    )
+
+
+def test_a_ground_that_cannot_be_is_refused():
+    with pytest.raises(ConfigError, match=r"Unknown ground 'forst'; did you mean 'forest'"):
+        make_model("decayed_pool", ground="forst")
+    with pytest.raises(ConfigError, match="ground"):
+        make_model("decayed_pool", ground=7)
+    with pytest.raises(ConfigError, match="sample_weight"):
+        from sklearn.neighbors import KNeighborsRegressor
+
+        make_model("decayed_pool", ground=KNeighborsRegressor())
+
+
+@pytest.fixture(scope="module")
+def tables(cells, world):
+    """Cells and incidents as a researcher has them, the cells in an order of their own."""
+    row, col = np.nonzero(cells.mask)
+    x, y, half = cells.grid.x[col], cells.grid.y[row], cells.grid.cell_size_m / 2
+    squares = gpd.GeoDataFrame(
+        cells.x[cells.features].assign(exposure=cells.exposure),
+        geometry=shapely.box(x - half, y - half, x + half, y + half), crs=cells.grid.crs,
+    ).sample(frac=1, random_state=2)  # fmt: skip
+    points = world.incidents[["date", "date_end", "radius_km", "geometry"]]
+    return squares, points
+
+
+def test_plain_tables_give_the_same_without_a_config(tables, cells, panel, fitted):
+    squares, points = tables
+    model = borderrisk.make_model("decayed_pool", **SMALL)
+    found = model.fit(squares, points, "2020-01-01")
+    expected = fitted.intensity(cells)[squares.index]
+    assert found.intensity(squares) == pytest.approx(expected, rel=1e-9)
+    assert sum(found.parts(squares).values()) == pytest.approx(expected, rel=1e-9)
+    drivers = fitted.drivers(cells).iloc[squares.index].reset_index(drop=True)
+    pd.testing.assert_frame_equal(found.drivers(squares), drivers, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda c, i: (c.to_crs(4326), i), "projection in metres"),
+        (lambda c, i: (pd.concat([c, c.iloc[:1]]), i), "more than once"),
+        (lambda c, i: (c.assign(geometry=c.buffer(1000)), i), "not the squares of one grid|once"),
+        (lambda c, i: (c.assign(risk=1.0), i), "risk of the cells are scores"),
+        (lambda c, i: (c.assign(slope_mean=np.nan), i), "slope_mean has no value"),
+        (lambda c, i: (c.assign(exposure=2.0), i), "exposure"),
+        (lambda c, i: (c, i.drop(columns="date")), "lacks the column.*date"),
+        (lambda c, i: (c, i.assign(date="yesterday-ish")), "date that cannot be read"),
+        (lambda c, i: (c, i.set_crs(None, allow_override=True)), "in which projection"),
+    ],
+)
+def test_tables_that_cannot_be_are_refused_in_words(spoil, words, tables):
+    squares, points = spoil(*tables)
+    with pytest.raises(DataError, match=words):
+        settings("even").fit(squares, points, "2020-01-01")
