@@ -20,7 +20,8 @@ from scipy.sparse.csgraph import dijkstra
 
 from benchmarks import grass
 from benchmarks.dem import SIZES, strips
-from borderrisk.features.travel import Ground, Walking, kernel
+from borderrisk.features.travel import Ground, Walking
+from borderrisk.features.travel.dijkstra import MOVES
 
 CELL_M = 90.0
 TARGET_MPX_S = 10.0
@@ -50,7 +51,7 @@ def step_graph(z: np.ndarray, walking: Walking) -> coo_matrix:
     rows, cols = z.shape
     cell = np.arange(z.size).reshape(z.shape)
     i, j, hours = [], [], []
-    for dr, dc in kernel.MOVES:
+    for dr, dc in MOVES:
         here = (slice(max(0, -dr), rows - max(0, dr)), slice(max(0, -dc), cols - max(0, dc)))
         there = (slice(max(0, dr), rows + min(0, dr)), slice(max(0, dc), cols + min(0, dc)))
         length = np.hypot(dr, dc) * CELL_M

@@ -4,7 +4,7 @@ import pytest
 from borderrisk.model.estimators import make_estimator
 
 from borderrisk.errors import BorderRiskError
-from borderrisk.model.drivers import effects, importance, top_drivers
+from borderrisk.model.drivers import by_decile, effects, importance, top_drivers
 
 QUICK = {
     "gam": {"alpha": 0.01},
@@ -104,3 +104,23 @@ def test_a_model_without_features_has_no_drivers(table):
 def test_importance_is_the_weighted_deviation():
     parts = pd.DataFrame({"a": [0.0, 4.0], "b": [1.0, 1.0]})
     assert importance(parts, np.array([3.0, 1.0])) == pytest.approx({"a": np.sqrt(3), "b": 0})
+
+
+def test_effects_are_averaged_over_tenths_of_the_area():
+    a = np.arange(19.0)
+    area = np.where(a == 0, 2.0, 1.0)
+    x = pd.DataFrame({"b": np.minimum(a, 1), "a": a}).iloc[::-1]
+    parts = pd.DataFrame({"b": 0 * a, "a": a**2, "history": 3 * a})[::-1]
+    found = by_decile(parts, x, area[::-1])
+    assert list(found) == ["a", "b"]
+    assert found["a"]["values"] == pytest.approx([0, *np.arange(1.5, 18, 2)])
+    assert found["a"]["effect"] == pytest.approx([0, *((b**2 + (b + 1) ** 2) / 2 for b in a[1::2])])
+    assert found["b"] == {"values": [0.0, 1.0], "effect": [0.0, 0.0]}
+
+
+def test_cells_outside_the_area_have_no_part_in_the_tenths():
+    x = pd.DataFrame({"a": [5.0, 1.0, 2.0, 99.0], "b": np.arange(4.0)})
+    parts = pd.DataFrame({"a": [1.0, 2.0, 4.0, 100.0], "b": [0.0, 5.0, 0.0, 0.0]})
+    found = by_decile(parts, x, np.array([1.0, 1.0, 1.0, 0.0]), most=1)
+    assert found == {"b": {"values": [0, 1, 2], "effect": [0, 5, 0]}}
+    assert by_decile(parts, x, np.array([1.0, 1.0, 1.0, 0.0]))["a"]["values"] == [1, 2, 5]

@@ -82,17 +82,17 @@ def init(  # noqa: PLR0917 - one per option
     Example: borderrisk init --list Pakistan
     """
     common.configure_logging(verbose, as_json)
-    from borderrisk import pipeline
+    from borderrisk.pipeline import starting
 
     if list_of is not None:
-        rows = pipeline.list_neighbours(list_of)
+        rows = starting.list_neighbours(list_of)
         common.emit({"neighbours": rows}, as_json, common.table_text(rows))
         return
     given = {"--neighbours": neighbours, "--incidents": incidents, "--focus": focus}
     needless = [name for name, value in (given | {"--window": window}).items() if value]
     if home is None and needless:
         raise click.UsageError(f"{' and '.join(needless)} need --home, the country to map")
-    started = pipeline.init(
+    started = starting.init(
         folder, home=home, neighbours=neighbours, incidents=incidents, focus=focus, window=window,
         force=force, choose=_take if yes or not sys.stdin.isatty() else _ask,
     )  # fmt: skip

@@ -13,8 +13,7 @@ from shapely.geometry.base import BaseGeometry
 
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.features.terrain import RasterWindow
-from borderrisk.features.travel.solver import Ground
-from borderrisk.features.travel.speed import Walking
+from borderrisk.features.travel.solver import Ground, Walking
 from borderrisk.grid import Grid
 
 # A dozen solves are held at a time: some 80 bytes per pixel in all.

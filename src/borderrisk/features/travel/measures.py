@@ -23,8 +23,7 @@ from borderrisk.features.travel.ground import (
     cells_of_points,
     target_cell,
 )
-from borderrisk.features.travel.solver import Ground, Travel
-from borderrisk.features.travel.speed import Walking
+from borderrisk.features.travel.solver import Ground, Travel, Walking
 from borderrisk.grid import Grid
 
 

@@ -191,10 +191,11 @@ def _model(scene: Scene) -> list[Block]:
             "A model of an origin only ever sees what was known before that date."
         )
     )
-    if meta.get("partial_dependence"):
-        blocks.append(Picture("driver-effects", "Change of log-intensity along each feature."))
+    if meta.get("effects"):
+        said = "Mean effect of each feature on log-intensity, by tenths of the study area."
+        blocks.append(Picture("driver-effects", said))
     else:
-        blocks.append(Paragraph("Effects of single features were not computed in this run."))
+        blocks.append(Paragraph("This model has no effects of single features."))
     return blocks
 
 
