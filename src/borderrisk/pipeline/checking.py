@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from borderrisk.config import Config
 from borderrisk.features.terrain import check_coverage
 from borderrisk.model.fitting import check_parameters
 from borderrisk.model.panel import Panel
-from borderrisk.pipeline.inputs import Inputs, read_inputs
+from borderrisk.pipeline.inputs import Inputs, overlays, read_inputs
 from borderrisk.runs import project_folder, shown_path
+from borderrisk.sources.files import Reading
+from borderrisk.sources.overlays import read_feature_table
 
 
 def validate(config: Config) -> list[dict[str, Any]]:
@@ -18,7 +22,7 @@ def validate(config: Config) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        ``input, path, holds`` of each input.
+        ``input, path, holds, left out, used for`` of each input.
 
     Raises
     ------
@@ -31,33 +35,33 @@ def validate(config: Config) -> list[dict[str, Any]]:
     inputs = read_inputs(config)
     scored = inputs.base["exposure"].to_numpy() > 0
     check_coverage(inputs.elevation, inputs.grid, needed=scored)
-    placed = Panel.build(inputs.incidents.incidents, inputs.grid, inputs.base["domain"].to_numpy())
+    given = [*inputs.readings, *overlays(config, inputs).readings, *_own_features(config, inputs)]
     project = project_folder(config.folder)
-    paths = {
-        "borders": config.data.borders,
-        "countries": config.data.countries,
-        "elevation": config.data.elevation.path[0],
-        "settlements": config.data.settlements,
-        "incidents": config.data.incidents.path,
-        "posts": config.data.posts,
-    }
-    holds = _holds(inputs, placed)
     return [
-        {"input": name, "path": shown_path(path, project), "holds": holds[name]}
-        for name, path in paths.items()
-        if path is not None
+        {
+            "input": reading.what,
+            "path": shown_path(reading.path, project),
+            "holds": _placed(inputs) if reading.what == "incidents" else reading.holds,
+            "left out": "; ".join((*filter(None, [reading.left_out]), *reading.warnings)),
+            "used for": reading.used_for,
+        }
+        for reading in given
     ]
 
 
-def _holds(inputs: Inputs, placed: Panel) -> dict[str, str]:
-    rows, cols = inputs.elevation.shape
-    rejected = len(inputs.incidents.rejected) + len(placed.rejected)
-    km = sum(line.length for line in inputs.lines.values()) / 1000
-    return {
-        "borders": f"{', '.join(inputs.borders['pair'])}; {km:,.0f} km",
-        "countries": f"{len(inputs.countries)} outlines",
-        "elevation": f"{rows} x {cols} pixels, {inputs.elevation.crs.name}",
-        "settlements": f"{len(inputs.settlements):,} places",
-        "incidents": f"{len(placed)} incidents on the grid, {rejected} rejected",
-        "posts": "" if inputs.posts is None else f"{len(inputs.posts)} posts",
-    }
+def _placed(inputs: Inputs) -> str:
+    """Count the incidents that lie on the grid, and the rows that do not count."""
+    table = inputs.incidents
+    placed = Panel.build(table.incidents, inputs.grid, inputs.base["domain"].to_numpy())
+    rejected = len(table.rejected) + len(placed.rejected)
+    return f"{len(placed)} incidents on the grid, {rejected} rejected"
+
+
+def _own_features(config: Config, inputs: Inputs) -> list[Reading]:
+    path, columns = config.features.table, config.features.columns
+    if path is None:
+        return []
+    found = read_feature_table(path, columns, inputs.grid)
+    filled = {name: int(np.isfinite(values).sum()) for name, values in found.items()}
+    holds = ", ".join(f"{name} in {n:,} cells" for name, n in filled.items())
+    return [Reading("features.table", path, holds, "features of the model")]

@@ -14,7 +14,7 @@ from borderrisk.features import catalogue, proximity
 from borderrisk.features.terrain import terrain_features
 from borderrisk.grid import Grid
 from borderrisk.pipeline.inputs import Inputs, Movement, movement_features
-from borderrisk.sources.feature_table import read_feature_table
+from borderrisk.sources.overlays import read_feature_table
 
 
 def compute_features(config: Config, inputs: Inputs, movement: Movement) -> xr.Dataset:

@@ -31,10 +31,8 @@ from borderrisk.pipeline.run import MODEL, records, write_json
 from borderrisk.pipeline.stages import Stages
 from borderrisk.runs import RunFolder, file_facts
 from borderrisk.runs.interrupt import stoppable
-from borderrisk.sources.csvfile import read_header
-from borderrisk.sources.incident_layouts import PUBLIC_RECORD, table_mapping
 from borderrisk.sources.incidents import IncidentTable, read_incidents
-from borderrisk.sources.vectors import VECTOR_SUFFIXES, read_vector
+from borderrisk.sources.layouts import unread_columns
 
 log = logging.getLogger(__name__)
 
@@ -300,25 +298,10 @@ def _reader_notes(path: str | Path, table: IncidentTable, meta: dict[str, Any]) 
     """Say why rows were rejected, and which columns were not read."""
     reasons = table.rejected["reason"].str.split(": ").str[0].value_counts()
     notes = [f"{n} row(s) rejected: {reason}." for reason, n in reasons.items()]
-    unread = _unread_columns(Path(path), meta)
+    unread = unread_columns(path, meta["layout"], meta["columns"], meta["default_radius_km"])
     if unread:
         notes.append(f"Columns that were not read: {', '.join(unread)}.")
     return notes
-
-
-def _unread_columns(path: Path, meta: dict[str, Any]) -> list[str]:
-    """Columns that the layout does not know; a release of UCDP has many of its own."""
-    if meta["layout"] == "ucdp_ged":
-        return []
-    if path.suffix.lower() in VECTOR_SUFFIXES:
-        frame = read_vector(path, "incidents")
-        header = [str(name) for name in frame.columns if name != frame.geometry.name]
-    else:
-        header = read_header(path, "incidents")
-    read = PUBLIC_RECORD
-    if meta["layout"] == "table":
-        read = table_mapping(meta["columns"], header, path, meta["default_radius_km"], located=True)
-    return [name for name in header if name not in read.values()]
 
 
 def _left_out(table: IncidentTable, found: verification.Verification) -> pd.DataFrame:

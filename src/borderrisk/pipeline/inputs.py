@@ -12,13 +12,13 @@ import geopandas as gpd
 import numpy as np
 import shapely
 import xarray as xr
-from rasterio.features import rasterize
+from pyproj import Transformer
 from shapely.geometry.base import BaseGeometry
 
 from borderrisk.area import StudyArea, reproject
 from borderrisk.border.routes import MAX_DRAW_PIXELS
 from borderrisk.config import Config
-from borderrisk.errors import ConfigError, DataError
+from borderrisk.errors import ConfigError, DataError, did_you_mean
 from borderrisk.features.concealment import concealment_features
 from borderrisk.features.travel import (
     FineTerrain,
@@ -29,12 +29,11 @@ from borderrisk.features.travel import (
     solve_travel,
     travel_features,
 )
-from borderrisk.grid import WGS84, Grid
-from borderrisk.sources import borders, countries, datapackage, incidents, points, settlements
-from borderrisk.sources.elevation import Elevation, open_elevation
-from borderrisk.sources.land_cover import read_land_cover
-from borderrisk.sources.parts import parts_of
-from borderrisk.sources.vectors import read_vector
+from borderrisk.grid import WGS84, Grid, polygons
+from borderrisk.sources import basedata, incidents, world
+from borderrisk.sources.elevation import Elevation, doubts, open_elevation
+from borderrisk.sources.files import Reading, parts_of
+from borderrisk.sources.overlays import Overlays, burned, read_overlays
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +49,8 @@ class Inputs:
     incidents: incidents.IncidentTable
     elevation: Elevation
     posts: gpd.GeoDataFrame | None
-    sources: list[datapackage.SourceInfo]
+    readings: tuple[Reading, ...]
+    sources: list[basedata.SourceInfo]
     home_code: str
 
     @property
@@ -65,7 +65,7 @@ class Inputs:
     @cached_property
     def home(self) -> BaseGeometry:
         """The home country, grid metres."""
-        return self.local(countries.outline(self.countries, self.home_code))
+        return self.local(world.outline(self.countries, self.home_code))
 
     @cached_property
     def all_land(self) -> BaseGeometry:
@@ -76,12 +76,12 @@ class Inputs:
             shapely.make_valid(self.local(shapely.clip_by_rect(shape, *window)))
             for shape in self.countries.geometry
         ]
-        return shapely.union_all(parts)
+        return polygons(shapely.union_all(parts))
 
     @cached_property
     def land(self) -> BaseGeometry:
         """Land within the study area and halo, grid metres."""
-        return shapely.intersection(self.all_land, self.area.halo)
+        return polygons(shapely.intersection(self.all_land, self.area.halo))
 
     @cached_property
     def lines(self) -> dict[str, BaseGeometry]:
@@ -112,7 +112,7 @@ def base_dataset(area: StudyArea, land: BaseGeometry) -> xr.Dataset:
 
 
 def read_inputs(config: Config) -> Inputs:
-    """Open and check every input of a config.
+    """Open and check every input of a config, and say what each holds.
 
     Raises
     ------
@@ -120,45 +120,128 @@ def read_inputs(config: Config) -> Inputs:
         If a file is missing, damaged, or is not what the config says.
     """
     data, area = config.data, config.study_area
-    sources = datapackage.verify(data.package, input_files(config))
-    lines = borders.read_borders(
+    sources = basedata.verify(data.package, input_files(config))
+    lines = world.read_borders(
         data.borders, home=area.home, neighbours=area.neighbours, window=area.window
     )
-    outlines = countries.read_countries(data.countries)
+    outlines = world.read_countries(data.countries)
     study = StudyArea.along_border(
-        countries.outline(outlines, area.home),
-        borders.all_lines(lines),
+        world.outline(outlines, area.home),
+        world.all_lines(lines),
         strip_km=area.border_strip_km,
         halo_km=area.halo_km,
         cell_size_m=config.grid.cell_size_m,
     )
-    halo_bounds = reproject(study.halo, study.grid.crs, WGS84).bounds
-    elevation = open_elevation(
-        list(data.elevation.path), units=data.elevation.units, bad_values=data.elevation.bad_values
-    )
-    return Inputs(
+    _check_neighbours(data.countries, outlines, lines)
+    region = reproject(study.halo, study.grid.crs, WGS84).bounds
+    inputs = Inputs(
         area=study,
         borders=lines,
         countries=outlines,
-        settlements=settlements.read_settlements(data.settlements),
-        incidents=read_incident_table(config, halo_bounds),
-        elevation=elevation,
-        posts=None if data.posts is None else _read_posts(data.posts, study.grid),
+        settlements=_read_settlements(config, region),
+        incidents=read_incident_table(config, region),
+        elevation=open_elevation(
+            list(data.elevation.path),
+            units=data.elevation.units,
+            bad_values=data.elevation.bad_values,
+        ),
+        posts=None if data.posts is None else world.read_points(data.posts),
+        readings=(),
         sources=sources,
         home_code=area.home,
     )
+    if inputs.posts is not None:
+        world.check_near(inputs.posts, region, "posts", str(data.posts))
+    world.check_near(inputs.incidents.incidents, region, "incidents", data.incidents.path)
+    inputs = replace(inputs, readings=_readings(config, inputs))
+    for reading in inputs.readings:
+        reading.tell()
+    return inputs
 
 
-def _read_posts(path: Path, grid: Grid) -> gpd.GeoDataFrame:
-    posts = points.read_points(path)
-    row, _ = grid.rowcol(*grid.project(posts.geometry.x, posts.geometry.y))
-    if not (row >= 0).any():
-        x, y = posts.geometry.x.iloc[0], posts.geometry.y.iloc[0]
+def _check_neighbours(path: Path, outlines: gpd.GeoDataFrame, lines: gpd.GeoDataFrame) -> None:
+    """Refuse a neighbour without an outline: its ground would count as sea."""
+    for code in lines["country_b"]:
+        if code not in set(outlines["iso_a3"]):
+            raise DataError(
+                f"countries: {path} has no outline of the neighbour {code}; nobody could walk on "
+                f"its ground.{did_you_mean(code, outlines['iso_a3'])}"
+            )
+
+
+def _read_settlements(
+    config: Config, region: tuple[float, float, float, float]
+) -> gpd.GeoDataFrame:
+    path, area = config.data.settlements, config.study_area
+    places = world.read_settlements(path)
+    world.check_near(places, region, "settlements", path)
+    codes = {area.home, *area.neighbours}
+    found = places["country"].value_counts().index[:5]
+    if not places["country"].isin(codes).any():
         raise DataError(
-            f"posts: {path}: none of the {len(posts)} lies on the grid (the first is at {x:g} E, "
-            f"{y:g} N); check the order of longitude and latitude, and the CRS."
+            f"settlements: {path}: column country holds {', '.join(found)}, none of which is a "
+            f"country of the study area ({', '.join(sorted(codes))}: ISO 3166-1 alpha-3)."
         )
-    return posts
+    return places
+
+
+def _readings(config: Config, inputs: Inputs) -> tuple[Reading, ...]:
+    """State what each input holds, serves, and leaves to be doubted."""
+    data, km = config.data, sum(line.length for line in inputs.lines.values()) / 1000
+    rows, cols = inputs.elevation.shape
+    towns, posts, table = inputs.settlements, inputs.posts, inputs.incidents
+    near = _inside(towns, inputs.grid)
+    missing = set(config.study_area.neighbours) - set(inputs.borders["country_b"])
+    found = [
+        Reading(
+            "borders", data.borders, f"{', '.join(inputs.borders['pair'])}; {km:,.0f} km",
+            "study area, distances, segments",
+            f"outside study_area.window: {', '.join(sorted(missing))}" if missing else "",
+        ),
+        Reading("countries", data.countries, f"{len(inputs.countries)} outlines", "home and land"),
+        Reading(
+            "elevation", data.elevation.path[0],
+            f"{rows:,} x {cols:,} pixels, {inputs.elevation.crs.name}", "terrain, walking, relief",
+            warnings=tuple(doubts(inputs.elevation, *_pixels(inputs.elevation, inputs.grid))),
+        ),
+        Reading(
+            "settlements", data.settlements, f"{len(towns):,} places",
+            f"people and walking: {near:,} places on the grid",
+        ),
+        Reading(
+            "incidents", data.incidents.path, table.notes[0], "the model and its test",
+            "; ".join(table.notes[1:]), _ahead(table),
+        ),
+    ]  # fmt: skip
+    if posts is not None:
+        on_grid = f"distances: {_inside(posts, inputs.grid):,} posts on the grid"
+        found.append(Reading("posts", Path(str(data.posts)), f"{len(posts)} posts", on_grid))
+    return tuple(found)
+
+
+def _ahead(table: incidents.IncidentTable) -> tuple[str, ...]:
+    rows = table.rejected[table.rejected["reason"].str.startswith(incidents.AHEAD)]
+    if rows.empty:
+        return ()
+    return (f"{len(rows)} row(s) left out: row {rows['row'].iloc[0]} {rows['reason'].iloc[0]}",)
+
+
+def _inside(points: gpd.GeoDataFrame, grid: Grid) -> int:
+    row, _ = grid.rowcol(*grid.project(points.geometry.x, points.geometry.y))
+    return int((row >= 0).sum())
+
+
+def _pixels(elevation: Elevation, grid: Grid) -> tuple[slice, slice]:
+    """Rows and columns of the raster that the grid lies in."""
+    to_raster = Transformer.from_crs(grid.crs, elevation.crs, always_xy=True)
+    west, south, east, north = to_raster.transform_bounds(*grid.bounds, densify_pts=21)
+    left, top = ~elevation.transform @ (west, north)
+    right, bottom = ~elevation.transform @ (east, south)
+    rows, cols = elevation.shape
+    return (
+        slice(*np.clip([int(top), int(bottom) + 1], 0, rows)),
+        slice(*np.clip([int(left), int(right) + 1], 0, cols)),
+    )
 
 
 def read_incident_table(
@@ -187,6 +270,8 @@ def read_incident_table(
         end=section.end,
         max_radius_km=section.max_radius_km,
         region=region,
+        calendar=section.calendar,
+        radius_km=section.radius_km or None,
     )
 
 
@@ -243,18 +328,20 @@ def movement_features(movement: Movement) -> list[xr.Dataset]:
         parts.append(travel_features(inputs.grid, movement.solves))
     if config.features.concealment.enabled:
         parts.append(_concealment(config, inputs, movement.fine))
+    if not parts:
+        overlays(config, inputs)
     return parts
 
 
 def _concealment(config: Config, inputs: Inputs, fine: FineTerrain) -> xr.Dataset:
-    section, roads = config.features.concealment, config.data.roads
+    section = config.features.concealment
     towns = inputs.settlements
     return concealment_features(
         inputs.grid,
         fine,
         towns if "settlements" in section.observers else towns[:0],
         inputs.posts if "posts" in section.observers else None,
-        roads=read_vector(roads, "roads") if roads and "roads" in section.observers else None,
+        roads=overlays(config, inputs).roads if "roads" in section.observers else None,
         radius_km=section.radius_km,
         observer_height_m=section.observer_height_m,
     )
@@ -296,18 +383,45 @@ def fine_terrain(config: Config, inputs: Inputs, pixels: int | None = None) -> F
     if pixels is not None:
         factor = max(1, min(factor, int(np.sqrt(pixels / inputs.grid.size))))
     fine = FineTerrain.read(inputs.elevation, inputs.grid, land=inputs.all_land, factor=factor)
-    travel, data = config.features.travel, config.data
-    fine = replace(fine, barrier=_barriers(config, inputs, fine))
-    if data.roads is not None:
-        fine = replace(fine, road_kmh=_road_speeds(config, data.roads, fine.grid))
-    if data.land_cover is not None:
-        factors = travel.land_cover_factors
-        fine = replace(fine, multiplier=_land_cover(data.land_cover, factors, fine.grid))
-    if data.water is not None:
-        water = inputs.local(shapely.union_all(read_vector(data.water, "water").geometry))
-        slow = travel.water_speed_factor
+    given = overlays(config, inputs)
+    fine = replace(
+        fine,
+        barrier=_barriers(config, inputs, fine, given),
+        road_kmh=given.road_kmh(fine.grid),
+        multiplier=given.walking_time(fine.grid),
+    )
+    if given.water is not None:
+        water = inputs.local(shapely.union_all(given.water.geometry))
+        slow = config.features.travel.water_speed_factor
         fine = fine.slowed(water, 1 / slow) if slow > 0 else fine.closed(water)
     return fine
+
+
+def overlays(config: Config, inputs: Inputs) -> Overlays:
+    """Open roads, barriers, water and land cover, and say what they do."""
+    travel, data = config.features.travel, config.data
+    found = read_overlays(
+        inputs.grid,
+        roads=data.roads,
+        barriers=data.barriers,
+        water=data.water,
+        land_cover=data.land_cover,
+        speeds=travel.road_speeds_kmh,
+        factors=travel.land_cover_factors,
+        idle=_idle(config),
+    )
+    for reading in found.readings:
+        reading.tell()
+    return found
+
+
+def _idle(config: Config) -> set[str]:
+    """Roles that nothing of this run depends on."""
+    if config.features.travel.enabled:
+        return set()
+    concealment = config.features.concealment
+    seen_from = concealment.enabled and "roads" in concealment.observers
+    return {"barriers", "water", "land_cover"} | (set() if seen_from else {"roads"})
 
 
 def draw_terrain(config: Config, inputs: Inputs) -> FineTerrain:
@@ -315,27 +429,17 @@ def draw_terrain(config: Config, inputs: Inputs) -> FineTerrain:
     return fine_terrain(config, inputs, MAX_DRAW_PIXELS)
 
 
-def _barriers(config: Config, inputs: Inputs, fine: FineTerrain) -> np.ndarray:
-    travel, data = config.features.travel, config.data
+def _barriers(config: Config, inputs: Inputs, fine: FineTerrain, given: Overlays) -> np.ndarray:
+    travel = config.features.travel
     barrier = fine.barrier if fine.barrier is not None else np.zeros(fine.grid.shape, bool)
     if travel.blocked_above_m is not None:
         barrier = barrier | (fine.elevation > travel.blocked_above_m)
-    if data.barriers is not None:
-        barrier = barrier | _burned(read_vector(data.barriers, "barriers"), fine.grid)
+    walls = given.walls(fine.grid)
+    if walls is not None:
+        barrier = barrier | walls
     if travel.closed:
         barrier = barrier | _closed_border(config, inputs, fine.grid)
     return barrier
-
-
-def _burned(shapes: gpd.GeoDataFrame, grid: Grid) -> np.ndarray:
-    local = shapes.to_crs(grid.crs).geometry
-    return _burn([(shape, 1) for shape in local], grid) > 0
-
-
-def _burn(pairs: list[tuple[object, float]], grid: Grid) -> np.ndarray:
-    if not pairs:
-        return np.zeros(grid.shape, "float32")
-    return rasterize(pairs, grid.shape, transform=grid.transform, all_touched=True, dtype="float32")
 
 
 def _closed_border(config: Config, inputs: Inputs, grid: Grid) -> np.ndarray:
@@ -346,29 +450,4 @@ def _closed_border(config: Config, inputs: Inputs, grid: Grid) -> np.ndarray:
         raise ConfigError("features.travel.closed: no box holds any part of the border.")
     # One cell to each side, so that no step slips past the corner of the line.
     wall = shapely.buffer(inputs.local(line), grid.cell_size_m)
-    return _burn([(wall, 1)], grid) > 0
-
-
-def _road_speeds(config: Config, path: Path, grid: Grid) -> np.ndarray:
-    speeds = config.features.travel.road_speeds_kmh
-    roads = read_vector(path, "roads").to_crs(grid.crs)
-    if "class" not in roads:
-        raise DataError(f"{path}: roads need a column 'class' (it has {', '.join(roads)}).")
-    known = roads[roads["class"].isin(list(speeds))]
-    if known.empty:
-        raise ConfigError(
-            f"features.travel.road_speeds_kmh names none of the classes in {path.name}: "
-            f"{', '.join(sorted(set(map(str, roads['class']))))}."
-        )
-    # The fastest class is drawn last and wins where roads share a cell.
-    ordered = known.assign(kmh=known["class"].map(speeds)).sort_values("kmh", kind="stable")
-    return _burn(list(zip(ordered.geometry, ordered["kmh"], strict=True)), grid)
-
-
-def _land_cover(path: Path, factors: dict[str, float], grid: Grid) -> np.ndarray:
-    """Multiplier of the walking time from the speed factor of each land-cover code."""
-    codes = read_land_cover(path, grid)
-    multiplier = np.ones(grid.shape, "float32")
-    for code, factor in factors.items():
-        multiplier[codes == int(code)] = 1 / factor if factor > 0 else np.nan
-    return multiplier
+    return burned([(wall, 1)], grid) > 0
