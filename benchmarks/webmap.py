@@ -91,7 +91,7 @@ def _scores(rng: np.random.Generator, side: int) -> dict[str, np.ndarray]:
         "risk_class": risk_class(risk).reshape(side, side),
         "rank": rank.reshape(side, side),
         "susceptibility": 0.02 * np.exp(_field(rng, side, 0.01)),
-        "history": np.exp(0.3 * _field(rng, side, 0.0)),
+        "share_history": 1 / (1 + np.exp(_field(rng, side, 0.0))),
         "exposure": np.ones((side, side)),
     }
 

@@ -19,7 +19,7 @@ from borderrisk.words import CODES, UNITS
 CALM = scores.Score(
     "calm", "days", "Days without a report", "Calm", "آرامش", "Days since.", "روزها.", "1",
     "teal", dtype="int16", bounds=("calm_low", "calm_high"),
-    table=2, band=4, layer=1, compare=2, report=2,
+    table=2, band=4, layer=1, compare=2, popup=2, report=2,
 )  # fmt: skip
 BOUNDS = tuple(scores.Score(name, "days", "A bound", table=90) for name in CALM.bounds)
 
@@ -65,6 +65,7 @@ def test_a_made_up_score_is_a_layer_with_its_legend_and_words(calm_scene):
     assert legend["label"]["fa"] == "آرامش"
     page = render_map(calm_scene)
     assert 'id="br-col-calm"' in page
+    assert '"popup":["calm",' in page
     assert "Days since." in page
 
 

@@ -50,10 +50,10 @@ def test_a_change_is_classed_around_zero():
 
 
 def test_what_the_scene_lacks_is_left_out(scene):
-    lean = scene.cells.drop_vars(["probability_low", "trust", "driver_1", "history"])
+    lean = scene.cells.drop_vars(["probability_low", "trust", "driver_1", "share_history"])
     view = make_view(type(scene)(**{**vars(scene), "cells": lean}), None)
     names = [metric.name for metric in available(view)]
-    assert not {"width", "trust", "history", "reporting"} & set(names)
+    assert not {"width", "trust", "share_history"} & set(names)
     assert names[:3] == ["risk", "probability", "intensity"]
     assert "slope_mean" in names
     assert "driver_1" not in pack_columns(view).blobs

@@ -37,7 +37,7 @@ Count = Annotated[int, Field(ge=1, strict=True)]
 # What the intensity is made of; the parts of every model have these names and sum to it.
 PARTS = ("history", "recent", "ground", "even")
 Role = Literal["model", "baseline"]
-Memo = MutableMapping[Any, Any]
+Memo: TypeAlias = MutableMapping[Any, Any]
 Cells: TypeAlias = CellTable | gpd.GeoDataFrame
 Incidents: TypeAlias = Panel | gpd.GeoDataFrame
 S = TypeVar("S", bound="Settings")
@@ -57,11 +57,11 @@ class Fitted(Protocol):
 
     @property
     def settings(self) -> Settings:
-        """The settings of the refit."""
+        """As fitted."""
 
     @property
     def level(self) -> Level:
-        """The level."""
+        """Incidents to expect."""
 
     def intensity(self, cells: Cells) -> np.ndarray:
         """Return the expected incidents per 100 km² per year, shape (cells,)."""
