@@ -22,7 +22,7 @@ from borderrisk.evaluation.backtest import (
     new_places,
     place_scores,
 )
-from borderrisk.evaluation.scorecard import GROUNDS
+from borderrisk.evaluation.scorecard import GROUNDS, REFERENCE, Gain
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
 from borderrisk.scores import DAYS_PER_YEAR
@@ -114,9 +114,8 @@ class Verification:
     table : pandas.DataFrame
         One row per subset (``all``; ``repeat`` and ``new`` places if the forecast knows its past)
         and model (the forecast, then its baselines): ``model, role, subset, incidents``, metrics.
-    gain : dict
-        Bits per incident over the best baseline: ``baseline, bits, low, high`` (90 % interval);
-        empty without baselines.
+    gain : Gain, optional
+        Bits per incident over history alone; None without baselines.
     capture_curve : dict
         Per model ``area_share`` and ``captured``.
     calibration : list of dict
@@ -134,7 +133,7 @@ class Verification:
     """
 
     table: pd.DataFrame
-    gain: dict[str, Any]
+    gain: Gain | None
     capture_curve: dict[str, dict[str, list[float]]]
     calibration: list[dict[str, Any]]
     missed: pd.DataFrame
@@ -313,18 +312,18 @@ def _scored(
     }
 
 
-def _gain(forecast: Forecast, mass: csr_matrix) -> dict[str, Any]:
-    """Bits per incident over the baseline that did best; incidents are drawn for the interval."""
+def _gain(forecast: Forecast, mass: csr_matrix) -> Gain | None:
+    """Bits over history alone, or over the best baseline where that was not frozen as well."""
     if not forecast.baselines:
-        return {}
+        return None
     area = forecast.study_area
     bits = {
         name: measures.information_gain(values, area, mass)
         for name, values in forecast.study_intensity.items()
     }
-    best = max(forecast.baselines, key=lambda name: bits[name].mean())
-    found = measures.paired_difference(bits[FORECAST], bits[best], np.zeros(mass.shape[0]))
-    return {"baseline": best, "bits": found.value, "low": found.low, "high": found.high}
+    rival = max(forecast.baselines, key=lambda name: (name == REFERENCE, bits[name].mean()))
+    found = measures.paired_difference(bits[FORECAST], bits[rival], np.zeros(mass.shape[0]))
+    return Gain(rival, *found)
 
 
 def _curves(forecast: Forecast, mass: csr_matrix) -> dict[str, dict[str, list[float]]]:
