@@ -38,7 +38,7 @@ def test_a_forecast_that_knows_the_place_covers_it_with_the_first_kilometres(gri
     assert {name: part.incidents for name, part in found.subsets.items()} == {"repeat": 6, "new": 4}
     for part in found.subsets.values():
         assert part.captured == found.captured
-    first, second, repeat, new = border_lines(found)
+    first, _, repeat, new = border_lines(found)
     assert first.startswith("Watching the 50 km of border ranked first (42% of it) would have")
     assert "covered 100% (100% to 100%) of the later incidents; 42% by length alone." in first
     assert (repeat[:31], new[:28]) == (

@@ -24,6 +24,7 @@ from borderrisk.model.cells import CellTable
 from borderrisk.model.level import Level
 
 OWN, PEER = "decayed_pool", "history_alone"
+LEVEL = Level(8.0, 2.0)
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def at(cells, places, new=None, weight=1.0, **more):
     return bt.Later(csr_matrix(mass), new, np.full(len(places), weight), **more)
 
 
-def forecast(cells, year, intensity, tests, near=None, level=Level(8.0, 2.0), **date):
+def forecast(cells, year, intensity, tests, near=None, level=LEVEL, **date):
     day = pd.Timestamp(f"{year}-01-01") + pd.DateOffset(**date)
     near = np.zeros(len(cells), bool) if near is None else near
     return bt.Forecasts(day, intensity, tests, near, dict.fromkeys(intensity, level))

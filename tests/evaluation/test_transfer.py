@@ -218,7 +218,8 @@ def test_same_seed_same_scores(cells, clusters):
     def run():
         return spatial_tests(
             cells, clusters, ORIGIN,
-            given("random_forest", "border_distance", random_forest={"n_estimators": 5}), seed=4, neighbour_distances=DISTANCES,
+            given("random_forest", "border_distance", random_forest={"n_estimators": 5}),
+            seed=4, neighbour_distances=DISTANCES,
         )  # fmt: skip
 
     assert run() == run()

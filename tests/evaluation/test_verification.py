@@ -268,7 +268,7 @@ def test_capture_by_border_length(frozen, grid):
 def test_a_forecast_without_baselines(frozen):
     forecast = frozen(cells_of().drop(columns=list(BASELINES)))
     found = verify(forecast, panel_of(forecast, ("a", "2020-02-01", WEST)))
-    assert found.gain == {}
+    assert found.gain is None
     assert found.table["model"].tolist() == ["forecast"]
 
 
