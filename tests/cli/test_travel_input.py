@@ -117,7 +117,6 @@ def test_a_budget_longer_than_the_border(make_scene, tmp_path):
         crs=4326,
     )  # fmt: skip
     scene.layers["segments"] = segments
-    scene.meta["seed"] = 1
     save_scene(scene, tmp_path / "scene")
     write_json({}, tmp_path / "manifest.json")
     result = CliRunner().invoke(app, ["allocate", str(tmp_path), "--km", "50"])

@@ -194,7 +194,7 @@ def _draw_reliability(ax: Axes, rows: Sequence[ChanceClass], limits: tuple[float
     ax.plot(limits, limits, color=MUTED, lw=0.9, ls=":")
     ax.errorbar(said[seen], came[seen], [(came - low)[seen], (high - came)[seen]], fmt="none",
                 ecolor=MODEL_COLOUR, elinewidth=0.9, alpha=0.6)  # fmt: skip
-    ax.scatter(said[seen], came[seen], s=(15 + 120 * np.sqrt(cells / cells.max()))[seen],
+    ax.scatter(said[seen], came[seen], s=(15 + 120 * np.sqrt(cells / cells.max(initial=1)))[seen],
                color=MODEL_COLOUR, alpha=0.75, edgecolors="white", zorder=3,
                label="seen")  # fmt: skip
     ax.set(xscale="log", yscale="log", xlim=limits, ylim=limits,
