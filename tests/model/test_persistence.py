@@ -9,64 +9,57 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
-from affine import Affine
-from borderrisk.model.estimators import ESTIMATORS, make_estimator
+from benchmarks.studies.worlds import make_world
 
 from borderrisk.errors import DataError, OutputError
-from borderrisk.grid import Grid, laea_crs
-from borderrisk.model.cells import CellTable
 from borderrisk.model.modelfile import (
     FORMAT,
     TRUSTED,
     ModelFile,
-    as_trained,
     cell_stats,
     load_model,
     save_model,
 )
+from borderrisk.model.registry import make_model, models, packed
 
-QUICK = {
-    "gam": {"alpha": 0.1},
-    "glm": {"alpha": 0.1, "squares": True},
-    "random_forest": {"n_estimators": 5},
-}
+ORIGIN = pd.Timestamp("2020-01-01")
+SMALL = {"n_estimators": 5}
 
 
 @pytest.fixture(scope="module")
-def table():
-    rng = np.random.default_rng(0)
-    n = 400
-    x = pd.DataFrame(
-        {
-            "border_distance_km": rng.exponential(40, n),
-            "slope": rng.normal(size=n),
-            "cover": pd.Series(rng.choice(["bare", "crop"], n)).where(rng.uniform(size=n) > 0.05),
-            "x_km": rng.uniform(0, 300, n),
-            "y_km": rng.uniform(0, 300, n),
-        }
-    )
-    return x, rng.poisson(0.3, n)
+def world():
+    return make_world(seed=0, incidents=60, shape=(16, 20), cell_size_m=20_000)
 
 
-def saved_model(table, name="gam"):
-    x, y = table
-    model = make_estimator(name, QUICK.get(name)).fit(x, y)
-    return ModelFile(model, list(x.columns), "2024-01-01", cell_stats(x), extra={"horizon": 365})
+@pytest.fixture(scope="module")
+def table(cells, panel):
+    return cells, panel
 
 
-@pytest.mark.parametrize("name", ESTIMATORS)
+def saved_model(table, name="glm"):
+    cells, panel = table
+    quick = SMALL if name in ("decayed_pool", "random_forest") else {}
+    model = make_model(name, **quick).fit(cells, panel, ORIGIN)
+    stats = cell_stats(cells.x)
+    return ModelFile(model, cells.features, "2020-01-01", stats, extra={"horizon": 365})
+
+
+@pytest.mark.parametrize("name", [n for n in models() if n != "walk_and_hide"])
 def test_a_model_comes_back_as_it_was(name, table, tmp_path):
+    cells, _ = table
     saved = saved_model(table, name)
     save_model(tmp_path / "model.skops", saved)
     back = load_model(tmp_path / "model.skops")
-    assert np.array_equal(back.model.predict(table[0]), saved.model.predict(table[0]))
-    assert back.model.get_params() == saved.model.get_params()
+    assert back.model.intensity(cells).tobytes() == saved.model.intensity(cells).tobytes()
+    assert back.model.settings == saved.model.settings
+    assert back.model.level == saved.model.level
+    pd.testing.assert_frame_equal(back.model.drivers(cells), saved.model.drivers(cells))
     assert replace(back, model=None, versions={}) == replace(saved, model=None)
     assert back.versions["scikit-learn"]
 
 
 def test_a_model_that_was_read_is_written_byte_for_byte(table, tmp_path):
-    save_model(tmp_path / "a.skops", saved_model(table, "uniform"))
+    save_model(tmp_path / "a.skops", saved_model(table, "even"))
     back = load_model(tmp_path / "a.skops")
     save_model(tmp_path / "b.skops", back)
     assert (tmp_path / "a.skops").read_bytes() == (tmp_path / "b.skops").read_bytes()
@@ -83,7 +76,7 @@ def test_statistics_of_the_cells():
 
 def test_a_foreign_type_is_refused_on_loading_and_named(table, tmp_path):
     path = tmp_path / "model.skops"
-    content = vars(saved_model(table)) | {"format": FORMAT, "trust": Fraction(1, 2)}
+    content = content_of(saved_model(table)) | {"trust": Fraction(1, 2)}
     path.write_bytes(skops.io.dumps(content))
     with pytest.raises(DataError, match=r"not trusted: fractions\.Fraction"):
         load_model(path)
@@ -91,17 +84,17 @@ def test_a_foreign_type_is_refused_on_loading_and_named(table, tmp_path):
 
 def test_a_foreign_type_is_refused_on_saving(table, tmp_path):
     with pytest.raises(DataError, match=r"fractions\.Fraction"):
-        save_model(tmp_path / "m.skops", replace(saved_model(table), model=Fraction(1, 2)))
+        save_model(tmp_path / "m.skops", replace(saved_model(table), trust=Fraction(1, 2)))
     assert not (tmp_path / "m.skops").exists()
 
 
 def test_a_renamed_type_is_refused_before_anything_is_built(table, tmp_path):
     path = tmp_path / "model.skops"
-    save_model(path, saved_model(table, "uniform"))
+    save_model(path, saved_model(table, "border_distance"))
     _rewrite(
         path,
-        lambda schema: schema.replace('"Uniform"', '"system"').replace(
-            "borderrisk.model.estimators.baselines", "os"
+        lambda schema: schema.replace('"Curve"', '"system"').replace(
+            "borderrisk.model.baselines", "os"
         ),
     )
     with pytest.raises(DataError, match=r"not trusted: os\.system"):
@@ -125,7 +118,7 @@ def test_the_list_of_types_has_no_functions_or_containers_of_code():
 @pytest.mark.parametrize("damage", ["truncated", "text", "empty", "pickle", "no schema"])
 def test_a_damaged_file_is_one_clear_error(damage, table, tmp_path):
     path = tmp_path / "model.skops"
-    save_model(path, saved_model(table, "uniform"))
+    save_model(path, saved_model(table, "even"))
     whole = path.read_bytes()
     other = io.BytesIO()
     with zipfile.ZipFile(other, "w") as archive:
@@ -150,7 +143,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_an_unwritable_place_is_named(table, tmp_path):
     with pytest.raises(OutputError, match=r"missing/m\.skops"):
-        save_model(tmp_path / "missing" / "m.skops", saved_model(table, "uniform"))
+        save_model(tmp_path / "missing" / "m.skops", saved_model(table, "even"))
 
 
 def test_another_skops_file_is_not_a_model(tmp_path):
@@ -160,16 +153,45 @@ def test_another_skops_file_is_not_a_model(tmp_path):
         load_model(path)
 
 
+def content_of(saved):
+    parts = {name: value for name, value in vars(saved).items() if name != "stored"}
+    return parts | {"model": packed(saved.model), "format": FORMAT}
+
+
 def test_a_newer_format_is_refused(table, tmp_path):
     path = tmp_path / "m.skops"
-    path.write_bytes(skops.io.dumps(vars(saved_model(table, "uniform")) | {"format": 3}))
-    with pytest.raises(DataError, match="format 3, this version reads format 2"):
+    path.write_bytes(skops.io.dumps(content_of(saved_model(table, "even")) | {"format": 4}))
+    with pytest.raises(DataError, match="format 4, this version reads format 3"):
         load_model(path)
+
+
+@pytest.mark.parametrize("kept", ["format", "type"])
+def test_a_file_of_an_earlier_version_is_one_sentence(kept, table, tmp_path):
+    path = tmp_path / "m.skops"
+    content = content_of(saved_model(table, "border_distance"))
+    path.write_bytes(skops.io.dumps(content | {"format": 2}))
+    if kept == "type":
+        _rewrite(path, lambda schema: schema.replace('"Curve"', '"Pooled"').replace(
+            "borderrisk.model.baselines", "borderrisk.model.pooled"))  # fmt: skip
+    with pytest.raises(DataError, match=r"of an earlier version.*; train the model again\.$"):
+        load_model(path)
+
+
+def test_a_state_that_makes_no_sense_is_damage(table, tmp_path):
+    content = content_of(saved_model(table, "kde"))
+    for spoilt in (
+        {"model": "nothing"}, {"weights": None}, {"settings": {"bandwidth_km": -1.0}},
+        {"memory": [{}]}, {"weights": np.ones(7)},
+    ):  # fmt: skip
+        path = tmp_path / "m.skops"
+        path.write_bytes(skops.io.dumps(content | {"model": content["model"] | spoilt}))
+        with pytest.raises(DataError, match="is damaged or is not one"):
+            load_model(path)
 
 
 def test_a_forest_tree_that_points_outside_is_refused(table, tmp_path):
     saved = saved_model(table, "random_forest")
-    tree = saved.model.forest_.estimators_[2].tree_
+    tree = saved.model.ground[0].estimator.forest_.estimators_[2].tree_
     state = tree.__getstate__()
     state["nodes"]["feature"][0] = 99
     tree.__setstate__(state)
@@ -179,39 +201,10 @@ def test_a_forest_tree_that_points_outside_is_refused(table, tmp_path):
 
 
 def test_other_versions_are_told(table, tmp_path, caplog, monkeypatch):
-    save_model(tmp_path / "m.skops", saved_model(table, "uniform"))
+    save_model(tmp_path / "m.skops", saved_model(table, "even"))
     monkeypatch.setattr(
         "borderrisk.model.modelfile.package_versions", lambda: {"scikit-learn": "99.0"}
     )
     with caplog.at_level(logging.WARNING):
         load_model(tmp_path / "m.skops")
     assert "(now 99.0)" in caplog.text
-
-
-def cells_on(lon, lat):
-    """Three by four cells of 10 km; the middle one is no land."""
-    grid = Grid(laea_crs(lon, lat), Affine(10_000, 0, -20_000, 0, -10_000, 15_000), (3, 4))
-    domain = np.ones(grid.shape)
-    domain[1, 1] = 0
-    layers = {"domain": domain, "exposure": domain, "slope_mean": np.ones(grid.shape)}
-    ds = grid.dataset().assign({name: (("y", "x"), values) for name, values in layers.items()})
-    return CellTable.from_dataset(ds, ["slope_mean"])
-
-
-def test_places_of_another_grid_are_read_in_the_projection_of_the_training(table):
-    home, away = cells_on(60, 31), cells_on(61.5, 33)
-    saved = replace(saved_model(table, "kde"), extra={"crs": home.grid.crs.to_wkt()})
-    x, y = home.grid.project(*(axis[away.mask] for axis in away.grid.lonlat()))
-    found = as_trained(saved, away)
-    np.testing.assert_allclose(found.x[["x_km", "y_km"]], np.column_stack([x, y]) / 1000, atol=1e-6)
-    # 1.5 degrees east and 2 degrees north of the centre: about 140 by 222 km.
-    assert found.x[["x_km", "y_km"]].mean().tolist() == pytest.approx([140, 223], abs=5)
-    assert found.x["slope_mean"].equals(away.x["slope_mean"])
-    assert as_trained(saved, home) is home
-
-
-def test_a_model_that_does_not_say_where_its_places_are_cannot_be_carried(table):
-    with pytest.raises(DataError, match="Train it again"):
-        as_trained(saved_model(table, "kde"), cells_on(61.5, 33))
-    away = cells_on(61.5, 33)
-    assert as_trained(saved_model(table, "uniform"), away) is away

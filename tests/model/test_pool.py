@@ -4,10 +4,11 @@ import pytest
 from affine import Affine
 from scipy.sparse import csr_matrix
 
-from borderrisk.errors import DataError
+from borderrisk.errors import BorderRiskError, DataError
 from borderrisk.grid import Grid
+from borderrisk.model.densities import Learned, Memory, Smoother
 from borderrisk.model.level import Level
-from borderrisk.model.pool import Learned, Memory, Pool, Smoother, learn_weights, log_mean
+from borderrisk.model.pool import Pool, learn_weights, log_mean
 from borderrisk.model.protocol import PARTS, Fitted
 from borderrisk.model.registry import settings
 
@@ -125,6 +126,18 @@ def test_drivers_add_up_whatever_is_mixed(cells):
     assert np.ptp(drivers["elevation_mean"]) < 1.5 * np.ptp(cells.x["elevation_mean"])
     some = model.drivers(cells, np.arange(40))
     assert np.ptp(some["history"] - drivers["history"][:40]) == pytest.approx(0, abs=1e-9)
+
+
+def test_effects_that_do_not_add_up_are_refused(cells):
+    class Wrong(Exponential):
+        def contributions(self, x):
+            return 0.5 * super().contributions(x)
+
+    wrong = pool(
+        cells, [1.0, 0.0], ground=[Learned(Wrong("elevation_mean", 1.0), ("elevation_mean",))]
+    )
+    with pytest.raises(BorderRiskError, match="even miss its log-intensity by up to"):
+        wrong.drivers(cells)
 
 
 def test_history_is_the_factor_on_all_that_is_not_memory(cells):

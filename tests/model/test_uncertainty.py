@@ -2,19 +2,25 @@ import numpy as np
 import pandas as pd
 import pytest
 from benchmarks.studies.worlds import make_world
-from borderrisk.model.fitting import fit_spatial
 from hypothesis import given
 from hypothesis import strategies as st
 
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.model import rehearsal, uncertainty
 from borderrisk.model.panel import RADIUS_PER_SIGMA
-from borderrisk.model.rehearsal import Errors, coupled, log_relative, pilots, sharpened, simulate
+from borderrisk.model.registry import make_model
+from borderrisk.model.rehearsal import (
+    Errors,
+    coupled,
+    log_relative,
+    sharp,
+    sharpened,
+    simulate,
+)
 from borderrisk.model.uncertainty import (
     Refits,
     bootstrap_intervals,
     calibrated,
-    frozen,
     load_intervals,
     one_truth,
     rank,
@@ -25,7 +31,7 @@ from borderrisk.scores import probability, risk_class, risk_percentile
 
 ORIGIN = pd.Timestamp("2020-01-01")
 # A small forest keeps the test short.
-POOLED = {"n_estimators": 30, "learning_years": 4}
+SMALL = {"n_estimators": 30}
 COMMON = {"level": 0.9, "horizon_days": 365.0, "seed": 4}
 
 
@@ -34,21 +40,29 @@ def world():
     return make_world(seed=0, incidents=250, shape=(24, 28), cell_size_m=20_000)
 
 
+def fit(name, cells, panel, **parameters):
+    return make_model(name, **parameters).fit(cells, panel, ORIGIN, COMMON["seed"])
+
+
 @pytest.fixture(scope="module")
 def model(cells, panel):
-    return fit_spatial("pooled", POOLED, cells, panel, ORIGIN, COMMON["seed"])
+    return fit("decayed_pool", cells, panel, **SMALL)
 
 
 @pytest.fixture(scope="module")
 def found(cells, panel, model):
-    return bootstrap_intervals(
-        "pooled", POOLED, cells, panel, ORIGIN, replicates=40, model=model, **COMMON
-    )
+    return bootstrap_intervals(model, cells, panel, ORIGIN, replicates=40, **COMMON)
 
 
 @pytest.fixture(scope="module")
-def kde(cells, panel):
-    return bootstrap_intervals("kde", {}, cells, panel, ORIGIN, replicates=7, **COMMON)
+def last(cells, panel):
+    """A model that is quickly refitted."""
+    return fit("kde", cells, panel)
+
+
+@pytest.fixture(scope="module")
+def kde(cells, panel, last):
+    return bootstrap_intervals(last, cells, panel, ORIGIN, replicates=7, **COMMON)
 
 
 def test_bounds_and_ranks_by_hand():
@@ -56,8 +70,11 @@ def test_bounds_and_ranks_by_hand():
     area = np.array([1.0, 2.0])
     out = summarise(np.array([3.0, 60.0]), drawn, area, 0.5, 365.25)
     # Quartiles of 1..5 are 2 and 4; those of the other cell 10 and 40, and the estimate is above.
-    assert out.probability_low == pytest.approx([1 - np.exp(-2), 1 - np.exp(-20)])
-    assert out.probability_high == pytest.approx([1 - np.exp(-4), 1 - np.exp(-120)])
+    assert out.expected_low == pytest.approx([2, 20])
+    assert out.expected_high == pytest.approx([4, 120])
+    # 1 - (1 + 2m)^-0.5 of an expected count m.
+    assert out.probability_low == pytest.approx([1 - 5**-0.5, 1 - 41**-0.5])
+    assert out.probability_high == pytest.approx([1 - 9**-0.5, 1 - 241**-0.5])
     # The first cell is second in four replicates of five, the second first.
     assert out.rank_low.tolist() == [2, 1]
     assert out.rank_high.tolist() == [2, 1]
@@ -80,10 +97,8 @@ def test_intervals_hold_the_planted_truth(found, cells, world, model):
     for seed in (1, 2):
         other = make_world(seed=seed, incidents=250, shape=(24, 28), cell_size_m=20_000)
         there, panel = other.cells(), other.panel()
-        fitted = fit_spatial("pooled", POOLED, there, panel, ORIGIN, COMMON["seed"])
-        drawn = bootstrap_intervals(
-            "pooled", POOLED, there, panel, ORIGIN, replicates=40, model=fitted, **COMMON
-        )
+        fitted = fit("decayed_pool", there, panel, **SMALL)
+        drawn = bootstrap_intervals(fitted, there, panel, ORIGIN, replicates=40, **COMMON)
         worlds.append(held(other, there, fitted, drawn))
     inside, classes = (np.concatenate(part) for part in zip(*worlds, strict=True))
     assert 0.85 <= inside.mean() <= 0.95
@@ -103,9 +118,7 @@ def test_plain_replicates_would_not_hold_it(monkeypatch, found, cells, panel, mo
     monkeypatch.setattr(uncertainty, "calibrated", lambda point, refits, area, level: refits.drawn)
     monkeypatch.setattr(uncertainty, "ROUNDS", 0)
     monkeypatch.setattr(uncertainty, "LONG", 1)
-    plain = bootstrap_intervals(
-        "pooled", POOLED, cells, panel, ORIGIN, replicates=20, model=model, **COMMON
-    )
+    plain = bootstrap_intervals(model, cells, panel, ORIGIN, replicates=20, **COMMON)
     area = cells.study_area_100km2[cells.study]
     truth = probability(world.intensity[cells.mask][cells.study], area, COMMON["horizon_days"])
     inside = (truth >= plain.probability_low) & (truth <= plain.probability_high)
@@ -113,11 +126,9 @@ def test_plain_replicates_would_not_hold_it(monkeypatch, found, cells, panel, mo
 
 
 @pytest.mark.parametrize("name", ["found", "kde"])
-def test_the_estimate_lies_within(name, request, cells, panel, model):
+def test_the_estimate_lies_within(name, request, cells, model, last):
     out = request.getfixturevalue(name)
-    if name == "kde":
-        model = fit_spatial("kde", {}, cells, panel, ORIGIN, COMMON["seed"])
-    intensity = model.intensity(cells)[cells.study]
+    intensity = (last if name == "kde" else model).intensity(cells)[cells.study]
     area = cells.study_area_100km2[cells.study]
     point = probability(intensity, area, COMMON["horizon_days"])
     assert np.all((out.probability_low <= point) & (point <= out.probability_high))
@@ -129,42 +140,26 @@ def test_the_estimate_lies_within(name, request, cells, panel, model):
 
 
 @pytest.mark.parametrize("work", [("threads", 1), ("threads", 3), ("processes", 2)])
-def test_workers_change_nothing(work, kde, cells, panel):
+def test_workers_change_nothing(work, kde, last, cells, panel):
     scheduler, workers = work
     again = bootstrap_intervals(
-        "kde",
-        {},
-        cells,
-        panel,
-        ORIGIN,
-        replicates=7,
-        scheduler=scheduler,
-        workers=workers,
-        **COMMON,
+        last, cells, panel, ORIGIN, replicates=7, scheduler=scheduler, workers=workers, **COMMON
     )
     for name, values in vars(kde).items():
         assert np.array_equal(getattr(again, name), values), name
 
 
-def test_another_seed_is_another_draw(kde, cells, panel):
-    other = bootstrap_intervals(
-        "kde", {}, cells, panel, ORIGIN, replicates=7, **{**COMMON, "seed": 5}
-    )
+def test_another_seed_is_another_draw(kde, last, cells, panel):
+    other = bootstrap_intervals(last, cells, panel, ORIGIN, replicates=7, **COMMON | {"seed": 5})
     assert not np.array_equal(other.replicates, kde.replicates)
-
-
-def test_the_model_given_is_the_one_that_would_be_fitted(cells, panel, kde):
-    model = fit_spatial("kde", {}, cells, panel, ORIGIN, COMMON["seed"])
-    again = bootstrap_intervals(
-        "kde", {}, cells, panel, ORIGIN, replicates=7, model=model, **COMMON
-    )
-    assert np.array_equal(again.replicates, kde.replicates)
 
 
 def test_nothing_after_the_origin_matters(cells, panel):
     middle = pd.Timestamp("2016-01-01")
     both = [
-        bootstrap_intervals("kde", {}, cells, part, middle, replicates=3, **COMMON)
+        bootstrap_intervals(
+            make_model("kde").fit(cells, part, middle), cells, part, middle, replicates=3, **COMMON
+        )
         for part in (panel, panel.before(middle))
     ]
     assert np.array_equal(both[0].replicates, both[1].replicates)
@@ -174,7 +169,7 @@ def test_nothing_after_the_origin_matters(cells, panel):
 def test_progress_counts_every_refit(scheduler, cells, panel):
     heard = []
     bootstrap_intervals(
-        "uniform", {}, cells, panel, ORIGIN, replicates=4, scheduler=scheduler, workers=2,
+        fit("even", cells, panel), cells, panel, ORIGIN, replicates=4, scheduler=scheduler, workers=2,
         progress=lambda done, total: heard.append((done, total)), **COMMON,
     )  # fmt: skip
     total = 4 + uncertainty.ROUNDS * uncertainty.SHORT + uncertainty.LONG
@@ -184,40 +179,34 @@ def test_progress_counts_every_refit(scheduler, cells, panel):
 
 
 def test_a_model_without_contrast_has_the_uncertainty_of_its_level(cells, panel):
-    out = bootstrap_intervals("uniform", {}, cells, panel, ORIGIN, replicates=60, **COMMON)
+    even = fit("even", cells, panel)
+    out = bootstrap_intervals(even, cells, panel, ORIGIN, replicates=60, **COMMON)
     assert np.ptp(out.replicates, axis=1) == pytest.approx(np.zeros(60), abs=1e-6)
     mean = out.replicates[:, 0].mean()
-    expected = fit_spatial("uniform", {}, cells, panel, ORIGIN).intensity(cells)[0]
+    expected = even.intensity(cells)[0]
     assert mean == pytest.approx(expected, rel=0.1)
     # Of about 25 incidents a year over some years the count varies by a few percent.
     assert 0.02 < out.replicates[:, 0].std() / mean < 0.25
 
 
-@pytest.mark.parametrize("name", ["glm", "gam", "random_forest", "history"])
+@pytest.mark.parametrize("name", ["glm", "random_forest", "radius_history", "kde_pool"])
 def test_every_kind_of_model_has_intervals(name, cells, panel):
-    small = {"random_forest": {"n_estimators": 10}, "gam": {"alpha": 1.0}}
+    small = SMALL if name == "random_forest" else {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(uncertainty, "SHORT", 1)
         patch.setattr(uncertainty, "LONG", 2)
-        out = bootstrap_intervals(
-            name, small.get(name, {}), cells, panel, ORIGIN, replicates=2, **COMMON
-        )
+        model = fit(name, cells, panel, **small)
+        out = bootstrap_intervals(model, cells, panel, ORIGIN, replicates=2, **COMMON)
     assert np.all(out.probability_low <= out.probability_high)
 
 
 def test_what_the_full_fit_chose_is_kept(cells, panel, model):
-    assert frozen(model, POOLED) == POOLED | {
-        "alpha": model.estimator.glm_.alpha_,
-        "bandwidth_km": model.estimator.bandwidth_km_,
-        "models": model.estimator.models_,
-        "features": model.estimator.features_,
-    }
-    kde = fit_spatial("kde", {}, cells, panel, ORIGIN)
-    assert frozen(kde, None) == {"bandwidth_km": kde.estimator.bandwidth_km}
-    glm = fit_spatial("glm", {"squares": True}, cells, panel, ORIGIN)
-    assert frozen(glm, {"squares": True}) == {"squares": True, "alpha": glm.estimator.alpha_}
-    uniform = fit_spatial("uniform", {}, cells, panel, ORIGIN)
-    assert frozen(uniform, {}) == {}
+    """Refits have the weights and the bandwidth of the fit, so they choose nothing."""
+    for fitted, name in ((model, "weights"), (fit("kde", cells, panel), "bandwidth_km")):
+        chosen = getattr(fitted.settings, name)
+        assert chosen is not None
+        again = fitted.settings.fit(cells, panel.take(np.arange(40)), ORIGIN)
+        assert getattr(again.settings, name) == chosen
 
 
 def test_a_saved_file_gives_back_the_same(kde, tmp_path):
@@ -237,12 +226,13 @@ def test_a_saved_file_gives_back_the_same(kde, tmp_path):
 def test_impossible_numbers_are_refused(changes, message, cells, panel):
     given = {"replicates": 5, **COMMON, **changes}
     with pytest.raises(ConfigError, match=message):
-        bootstrap_intervals("kde", {}, cells, panel, ORIGIN, **given)
+        bootstrap_intervals(fit("even", cells, panel), cells, panel, ORIGIN, **given)
 
 
 def test_an_origin_without_past_is_an_error(cells, panel):
     with pytest.raises(DataError, match="0 incident"):
-        bootstrap_intervals("kde", {}, cells, panel, "1990-01-01", replicates=3, **COMMON)
+        even = fit("even", cells, panel)
+        bootstrap_intervals(even, cells, panel, "1990-01-01", replicates=3, **COMMON)
 
 
 def test_draws_average_to_the_mass_the_model_was_given(panel):
@@ -277,14 +267,12 @@ def test_simulated_incidents_follow_the_pilot_within_their_radius(cells, panel):
     assert np.asarray(sample.mass.sum(axis=1)).ravel() == pytest.approx(np.ones(len(sample)))
 
 
-def test_the_pooled_model_has_two_possible_truths(cells, model):
-    glm, forest = pilots(model, cells, 1.0)
-    for world in (glm, forest):
-        assert np.average(world, weights=cells.area_100km2) == pytest.approx(1)
-    ratio = np.log(glm) - np.log(forest)
-    table = cells.x[model.estimator.columns_]
-    apart = np.log(model.estimator.glm_.predict(table) / model.estimator.forest_.predict(table))
-    assert ratio - apart == pytest.approx(np.full(len(cells), (ratio - apart)[0]))
+def test_a_pilot_is_the_intensity_to_a_power(cells, model):
+    intensity = model.intensity(cells)
+    pilot = sharp(intensity, cells, 1.5)
+    assert np.average(pilot, weights=cells.area_100km2) == pytest.approx(1)
+    apart = np.log(pilot) - 1.5 * np.log(intensity)
+    assert apart == pytest.approx(np.full(len(cells), apart[0]))
 
 
 def test_pilots_have_more_contrast_until_refits_have_the_models():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from borderrisk.compute import compiled
 
 # Points per side of the tiles in which candidate segments are narrowed down, coarse then fine.
 COARSE, FINE = 64, 8
@@ -17,7 +18,7 @@ DIRECTIONS = np.array(
 )
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@compiled(error_model="numpy", inline="always")
 def _squared(x, y, segments, i):
     """Squared distance from a point to segment ``i`` (x0, y0, dx, dy)."""
     px, py = x - segments[i, 0], y - segments[i, 1]
@@ -27,7 +28,7 @@ def _squared(x, y, segments, i):
     return (px - t * dx) ** 2 + (py - t * dy) ** 2
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _candidates(x, y, segments):
     """Segments that may be nearest to some point of a tile with these coordinates.
 
@@ -51,7 +52,7 @@ def _candidates(x, y, segments):
     return kept[:n]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _fill(x, y, segments, out):
     """Distance of each point of a tile to the nearest of its candidates."""
     for r in range(y.size):
@@ -62,18 +63,12 @@ def _fill(x, y, segments, out):
             out[r, c] = np.sqrt(best)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def distances(x, y, segments, out):
-    """Distance from every point of a grid to the nearest segment.
+    """Fill ``out`` (rows, columns) with the distance of points on a grid to the nearest segment.
 
-    Parameters
-    ----------
-    x, y : ndarray of float64, shape (columns,), (rows,)
-        Coordinates of the points.
-    segments : ndarray of float64, shape (n, 4)
-        Start and direction: x0, y0, x1 − x0, y1 − y0; at least one.
-    out : ndarray of float64, shape (rows, columns)
-        Filled.
+    ``x`` and ``y`` are the coordinates of its columns and rows; ``segments``, at least one, of
+    shape (n, 4), hold start and direction: x0, y0, x1 − x0, y1 − y0.
     """
     for r in range(0, y.size, COARSE):
         for c in range(0, x.size, COARSE):
@@ -87,7 +82,7 @@ def distances(x, y, segments, out):
                     _fill(fine_x, fine_y, nearest, tile[i : i + FINE, j : j + FINE])
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def mark_visible(
     elevation, size, row, col, radius, eye, target, seen
 ):  # pragma: no cover - compiled
@@ -112,7 +107,7 @@ def mark_visible(
         _ray(elevation, size, row, col, dr / radius, dc / radius, radius, base, target, seen)
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _ray(
     elevation, size, row, col, dr, dc, radius, base, target, seen
 ):  # pragma: no cover - compiled
@@ -145,7 +140,7 @@ def _ray(
         highest = max(highest, ground)
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def horizon_angles(
     elevation, size, distances, stride, first, last, out
 ):  # pragma: no cover - compiled

@@ -13,13 +13,14 @@ from sklearn.isotonic import IsotonicRegression
 
 from borderrisk.model.cells import CellTable
 from borderrisk.model.decayed_pool import DecayedPool
+from borderrisk.model.densities import Learned, Memory, Smoother
 from borderrisk.model.estimator import IntensityEstimator
 from borderrisk.model.forest import RandomForest
 from borderrisk.model.lessons import School
 from borderrisk.model.level import ending_between, expected_level, step_back
 from borderrisk.model.loglinear import Glm
 from borderrisk.model.panel import Panel
-from borderrisk.model.pool import Learned, Memory, Pool, Smoother
+from borderrisk.model.pool import Pool
 from borderrisk.model.protocol import (
     Count,
     Memo,

@@ -16,10 +16,11 @@ from sklearn.base import BaseEstimator
 
 from borderrisk.errors import ConfigError
 from borderrisk.model.cells import CellTable
+from borderrisk.model.densities import Learned, Memory
 from borderrisk.model.lessons import Made, School
 from borderrisk.model.level import YEAR_DAYS, expected_level
 from borderrisk.model.panel import Panel
-from borderrisk.model.pool import Learned, Memory, Pool
+from borderrisk.model.pool import Pool
 from borderrisk.model.protocol import Count, Memo, NotNegative, Settings, model
 from borderrisk.model.susceptibility import (
     FOREST,

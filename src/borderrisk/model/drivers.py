@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from borderrisk.errors import BorderRiskError
-
 TOP = 3
-# Largest difference between the sum of the effects and the log-intensity they explain.
-TOLERANCE = 1e-3
 _NOTHING = 1e-9
 
 
@@ -36,50 +31,13 @@ class Drivers:
     features: tuple[str, ...]
 
 
-def effects(model: Any, x: pd.DataFrame, area: np.ndarray) -> pd.DataFrame:
-    """Return the effect of each feature on each cell's log-intensity.
-
-    Parameters
-    ----------
-    model : fitted estimator
-        With ``contributions(X)``, like ``glm`` and ``random_forest``. Other models have no
-        drivers and give no columns.
-    x : pandas.DataFrame
-        Features of the cells.
-    area : ndarray, shape (cells,)
-        Weight of each cell in the average that effects are relative to.
-
-    Returns
-    -------
-    pandas.DataFrame, shape (cells, features)
-        Rows sum to the cell's log-intensity minus its area-weighted mean.
-
-    Raises
-    ------
-    BorderRiskError
-        If they do not.
-    """
-    if not hasattr(model, "contributions"):
-        return pd.DataFrame(index=range(len(x)))
-    parts = model.contributions(x)
-    parts = parts - np.average(parts.to_numpy(), axis=0, weights=area)
-    log = np.log(np.asarray(model.predict(x), dtype=np.float64))
-    gap = np.abs(parts.to_numpy().sum(axis=1) - (log - np.average(log, weights=area))).max()
-    if not gap <= TOLERANCE:
-        raise BorderRiskError(
-            f"The effects of {type(model).__name__} miss its log-intensity by up to {gap:.3g}; "
-            "its drivers cannot be shown."
-        )
-    return parts
-
-
 def top_drivers(parts: pd.DataFrame, top: int = TOP) -> Drivers:
     """Pick the strongest effects of each cell; of equal ones the first feature.
 
     Parameters
     ----------
     parts : pandas.DataFrame, shape (cells, features)
-        From :func:`effects`.
+        From ``Fitted.drivers``.
     top : int
         How many.
     """

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from borderrisk.model.cells import CellTable
+from borderrisk.model.densities import Learned, Memory, densities
 from borderrisk.model.estimator import chances
 from borderrisk.model.level import MIN_IN_STUDY, YEAR_DAYS, ending_between, step_back
 from borderrisk.model.panel import Panel
-from borderrisk.model.pool import Learned, Memory, densities, learn_weights
+from borderrisk.model.pool import learn_weights
 from borderrisk.model.protocol import Memo
 from borderrisk.model.susceptibility import confidence
 

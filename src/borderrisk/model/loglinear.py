@@ -69,8 +69,8 @@ class Glm(IntensityEstimator):
                 self.terms_[str(name)] = term
         design = self._design(table)
         with one_thread():
-            given = self.alpha is not None
-            self.alpha_ = float(self.alpha) if given else self._select(design, training)
+            given = self.alpha
+            self.alpha_ = self._select(design, training) if given is None else float(given)
             self.coef_, self.intercept_ = _ridge(design, training, self.alpha_)
 
     def _sizes(self) -> list[int]:

@@ -1,4 +1,4 @@
-"""A fitted model as a linear pool of densities: memories on the grid, learned ground, and even."""
+"""A fitted model as a linear pool of densities."""
 
 from __future__ import annotations
 
@@ -10,130 +10,19 @@ import numpy as np
 import pandas as pd
 from affine import Affine
 from pyproj import CRS
-from scipy.ndimage import gaussian_filter
 
-from borderrisk.errors import DataError
+from borderrisk.errors import BorderRiskError
 from borderrisk.grid import Grid
 from borderrisk.model.cells import CellTable, as_cells
+from borderrisk.model.densities import Learned, Memory, densities
 from borderrisk.model.level import Level, expected_level
 from borderrisk.model.panel import as_panel
 from borderrisk.model.protocol import PARTS, Cells, Incidents, Settings
 
-_TRUNCATE = 4.0
 _LOWEST = 1e-300
+# Largest difference between the sum of the effects and the log-intensity they explain.
+TOLERANCE = 1e-3
 MOST_ROUNDS, SETTLED = 300, 1e-6
-
-
-class Smoother:
-    """Densities of counts on the grid of some cells: per land area, both smoothed."""
-
-    def __init__(self, cells: CellTable):
-        self.cells = cells
-        self._land: dict[float, np.ndarray] = {}
-
-    def land(self, width_km: float) -> np.ndarray:
-        """Land area around each cell, 100 km², shape (cells,)."""
-        if width_km not in self._land:
-            self._land[width_km] = self._smooth(self.cells.area_100km2, width_km)
-        return self._land[width_km]
-
-    def kernel(self, width_km: float) -> np.ndarray:
-        """Share of a count that is found so many cells away along one axis; far ones are 0."""
-        line = np.zeros(2 * max(self.cells.grid.shape) + 1)
-        line[len(line) // 2] = 1.0
-        sigma = width_km * 1000 / self.cells.grid.cell_size_m
-        return gaussian_filter(line, sigma, mode="constant", truncate=_TRUNCATE)[len(line) // 2 :]
-
-    def density(self, counts: np.ndarray, width_km: float) -> np.ndarray:
-        """Return counts per 100 km² of land, smoothed by a Gaussian; shape (cells,)."""
-        land = self.land(width_km)
-        smooth = self._smooth(counts, width_km)
-        return np.divide(smooth, land, out=np.zeros_like(smooth), where=land > 0)
-
-    def _smooth(self, values: np.ndarray, width_km: float) -> np.ndarray:
-        if width_km == 0:
-            return np.asarray(values, float)
-        cells = self.cells
-        on_grid = np.zeros(cells.grid.shape)
-        on_grid[cells.mask] = values
-        sigma = width_km * 1000 / cells.grid.cell_size_m
-        return gaussian_filter(on_grid, sigma, mode="constant", truncate=_TRUNCATE)[cells.mask]
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Earlier incidents as counts on a grid: one density for every width and count.
-
-    Attributes
-    ----------
-    grid : Grid
-        Where they were counted.
-    mask : ndarray of bool, shape (rows, columns)
-        The cells that have a count.
-    counts : ndarray, shape (kinds, cells)
-        Incidents, differently weighted.
-    widths_km : tuple of float
-        Smoothing; 0 for none.
-    groups : tuple of str
-        ``history`` or ``recent``, for every kind.
-    """
-
-    grid: Grid
-    mask: np.ndarray
-    counts: np.ndarray
-    widths_km: tuple[float, ...]
-    groups: tuple[str, ...]
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The group of each density: widths, and within each the kinds."""
-        return self.groups * len(self.widths_km)
-
-    def densities(self, smoother: Smoother) -> np.ndarray:
-        """Densities in the cells of a smoother on the same grid, shape (cells, columns)."""
-        cells = smoother.cells
-        if cells.grid != self.grid:
-            raise DataError(
-                "The model remembers places on another grid: take it there with `carried`."
-            )
-        on_grid = np.zeros((len(self.counts), *self.grid.shape))
-        on_grid[:, self.mask] = self.counts
-        here = on_grid[:, cells.mask]
-        found = [smoother.density(n, width) for width in self.widths_km for n in here]
-        return np.column_stack(found)
-
-
-@dataclass(frozen=True)
-class Learned:
-    """What an estimator makes of the columns of the cells.
-
-    Attributes
-    ----------
-    estimator : estimator or None
-        With ``predict``, and perhaps ``contributions``; None says the same of every cell.
-    columns : tuple of str
-        What it was fitted on.
-    """
-
-    estimator: Any
-    columns: tuple[str, ...]
-
-    def density(self, x: pd.DataFrame) -> np.ndarray:
-        """Density of each row, in units of its own, shape (rows,)."""
-        if self.estimator is None:
-            return np.ones(len(x))
-        return np.maximum(self.estimator.predict(x[list(self.columns)]), 0.0)
-
-    @property
-    def explains(self) -> bool:
-        """Whether it can say what each column does."""
-        return hasattr(self.estimator, "contributions")
-
-    def effects(self, x: pd.DataFrame) -> pd.DataFrame:
-        """Effects on the log-density; rows sum to it less a constant."""
-        if not self.explains:
-            return pd.DataFrame(index=range(len(x)))
-        return self.estimator.contributions(x[list(self.columns)]).reset_index(drop=True)
 
 
 @dataclass(frozen=True)
@@ -257,6 +146,11 @@ class Pool:
         pandas.DataFrame, shape (cells, features + history)
             Rows sum to the log-intensity less its area-weighted mean over the study area (of the
             rows asked for).
+
+        Raises
+        ------
+        BorderRiskError
+            If they do not.
         """
         table, back = as_cells(cells)
         asked = np.arange(len(table))[back] if rows is None else np.arange(len(table))[back][rows]
@@ -268,7 +162,15 @@ class Pool:
         effects = [part.effects(x) for part in self.ground]
         found = self._mixed(self._relative(table)[asked] * self.shares, effects)
         area = table.study_area_100km2[asked]
-        return found - np.average(found.to_numpy(), axis=0, weights=area)
+        found = found - np.average(found.to_numpy(), axis=0, weights=area)
+        log = np.log(np.maximum(self._relative(table)[asked] @ self.shares, _LOWEST))
+        gap = np.abs(found.sum(axis=1) - (log - np.average(log, weights=area))).max()
+        if not gap <= TOLERANCE:
+            raise BorderRiskError(
+                f"The effects of {self.settings.name} miss its log-intensity by up to {gap:.3g}; "
+                "its drivers cannot be shown."
+            )
+        return found
 
     def _mixed(self, here: np.ndarray, effects: list[pd.DataFrame]) -> pd.DataFrame:
         """Effects on the log of the sum of some parts; ``here`` is (rows, columns)."""
@@ -335,7 +237,7 @@ class Pool:
 
     @classmethod
     def opened(cls, settings: Settings, state: dict[str, Any]) -> Pool:
-        """Return the model of a :meth:`state`."""
+        """Return the model of a :meth:`state`; ``ValueError`` if its parts do not fit together."""
         memory = tuple(
             Memory(
                 Grid(CRS.from_wkt(m["crs"]), Affine(*m["transform"]), tuple(m["shape"])),
@@ -344,22 +246,13 @@ class Pool:
             for m in state["memory"]
         )  # fmt: skip
         ground = tuple(Learned(part, tuple(columns)) for part, columns in state["ground"])
-        level = Level(*state["level"])
-        return cls(settings, level, memory, ground, state["weights"], state["scale"], state["area"])
-
-
-def densities(
-    cells: CellTable,
-    memory: tuple[Memory, ...],
-    ground: tuple[Learned, ...],
-    rows: np.ndarray | None = None,
-) -> np.ndarray:
-    """Every density of a pool in some rows of the cells, the even one last; (rows, columns)."""
-    smoother, some = Smoother(cells), slice(None) if rows is None else rows
-    x = cells.x if rows is None else cells.x.iloc[rows]
-    remembered = [part.densities(smoother)[some] for part in memory]
-    learned = [part.density(x) for part in ground]
-    return np.column_stack([*remembered, *learned, np.ones(len(x))])
+        weights, scale = (np.asarray(state[name], float) for name in ("weights", "scale"))
+        pool = cls(settings, Level(*state["level"]), memory, ground, weights, scale, state["area"])
+        sizes = {len(weights), len(scale), len(pool.columns)}
+        counted = all(m.counts.shape == (len(m.groups), m.mask.sum()) for m in memory)
+        if len(sizes) > 1 or not counted:
+            raise ValueError("its parts do not fit together")
+        return pool
 
 
 def log_mean(a: np.ndarray, b: float) -> np.ndarray:

@@ -12,6 +12,7 @@ from typing import (
     ClassVar,
     Literal,
     Protocol,
+    TypeAlias,
     TypeVar,
     get_type_hints,
     runtime_checkable,
@@ -36,9 +37,9 @@ Count = Annotated[int, Field(ge=1, strict=True)]
 # What the intensity is made of; the parts of every model have these names and sum to it.
 PARTS = ("history", "recent", "ground", "even")
 Role = Literal["model", "baseline"]
-Memo = MutableMapping[Any, Any]
-Cells = CellTable | gpd.GeoDataFrame
-Incidents = Panel | gpd.GeoDataFrame
+Memo: TypeAlias = MutableMapping[Any, Any]
+Cells: TypeAlias = CellTable | gpd.GeoDataFrame
+Incidents: TypeAlias = Panel | gpd.GeoDataFrame
 S = TypeVar("S", bound="Settings")
 
 
@@ -54,8 +55,13 @@ class Fitted(Protocol):
         The incidents to expect in the whole study area.
     """
 
-    settings: Settings
-    level: Level
+    @property
+    def settings(self) -> Settings:
+        """As fitted."""
+
+    @property
+    def level(self) -> Level:
+        """Incidents to expect."""
 
     def intensity(self, cells: Cells) -> np.ndarray:
         """Return the expected incidents per 100 km² per year, shape (cells,)."""

@@ -14,10 +14,10 @@ from sklearn.utils.validation import has_fit_parameter
 
 from borderrisk.errors import ConfigError
 from borderrisk.model.cells import CellTable
+from borderrisk.model.densities import Learned
 from borderrisk.model.forest import RandomForest
 from borderrisk.model.loglinear import Glm
 from borderrisk.model.panel import Panel
-from borderrisk.model.pool import Learned
 from borderrisk.model.protocol import choices
 from borderrisk.scores import DAYS_PER_YEAR
 

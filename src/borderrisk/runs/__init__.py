@@ -1,7 +1,7 @@
 """A run's folder, manifest, log and stage cache."""
 
 from borderrisk.runs.cache import StageCache, StageKey, StageRecord
-from borderrisk.runs.folder import RunFolder, check_target, stoppable, workplace
+from borderrisk.runs.folder import RunFolder, Stopped, check_target, stoppable, workplace
 from borderrisk.runs.hashing import (
     SUMS,
     FileHashes,
@@ -30,6 +30,7 @@ __all__ = [
     "StageCache",
     "StageKey",
     "StageRecord",
+    "Stopped",
     "check_sums",
     "check_target",
     "code_version",

@@ -311,9 +311,13 @@ def _abandoned(folder: Path) -> bool:
     return True
 
 
+class Stopped(SystemExit):
+    """The process was told to end; its code is 128 + the signal's number."""
+
+
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Raise ``SystemExit(128 + signal)`` in the body when the process is told to end.
+    """Raise :class:`Stopped` in the body when the process is told to end, so that clean-up runs.
 
     Works in the main thread only; elsewhere signals keep their meaning.
     """
@@ -329,4 +333,4 @@ def stoppable() -> Iterator[None]:
 
 
 def _stop(number: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)
+    raise Stopped(128 + number)

@@ -75,7 +75,9 @@ def files_below(folder: Path) -> list[str]:
 
 
 class FileHashes:
-    """SHA-256 of files, remembered as long as size and modification time stay the same.
+    """SHA-256 of files, remembered as long as nothing was written to them.
+
+    The modification time can be set back, the time of the last change of a file's state cannot.
 
     Parameters
     ----------
@@ -90,11 +92,12 @@ class FileHashes:
     def __call__(self, path: Path) -> str:
         """Return the hash of a file."""
         stat = path.stat()
-        state = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ino}"
+        state = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ctime_ns}"
+        state += f"|{stat.st_dev}|{stat.st_ino}"
         key = hashlib.sha256(state.encode()).hexdigest()
         if key not in self._known:
             digest = sha256_file(path)
-            if time.time_ns() - stat.st_mtime_ns < _SETTLED_NS:
+            if time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) < _SETTLED_NS:
                 return digest
             self._known[key] = digest
             self._remember()
@@ -105,11 +108,17 @@ class FileHashes:
             return
         temporary = self._memory.with_name(f".{self._memory.name}.{uuid.uuid4().hex[:12]}")
         try:
-            self._memory.parent.mkdir(parents=True, exist_ok=True)
+            make_private(self._memory.parent)
             temporary.write_text(json.dumps(self._known), encoding="utf-8")
             temporary.replace(self._memory)
         except OSError:  # only a convenience
             temporary.unlink(missing_ok=True)
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that only its owner can enter, unless there is one."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _read_json(path: Path | None) -> dict[str, str]:

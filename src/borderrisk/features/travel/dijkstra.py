@@ -9,7 +9,8 @@ front is.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from borderrisk.compute import compiled
 
 # Row and column of each move; bit k of a cell's move mask permits move k.
 MOVES = np.array(
@@ -42,7 +43,7 @@ LINK, FILL, FIRST = 0, 1, 2
 FREE, USED, ENTRIES = 0, 1, 2
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def permit_moves(elevation, road, limit, first, last, moves):  # pragma: no cover - compiled
     """Write the move masks of some rows.
 
@@ -66,7 +67,7 @@ def permit_moves(elevation, road, limit, first, last, moves):  # pragma: no cove
             moves[r, c] = mask
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _is_open(elevation, r, c, k):  # pragma: no cover - compiled
     if k < 4:
         return True
@@ -75,7 +76,7 @@ def _is_open(elevation, r, c, k):  # pragma: no cover - compiled
     return not (one and two) if k < NEAR_MOVES else not (one or two)
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def accumulate(  # noqa: C901 - one function, for the reason below
     elevation, moves, multiplier, road, steps, table, ring, starts, hours, came,
 ):  # fmt: skip  # pragma: no cover - compiled
@@ -147,7 +148,7 @@ def accumulate(  # noqa: C901 - one function, for the reason below
         current += 1
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _admit(starts, first, waiting, current, slot, heads, blocks):  # pragma: no cover - compiled
     """Queue the starts that are due; returns the blocks, which may have grown, and who waits on.
 
@@ -161,12 +162,12 @@ def _admit(starts, first, waiting, current, slot, heads, blocks):  # pragma: no 
     return blocks, waiting
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _bucket(hours, per_hour):  # pragma: no cover - compiled
     return np.int64(hours * per_hour) if hours < np.inf else np.int64(-1)
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _pace(slope, table):  # pragma: no cover - compiled
     """Hours per km by linear interpolation; infinite beyond the table."""
     at = (slope - table[0]) * table[1]
@@ -177,7 +178,7 @@ def _pace(slope, table):  # pragma: no cover - compiled
     return low + (at - index) * (table[index + 3] - low)
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _mean_along(multiplier, cell, other, k, cols):  # pragma: no cover - compiled
     """Mean along the step: a knight's move spends a quarter of its length in each of 4 cells."""
     ends = multiplier[cell] + multiplier[other]
@@ -188,14 +189,14 @@ def _mean_along(multiplier, cell, other, k, cols):  # pragma: no cover - compile
     return (ends + multiplier[one] + multiplier[two]) / 4
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _faster(pace, road, cell, other):  # pragma: no cover - compiled
     if road[cell] > 0 and road[other] > 0:
         return min(pace, (road[cell] + road[other]) / 2)
     return pace
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _push(slot, cell, heads, blocks):  # pragma: no cover - compiled
     block = heads[slot]
     if block < 0 or blocks[block, FILL] == BLOCK:
@@ -215,7 +216,7 @@ def _push(slot, cell, heads, blocks):  # pragma: no cover - compiled
     blocks[0, ENTRIES] += 1
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _pop(slot, heads, blocks):  # pragma: no cover - compiled
     block = heads[slot]
     at = blocks[block, FILL] - 1
@@ -228,7 +229,7 @@ def _pop(slot, heads, blocks):  # pragma: no cover - compiled
     return blocks[block, at]
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _grown(blocks):  # pragma: no cover - compiled
     """Return the queue's blocks with as many more; a fresh queue from none."""
     more = np.empty((max(1024, 2 * len(blocks)), BLOCK), np.int32)
@@ -240,7 +241,7 @@ def _grown(blocks):  # pragma: no cover - compiled
     return more
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def carry(came, cols, label):  # pragma: no cover - compiled
     """Write the label of each cell's source over its own, following the moves back.
 
@@ -261,7 +262,7 @@ def carry(came, cols, label):  # pragma: no cover - compiled
             at -= offset[came[at]]
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def follow(came, at_home, starts, weight, gate, passed):  # pragma: no cover - compiled
     """Walk from each start back along the moves to the source.
 

@@ -136,29 +136,13 @@ class Travel:
         return (self.came == dijkstra.START) & np.isfinite(self.hours)
 
     def labels(self, label: np.ndarray) -> np.ndarray:
-        """Carry a label of the sources to every cell along the best paths.
-
-        Parameters
-        ----------
-        label : ndarray of int32, shape (rows, columns)
-            Read at the sources only.
-
-        Returns
-        -------
-        ndarray of int32, shape (rows, columns)
-            −1 where no path leads.
-        """
+        """Carry labels of the sources (int32) along the best paths; −1 where none leads."""
         out = np.where(np.isfinite(self.hours), label, -1).astype(np.int32).ravel()
         dijkstra.carry(self.came.ravel(), self.hours.shape[1], out)
         return out.reshape(self.hours.shape)
 
     def path(self, row: int, col: int) -> np.ndarray:
-        """Cells of the best path between a source and a cell, in the order they are walked.
-
-        Returns
-        -------
-        ndarray of int, shape (cells, 2)
-            Row and column.
+        """Row and column of each cell on the best path from or to a cell, as it is walked.
 
         Raises
         ------
