@@ -64,6 +64,14 @@ def test_an_incident_counts_by_its_confidence_and_only_inside(cells):
     assert period_counts(west, past, ORIGIN, 365).sum() == pytest.approx(1.4)
 
 
+def test_of_a_cell_on_the_edge_only_what_is_scored_counts(cells):
+    """An incident whose cell lies one part in four inside is not one of the study area."""
+    quarter = make_cells(exposure=np.full(len(cells), 0.25))
+    assert period_counts(quarter, dated(quarter, ["2019-05-01"]), ORIGIN, 365).tolist() == [0]
+    most = make_cells(exposure=np.full(len(cells), 0.75))
+    assert period_counts(most, dated(most, ["2019-05-01"]), ORIGIN, 365).tolist() == [1]
+
+
 def test_an_incident_known_to_a_year_is_counted_once(cells):
     past = dated(cells, ["2018-01-01", "2018-07-01"], ends=["2018-12-31", "2019-06-30"])
     assert period_counts(cells, past, pd.Timestamp("2019-09-01"), 365).tolist() == [0, 2]
