@@ -200,11 +200,14 @@ class Refits(NamedTuple):
         From simulated incidents.
     truth : ndarray, shape (rehearsals, study cells)
         What those were simulated from, in relative units.
+    pilot : ndarray of int, shape (rehearsals,)
+        The number of the pilot that it is of.
     """
 
     drawn: np.ndarray
     found: np.ndarray
     truth: np.ndarray
+    pilot: np.ndarray
 
 
 def _refits(
@@ -237,11 +240,13 @@ def _refits(
             ]
     log.info("Intervals: pilots to the power %s.", ", ".join(f"{e:.2f}" for e in exponents))
     truth = np.stack([worlds[i][cells.study] for i in turn])
-    return Refits(np.stack(drawn), found, truth)
+    return Refits(np.stack(drawn), found, truth, turn)
 
 
 def calibrated(point: np.ndarray, refits: Refits, area: np.ndarray, level: float) -> np.ndarray:
     """Move replicates to the quantiles of rehearsed errors, but never closer together.
+
+    Nothing says which pilot is like the truth: the widest errors count.
 
     Parameters
     ----------
@@ -261,8 +266,13 @@ def calibrated(point: np.ndarray, refits: Refits, area: np.ndarray, level: float
     """
     log_point = log_relative(point, area)
     truth, found = _shapes(refits.truth, area), _shapes(refits.found, area)
-    errors = Errors.fit(truth, found, area, level)
-    rehearsed = errors.at(risk_percentile(log_point, area))
+    rank = risk_percentile(log_point, area)
+    each = [
+        Errors.fit(truth[refits.pilot == k], found[refits.pilot == k], area, level).at(rank)
+        for k in np.unique(refits.pilot)
+    ]
+    lowest, middles, highest = np.stack(each, axis=1)
+    rehearsed = np.stack([lowest.min(axis=0), middles.mean(axis=0), highest.max(axis=0)])
     level_of = refits.drawn.astype(float) @ (area / area.sum())
     shapes = _shapes(refits.drawn, area) - log_point
     out = np.empty_like(refits.drawn)
