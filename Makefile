@@ -1,10 +1,23 @@
 # Two commands on a fresh machine with python3 and make: `make run` and `make test`.
+#
+# test-fast   the loop of daily work, under a minute on two cores: all but whole runs and browsers
+# test        every test
+# check       lint, format, types, import layers
+# doctest     the examples in the docstrings
+# smoke       does every benchmark still run? tiny inputs, measures nothing
+# fuzz        damaged inputs of every kind; FUZZ=10000 for the long one
+# mutants     do the tests notice planted faults?
+# bench       measured speeds against their targets
+# skill       docs/skill.md: every model on four borders
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= configs/eastern-border.yaml
 
-.PHONY: run test check bench lock raw schema clean clean-runs
+FUZZ ?= 60
+
+.PHONY: run test test-fast check doctest smoke fuzz mutants bench skill lock raw schema clean \
+	clean-runs
 
 run: $(VENV)/.runtime
 	$(BIN)/borderrisk run $(CONFIG)
@@ -12,16 +25,35 @@ run: $(VENV)/.runtime
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
+test-fast: $(VENV)/.dev
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not browser"
+
+doctest: $(VENV)/.dev
+	$(BIN)/python -m pytest --doctest-modules src/borderrisk
+
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+smoke: $(VENV)/.bench
+	$(BIN)/python -m benchmarks --smoke
+
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.fuzz --cases $(FUZZ)
+
+mutants: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.mutants
+
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
 
+skill: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.skill
+
 raw: $(VENV)/.dev
+	$(BIN)/python scripts/build_world_base.py
 	$(BIN)/python scripts/build_raw_data.py
 
 schema: $(VENV)/.runtime

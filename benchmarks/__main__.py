@@ -1,6 +1,8 @@
 """Print the table of measured speeds and the targets: ``python -m benchmarks [SECTION ...]``.
 
 Studies of the method: ``python -m benchmarks studies [NAME]``.
+``--smoke`` runs every section on tiny inputs instead: it shows whether they run, measures nothing
+worth keeping, and ends with 1 if one does not.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -24,18 +26,46 @@ from benchmarks.studies import __main__ as studies
 
 SECTIONS = ("terrain", "others", "distances", "model", "shipped", "run")
 HUGE = 1e9
+FAILED = "failed:"
+Steps = Iterator[tuple[str, Callable[[], list[Row]]]]
 
 
-def main() -> None:
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured.
+
+    Attributes
+    ----------
+    sizes : tuple of Size
+        Rasters of the terrain pass and of the whole runs.
+    repeats : int
+        Rounds of interleaved steps.
+    side : int
+        Cells along an edge of the world the model is measured on.
+    folder : Path
+        Where rasters and runs go.
+    small : bool
+        Whether the shipped config is made small, too.
+    """
+
+    sizes: tuple[dem.Size, ...]
+    repeats: int
+    folder: Path
+    side: int = model.SIDE
+    small: bool = False
+
+
+def main() -> int:
     """Measure the sections asked for, print both tables; ``studies`` are something else."""
     if sys.argv[1:2] == ["studies"]:
         studies.main(sys.argv[2:])
-        return
+        return 0
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}")
     parser.add_argument("--sizes", default="SML", help="letters of S, M, L (default all)")
     parser.add_argument("--repeats", type=int, default=7, help="rounds of interleaved steps")
     parser.add_argument("--work", type=Path, help="keep the rasters in this folder")
+    parser.add_argument("--smoke", action="store_true", help="tiny inputs: does it run?")
     parser.add_argument("--json", type=Path, help="also write rows and targets here")
     options = parser.parse_args()
     if unknown := set(options.sections) - set(SECTIONS):
@@ -46,15 +76,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.work or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        steps = _steps(options.sections or SECTIONS, options.sizes, options.repeats, folder)
+        sizes = tuple(dem.SIZES[letter] for letter in options.sizes)
+        plan = Plan(sizes, options.repeats, folder)
+        if options.smoke:
+            plan = Plan((dem.SIZES["T"],), 1, folder, side=40, small=True)
+        steps = [*_steps(options.sections or SECTIONS, plan)]
+        if options.smoke and not options.sections:
+            steps += [("travel", _travel), ("map in browsers", _map)]
         rows = [row for name, step in steps for row in _told(name, step)]
-    found = targets.judged(rows)
+    found = [] if options.smoke else targets.judged(rows)
     minutes = (time.perf_counter() - start) / 60
     print(f"{machine} {minutes:.0f} minutes in all.\n\n{table(rows)}\n\n{targets.table(found)}")
     if options.json:
         kept = {"machine": machine, "minutes": round(minutes, 1)}
         kept |= {"rows": [asdict(r) for r in rows], "targets": [asdict(t) for t in found]}
         options.json.write_text(json.dumps(kept, indent=1, ensure_ascii=False))
+    return int(any(row.note.startswith(FAILED) for row in rows))
 
 
 def _machine() -> str:
@@ -70,42 +107,55 @@ def _told(name: str, step: Callable[[], list[Row]]) -> list[Row]:
         rows = step()
     except Exception as error:
         print(f"failed: {error}", file=sys.stderr)
-        rows = [Row(name, "", float("nan"), note=f"failed: {type(error).__name__}")]
+        rows = [Row(name, "", float("nan"), note=f"{FAILED} {type(error).__name__}")]
     print(f"{time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
     return rows
 
 
-def _steps(
-    sections: Sequence[str], letters: str, repeats: int, folder: Path
-) -> Iterator[tuple[str, Callable[[], list[Row]]]]:
-    sizes = [dem.SIZES[letter] for letter in letters]
+def _steps(sections: Sequence[str], plan: Plan) -> Steps:
     if "terrain" in sections or "others" in sections:
-        yield from _passes(sizes, repeats, folder, others="others" in sections)
+        yield from _passes(plan, others="others" in sections)
     if "distances" in sections:
-        yield "distances", partial(distances.measure, repeats)
+        sizes = [size for size in plan.sizes if size.pixels < HUGE]
+        yield "distances", partial(distances.measure, sizes, plan.repeats)
     if "model" in sections:
-        yield "model and outputs, 450,000 cells", model.measure
+        yield f"model and outputs, {plan.side**2:,} cells", partial(model.measure, plan.side)
     if "shipped" in sections:
-        yield "shipped run", partial(runs.shipped, folder)
-    for size in sizes:
+        yield "shipped run", partial(runs.shipped, plan.folder, plan.small)
+    for size in plan.sizes:
         if "run" in sections:
-            yield f"whole run, {size.name}", partial(runs.measure, size, folder)
+            yield f"whole run, {size.name}", partial(runs.measure, size, plan.folder)
 
 
-def _passes(
-    sizes: Sequence[dem.Size], repeats: int, folder: Path, *, others: bool
-) -> Iterator[tuple[str, Callable[[], list[Row]]]]:
+def _travel() -> list[Row]:
+    from benchmarks import travel
+
+    travel.main(["--size", "T", "--repeats", "1"])
+    return []
+
+
+def _map() -> list[Row]:
+    from benchmarks import webmap
+
+    if Path(webmap.CHROMIUM).exists():
+        webmap.main(["--sides", "40", "--repeats", "1"])
+        return []
+    return [Row("map in browsers", "", 0.0, note="left out: there is no Chromium")]
+
+
+def _passes(plan: Plan, *, others: bool) -> Steps:
     seconds: dict[str, float] = {}
 
     def ours(size: dem.Size, dtype: str = "float32") -> list[Row]:
-        rows = terrain.measure(size, folder, repeats if size.pixels < HUGE else 1, dtype)
+        repeats = plan.repeats if size.pixels < HUGE else 1
+        rows = terrain.measure(size, plan.folder, repeats, dtype)
         seconds[size.name] = rows[-1].seconds
         return rows
 
     def theirs(size: dem.Size) -> list[Row]:
-        return terrain.others(size, folder, seconds[size.name])
+        return terrain.others(size, plan.folder, seconds[size.name])
 
-    for size in sizes:
+    for size in plan.sizes:
         yield f"terrain pass, {size.name}", partial(ours, size)
         if others and size.pixels < HUGE:
             yield f"other tools, {size.name}", partial(theirs, size)
@@ -114,4 +164,4 @@ def _passes(
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

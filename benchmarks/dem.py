@@ -24,13 +24,15 @@ class Size:
     Attributes
     ----------
     name : str
-        S, M or L.
+        S, M or L, or T for a tiny one that only shows whether everything runs.
     shape : tuple of int
         Rows and columns.
     per_degree : int
         Pixels per degree.
     west, north : float
         Corner, degrees.
+    cell_m : float
+        Edge of the cells laid over it.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Size:
     per_degree: int
     west: float
     north: float
+    cell_m: float = 1000.0
 
     @property
     def pixels(self) -> int:
@@ -49,20 +52,21 @@ class Size:
         """Pixel to longitude and latitude."""
         return Affine(1 / self.per_degree, 0, self.west, 0, -1 / self.per_degree, self.north)
 
-    def grid(self, cell_size_m: float = 1000.0) -> Grid:
+    def grid(self) -> Grid:
         """Return cells over the raster's extent."""
         rows, cols = (n / self.per_degree for n in self.shape)
         lon, lat = self.west + cols / 2, self.north - rows / 2
         crs = laea_crs(lon, lat)
-        frame = Grid(crs, Affine(cell_size_m, 0, 0, 0, -cell_size_m, 0), (1, 1))
+        frame = Grid(crs, Affine(self.cell_m, 0, 0, 0, -self.cell_m, 0), (1, 1))
         x, _ = frame.project([self.west, self.west + cols], [lat, lat])
         _, y = frame.project([lon, lon], [self.north - rows, self.north])
-        return Grid.covering((x[0], y[0], x[1], y[1]), crs, cell_size_m)
+        return Grid.covering((x[0], y[0], x[1], y[1]), crs, self.cell_m)
 
 
 SIZES = {
-    "S": Size("S", (3_400, 3_400), 1200, 60.9, 29.9),
-    "M": Size("M", (9_700, 6_186), 1200, 58.1, 33.2),
+    "T": Size("T", (340, 340), 120, 60.3, 29.9, 10_000.0),
+    "S": Size("S", (3_400, 3_400), 1200, 60.3, 29.9),
+    "M": Size("M", (9_700, 6_186), 1200, 58.2, 33.2),
     "L": Size("L", (25_000, 45_000), 3600, 54.0, 33.0),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 
 import geopandas as gpd
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from benchmarks.dem import SIZES, Size
+from benchmarks.dem import Size
 from benchmarks.measure import Row, interleaved
 from borderrisk.area import reproject
 from borderrisk.features import proximity
@@ -20,9 +21,9 @@ RAW = Path(__file__).parents[1] / "data" / "raw"
 THRESHOLDS = (1_000, 10_000, 100_000)
 
 
-def measure(repeats: int) -> list[Row]:
-    """Both steps at S and M."""
-    return [row for name in ("S", "M") for row in _at(SIZES[name], repeats)]
+def measure(sizes: Sequence[Size], repeats: int) -> list[Row]:
+    """Both steps at each size."""
+    return [row for size in sizes for row in _at(size, repeats)]
 
 
 def _at(size: Size, repeats: int) -> list[Row]:

@@ -1,4 +1,4 @@
-"""Model, drivers, trust and outputs on 450,000 cells of a synthetic world, each step's memory."""
+"""Model, drivers, trust and outputs on a synthetic world of 1 km cells, each step's memory."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ SIDE = 671  # cells: 450,241 in all
 INCIDENTS = 400
 AFTER = "2020-01-01"
 _WATCH_S = 0.005
+_PROGRAM = "import sys\nfrom benchmarks import model\nmodel.main(sys.argv[1], int(sys.argv[2]))"
 
 
-def measure() -> list[Row]:
+def measure(side: int = SIDE) -> list[Row]:
     """Time of each step, and the most Python objects that were alive in it beyond those before."""
     with tempfile.TemporaryDirectory() as scratch:
         found = Path(scratch) / "found.json"
-        program = "import sys\nfrom benchmarks import model\nmodel.main(sys.argv[1])"
-        spent = child(program, [str(found)])
+        spent = child(_PROGRAM, [str(found), str(side)])
         steps = json.loads(found.read_text())
     rows = [
-        Row(f"{name}, {SIDE**2:,} cells", "M", seconds, note=f"{objects:,} objects")
+        Row(f"{name}, {side**2:,} cells", "M", seconds, note=f"{objects:,} objects")
         for name, seconds, objects in steps
     ]
     return [*rows, Row("these steps together", "M", spent.seconds, peak_mb=spent.peak_mb)]
 
 
-def main(found: str) -> None:
+def main(found: str, side: int) -> None:
     """Run the steps and write what they took."""
     took: list[tuple[str, float, int]] = []
 
@@ -42,8 +42,8 @@ def main(found: str) -> None:
         took.append((name, round(seconds, 3), objects))
         return result
 
-    _model(step)
-    _outputs(step, Path(found).parent)
+    _model(step, side)
+    _outputs(step, side, Path(found).parent)
     Path(found).write_text(json.dumps(took))
 
 
@@ -68,13 +68,13 @@ def watched(work: Callable[[], Any]) -> tuple[Any, float, int]:
     return result, seconds, max(most[0], sys.getallocatedblocks()) - before
 
 
-def _model(step: Callable[[str, Callable[[], Any]], Any]) -> None:
+def _model(step: Callable[[str, Callable[[], Any]], Any], side: int) -> None:
     from borderrisk.model.fitting import decompose, fit_spatial
 
     from benchmarks.studies.worlds import make_world
     from borderrisk.model import drivers, trust
 
-    world = make_world(seed=1, incidents=INCIDENTS, shape=(SIDE, SIDE), cell_size_m=1000.0)
+    world = make_world(seed=1, incidents=INCIDENTS, shape=(side, side), cell_size_m=1000.0)
     cells = step("table of cells", world.cells)
     panel = step("incidents as mass", world.panel)
     model = step("fit", lambda: fit_spatial("pooled", {}, cells, panel, AFTER))
@@ -96,14 +96,14 @@ def _trust(trust: Any, cells: Any, panel: Any, weights: dict[str, float]) -> Any
     )
 
 
-def _outputs(step: Callable[[str, Callable[[], Any]], Any], folder: Path) -> None:
+def _outputs(step: Callable[[str, Callable[[], Any]], Any], side: int, folder: Path) -> None:
     from benchmarks.webmap import synthetic_scene
     from borderrisk.outputs.export import cells_table, write_cells
     from borderrisk.outputs.gridfiles import write_risk_tif
     from borderrisk.outputs.store import save_scene
     from borderrisk.outputs.webmap import write_map
 
-    scene = synthetic_scene(SIDE)
+    scene = synthetic_scene(side)
     cells = step("table of squares", lambda: cells_table(scene))
     step("GeoParquet", lambda: write_cells(cells, folder / "cells.parquet", "geoparquet"))
     step("GeoJSON", lambda: write_cells(cells, folder / "cells.geojson", "geojson"))

@@ -20,7 +20,8 @@ from scipy.sparse.csgraph import dijkstra
 
 from benchmarks import grass
 from benchmarks.dem import SIZES, strips
-from borderrisk.features.travel import Ground, Walking, kernel
+from borderrisk.features.travel import Ground, Walking
+from borderrisk.features.travel.dijkstra import MOVES
 
 CELL_M = 90.0
 TARGET_MPX_S = 10.0
@@ -50,7 +51,7 @@ def step_graph(z: np.ndarray, walking: Walking) -> coo_matrix:
     rows, cols = z.shape
     cell = np.arange(z.size).reshape(z.shape)
     i, j, hours = [], [], []
-    for dr, dc in kernel.MOVES:
+    for dr, dc in MOVES:
         here = (slice(max(0, -dr), rows - max(0, dr)), slice(max(0, -dc), cols - max(0, dc)))
         there = (slice(max(0, dr), rows + min(0, dr)), slice(max(0, dc), cols + min(0, dc)))
         length = np.hypot(dr, dc) * CELL_M
@@ -98,13 +99,13 @@ def interleaved(jobs: dict[str, Timed], repeats: int) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
-def compare_small(repeats: int) -> None:
-    jobs = contenders(terrain((SMALL, SMALL)))
+def compare_small(side: int, repeats: int) -> None:
+    jobs = contenders(terrain((side, side)))
     taken = interleaved(jobs, repeats)
-    print(f"\n{SMALL} x {SMALL} window")
+    print(f"\n{side} x {side} window")
     names = list(jobs)
     for own, other in zip(names[::2], names[1::2], strict=True):
-        print(f"  {own:40s} {taken[own]:7.3f} s  {SMALL**2 / taken[own] / 1e6:6.2f} Mpx/s")
+        print(f"  {own:40s} {taken[own]:7.3f} s  {side**2 / taken[own] / 1e6:6.2f} Mpx/s")
         ratio, error = taken[other] / taken[own], difference(jobs[own](), jobs[other]())
         print(f"  {other:40s} {taken[other]:7.3f} s  x{ratio:.1f}, differs by at most {error:.1e}")
 
@@ -198,15 +199,15 @@ def peak_gb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", choices=["S", "M"], default="S")
+    parser.add_argument("--size", choices=["T", "S", "M"], default="S")
     parser.add_argument("--repeats", type=int, default=3)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     load = os.getloadavg()[0]
     print(f"{os.cpu_count()} cores, load {load:.1f} before the run")
     full_size(args.size, args.repeats)
-    compare_small(args.repeats)
+    compare_small(min(SMALL, SIZES[args.size].shape[0]), args.repeats)
     compare_grass(args.size, args.repeats)
 
 

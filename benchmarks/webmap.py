@@ -32,6 +32,7 @@ from borderrisk.scores import risk_class, risk_percentile
 
 # Cells per side: bytes and milliseconds until usable that a map may take.
 BUDGETS = {300: (2e6, 1000), 671: (5e6, 1500), 1000: (10e6, 3000)}
+CHROMIUM = "/usr/bin/chromium"
 POPUP_MS = 50
 FEATURES = (
     "elevation_mean", "elevation_sd", "slope_mean", "ruggedness", "border_distance_km",
@@ -90,7 +91,7 @@ def _scores(rng: np.random.Generator, side: int) -> dict[str, np.ndarray]:
         "risk_class": risk_class(risk).reshape(side, side),
         "rank": rank.reshape(side, side),
         "susceptibility": 0.02 * np.exp(_field(rng, side, 0.01)),
-        "history": np.exp(0.3 * _field(rng, side, 0.0)),
+        "share_history": 1 / (1 + np.exp(_field(rng, side, 0.0))),
         "exposure": np.ones((side, side)),
     }
 
@@ -167,7 +168,7 @@ def _chromium(stack: ExitStack) -> Callable[[Path], Run]:
 
     playwright = stack.enter_context(sync_playwright())
     launch = playwright.chromium.launch
-    browser = stack.enter_context(launch(executable_path="/usr/bin/chromium", args=FLAGS))
+    browser = stack.enter_context(launch(executable_path=CHROMIUM, args=FLAGS))
     page = browser.new_page(viewport={"width": 1280, "height": 800})
 
     def open_page(path: Path) -> Run:
@@ -218,13 +219,13 @@ def measure(open_page: Callable[[Path], Run], path: Path, repeats: int) -> dict[
     }
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sides", type=int, nargs="+", default=list(BUDGETS))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--keep", type=Path, help="folder to leave the maps in")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     print(
         "cells      build s   MB (budget)  browser   ready ms (budget)  "
         "popup ms (worst)  recolour ms"

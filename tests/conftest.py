@@ -11,11 +11,18 @@ from borderrisk.area import StudyArea, reproject
 from borderrisk.features.catalogue import annotate
 from borderrisk.grid import WGS84, Grid, laea_crs
 from borderrisk.outputs.scene import Focus, Relief, Scene
-from borderrisk.scores import probability, risk_class, risk_percentile
+from borderrisk.scores import by_name, probability, risk_class, risk_percentile
 
 # A busy machine is no failure of the code.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+def pytest_collection_modifyitems(items):
+    """Mark what makes whole runs, or starts a cluster, as slow: `make test-fast` leaves it out."""
+    for item in items:
+        if item.path.parent.name == "pipeline" or "cluster" in item.fixturenames:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture
@@ -158,21 +165,6 @@ def _with_features(area, rng):
     return annotate(ds.assign({k: (("y", "x"), v.astype("float32")) for k, v in values.items()}))
 
 
-_LONG_NAMES = {
-    "intensity": ("1/(100 km2 year)", "Relative intensity of reported incidents"),
-    "probability": ("1", "Chance of at least one reported incident within the horizon"),
-    "probability_low": ("1", "Lower bound of the probability"),
-    "probability_high": ("1", "Upper bound of the probability"),
-    "risk": ("percent", "Risk: percentile of intensity by area"),
-    "rank": ("1", "Rank of the cell (1 = highest intensity)"),
-    "rank_low": ("1", "Best plausible rank"),
-    "rank_high": ("1", "Worst plausible rank"),
-    "susceptibility": ("1/(100 km2 year)", "Intensity explained by terrain, border and access"),
-    "history": ("1", "Factor of earlier incidents"),
-    "reporting": ("1", "Factor of uneven reporting"),
-}
-
-
 def _with_scores(ds, area, incidents):
     grid, inside = area.grid, ds.exposure.to_numpy() > 0
     exposure = ds.exposure.to_numpy().astype(float)
@@ -183,8 +175,8 @@ def _with_scores(ds, area, incidents):
         history += np.exp(-((xx - point.x) ** 2 + (yy - point.y) ** 2) / 2 / 2e4**2)
     intensity = susceptibility * history
     area_100 = exposure * grid.cell_area_km2 / 100
-    values = {"susceptibility": susceptibility, "history": history, "intensity": intensity}
-    values["reporting"] = np.ones(grid.shape)
+    values = {"susceptibility": susceptibility, "intensity": intensity}
+    values |= {"share_history": 1 - 0.5 / history, "share_ground": 0.5 / history}
     for name, factor in (("probability", 1), ("probability_low", 0.4), ("probability_high", 2.2)):
         values[name] = probability(intensity * factor, area_100, 365)
     order = np.argsort(np.argsort(-intensity[inside], kind="stable"), kind="stable") + 1.0
@@ -196,7 +188,7 @@ def _with_scores(ds, area, incidents):
     ds = ds.assign(
         {
             name: (("y", "x"), np.where(inside, value, np.nan).astype("float32"),
-                   dict(zip(("units", "long_name"), _LONG_NAMES[name], strict=True)))
+                   by_name()[name].attrs)
             for name, value in values.items()
         }
     )  # fmt: skip

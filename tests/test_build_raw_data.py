@@ -1,4 +1,4 @@
-"""The build script: TopoJSON, Persian names, and a rebuild where the packages are at hand."""
+"""The build scripts: names of places, the shipped data, a rebuild if packages are at hand."""
 
 import importlib
 import json
@@ -6,9 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-import shapely
 
 ROOT = Path(__file__).parents[1]
 
@@ -20,53 +18,6 @@ def script(name):
         return importlib.import_module(name)
     finally:
         sys.path.pop(0)
-
-
-@pytest.fixture
-def two_squares():
-    """West (0-1 E) and east (1-2 E) unit squares; arc 0 is the side they share, northwards."""
-    return {
-        "transform": {"scale": [0.5, 0.5], "translate": [0, 0]},
-        "arcs": [
-            [[2, 0], [0, 2]],
-            [[2, 2], [-2, 0], [0, -2], [2, 0]],
-            [[2, 2], [2, 0], [0, -2], [-2, 0]],
-        ],
-        "objects": {
-            "west": {"type": "Polygon", "arcs": [[0, 1]]},
-            "east": {"type": "MultiPolygon", "arcs": [[[0, 2]]]},
-        },
-    }
-
-
-def test_arcs_become_polygons(two_squares):
-    topology = script("topojson").Topology(two_squares, 5)
-    west = topology.polygons(two_squares["objects"]["west"])
-    assert west.equals(shapely.box(0, 0, 1, 1))
-    east = topology.polygons(two_squares["objects"]["east"])
-    assert east.equals(shapely.box(1, 0, 2, 1))
-
-
-def test_the_shared_arc_is_the_border(two_squares):
-    topology = script("topojson").Topology(two_squares, 5)
-    west, east = two_squares["objects"]["west"], two_squares["objects"]["east"]
-    line = topology.shared_line(west, east)
-    assert shapely.get_coordinates(line).tolist() == [[1, 0], [1, 1]]
-
-
-def test_a_reversed_arc_is_the_same_border(two_squares):
-    two_squares["objects"]["east"] = {"type": "Polygon", "arcs": [[~0]]}
-    topology = script("topojson").Topology(two_squares, 5)
-    west, east = two_squares["objects"]["west"], two_squares["objects"]["east"]
-    assert topology.shared_line(east, west).length == 1
-    assert shapely.get_coordinates(topology.shared_line(east, west)).tolist() == [[1, 1], [1, 0]]
-
-
-def test_countries_that_do_not_touch_share_nothing(two_squares):
-    two_squares["objects"]["east"] = {"type": "Polygon", "arcs": [[2]]}
-    topology = script("topojson").Topology(two_squares, 5)
-    west, east = two_squares["objects"]["west"], two_squares["objects"]["east"]
-    assert topology.shared_line(west, east).is_empty
 
 
 @pytest.mark.parametrize(
@@ -88,16 +39,43 @@ def test_the_persian_name_is_found_or_left_blank(name, alternates, country, expe
     assert script("persian_names").persian_name(name, alternates, country) == expected
 
 
+@pytest.mark.parametrize(
+    ("alternates", "script", "expected"),
+    [
+        (["Quetta", "کوئٹہ"], "Arab", "کوئٹہ"),
+        (["کوئٹہ", "كويتا"], "Arab", ""),
+        (["Пекин", "北京"], "Hans", "北京"),
+        (["北京"], "Latn", ""),
+        (["Baden-Baden"], "Cyrl", ""),
+    ],
+)
+def test_a_name_in_the_own_script_is_taken_where_there_is_one(alternates, script, expected):
+    assert build_module().local_name(alternates, script) == expected
+
+
+def build_module():
+    return script("build_world_base")
+
+
 def test_a_changed_package_is_refused(tmp_path):
-    build = script("build_raw_data")
+    build = script("build_world_base")
     package = build.PACKAGES["world-atlas"]
     (tmp_path / package.archive).write_bytes(b"something else")
     with pytest.raises(SystemExit, match="expected " + package.sha256):
         build.fetch(package, tmp_path)
 
 
-def test_a_rebuild_gives_the_shipped_files_byte_for_byte(tmp_path):
+def test_the_shipped_data_are_a_cut_of_the_base_byte_for_byte(tmp_path):
     build = script("build_raw_data")
+    build.build(tmp_path)
+    names = sorted(p.name for p in tmp_path.iterdir())
+    assert len(names) == 5
+    for name in names:
+        assert (tmp_path / name).read_bytes() == (build.RAW / name).read_bytes(), name
+
+
+def test_a_rebuild_of_the_base_gives_the_shipped_files_byte_for_byte(tmp_path):
+    build = script("build_world_base")
     folder = os.environ.get("BORDERRISK_RAW_PACKAGES")
     if not folder:
         pytest.skip("set BORDERRISK_RAW_PACKAGES to the folder given to --packages")
@@ -107,22 +85,25 @@ def test_a_rebuild_gives_the_shipped_files_byte_for_byte(tmp_path):
     if missing:
         pytest.skip(f"not in BORDERRISK_RAW_PACKAGES: {', '.join(missing)}")
     build.build(Path(folder), tmp_path)
-    names = sorted(p.name for p in tmp_path.iterdir())
-    assert len(names) == 5
-    for name in names:
-        assert (tmp_path / name).read_bytes() == (build.RAW / name).read_bytes(), name
+    for path in tmp_path.iterdir():
+        assert path.read_bytes() == (build.BASE / path.name).read_bytes(), path.name
 
 
-def test_the_description_is_the_template_plus_checksums():
-    template = json.loads((ROOT / "scripts" / "raw_data_package.json").read_text("utf-8"))
-    shipped = json.loads((ROOT / "data" / "raw" / "datapackage.json").read_text("utf-8"))
+def test_the_example_of_the_base_is_the_shipped_one():
+    build = script("build_world_base")
+    for name, path in build.EXAMPLE.items():
+        text = build.example_text(name, path)
+        assert (build.BASE / name).read_text("utf-8") == text, name
+
+
+@pytest.mark.parametrize(
+    ("description", "folder"),
+    [("raw_data_package", "data/raw"), ("world_base_package", "src/borderrisk/basedata")],
+)
+def test_the_description_is_the_template_plus_checksums(description, folder):
+    template = json.loads((ROOT / "scripts" / f"{description}.json").read_text("utf-8"))
+    shipped = json.loads((ROOT / folder / "datapackage.json").read_text("utf-8"))
     for resource in shipped["resources"]:
         assert resource.pop("hash").startswith("sha256:")
         assert resource.pop("bytes") > 0
     assert shipped == template
-
-
-def test_rounding_keeps_shared_corners_shared(two_squares):
-    two_squares["transform"]["scale"] = [1 / 3, 1 / 3]
-    topology = script("topojson").Topology(two_squares, 5)
-    assert np.array_equal(topology.arcs[0][1], topology.arcs[1][0])

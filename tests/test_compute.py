@@ -245,3 +245,30 @@ def test_regions_need_names_and_folders_of_their_own(tmp_path):
     (tmp_path / "there").mkdir()
     with pytest.raises(OutputError, match="exists already"):
         elsewhere.score_regions("model", [region("there", tmp_path)], tmp_path)
+
+
+UNWRITABLE = """
+import tempfile
+
+def refuse(*args, **options):
+    raise PermissionError(13, "Read-only file system")
+
+tempfile.TemporaryFile = refuse
+import numpy as np
+from borderrisk.features._loops import distances
+from borderrisk.compute import compiled
+
+@compiled()
+def double(x):
+    return 2 * x
+
+print(double(21), distances.stats.cache_path)
+"""
+
+
+def test_kernels_compile_where_nothing_can_be_kept():
+    env = os.environ | {"PYTHONPATH": SOURCE}
+    done = subprocess.run(
+        [sys.executable, "-c", UNWRITABLE], env=env, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "42 None\n", done.stderr

@@ -25,6 +25,23 @@ def available_workers() -> int:
     return int(cpu_count())
 
 
+def compiled(**options: Any) -> Callable[[Any], Any]:
+    """Compile a kernel with numba, once for all runs where there is a folder to keep it in.
+
+    An install that cannot be written to, used without a home, has none; then every process compiles
+    anew.
+    """
+    from numba import njit
+
+    def decorate(function: Any) -> Any:
+        try:
+            return njit(nogil=True, cache=True, **options)(function)
+        except RuntimeError:  # numba finds no folder for its cache
+            return njit(nogil=True, **options)(function)
+
+    return decorate
+
+
 def is_cluster(scheduler: str) -> bool:
     """Whether a scheduler is the address of a Dask cluster."""
     return scheduler.startswith(ADDRESSES)

@@ -22,6 +22,15 @@ MAX_CELLS = 50_000_000
 _CELL_ID = re.compile(r"r(\d+)c(\d+)")
 
 
+def polygons(geometry: Any) -> Any:
+    """Return the polygons of a geometry; lines and points that mending left over are dropped."""
+    if geometry.geom_type != "GeometryCollection":
+        return geometry
+    import shapely
+
+    return shapely.union_all([part for part in geometry.geoms if part.area > 0])
+
+
 def laea_crs(lon: float, lat: float) -> CRS:
     """Lambert azimuthal equal-area projection (EPSG method 9820) centred on a point.
 
@@ -257,9 +266,7 @@ class Grid:
         ndarray of float64, shape (rows, columns)
             0 outside, 1 inside, the covered fraction on the edge.
         """
-        from borderrisk._coverage import covered_fraction
-
-        return covered_fraction(geometry, self.transform, self.shape)
+        return _covered_fraction(polygons(geometry), self.transform, self.shape)
 
     def dataset(self) -> xr.Dataset:
         """Return an empty dataset with this grid's ``y`` and ``x`` coordinates and its CRS."""
@@ -303,3 +310,41 @@ class Grid:
             f"<b>Grid</b> {rows} × {cols} cells of {self.cell_size_m / 1000:g} km<br>"
             f"<code>{self.crs.to_proj4()}</code>"
         )
+
+
+def _covered_fraction(
+    geometry: BaseGeometry, transform: Affine, shape: tuple[int, int]
+) -> np.ndarray:
+    """Share of each cell inside a geometry: exact where its edge passes."""
+    # Grids are made long before anything is measured with them: these take a while to load.
+    from rasterio.features import rasterize
+    from scipy.ndimage import binary_dilation
+
+    if geometry.is_empty:
+        return np.zeros(shape)
+    inside = rasterize([geometry], shape, transform=transform, dtype="uint8")
+    edge = rasterize(
+        [geometry.boundary], shape, transform=transform, all_touched=True, dtype="uint8"
+    )
+    # A line that enters a cell by less than a ten-thousandth does not touch it for GDAL.
+    edge = binary_dilation(edge, np.ones((3, 3)))
+    fraction = inside.astype(float)
+    for row in np.flatnonzero(edge.any(axis=1)):
+        cols = np.flatnonzero(edge[row])
+        fraction[row, cols] = _row_shares(geometry, transform, int(row), cols)
+    return fraction
+
+
+def _row_shares(
+    geometry: BaseGeometry, transform: Affine, row: int, cols: np.ndarray
+) -> np.ndarray:
+    """Exact shares of some cells of one row; the polygon is cut to the row's band first."""
+    import shapely
+
+    top = transform.f + row * transform.e
+    west, size = transform.c + cols * transform.a, transform.a
+    band = shapely.clip_by_rect(geometry, west[0], top - size, west[-1] + size, top)
+    cells = shapely.box(west, np.full(len(cols), top - size), west + size, np.full(len(cols), top))
+    return np.clip(
+        shapely.area(shapely.intersection(cells, shapely.make_valid(band))) / size**2, 0, 1
+    )

@@ -52,7 +52,8 @@ class Score:
         Score whose upper less lower bound it is; it is no variable of its own.
     table, band, layer, compare, popup, report : int or None
         Its place among the columns of cell tables, bands of the raster, layers of the map,
-        compared columns, further columns a popup reads and columns of the report; None: not there.
+        compared columns, what a popup reads (a line each, if they are layers) and columns of the
+        report; None: not there.
     group : str
         Heading among the layers of the map.
     packed : int
@@ -133,7 +134,8 @@ def _shares() -> tuple[Score, ...]:
     return tuple(
         Score(
             f"share_{name}", "1", note.removesuffix("."), en, fa, note, note_fa,
-            "probability", "teal", table=13 + k, layer=8 + k, packed=17 + k, precision="coarse",
+            "probability", "teal", table=13 + k, layer=8 + k, popup=24 + k, packed=17 + k,
+            precision="coarse",
         )
         for k, (name, en, fa, note, note_fa) in enumerate(parts)
     )  # fmt: skip
@@ -148,7 +150,8 @@ SCORES: tuple[Score, ...] = (
         "سهمی از محدوده مطالعه که شدت کمتری دارد، از ۰ تا ۱۰۰. رده ۵ بالاترین ۳٪ مساحت و رده ۱ "
         "نیمه پایین است.",
         "percentile", "inferno", "class",
-        table=1, band=3, layer=3, compare=1, packed=2, precision="fine", follows="probability",
+        table=1, band=3, layer=3, compare=1, popup=21, packed=2, precision="fine",
+        follows="probability",
     ),
     Score(
         "risk_class", "1", "Risk class, 1-5 by area share",
@@ -160,7 +163,8 @@ SCORES: tuple[Score, ...] = (
         "Expected reported incidents per 100 km² per year.",
         "شمار مورد انتظار رویدادهای گزارش‌شده در هر ۱۰۰ کیلومتر مربع در سال.",
         "per_100km2_year", "inferno", "area",
-        table=4, band=1, layer=5, compare=3, packed=8, precision="fine", follows="probability",
+        table=4, band=1, layer=5, compare=3, popup=22, packed=8, precision="fine",
+        follows="probability",
     ),
     Score(
         "probability", "1", "Chance of at least one reported incident within the horizon",
@@ -202,7 +206,7 @@ SCORES: tuple[Score, ...] = (
         "Susceptibility", "آسیب‌پذیری",
         "The part of the intensity that terrain, border and access explain.",
         "بخشی از شدت که ناهمواری، مرز و دسترسی توضیح می‌دهند.",
-        "per_100km2_year", "teal", "area", table=17, band=6, layer=7, packed=16,
+        "per_100km2_year", "teal", "area", table=17, band=6, layer=7, popup=23, packed=16,
     ),
     *_shares(),
     Score(
@@ -239,7 +243,7 @@ SCORES: tuple[Score, ...] = (
         "Change of risk", "تغییر ریسک",
         "Risk of one run minus risk of another: purple rose, green fell.",
         "ریسک یک اجرا منهای ریسک اجرای دیگر: بنفش افزایش، سبز کاهش.",
-        "percentile", "diverging", "zero", band=8, layer=1, packed=3, precision="fine",
+        "percentile", "diverging", "zero", band=8, layer=1, popup=20, packed=3, precision="fine",
     ),
     Score(
         "change", "1", "Change beyond the intervals of both runs",
@@ -264,23 +268,9 @@ def shown(where: Where) -> list[Score]:
     return sorted(there, key=lambda score: getattr(score, where))
 
 
-def score(name: str) -> Score | None:
-    """Score of a name; None if none is declared."""
-    return next((score for score in SCORES if score.name == name), None)
-
-
-def attrs(name: str) -> dict[str, Any]:
-    """CF attributes of a declared score.
-
-    Raises
-    ------
-    KeyError
-        If it is not declared.
-    """
-    found = score(name)
-    if found is None:
-        raise KeyError(f"{name!r} is not a declared score")
-    return found.attrs
+def by_name() -> dict[str, Score]:
+    """Every declared score by its name."""
+    return {score.name: score for score in SCORES}
 
 
 def meanings(variable: xr.DataArray) -> dict[int, str]:
@@ -375,7 +365,7 @@ def risk_percentile(intensity: np.ndarray, area: np.ndarray) -> np.ndarray:
     _, group = np.unique(intensity, return_inverse=True)
     area_of_group = np.bincount(group, weights=area)
     below = np.concatenate([[0.0], np.cumsum(area_of_group)[:-1]])
-    return 100 * (below + area_of_group / 2)[group] / area_of_group.sum()
+    return np.asarray(100 * (below + area_of_group / 2)[group] / area_of_group.sum())
 
 
 def risk_class(risk: np.ndarray) -> np.ndarray:

@@ -2,11 +2,15 @@
 
 import importlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from benchmarks.studies.worlds import make_world
+from click.testing import CliRunner
+
+from borderrisk.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,11 +92,26 @@ def test_shipped_rows_take_the_intervals_from_the_run_that_evaluates(module, mon
 
 @pytest.mark.parametrize("letters", ["SML", "SM", "L"])
 def test_whole_runs_are_of_the_sizes_asked_for(module, tmp_path, letters):
-    named = [name for name, _ in module("__main__")._steps(["run"], letters, 1, tmp_path)]
+    main = module("__main__")
+    sizes = tuple(main.dem.SIZES[letter] for letter in letters)
+    named = [name for name, _ in main._steps(["run"], main.Plan(sizes, 1, tmp_path))]
     assert named == [f"whole run, {letter}" for letter in letters]
 
 
-@pytest.mark.parametrize("name", "SML")
+@pytest.mark.parametrize("name", "TSML")
+def test_study_area_of_a_size_lies_on_its_raster(module, tmp_path, name):
+    """As the run itself would find, on cells and pixels coarse enough for a test."""
+    runs, dem = module("runs"), module("dem")
+    size = dem.SIZES[name]
+    shape = tuple(n // 20 for n in size.shape)
+    elevation = dem.write(replace(size, shape=shape, per_degree=size.per_degree // 20), tmp_path)
+    settings = runs.settings(size, elevation) | {"grid.cell_size_m": "10000"}
+    words = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    done = CliRunner().invoke(app, ["validate", str(runs.CONFIG), *words])
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("name", "TSML")
 def test_place_of_a_size_lies_on_its_raster_and_its_window(module, name):
     runs, size = module("runs"), module("dem").SIZES[name]
     rows, cols = size.shape

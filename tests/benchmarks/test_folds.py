@@ -5,12 +5,11 @@ from benchmarks.studies.autocorrelation import _correlogram, autocorrelation_ran
 from borderrisk.model.fitting import fit_spatial
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.squares import DISTANCES, ORIGIN, clustered, make_cells, make_panel, scattered
 
 from borderrisk.errors import DataError
 from borderrisk.evaluation.folds import nearest_cell, square_blocks
 from borderrisk.evaluation.transfer import spatial_tests
-
-from ..squares import DISTANCES, ORIGIN, clustered, make_cells, make_panel, scattered
 
 
 @pytest.fixture(scope="module")

@@ -137,3 +137,8 @@ def test_coverage_of_sums_by_hand():
     # The estimate is always within: an interval that misses it is widened.
     wide = sum_coverage(bounds, point * 2, np.array([1, 8, 5, 5.0]), area, parts)
     assert wide["covered"] == 1.0
+
+
+def test_coverage_by_weight():
+    low, high = np.zeros(2), np.ones(2)
+    assert planted.coverage(np.array([0.5, 2]), low, high, np.array([3.0, 1])) == 0.75

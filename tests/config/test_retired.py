@@ -40,7 +40,7 @@ def test_on_the_command_line_and_in_scenarios_they_are_the_same(load, problems, 
     assert line.startswith("--set evaluation.planted: evaluation.planted: there is no such key")
     scenario = "scenarios: {{quick: {{changes: {{evaluation: {{ablation: {}}}}}}}}}\n"
     (line,) = problems(scenario.format("true"))
-    assert line.startswith("c.yaml:9:46: scenarios.quick.changes.evaluation.ablation: there is no")
+    assert line.startswith("c.yaml:9:44: scenarios.quick.changes.evaluation.ablation: there is no")
     assert load(scenario.format("false")).scenarios["quick"].changes == {"evaluation": {}}
 
 

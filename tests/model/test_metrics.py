@@ -100,11 +100,6 @@ def test_calibration_sums_by_class():
     ]
 
 
-def test_coverage_by_weight():
-    low, high = np.zeros(2), np.ones(2)
-    assert metrics.coverage(np.array([0.5, 2]), low, high, np.array([3.0, 1])) == 0.75
-
-
 def test_paired_difference_of_a_constant_is_certain():
     found = metrics.paired_difference(np.arange(6) + 0.5, np.arange(6), [1, 1, 2, 2, 3, 3])
     assert found == pytest.approx((0.5, 0.5, 0.5))

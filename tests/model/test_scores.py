@@ -7,9 +7,10 @@ from hypothesis.extra.numpy import arrays
 from borderrisk import scores
 
 
-def test_probability_is_the_poisson_chance_of_any():
+def test_probability_allows_for_clustering():
     p = scores.probability(np.array([0.0, 1.0, 2.0]), np.array([1.0, 1.0, 0.5]), 365.25)
-    assert p == pytest.approx([0, 1 - np.exp(-1), 1 - np.exp(-1)])
+    assert p == pytest.approx([0, 1 - 3**-0.5, 1 - 3**-0.5])  # shape 0.5: (1 + 1 / 0.5) ** -0.5
+    assert p[1] < 1 - np.exp(-1)  # the Poisson chance, which knows no clusters
 
 
 def test_a_tiny_rate_keeps_its_digits():
@@ -38,3 +39,9 @@ def test_class_shares_of_a_uniform_ranking():
     risk = scores.risk_percentile(np.arange(1000.0), np.ones(1000))
     shares = np.bincount(scores.risk_class(risk))[1:] / 1000
     assert shares == pytest.approx([0.5, 0.25, 0.15, 0.07, 0.03])
+
+
+def test_a_class_begins_at_its_edge():
+    edges = np.array(scores.CLASS_EDGES)
+    assert scores.risk_class(edges).tolist() == [2, 3, 4, 5]
+    assert scores.risk_class(np.nextafter(edges, 0)).tolist() == [1, 2, 3, 4]

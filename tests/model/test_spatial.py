@@ -5,12 +5,11 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 from scipy.spatial.distance import cdist
+from tests.squares import DISTANCES, ORIGIN, clustered, make_cells, make_panel, scattered
 
 from borderrisk.evaluation import folds as space
 from borderrisk.evaluation.transfer import fit_fold, score_fold, spatial_tests
 from borderrisk.model.panel import Panel
-
-from ..squares import DISTANCES, ORIGIN, clustered, make_cells, make_panel, scattered
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from borderrisk.errors import DataError
 from borderrisk.model import trust
 from borderrisk.model.cells import CellTable
 from borderrisk.model.trust import Dissimilarity
-from borderrisk.scores import score
+from borderrisk.scores import by_name
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_the_first_reason_wins_and_nothing_is_said_outside(cells):
     codes = trust.trust_codes(cells, extrapolates=some[0], sparse=some[1], edge=some[2])
     assert codes.dtype == np.int8
     assert codes[:8].tolist() == [-1, -1, 0, 0, 0, 1, 2, 3]
-    assert score("trust").words[codes[6]] == "sparse"
+    assert by_name()["trust"].words[codes[6]] == "sparse"
 
 
 def test_folds_are_blocks_and_all_are_used(cells):

@@ -8,11 +8,11 @@ from affine import Affine
 from scipy.sparse import csr_matrix
 
 from borderrisk.errors import DataError
-from borderrisk.evaluation.backtest import BorderLine
+from borderrisk.evaluation.backtest import BASELINES, BorderLine
 from borderrisk.evaluation.metrics import information_gain
-from borderrisk.evaluation.verification import check_dates, verify
+from borderrisk.evaluation.verification import Forecast, check_dates, verify
 from borderrisk.grid import WGS84
-from borderrisk.model.forecast import BASELINES, Forecast, freeze, open_forecast
+from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
 
 # Two study cells of 100 km², r000c000 (class 5) and r000c001 (class 1), and one halo cell.
@@ -20,27 +20,33 @@ WEST, EAST, HALO = (-35_000.0, 25_000.0), (-25_000.0, 25_000.0), (-15_000.0, 25_
 
 
 def cells_of(**columns):
-    x, y = zip(WEST, EAST, HALO, strict=True)
-    table = pd.DataFrame(
-        {
-            "cell_id": ["r000c000", "r000c001", "r000c002"], "x": x, "y": y,
-            "exposure": [1.0, 1.0, 0.0], "domain": 1.0,
-            "intensity": [3.0, 1.0, np.nan], "probability": 0.5, "risk": [75.0, 25.0, np.nan],
-            "risk_class": [5, 1, 0], **dict.fromkeys(BASELINES, 1.0), "kde": [1.0, 3.0, 3.0],
-        }
-    )  # fmt: skip
-    return table.assign(**columns)
+    table = {
+        "exposure": [1.0, 1.0, 0.0], "domain": 1.0, "risk_class": [5, 1, 0],
+        "forecast": [3.0, 1.0, np.nan], **dict.fromkeys(BASELINES, 1.0), "kde": [1.0, 3.0, 3.0],
+    }  # fmt: skip
+    return pd.DataFrame(table).assign(**columns)
 
 
 @pytest.fixture
-def frozen(tmp_path, grid):
-    """Open a forecast for 2020, made long after."""
+def frozen(grid):
+    """Build a forecast for 2020, made long after."""
+    mask = np.zeros(grid.shape, bool)
+    mask[0, :3] = True
+    places = pd.DataFrame([WEST, EAST, HALO], columns=["x_km", "y_km"]) / 1000
 
-    def build(cells=None, **given):
-        settings = {"grid": grid, "origin": "2020-01-01", "horizon_days": 366} | given
-        folder = tmp_path / f"forecast-{len(list(tmp_path.iterdir()))}"
-        freeze(folder, cells_of() if cells is None else cells, **settings)
-        return open_forecast(folder)
+    def build(table=None, origin="2020-01-01", **given):
+        table = cells_of() if table is None else table
+        land = table["domain"].to_numpy() * grid.cell_area_km2 / 100
+        names = [name for name in ("forecast", *BASELINES) if name in table]
+        return Forecast(
+            origin=pd.Timestamp(origin),
+            horizon_days=366,
+            made=pd.Timestamp("2026-05-01T12:00", tz="UTC"),
+            cells=CellTable(grid, mask, places, land, table["exposure"].to_numpy()),
+            risk_class=table["risk_class"].to_numpy(),
+            intensity={name: table[name].to_numpy() for name in names},
+            **given,
+        )
 
     return build
 
@@ -56,7 +62,7 @@ def table_of(grid, *rows):
 
 
 def panel_of(forecast: Forecast, *rows) -> Panel:
-    return Panel.build(table_of(forecast.grid, *rows), forecast.grid, forecast.domain)
+    return Panel.build(table_of(forecast.cells.grid, *rows), forecast.cells.grid, forecast.domain)
 
 
 def row_of(found, model, subset="all"):
@@ -188,7 +194,7 @@ def test_earlier_incidents_are_refused_and_listed(frozen):
         verify(forecast, panel_of(forecast, *rows))
     many = [(f"n{k:02}", "2019-01-01", WEST) for k in range(13)]
     with pytest.raises(DataError, match=r"n09 \(2019-01-01\) and 3 more"):
-        check_dates(table_of(forecast.grid, *many), forecast)
+        check_dates(table_of(forecast.cells.grid, *many), forecast)
 
 
 def test_nothing_to_verify_with(frozen):
@@ -215,8 +221,8 @@ def test_a_panel_of_other_cells_is_refused(frozen, grid):
 
 def test_repeat_and_new_places(frozen):
     # Known: one incident in the west; the east is 10 km away, a third place 20 km.
-    cells = cells_of(exposure=1.0, intensity=[3.0, 1.0, 2.0], risk=50.0, risk_class=3)
-    forecast = frozen(cells, past=pd.DataFrame({"x": [WEST[0]], "y": [WEST[1]]}))
+    cells = cells_of(exposure=1.0, forecast=[3.0, 1.0, 2.0], risk_class=3)
+    forecast = frozen(cells, past=np.array([WEST]))
     rows = [("a", "2020-02-01", WEST), ("b", "2020-02-02", EAST), ("c", "2020-02-03", HALO)]
     found = verify(forecast, panel_of(forecast, *rows))
     ours = found.table[found.table["model"] == "forecast"].set_index("subset")
@@ -227,7 +233,7 @@ def test_repeat_and_new_places(frozen):
 
 
 def test_a_subset_without_incidents_has_no_metrics(frozen):
-    forecast = frozen(past=pd.DataFrame({"x": [WEST[0]], "y": [WEST[1]]}))
+    forecast = frozen(past=np.array([WEST]))
     found = verify(forecast, panel_of(forecast, ("a", "2020-02-01", WEST)))
     assert row_of(found, "forecast", "new")["incidents"] == 0
     assert np.isnan(row_of(found, "forecast", "new")["bits"])
@@ -260,7 +266,7 @@ def test_capture_by_border_length(frozen, grid):
 
 
 def test_a_forecast_without_baselines(frozen):
-    forecast = frozen(cells_of().drop(columns=list(BASELINES)), baselines=())
+    forecast = frozen(cells_of().drop(columns=list(BASELINES)))
     found = verify(forecast, panel_of(forecast, ("a", "2020-02-01", WEST)))
     assert found.gain == {}
     assert found.table["model"].tolist() == ["forecast"]

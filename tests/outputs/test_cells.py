@@ -24,9 +24,9 @@ def table(scene):
 
 
 def test_first_columns_are_the_contract(table):
-    assert list(table.columns[:10]) == [
-        "cell_id", "risk", "risk_class", "intensity", "probability", "susceptibility", "history",
-        "exposure", "driver_1", "driver_1_effect",
+    assert list(table.columns[:12]) == [
+        "cell_id", "risk", "risk_class", "rank", "intensity", "probability", "probability_low",
+        "probability_high", "share_history", "share_ground", "susceptibility", "exposure",
     ]  # fmt: skip
 
 

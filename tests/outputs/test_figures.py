@@ -19,7 +19,7 @@ from borderrisk.outputs.figures.style import render
 from borderrisk.outputs.palette import MODEL_COLOUR, RISK_COLOURS
 
 EFFECTS = {
-    "slope_mean": {"values": [0, 5, 9], "effect": [-1, 0, 1], "low": [-2, 0, 0], "high": [0, 1, 2]},
+    "slope_mean": {"values": [0, 5, 9], "effect": [-1, 0, 1]},
     "unknown_feature": {"values": [0, 1], "effect": [0.1, 0.2]},
 }  # fmt: skip
 
@@ -27,7 +27,7 @@ EFFECTS = {
 @pytest.fixture(scope="module")
 def scene(make_scene):
     scene = make_scene()
-    return replace(scene, meta=scene.meta | {"partial_dependence": EFFECTS})
+    return replace(scene, meta=scene.meta | {"effects": EFFECTS})
 
 
 def test_every_figure_is_written_without_a_missing_glyph(scene, tmp_path):

@@ -10,7 +10,7 @@ def test_bands_say_what_they_are(make_scene, tmp_path):
     scene = make_scene()
     with rasterio.open(write_risk_tif(scene, tmp_path / "risk.tif")) as tif:
         assert tif.descriptions[:3] == ("intensity", "probability", "risk")
-        assert tif.units[:3] == ("1/(100 km2 year)", "1", "percent")
+        assert tif.units[:3] == ("incidents per 100 km² per year", "1", "%")
         assert tif.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
         assert "reported incidents" in tif.tags()["TIFFTAG_IMAGEDESCRIPTION"]
         assert tif.tags()["origin"] == "2024-01-03"

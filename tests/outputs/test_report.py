@@ -124,7 +124,7 @@ def test_drivers_keep_the_case_of_names(scene):
     bare = replace(scene, cells=cells)
     assert driver_words(bare, "hours_from_border_tkm").endswith("walking time from the border with"
                                                             " Turkmenistan")  # fmt: skip
-    assert driver_words(bare, "history") == "history"
+    assert driver_words(bare, "share_history") == "share history"
 
 
 def test_segments_are_listed_by_rank(scene):

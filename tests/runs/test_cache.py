@@ -1,6 +1,7 @@
 import dataclasses
 import logging
 import os
+import stat
 import threading
 import time
 
@@ -83,6 +84,17 @@ def test_code_version_follows_the_source(tmp_path, monkeypatch):
     assert version("planted_package", "borderrisk.errors") != below
     with pytest.raises(ModuleNotFoundError):
         version("planted_package.absent")
+
+
+def test_changed_code_is_computed_anew(tmp_path, monkeypatch):
+    (tmp_path / "planted_module.py").write_text("a = 1")
+    monkeypatch.syspath_prepend(tmp_path)
+    key = dataclasses.replace(KEY, code=("planted_module",))
+    assert run(StageCache(tmp_path / "cache"), key, value=1) == 1
+    (tmp_path / "planted_module.py").write_text("a = 2")
+    hashing.code_version.cache_clear()
+    again = dataclasses.replace(key)
+    assert run(StageCache(tmp_path / "cache"), again, value=2) == 2
 
 
 def test_disabled_keeps_nothing(tmp_path):
@@ -208,10 +220,16 @@ def test_prune_of_nothing(tmp_path):
     assert StageCache(tmp_path / "absent").prune() == []
 
 
-def test_file_hashes_are_remembered_until_the_file_changes(tmp_path, monkeypatch):
+@pytest.fixture
+def later(monkeypatch):
+    """Let a minute pass after a file was written."""
+    now = time.time_ns
+    monkeypatch.setattr(hashing.time, "time_ns", lambda: now() + 60_000_000_000)
+
+
+def test_file_hashes_are_remembered_until_the_file_changes(tmp_path, monkeypatch, later):
     path, memory = tmp_path / "dem.tif", tmp_path / "cache" / "hashes.json"
     path.write_text("abc")
-    os.utime(path, (1, 1))
     abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert hashing.FileHashes(memory)(path) == abc
     assert str(tmp_path) not in memory.read_text()
@@ -222,3 +240,39 @@ def test_file_hashes_are_remembered_until_the_file_changes(tmp_path, monkeypatch
     assert hashing.FileHashes(memory)(path) != abc
     memory.write_text("[broken")
     assert hashing.FileHashes(memory)(path) != abc
+
+
+def test_an_edit_in_place_is_seen_though_size_and_time_stay(tmp_path, later):
+    path, hashes = tmp_path / "a.csv", hashing.FileHashes(tmp_path / "cache" / "hashes.json")
+    path.write_text("id,2013")
+    os.utime(path, (1, 1))
+    before, state = hashes(path), path.stat()
+    with path.open("r+") as file:
+        file.write("id,2014")
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    now = path.stat()
+    assert (now.st_size, now.st_mtime_ns, now.st_ino) == (
+        state.st_size, state.st_mtime_ns, state.st_ino,
+    )  # fmt: skip
+    assert hashes(path) == hashing.sha256_file(path) != before
+
+
+def test_the_cache_is_its_owners_alone(tmp_path):
+    before = os.umask(0o002)
+    try:
+        run(StageCache(tmp_path / "deep" / "cache"), value=1)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "deep" / "cache").stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs POSIX")
+def test_a_cache_that_others_can_write_to_is_not_trusted(tmp_path, caplog):
+    folder = tmp_path / "cache"
+    run(StageCache(folder), value=1)
+    folder.chmod(0o770)
+    with caplog.at_level(logging.WARNING, "borderrisk"):
+        assert run(StageCache(folder), value=2) == 2
+    assert "others can write to this cache" in caplog.text
+    folder.chmod(0o700)
+    assert run(StageCache(folder), value=3) == 1

@@ -1,6 +1,8 @@
 import errno
+import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import textwrap
@@ -10,14 +12,18 @@ import pytest
 
 import borderrisk
 from borderrisk.errors import DataError, OutputError
-from borderrisk.runs import RunFolder, folder
+from borderrisk.runs import RunFolder, check_sums, check_target, folder, write_manifest
 
 SOURCE = str(Path(borderrisk.__file__).parents[1])
 
 
-def finished(path, name="one"):
-    with RunFolder(path) as run:
-        (run.path / "manifest.json").write_text(f'"{name}"')
+def finished(path, name="one", **how):
+    with RunFolder(path, **how) as run:
+        write_manifest(run.path, {"name": name})
+
+
+def name_of(path):
+    return json.loads((path / "manifest.json").read_text())["name"]
 
 
 def everything_below(path):
@@ -104,9 +110,8 @@ def test_an_existing_run_is_kept_unless_forced(tmp_path):
         RunFolder(tmp_path / "a"),
     ):
         pass
-    with RunFolder(tmp_path / "a", force=True) as run:
-        (run.path / "manifest.json").write_text('"new"')
-    assert (tmp_path / "a" / "manifest.json").read_text() == '"new"'
+    finished(tmp_path / "a", "new", force=True)
+    assert name_of(tmp_path / "a") == "new"
     assert everything_below(tmp_path) == ["a", "a/manifest.json"]
 
 
@@ -114,7 +119,7 @@ def test_a_failed_forced_run_keeps_the_old_one(tmp_path):
     finished(tmp_path / "a", "old")
     with pytest.raises(ValueError, match="x"), RunFolder(tmp_path / "a", force=True):
         raise ValueError("x")
-    assert (tmp_path / "a" / "manifest.json").read_text() == '"old"'
+    assert name_of(tmp_path / "a") == "old"
 
 
 def test_a_folder_of_something_else_is_never_replaced(tmp_path):
@@ -169,7 +174,92 @@ def test_a_full_disk_is_seen_behind_another_librarys_error(tmp_path, monkeypatch
 
 def test_two_runs_to_one_name_the_second_is_refused(tmp_path):
     with pytest.raises(OutputError, match="holds a run already"), RunFolder(tmp_path / "a") as run:
-        (run.path / "manifest.json").write_text('"late"')
+        write_manifest(run.path, {"name": "late"})
         finished(tmp_path / "a", "early")
     assert everything_below(tmp_path) == ["a", "a/manifest.json"]
-    assert (tmp_path / "a" / "manifest.json").read_text() == '"early"'
+    assert name_of(tmp_path / "a") == "early"
+
+
+def test_what_a_run_did_not_write_is_never_replaced(tmp_path):
+    finished(tmp_path / "a", "old")
+    for name in ("notes.txt", "figures/own.png"):
+        own = tmp_path / "a" / name
+        own.parent.mkdir(exist_ok=True)
+        own.write_text("mine")
+        with pytest.raises(OutputError, match=rf"{name}: is no file of the run"):
+            finished(tmp_path / "a", "new", force=True)
+        assert own.read_text() == "mine"
+        own.unlink()
+    (tmp_path / "a" / "link").symlink_to(tmp_path)
+    with pytest.raises(OutputError, match="link: is no file of the run"):
+        finished(tmp_path / "a", "new", force=True)
+    (tmp_path / "a" / "link").unlink()
+    finished(tmp_path / "a", "new", force=True)
+    assert name_of(tmp_path / "a") == "new"
+
+
+def test_a_folder_with_any_manifest_is_not_taken_for_a_run(tmp_path):
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "manifest.json").write_text('{"name": "a browser extension"}')
+    (tmp_path / "app" / "code.js").touch()
+    with pytest.raises(OutputError, match="is no file of the run"):
+        finished(tmp_path / "app", force=True)
+    assert everything_below(tmp_path) == ["app", "app/code.js", "app/manifest.json"]
+
+
+@pytest.mark.parametrize("target", ["there", "nowhere"])
+def test_a_link_is_no_place_for_a_run(tmp_path, target):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(target)
+    with pytest.raises(OutputError, match="link: is a link"):
+        finished(tmp_path / "link", force=True)
+    assert (tmp_path / "link").is_symlink()
+    assert everything_below(tmp_path) == ["link", "there"]
+
+
+def test_a_sealed_folder_shows_changes_and_is_never_replaced(tmp_path):
+    finished(tmp_path / "a", sealed=True)
+    before = check_sums(tmp_path / "a")
+    with pytest.raises(OutputError, match="frozen forecast, which is never replaced"):
+        finished(tmp_path / "a", force=True)
+    with pytest.raises(OutputError, match="lies in a frozen forecast"):
+        check_target(tmp_path / "a" / "maps" / "map.html")
+    assert check_sums(tmp_path / "a") == before
+    (tmp_path / "a" / "manifest.json").write_text("{}")
+    with pytest.raises(DataError, match=r"a/manifest\.json: was changed"):
+        check_sums(tmp_path / "a")
+
+
+@pytest.mark.parametrize("name", ["new!data", "dots...", "a b", "é" * 120, "x" * 255, "-n", "%d"])
+def test_unusual_names_work(tmp_path, name):
+    finished(tmp_path / name)
+    finished(tmp_path / name, "again", force=True)
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[31m", "a\udcff", "x" * 256, "é" * 128])
+def test_unusable_names_are_refused_before_the_work(tmp_path, name):
+    with pytest.raises(OutputError, match="--out") as caught, RunFolder(tmp_path / name):
+        pytest.fail("the work began")
+    assert str(caught.value).isprintable()
+    assert everything_below(tmp_path) == []
+
+
+def test_files_have_the_rights_that_the_user_gives(tmp_path):
+    before = os.umask(0o027)
+    try:
+        finished(tmp_path / "a")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o750
+    assert stat.S_IMODE((tmp_path / "a" / "manifest.json").stat().st_mode) == 0o640
+
+
+def test_only_folders_of_runs_are_swept(tmp_path):
+    for name in (".mine.partial", ".x.0123456789ab.partial"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / ".in-use").touch()
+    (tmp_path / ".y.0123456789ab.partial").symlink_to(tmp_path / ".mine.partial")
+    finished(tmp_path / "a")
+    left = sorted(p.name for p in tmp_path.iterdir())
+    assert left == [".mine.partial", ".y.0123456789ab.partial", "a"]

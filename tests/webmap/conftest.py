@@ -57,7 +57,7 @@ def _cells(grid, polygon):
         "risk_class": classes,
         "rank": rank,
         "susceptibility": intensity * 0.8 + nan,
-        "history": 1.25 + nan,
+        "share_history": 0.25 + nan,
         "border_distance_km": np.abs(xx) / 1000,
         "slope_mean": 3 + (yy - yy.min()) / 30_000,
         "elevation_mean": 800 + yy / 200,

@@ -290,7 +290,7 @@ def test_every_layer_can_be_chosen(open_map):
     page = open_map()
     layers = page.locator("#br-layer option").evaluate_all("all => all.map((o) => o.value)")
     assert layers[0] == "risk"
-    assert {"width", "trust", "history", "slope_mean"} <= set(layers)
+    assert {"width", "trust", "share_history", "slope_mean"} <= set(layers)
     for name in layers:
         page.locator("#br-layer").select_option(name)
         until(page, "name => Boolean(BR.app.cells.loaded[name])", name)

@@ -15,14 +15,14 @@ from borderrisk.outputs.webmap.columns import (
     values_of,
 )
 from borderrisk.outputs.webmap.view import make_view
-from borderrisk.scores import risk_class, score
+from borderrisk.scores import by_name, risk_class
 
 
 @pytest.mark.parametrize("levels", [COARSE, MEDIUM, FINE])
 def test_classes_of_risk_are_the_scores_own(scene, levels):
     view = make_view(scene, None)
     risk, area = view.values("risk"), view.area
-    classed = classify(score("risk"), risk, area, levels)
+    classed = classify(by_name()["risk"], risk, area, levels)
     k = 1 + np.searchsorted(classed.edges, classed.codes, side="right")
     assert (k == risk_class(risk)).all()
     legend = classed.legend(area)
@@ -42,7 +42,7 @@ def test_share_breaks_by_hand():
 
 def test_a_change_is_classed_around_zero():
     values = np.linspace(-30, 20, 200)
-    classed = classify(score("risk_change"), values, np.ones(200), 65_535)
+    classed = classify(by_name()["risk_change"], values, np.ones(200), 65_535)
     assert np.allclose(classed.breaks, -classed.breaks[::-1])
     legend = classed.legend(np.ones(200))
     assert len(legend["colours"]) == 7
@@ -50,10 +50,10 @@ def test_a_change_is_classed_around_zero():
 
 
 def test_what_the_scene_lacks_is_left_out(scene):
-    lean = scene.cells.drop_vars(["probability_low", "trust", "driver_1", "history"])
+    lean = scene.cells.drop_vars(["probability_low", "trust", "driver_1", "share_history"])
     view = make_view(type(scene)(**{**vars(scene), "cells": lean}), None)
     names = [metric.name for metric in available(view)]
-    assert not {"width", "trust", "history", "reporting"} & set(names)
+    assert not {"width", "trust", "share_history"} & set(names)
     assert names[:3] == ["risk", "probability", "intensity"]
     assert "slope_mean" in names
     assert "driver_1" not in pack_columns(view).blobs
@@ -62,11 +62,11 @@ def test_what_the_scene_lacks_is_left_out(scene):
 def test_width_is_the_interval_and_codes_below_zero_are_missing(scene):
     view = make_view(scene, None)
     width = view.values("probability_high") - view.values("probability_low")
-    assert np.allclose(values_of(view, score("width")), width)
+    assert np.allclose(values_of(view, by_name()["width"]), width)
     changed = scene.cells.copy(deep=True)
     changed["trust"][:] = -1
     unknown = make_view(type(scene)(**{**vars(scene), "cells": changed}), None)
-    assert np.isnan(values_of(unknown, score("trust"))).all()
+    assert np.isnan(values_of(unknown, by_name()["trust"])).all()
 
 
 def test_budget_follows_the_number_of_cells():
@@ -87,7 +87,7 @@ def test_precision_goes_before_columns_and_features_before_scores(scene, monkeyp
     monkeypatch.setattr(columns, "budget", lambda cells: 3_600)
     tight = pack_columns(view)
     assert tight.size <= 3_600
-    ends = score("probability").bounds
+    ends = by_name()["probability"].bounds
     assert {"risk", "probability", *ends, "driver_1", "driver_3_effect"} <= set(tight.blobs)
     assert tight.dropped
     assert not set(tight.dropped) & (set(tight.blobs) | {m["name"] for m in tight.legends})

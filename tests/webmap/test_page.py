@@ -222,7 +222,7 @@ def test_names_of_countries_keep_to_their_own_side():
 def test_codes_of_layers_become_words():
     assert worded("pair", "IRN-TKM")["fa"] == "ایران – ترکمنستان"
     assert worded("target", "zahedan", {"zahedan": "زاهدان"}) == {"en": "Zahedan", "fa": "زاهدان"}
-    assert worded("driver_1", "history")["en"] == "History"
+    assert worded("driver_1", "slope_mean")["fa"] == "میانگین شیب"
     assert worded("driver_1", "unheard_of") == "unheard_of"
     assert worded("trust", "sparse")["en"] == "few incidents near"
     assert worded("rank", 3) == 3

@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 from shapely.geometry.base import BaseGeometry
 
 from borderrisk.errors import ConfigError, DataError
-from borderrisk.features.travel import FineTerrain, Places, Travel, Walking, kernel
+from borderrisk.features.travel import FineTerrain, Places, Travel, Walking, dijkstra
 from borderrisk.features.travel.ground import mask_of, target_cell
 from borderrisk.features.travel.measures import cells_of_settlements
 from borderrisk.grid import Grid
@@ -151,7 +151,7 @@ def _follow(
     hours = to.hours.ravel()[reached].astype(float)
     weight = hours**-_DECAY
     gate = np.empty((len(reached), 2), np.int64)
-    kernel.follow(to.came, at_home, reached, weight / weight.sum(), gate, passed)
+    dijkstra.follow(to.came, at_home, reached, weight / weight.sum(), gate, passed)
     crossed = gate[:, 0] >= 0
     row, col = np.divmod(gate[crossed], at_home.shape[1])
     return pd.DataFrame(

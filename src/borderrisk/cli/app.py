@@ -8,10 +8,12 @@ from typing import Any
 
 import click
 
-from borderrisk.cli import read_commands, run_commands, skill_commands
+from borderrisk.cli import read_commands, run_commands, skill_commands, start_commands
 from borderrisk.errors import BorderRiskError
+from borderrisk.runs import Stopped, stoppable
 
 INTERRUPTED = 130
+_INTERRUPTED = "interrupted; nothing unfinished was kept"
 
 
 class _Group(click.Group):
@@ -20,11 +22,14 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the chosen command; map its failure to an exit code."""
         try:
-            return super().invoke(ctx)
+            with stoppable():
+                return super().invoke(ctx)
         except BorderRiskError as error:
             raise _Stop(str(error), error.exit_code) from error
         except KeyboardInterrupt as error:
-            raise _Stop("interrupted; nothing was written", INTERRUPTED) from error
+            raise _Stop(_INTERRUPTED, INTERRUPTED) from error
+        except Stopped as error:
+            raise _Stop(_INTERRUPTED, int(str(error.code))) from error
         except MemoryError as error:
             raise _Stop("out of memory; use larger cells or a smaller area", 1) from error
         except OSError as error:
@@ -59,11 +64,16 @@ def _os_message(error: OSError) -> str:
 def app() -> None:
     """Map the relative intensity of reported border incidents, with honest uncertainty.
 
-    Start here: borderrisk run configs/eastern-border.yaml
+    Start here: borderrisk init my-border --home COUNTRY --incidents FILE
 
-    Then: borderrisk info data/processed/eastern-border
+    Then: borderrisk run my-border
+
+    Without your own: borderrisk init copies an example.
     """
 
 
-for _command in (*run_commands.COMMANDS, *read_commands.COMMANDS, *skill_commands.COMMANDS):
+for _command in (
+    *start_commands.COMMANDS, *run_commands.COMMANDS, *read_commands.COMMANDS,
+    *skill_commands.COMMANDS,
+):  # fmt: skip
     app.add_command(_command)

@@ -62,9 +62,9 @@ def validate(config_path: Path, overrides: tuple[str, ...], as_json: bool, verbo
     """
     common.configure_logging(verbose, as_json)
     config = common.load(config_path, overrides)
-    from borderrisk.pipeline import starting
+    from borderrisk.pipeline import checking
 
-    rows = starting.validate(config)
+    rows = checking.validate(config)
     common.emit(
         {"config": config.name, "valid": True, "inputs": rows},
         as_json,

@@ -53,7 +53,9 @@ def forecast(
     as_json: bool,
     verbose: bool,
 ) -> None:
-    """Write a frozen forecast and record it in the ledger.
+    """Write a run made with what was known at an origin, and freeze it.
+
+    SHA256SUMS in its folder shows any later change of any file; note the hash that is printed.
 
     Example: borderrisk forecast configs/eastern-border.yaml --origin 2025-01-01 --horizon 365
     """
@@ -68,19 +70,12 @@ def forecast(
 @click.command()
 @click.argument("forecast_path", metavar="FORECAST", type=common.PathArgument)
 @click.argument("incidents_path", metavar="INCIDENTS", type=common.PathArgument)
-@click.option(
-    "--ledger",
-    "ledger_path",
-    type=common.PathArgument,
-    help="The forecasts.jsonl it was recorded in (default: where it was made, or beside it).",
-)
 @common.out_option("Folder for the verification (default: beside the forecast).")
 @click.option("--force", is_flag=True, help="Replace an existing --out.")
 @common.common_options
 def verify(
     forecast_path: Path,
     incidents_path: Path,
-    ledger_path: Path | None,
     out: Path | None,
     force: bool,
     as_json: bool,
@@ -95,9 +90,7 @@ def verify(
     common.configure_logging(verbose, as_json)
     from borderrisk.pipeline import forecasting
 
-    facts, text = forecasting.verify(
-        forecast_path, incidents_path, out=out, ledger_path=ledger_path, force=force
-    )
+    facts, text = forecasting.verify(forecast_path, incidents_path, out=out, force=force)
     common.emit(facts, as_json, text)
 
 

@@ -21,15 +21,7 @@ _FIXED_IN_SCENARIOS = ("name", "scenarios", "study_area", "grid")
 
 
 def check(config: Config, *, paths: bool = True) -> list[Problem]:
-    """Return every problem between keys, of the scenarios too.
-
-    Parameters
-    ----------
-    config : Config
-        Valid key by key.
-    paths : bool
-        Whether input files have to exist.
-    """
+    """Return every problem between the keys of a config that is valid key by key, scenarios too."""
     problems = _check_one(config, paths)
     known = set(problems)
     for name in config.scenarios:

@@ -19,6 +19,9 @@ from borderrisk.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
+# Name of the config in a folder made by `borderrisk init`.
+CONFIG_FILE = "config.yaml"
+
 _MAX_BYTES = 1_000_000
 
 
@@ -30,7 +33,7 @@ def load_config(
     Parameters
     ----------
     path : str or Path
-        YAML 1.2 file. Relative paths in it start at its folder.
+        YAML 1.2 file, or a folder with a ``config.yaml``. Relative paths in it start at its folder.
     overrides : mapping of str to str, optional
         Dotted keys to YAML values that replace what the file says, as given on the command line
         with ``--set``. Relative paths among them start at the current folder.
@@ -43,6 +46,7 @@ def load_config(
         With one line per problem: ``file:line:col: key: what is wrong (got ...)``.
     """
     path = Path(path)
+    path = path / CONFIG_FILE if (path / CONFIG_FILE).is_file() else path
     source = _Source(path, read_yaml(_text(path)), {})
     _stop_on(source, source.document.problems if not _usable(source.document) else [])
     data = source.document.data

@@ -74,13 +74,7 @@ class Config(Section):
 
     @classmethod
     def from_data(cls, data: dict[str, Any], folder: Path) -> Config:
-        """Validate plain data; relative paths start at ``folder``.
-
-        Raises
-        ------
-        pydantic.ValidationError
-            With every problem found.
-        """
+        """Validate plain data, or raise pydantic's error; paths start at ``folder``."""
         config = cls.model_validate_json(json.dumps(data), context={"folder": folder})
         config._folder = folder.absolute()
         return config
@@ -90,33 +84,31 @@ class Config(Section):
         """Folder that relative paths start at: the one of the config file."""
         return self._folder
 
+    @property
+    def runs_folder(self) -> Path:
+        """Where runs are kept: ``runs`` in the config's own folder, elsewhere its name."""
+        own = self.outputs.folder == self.folder
+        return self.outputs.folder / ("runs" if own else self.name)
+
+    @property
+    def forecasts_folder(self) -> Path:
+        """Where frozen forecasts are kept: ``forecasts`` in the config's own folder."""
+        own = self.outputs.folder == self.folder
+        return self.folder / "forecasts" if own else self.runs_folder
+
     def to_data(self, relative_to: Path | None = None) -> dict[str, Any]:
         """Return plain JSON-ready data, paths relative to a folder (default: the config's)."""
         data = self.model_dump(mode="json")
         return relative_paths(data, self.folder, relative_to or self.folder)
 
     def dump_yaml(self, relative_to: Path | None = None) -> str:
-        """Return the complete config as YAML that loads back to an equal config.
-
-        Parameters
-        ----------
-        relative_to : Path, optional
-            Folder in which the text will be kept; default: the folder of the config file.
-        """
+        """Return YAML that loads back to an equal config in its folder, or in ``relative_to``."""
         return write_yaml(self.to_data(relative_to))
 
     def part(self, *keys: str) -> str:
         """Return canonical JSON of some parts, for cache keys.
 
-        Parameters
-        ----------
-        *keys : str
-            Dotted keys such as ``"model"`` or ``"features.travel"``; none: everything.
-
-        Raises
-        ------
-        KeyError
-            If there is no such key.
+        Keys are dotted, such as ``"model"`` or ``"features.travel"``; none: everything.
         """
         data = self.to_data()
         parts = {key: _pick(data, key) for key in keys} if keys else data

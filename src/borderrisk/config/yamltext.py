@@ -84,13 +84,7 @@ def read_yaml(text: str) -> Document:
 
 
 def parse_value(text: str) -> Any:
-    """Return the value of a short YAML text such as ``0.5`` or ``[1, 2]``.
-
-    Raises
-    ------
-    ValueError
-        If it is not valid YAML.
-    """
+    """Return the value of a short YAML text such as ``[1, 2]``; ValueError if it is none."""
     document = read_yaml(text)
     if document.problems:
         raise ValueError(document.problems[0].message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,15 @@ from scipy.sparse import csr_matrix
 
 from borderrisk.errors import DataError
 from borderrisk.evaluation import metrics as measures
-from borderrisk.evaluation.backtest import NEAR_KM, SUBSETS, in_study, new_places, score
-from borderrisk.model.forecast import Forecast
+from borderrisk.evaluation.backtest import (
+    NEAR_KM,
+    SUBSETS,
+    BorderLine,
+    in_study,
+    new_places,
+    score,
+)
+from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
 from borderrisk.scores import DAYS_PER_YEAR
 
@@ -28,6 +36,71 @@ _FATES = {
 }
 _LISTED = 10
 Metric = Callable[[np.ndarray, np.ndarray, csr_matrix], float]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a frozen forecast said.
+
+    Attributes
+    ----------
+    origin : Timestamp
+        First day of the forecast; nothing dated from here on was used.
+    horizon_days : int
+        Length of the forecast.
+    made : Timestamp
+        When it was frozen, UTC.
+    cells : CellTable
+        Cells of study area and halo; of their columns only the coordinates are used.
+    risk_class : ndarray of int, shape (cells,)
+        0 outside the study area.
+    intensity : dict of ndarray, shape (cells,)
+        Incidents per 100 km² per year: of the forecast (``forecast``), and of each baseline.
+    past : ndarray, shape (incidents, 2), optional
+        Places (grid metres) of the incidents known at the origin.
+    line : BorderLine, optional
+        Border segments and the cells behind them.
+    """
+
+    origin: pd.Timestamp
+    horizon_days: int
+    made: pd.Timestamp
+    cells: CellTable
+    risk_class: np.ndarray
+    intensity: dict[str, np.ndarray]
+    past: np.ndarray | None = None
+    line: BorderLine | None = None
+
+    @property
+    def end(self) -> pd.Timestamp:
+        """First day after the forecast."""
+        return self.origin + pd.Timedelta(days=self.horizon_days)
+
+    @property
+    def last_day(self) -> pd.Timestamp:
+        """Last day of the forecast."""
+        return self.end - pd.Timedelta(days=1)
+
+    @property
+    def baselines(self) -> list[str]:
+        """Models that the forecast is compared with."""
+        return [name for name in self.intensity if name != FORECAST]
+
+    @cached_property
+    def study_intensity(self) -> dict[str, np.ndarray]:
+        """Intensity of each model in the cells of the study area."""
+        return {name: values[self.cells.study] for name, values in self.intensity.items()}
+
+    @cached_property
+    def study_area(self) -> np.ndarray:
+        """Scored area of the cells of the study area, 100 km²."""
+        return self.cells.study_area_100km2[self.cells.study]
+
+    @cached_property
+    def domain(self) -> np.ndarray:
+        """Land share of each cell, to build a panel of new incidents with; (rows, columns)."""
+        share = self.cells.area_100km2 * 100 / self.cells.grid.cell_area_km2
+        return np.nan_to_num(self.cells.to_grid(share))
 
 
 @dataclass(frozen=True)
@@ -83,9 +156,9 @@ def verify(
     Parameters
     ----------
     forecast : Forecast
-        From :func:`borderrisk.model.forecast.open_forecast`, which checks its hashes.
+        Unchanged since it was frozen.
     panel : Panel
-        New incidents on ``forecast.grid``, spread over ``forecast.domain``.
+        New incidents on the forecast's grid, spread over ``forecast.domain``.
     metrics : mapping of str to callable, optional
         ``f(intensity, area, mass) -> float`` for the columns of the table, with the study cells'
         intensities and areas (100 km²) and the incidents' mass on them (rows sum to 1). By default
@@ -103,12 +176,11 @@ def verify(
     mass, later, fates = _on_study_cells(forecast, panel)
     counts = _counts(panel, fates, rejected)
     _check_scored(forecast, counts)
-    intensity = _intensities(forecast)
-    table = _table(forecast, intensity, mass, _subsets(forecast, later), metrics)
+    table = _table(forecast, mass, _subsets(forecast, later), metrics)
     return Verification(
         table=table,
-        gain=_gain(forecast, intensity, mass),
-        capture_curve=_curves(forecast, intensity, mass),
+        gain=_gain(forecast, mass),
+        capture_curve=_curves(forecast, mass),
         calibration=_calibration(forecast, mass),
         missed=_missed(forecast, later, mass),
         counts=counts,
@@ -149,7 +221,9 @@ def check_dates(incidents: pd.DataFrame, forecast: Forecast) -> None:
 
 def _on_study_cells(forecast: Forecast, panel: Panel) -> tuple[csr_matrix, Panel, np.ndarray]:
     """Mass of the incidents of the horizon that lie in the study area, and what became of all."""
-    if panel.grid != forecast.grid or not np.array_equal(panel.domain_mask, forecast.table.mask):
+    if panel.grid != forecast.cells.grid or not np.array_equal(
+        panel.domain_mask, forecast.cells.mask
+    ):
         raise DataError(
             "The incidents are spread over other cells than the forecast's; build the panel with "
             "the grid and domain of the forecast."
@@ -157,7 +231,7 @@ def _on_study_cells(forecast: Forecast, panel: Panel) -> tuple[csr_matrix, Panel
     first, last = panel.incidents["date"], panel.incidents["date_end"]
     within = np.flatnonzero((first >= forecast.origin) & (last < forecast.end))
     inside = panel.take(within)
-    mass, kept = in_study(forecast.table, inside)
+    mass, kept = in_study(forecast.cells, inside)
     fates = np.where(first < forecast.origin, "at_origin", "after").astype(object)
     fates[within] = "outside"
     fates[within[kept]] = SCORED
@@ -193,35 +267,24 @@ def _left_out(panel: Panel, fates: np.ndarray) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else found
 
 
-def _intensities(forecast: Forecast) -> dict[str, np.ndarray]:
-    study = forecast.cells[forecast.table.study]
-    columns = {FORECAST: "intensity"} | {name: name for name in forecast.baselines}
-    return {model: study[name].to_numpy(float) for model, name in columns.items()}
-
-
-def _area(forecast: Forecast) -> np.ndarray:
-    return forecast.table.study_area_100km2[forecast.table.study]
-
-
 def _subsets(forecast: Forecast, later: Panel) -> dict[str, np.ndarray]:
     """Positions of all incidents, and of those at repeat and at new places."""
     everything = np.arange(len(later))
-    if forecast.past is None or forecast.past.empty:
+    if forecast.past is None or not len(forecast.past):
         return {SUBSETS[0]: everything}
-    new = new_places(forecast.past.to_numpy(), later, NEAR_KM)
+    new = new_places(forecast.past, later, NEAR_KM)
     return dict(zip(SUBSETS, (everything, everything[~new], everything[new]), strict=True))
 
 
 def _table(
     forecast: Forecast,
-    intensity: Mapping[str, np.ndarray],
     mass: csr_matrix,
     subsets: Mapping[str, np.ndarray],
     metrics: Mapping[str, Metric] | None,
 ) -> pd.DataFrame:
     rows = []
     for subset, index in subsets.items():
-        for model, values in intensity.items():
+        for model, values in forecast.study_intensity.items():
             role = "model" if model == FORECAST else "baseline"
             row = {"model": model, "role": role, "subset": subset, "incidents": len(index)}
             if len(index):
@@ -238,54 +301,52 @@ def _scored(
 ) -> dict[str, float]:
     if metrics is None:
         years = forecast.horizon_days / DAYS_PER_YEAR
-        return score(values, forecast.table, mass, years, forecast.line)
-    area = _area(forecast)
-    return {name: float(metric(values, area, mass)) for name, metric in metrics.items()}
+        return score(values, forecast.cells, mass, years, forecast.line)
+    return {
+        name: float(metric(values, forecast.study_area, mass)) for name, metric in metrics.items()
+    }
 
 
-def _gain(
-    forecast: Forecast, intensity: Mapping[str, np.ndarray], mass: csr_matrix
-) -> dict[str, Any]:
+def _gain(forecast: Forecast, mass: csr_matrix) -> dict[str, Any]:
     """Bits per incident over the baseline that did best; incidents are drawn for the interval."""
     if not forecast.baselines:
         return {}
-    area = _area(forecast)
-    bits = {name: measures.information_gain(v, area, mass) for name, v in intensity.items()}
+    area = forecast.study_area
+    bits = {
+        name: measures.information_gain(values, area, mass)
+        for name, values in forecast.study_intensity.items()
+    }
     best = max(forecast.baselines, key=lambda name: bits[name].mean())
     found = measures.paired_difference(bits[FORECAST], bits[best], np.zeros(mass.shape[0]))
     return {"baseline": best, "bits": found.value, "low": found.low, "high": found.high}
 
 
-def _curves(
-    forecast: Forecast, intensity: Mapping[str, np.ndarray], mass: csr_matrix
-) -> dict[str, dict[str, list[float]]]:
-    shares, area = np.linspace(0, 1, 101), _area(forecast)
+def _curves(forecast: Forecast, mass: csr_matrix) -> dict[str, dict[str, list[float]]]:
+    shares, area = np.linspace(0, 1, 101), forecast.study_area
     return {
         name: {
             "area_share": shares.tolist(),
             "captured": measures.capture_curve(values, area, mass, shares).tolist(),
         }
-        for name, values in intensity.items()
+        for name, values in forecast.study_intensity.items()
     }
 
 
 def _calibration(forecast: Forecast, mass: csr_matrix) -> list[dict[str, float]]:
-    study = forecast.cells[forecast.table.study]
     years = forecast.horizon_days / DAYS_PER_YEAR
-    expected = study["intensity"].to_numpy(float) * _area(forecast) * years
+    expected = forecast.study_intensity[FORECAST] * forecast.study_area * years
     happened = np.asarray(mass.sum(axis=0)).ravel()
-    return measures.calibration(expected, happened, study["risk_class"].to_numpy())
+    return measures.calibration(expected, happened, forecast.risk_class[forecast.cells.study])
 
 
 def _missed(forecast: Forecast, later: Panel, mass: csr_matrix) -> pd.DataFrame:
     """Incidents whose point lies in a low-class cell, or mostly there if it has no such cell."""
-    study = forecast.table.study
-    classes = forecast.cells["risk_class"].to_numpy()
-    position = forecast.table.to_grid(np.where(study, np.arange(len(study)), -1))
+    cells, study, classes = forecast.cells, forecast.cells.study, forecast.risk_class
+    position = cells.to_grid(np.where(study, np.arange(len(study)), -1))
     row, col = later.grid.rowcol(later.incidents["x"], later.incidents["y"])
     cell = np.where(row >= 0, position[row, col], -1)
     found = later.incidents[["incident_id", "date", "date_end", "radius_km", "kind"]].assign(
-        cell_id=np.where(cell >= 0, forecast.cells["cell_id"].to_numpy()[cell], ""),
+        cell_id=np.where(cell >= 0, cells.grid.cell_ids(cells.mask)[cell], ""),
         risk_class=pd.array(np.where(cell >= 0, classes[cell], 0), dtype="Int64"),
         low_share=mass @ np.isin(classes[study], LOW_CLASSES).astype(float),
     )
@@ -304,7 +365,7 @@ def _notes(forecast: Forecast, panel: Panel, counts: Mapping[str, int]) -> list[
     notes = [f"{counts['scored']} of {counts['given']} incident(s) were scored."]
     if counts["scored"] < counts["given"]:
         notes.append(f"Left out: {_fates(counts)}.")
-    made = pd.Timestamp(forecast.facts["made_utc"]).tz_localize(None)
+    made = forecast.made.tz_localize(None)
     if made >= forecast.origin + pd.Timedelta(days=1):
         notes.append(
             f"The forecast was frozen on {made:%Y-%m-%d}, after its origin "

@@ -11,7 +11,7 @@ import shapely
 import xarray as xr
 
 from borderrisk.errors import ConfigError
-from borderrisk.features import _sight
+from borderrisk.features import _loops
 from borderrisk.features.catalogue import annotate
 from borderrisk.features.travel.ground import FineTerrain, block_mean
 from borderrisk.features.travel.solver import in_row_blocks
@@ -119,7 +119,7 @@ def visible(
     known = np.isfinite(z[rows, cols])
 
     def look(row: int, col: int) -> None:
-        _sight.mark_visible(
+        _loops.mark_visible(
             z, cell_size_m, row, col, radius, observer_height_m, target_height_m, seen
         )
 
@@ -159,7 +159,7 @@ def enclosure(fine: FineTerrain, grid: Grid, radius_km: float = ENCLOSURE_RADIUS
     out = np.empty((z.shape[0] // stride, z.shape[1] // stride), np.float32)
 
     def rows(first: int, last: int) -> None:
-        _sight.horizon_angles(z, size, distances, stride, first, last, out)
+        _loops.horizon_angles(z, size, distances, stride, first, last, out)
 
     in_row_blocks(rows, out.shape[0])
     return out

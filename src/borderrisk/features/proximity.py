@@ -34,7 +34,7 @@ def distance_to_lines_m(grid: Grid, lines: BaseGeometry) -> np.ndarray:
     ndarray of float64, shape (rows, columns)
         Metres.
     """
-    from borderrisk.features._nearest import COARSE, distances
+    from borderrisk.features._loops import COARSE, distances
 
     segments = _segments(lines)
     out = np.empty(grid.shape)

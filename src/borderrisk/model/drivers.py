@@ -61,3 +61,42 @@ def importance(parts: pd.DataFrame, area: np.ndarray) -> dict[str, float]:
     mean = np.average(values, axis=0, weights=area) if len(values.T) else np.zeros(0)
     spread = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=area)) if len(mean) else mean
     return dict(zip((str(name) for name in parts.columns), spread.tolist(), strict=True))
+
+
+def by_decile(
+    parts: pd.DataFrame, x: pd.DataFrame, area: np.ndarray, most: int = 12
+) -> dict[str, dict[str, list[float]]]:
+    """Average the effect of each feature over every tenth of the area, by the feature's value.
+
+    Parameters
+    ----------
+    parts : pandas.DataFrame, shape (cells, features)
+        From :func:`effects`.
+    x : pandas.DataFrame
+        Features of the cells; parts that are none of them are left out.
+    area : ndarray, shape (cells,)
+        Weight of each cell.
+    most : int
+        How many features, the most important ones first.
+
+    Returns
+    -------
+    dict
+        By feature ``values``, its means in each tenth, ascending, and ``effect``, the mean effects
+        there. Equal values share a tenth, so that there may be fewer.
+    """
+    weights = importance(parts, area)
+    names = sorted((n for n in weights if n in x), key=lambda n: -weights[n])[:most]
+    found = {}
+    for name in names:
+        value, effect = x[name].to_numpy(float), parts[name].to_numpy(float)
+        order = np.argsort(value, kind="stable")
+        at = np.searchsorted(np.cumsum(area[order]), area.sum() * np.arange(1, 10) / 10)
+        tenth = np.searchsorted(np.unique(value[order][at]), value)
+        total = np.bincount(tenth, area)
+        used = total > 0
+        means = [
+            np.bincount(tenth, area * column)[used] / total[used] for column in (value, effect)
+        ]
+        found[name] = dict(zip(("values", "effect"), (m.tolist() for m in means), strict=True))
+    return found

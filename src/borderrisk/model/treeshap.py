@@ -14,9 +14,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
-from borderrisk.compute import map_parallel
+from borderrisk.compute import compiled, map_parallel
 
 # Rows of one task, and rows that walk a tree together: as many as stay in the fast caches.
 _ROWS, _ABREAST = 2048, 32
@@ -108,7 +107,7 @@ def _most_columns(children: np.ndarray, feature: np.ndarray) -> int:
     return most
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _add_effects(x, walk, out):  # pragma: no cover - compiled
     """Add the effects of one tree on some rows; ``x`` and ``out`` have a row per column.
 
@@ -151,7 +150,7 @@ def _add_effects(x, walk, out):  # pragma: no cover - compiled
             d -= 1
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _meet(values, cut, gap_left, left, old, met):  # pragma: no cover - compiled
     """Which rows meet all conditions of a column down to an edge: 1, others 0."""
     for i in range(values.size):
@@ -159,7 +158,7 @@ def _meet(values, cut, gap_left, left, old, met):  # pragma: no cover - compiled
         met[i] = old[i] if goes_left == left else 0.0
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _multiply(above, product, at, share, z_old, z, old, met):  # pragma: no cover - compiled
     """Put the new factor of a column in the place of its old one."""
     for q in range(at.size):
@@ -172,7 +171,7 @@ def _multiply(above, product, at, share, z_old, z, old, met):  # pragma: no cove
             lower[i] = upper[i] * ratio
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _credit(below, above, column, at, z_old, z, old, met):  # pragma: no cover - compiled
     """Add what the leaves below an edge give its column; nothing where it was lost before."""
     for q in range(at.size):

@@ -1,23 +1,29 @@
-"""Write a file whole or not at all, and say clearly why it could not be written."""
+"""The one writer of output files: whole or not at all, and nowhere but where they were asked."""
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 from rasterio.errors import RasterioError
 
 from borderrisk.errors import OutputError
+from borderrisk.runs import check_target, workplace
 
 _FAILURES = (OSError, sqlite3.Error, DataLayerError, DataSourceError, FeatureError, RasterioError)
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[Path]:
-    """Give a temporary sibling to write to; it becomes ``path`` only when all went well.
+def writing(path: str | Path) -> Iterator[Path]:
+    """Give another file to write to; it becomes ``path`` only when all went well.
+
+    The file lies in a folder that nobody else can guess or enter, beside ``path``, and is renamed:
+    what another name of an older file (a hard link) leads to stays as it was.
 
     Parameters
     ----------
@@ -27,22 +33,43 @@ def writing(path: Path) -> Iterator[Path]:
     Raises
     ------
     OutputError
-        If the folder cannot be written or the disk is full. An older file stays as it was.
+        If the place is a link, a folder or a device, its name cannot be used, it lies in a frozen
+        forecast, the folder cannot be written or the disk is full. An older file stays as it was.
     """
-    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+    path = Path(os.path.abspath(path))  # noqa: PTH100 - links are kept
+    check_target(path)
     try:
+        _refuse_special(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.unlink(missing_ok=True)
-        yield partial
-        partial.replace(path)
+        with workplace(path.parent) as folder, _unmarked(folder) as place:
+            partial = place / f"output{path.suffix}".replace("!", "_")
+            yield partial
+            partial.replace(path)
     except _FAILURES as error:
         raise OutputError(
             f"{path}: cannot be written ({_reason(error)}); check the folder's permissions and "
             "the free space, or choose another place with --out."
         ) from error
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
+
+
+def _refuse_special(path: Path) -> None:
+    if path.is_symlink():
+        raise OutputError(f"{path}: is a link, which is not written through; remove it first.")
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "no regular file"
+        raise OutputError(f"{path}: is {kind}; choose another place with --out.")
+
+
+@contextmanager
+def _unmarked(folder: Path) -> Iterator[Path]:
+    """Give a way to a folder without ``!``, after which GDAL's readers see a file of an archive."""
+    if "!" not in str(folder):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as place:
+        way = Path(place) / "way"
+        way.symlink_to(folder, target_is_directory=True)
+        yield way
 
 
 def _reason(error: Exception) -> str:

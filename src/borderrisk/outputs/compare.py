@@ -19,7 +19,7 @@ from borderrisk.outputs.figures.style import render, style
 from borderrisk.outputs.gridfiles import write_bands
 from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.webmap import write_map
-from borderrisk.scores import attrs, shown
+from borderrisk.scores import by_name, shown
 
 UNKNOWN, WITHIN, ROSE, FELL = -1, 0, 1, 2
 CHANGES = {UNKNOWN: "no intervals", WITHIN: "within intervals", ROSE: "rose", FELL: "fell"}
@@ -79,9 +79,10 @@ def compare(scene_a: Scene, scene_b: Scene) -> Comparison:
         raise ConfigError("No cell is scored in both runs; their study areas do not overlap.")
     change = np.where(both, _change(scene_a, scene_b), UNKNOWN).astype("int8")
     risk_change = np.where(both, b["risk"].to_numpy() - a["risk"].to_numpy(), np.nan)
+    declared = by_name()
     cells = b.assign(
-        risk_change=(("y", "x"), risk_change.astype("float32"), attrs("risk_change")),
-        change=(("y", "x"), change, attrs("change") | _FLAGS),
+        risk_change=(("y", "x"), risk_change.astype("float32"), declared["risk_change"].attrs),
+        change=(("y", "x"), change, declared["change"].attrs | _FLAGS),
     )
     runs = f"{scene_a.meta.get('run_id', 'A')} → {scene_b.meta.get('run_id', 'B')}"
     scene = replace(scene_b, cells=cells, meta=scene_b.meta | {"compared": runs})
@@ -90,7 +91,7 @@ def compare(scene_a: Scene, scene_b: Scene) -> Comparison:
 
 _FLAGS = {
     "flag_values": np.array([UNKNOWN, WITHIN, ROSE, FELL], "int8"),
-    "flag_meanings": f"unknown {attrs('change')['flag_meanings']}",
+    "flag_meanings": f"unknown {' '.join(by_name()['change'].words)}",
 }
 
 

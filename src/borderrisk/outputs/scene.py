@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,15 +16,27 @@ from borderrisk.area import StudyArea
 from borderrisk.errors import ConfigError
 from borderrisk.grid import Grid
 
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
+
 
 @dataclass(frozen=True)
 class Focus:
-    """A named window of the study area; ``bounds`` is (west, south, east, north) in degrees."""
+    """A named window of the study area; ``bounds`` is (west, south, east, north) in degrees.
+
+    Raises
+    ------
+    ValueError
+        For a name that no config can give: files are called after it.
+    """
 
     name: str
     bounds: tuple[float, float, float, float]
     title: str
     title_fa: str = ""
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"{self.name!r} is no name of a focus")
 
 
 @dataclass(frozen=True)

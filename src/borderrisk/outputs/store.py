@@ -65,7 +65,7 @@ def load_scene(folder: Path) -> Scene:
     """
     try:
         return _load(folder)
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, TypeError) as error:
         raise DataError(
             f"{folder}: not a complete run ({error}); give a folder written by `borderrisk run`."
         ) from error

@@ -18,6 +18,7 @@ from borderrisk.border.ranking import segment_table
 from borderrisk.config.whole import mapped_focus
 from borderrisk.grid import WGS84, Grid
 from borderrisk.model.cells import CellTable
+from borderrisk.model.drivers import by_decile
 from borderrisk.model.modelfile import ModelFile
 from borderrisk.model.uncertainty import Intervals
 from borderrisk.outputs.scene import Focus, Relief, Scene
@@ -45,6 +46,7 @@ class Scored:
     cells: xr.Dataset
     model: ModelFile
     intervals: Intervals | None
+    effects: dict[str, dict[str, list[float]]]
 
 
 def score_cells(
@@ -65,7 +67,8 @@ def score_cells(
     )
     if intervals is not None:
         variables |= scoring.interval_variables(cells, intervals)
-    variables |= scoring.driver_variables(cells, model.model.drivers(cells))
+    parts = model.model.drivers(cells)
+    variables |= scoring.driver_variables(cells, parts)
     if model.trust is not None:
         codes = scoring.trust_codes(
             cells,
@@ -76,7 +79,8 @@ def score_cells(
             trained_here=carried is None or not elsewhere,
         )
         variables |= scoring.trust_variable(cells, codes)
-    return Scored(ds.assign(variables).assign(border.slack.data_vars), model, intervals)
+    curves = by_decile(parts, cells.x, cells.study_area_100km2)
+    return Scored(ds.assign(variables).assign(border.slack.data_vars), model, intervals, curves)
 
 
 def cells_for(stages: Stages, model: ModelFile) -> CellTable:
@@ -199,6 +203,7 @@ def _meta(
         "rejected": record.rejected().astype(object).fillna("").astype(str).to_dict("records"),
         "notes": list(record.table.notes),
         "model": _model_facts(scored.model),
+        "effects": scored.effects,
         "scorecard": scorecard,
         "config_text": config.dump_yaml(),
     }

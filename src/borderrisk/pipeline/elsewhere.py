@@ -76,7 +76,7 @@ def score_regions(
 def _place(config: Config, folder: str | Path | None) -> Path:
     if folder is not None:
         return Path(folder) / config.name
-    parent = config.outputs.folder / config.name
+    parent = config.runs_folder
     return parent / new_run_id(parent, config.hash)
 
 

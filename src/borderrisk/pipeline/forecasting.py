@@ -1,140 +1,152 @@
-"""Frozen forecasts, and what became of them."""
+"""Frozen forecasts: runs that show any later change, and what became of them."""
 
 from __future__ import annotations
 
+import json
 import logging
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
+from pyproj.exceptions import CRSError
+from scipy.sparse import csc_matrix, csr_matrix
 
-from borderrisk import scores
 from borderrisk.config import Config
-from borderrisk.errors import DataError
+from borderrisk.errors import ConfigError, DataError, GridError
 from borderrisk.evaluation import verification
-from borderrisk.evaluation.backtest import BASELINES, GRACE
-from borderrisk.model import forecast as frozen
-from borderrisk.model import ledger
-from borderrisk.model.modelfile import save_model
+from borderrisk.evaluation.backtest import BASELINES, GRACE, BorderLine
+from borderrisk.evaluation.verification import FORECAST, Forecast
+from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
 from borderrisk.model.registry import usable
-from borderrisk.pipeline import scoring, steps
-from borderrisk.pipeline.assembly import counts
-from borderrisk.pipeline.border import border_line
-from borderrisk.pipeline.inputs import input_files
-from borderrisk.pipeline.result import records, write_json
-from borderrisk.pipeline.run import MODEL
+from borderrisk.outputs.gridfiles import read_features
+from borderrisk.pipeline import steps
+from borderrisk.pipeline.evaluating import border_line
+from borderrisk.pipeline.result import SCENE_FOLDER, records
+from borderrisk.pipeline.run import write_run
 from borderrisk.pipeline.stages import Stages
-from borderrisk.runs import RunFolder, file_facts, stoppable
-from borderrisk.sources.csvfile import read_header
-from borderrisk.sources.incident_layouts import PUBLIC_RECORD, table_mapping
+from borderrisk.runs import Manifest, RunFolder, check_sums, file_facts, sha256_file, write_manifest
+from borderrisk.runs.manifest import MANIFEST
 from borderrisk.sources.incidents import IncidentTable, read_incidents
-from borderrisk.sources.vectors import VECTOR_SUFFIXES, read_vector
+from borderrisk.sources.layouts import unread_columns
 
 log = logging.getLogger(__name__)
 
-LEDGER = "forecasts.jsonl"
+KIND = "forecast"
+# What a frozen run has more than another: intensities of all models, and the cells behind the
+# border's segments.
+INTENSITIES, BORDER = "intensities.parquet", "border.parquet"
+# How the incidents were read: those that came later are read the same way.
+_READ = ("layout", "columns", "default_radius_km", "max_radius_km", "kinds", "confidence")
 # Beginnings of the reader's reasons: a row whose day is unknown may lie before the origin.
 _WRONG_DATES = ("date cannot be read", "date_end cannot be read", "unknown date_precision")
 _LISTED = 10
+# What readers raise for content that someone has put together with matching sums.
+_UNUSABLE = (OSError, KeyError, TypeError, ValueError, IndexError, OverflowError, CRSError,
+             GridError)  # fmt: skip
 
 
 def forecast(
     config: Config, *, origin: date | datetime | str, horizon_days: int, out: str | Path | None
 ) -> dict[str, Any]:
-    """Freeze a forecast made with what was known at an origin, and record it in the ledger.
+    """Freeze a run made with what was known at an origin.
+
+    Parameters
+    ----------
+    config : Config
+        Its own origin and horizon do not matter.
+    origin : date
+        First day forecast.
+    horizon_days : int
+        Days forecast.
+    out : path, optional
+        Folder of the run; by default one under ``outputs.folder`` that says origin and horizon.
+
+    Returns
+    -------
+    dict
+        ``folder, origin, horizon_days, hash, incidents, notes``. The hash is that of the sums of
+        all files: noted elsewhere, it vouches for the day the forecast was made.
 
     Raises
     ------
+    ConfigError
+        If the origin is no date or the horizon is out of range.
     DataError
-        If too few incidents lie before the origin, or the ledger does not hold together; nothing
-        is written then.
+        If too few incidents lie before the origin.
     OutputError
-        If the forecast or its entry in the ledger cannot be written; neither is kept then.
+        If the folder is taken (a frozen forecast is never replaced) or cannot be written.
     """
-    day = pd.Timestamp(origin).date().isoformat()
-    changes = {"train": {"origin": day}, "outputs": {"horizon_days": horizon_days}}
+    day = _day(origin)
+    changes = {
+        "train": {"origin": day}, "outputs": {"horizon_days": horizon_days},
+        "evaluation": {"enabled": False}, "uncertainty": {"replicates": 0},
+    }  # fmt: skip
     stages = Stages.of(config.with_changes(changes))
-    least = config.evaluation.min_past_incidents
-    known = len(stages[steps.incidents].panel)
+    least, known = config.evaluation.min_past_incidents, len(stages[steps.incidents].panel)
     if known < least:
         raise DataError(
             f"--origin {day}: {known} incidents lie before it, at least {least} are "
             "needed (evaluation.min_past_incidents); choose a later origin."
         )
-    parent = config.outputs.folder / config.name
-    final = Path(out) if out else parent / f"forecast-{day}-{horizon_days}d"
-    record = parent / LEDGER
-    if record.exists():
-        ledger.check(record)
+    parent = config.forecasts_folder
+    prefix = "forecast-" if parent == config.runs_folder else ""
+    final = Path(out) if out else parent / f"{prefix}{day}-{horizon_days}d"
     notes = _end_of_record(stages)
-    with stoppable():
-        meta = _meta(stages) | {"notes": notes, "ledger": _relative(record, final)}
-        facts = _freeze(stages, final, horizon_days, meta)
-        with _gone_unless_recorded(final, record, facts["hash"]):
-            entry = ledger.append(record, {"forecast": facts["hash"], "origin": day})
+    result = write_run(
+        stages, None, final, force=False, freeze=partial(_freeze, stages, horizon_days, notes)
+    )
     return {
-        "folder": str(final), "origin": day, "horizon_days": horizon_days, "hash": facts["hash"],
-        "incidents": known, "ledger": str(record), "entry": entry["index"],
-        "notes": notes,
+        "folder": str(result.folder), "origin": day, "horizon_days": horizon_days,
+        "hash": check_sums(result.folder), "incidents": known, "notes": notes,
     }  # fmt: skip
 
 
-def _freeze(stages: Stages, final: Path, horizon_days: int, meta: dict[str, Any]) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as place:
-        model = Path(place) / MODEL
-        save_model(model, stages[steps.model])
-        cells = _cells(stages, horizon_days)
-        return frozen.freeze(
-            final,
-            cells,
-            grid=stages[steps.cells].grid,
-            origin=stages[steps.incidents].origin,
-            horizon_days=horizon_days,
-            model_file=model,
-            config=stages.config.dump_yaml(final),
-            past=stages[steps.incidents].panel.incidents,
-            line=border_line(stages[steps.border]),
-            baselines=[name for name in BASELINES if name in cells],
-            meta=meta,
-        )
-
-
-@contextmanager
-def _gone_unless_recorded(folder: Path, record: Path, digest: str) -> Iterator[None]:
-    """Remove a forecast that does not get into its ledger, so that it can be made again."""
+def _day(origin: date | datetime | str) -> str:
     try:
-        yield
-    except BaseException:
-        if not _holds(record, digest):
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
+        return str(pd.Timestamp(origin).date().isoformat())
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"The origin must be a date like 2025-01-01 (got {origin!r}).") from error
 
 
-def _holds(record: Path, digest: str) -> bool:
-    """Whether the ledger has the forecast: an interrupt can come just after it was written."""
-    try:
-        ledger.entry_of(record, digest)
-    except DataError:
-        return False
-    return True
+def _freeze(
+    stages: Stages, horizon_days: int, notes: list[str], folder: Path, manifest: Manifest
+) -> None:
+    """Add to a run what a verification needs and no other reader."""
+    cells: CellTable = stages[steps.cells]
+    record: steps.Record = stages[steps.incidents]
+    table = {
+        "cell_id": cells.grid.cell_ids(cells.mask),
+        FORECAST: stages[steps.model].model.intensity(cells),
+    }
+    for name, settings in usable(BASELINES, cells, horizon_days).items():
+        fitted = settings.fit(cells, record.panel, record.origin, stages.config.seed)
+        table[name] = fitted.intensity(cells)
+    pd.DataFrame(table).to_parquet(folder / INTENSITIES, index=False)
+    _line_table(border_line(stages[steps.border])).to_parquet(folder / BORDER, index=False)
+    section = stages.config.data.incidents.model_dump(mode="json")
+    manifest.notes += notes
+    manifest.more = {
+        "warnings": notes,
+        "origin": f"{record.origin:%Y-%m-%d}",
+        "horizon_days": horizon_days,
+        "incidents": {name: section[name] for name in _READ},
+    }
 
 
 def _end_of_record(stages: Stages) -> list[str]:
     """Say so if the incidents known at the origin end long before it."""
-    last = stages[steps.incidents].known.incidents["date_end"].max()
-    gap = stages[steps.incidents].origin - last
+    record: steps.Record = stages[steps.incidents]
+    last = record.known.incidents["date_end"].max()
+    gap = record.origin - last
     if not gap > GRACE:
         return []
     note = (
-        f"The last incident known at the origin {stages[steps.incidents].origin:%Y-%m-%d} is dated "
+        f"The last incident known at the origin {record.origin:%Y-%m-%d} is dated "
         f"{last:%Y-%m-%d}, {gap.days} days before it. If the record ends there, the forecast does "
         "not know what happened since, and its level counts those days as quiet."
     )
@@ -142,63 +154,60 @@ def _end_of_record(stages: Stages) -> list[str]:
     return [note]
 
 
-def _relative(path: Path, folder: Path) -> str | None:
-    """Path as seen from a folder, so that both can be moved together; None on another drive."""
+def open_forecast(folder: str | Path) -> tuple[Forecast, dict[str, Any]]:
+    """Read a frozen forecast and its manifest, if it is still what it was.
+
+    Raises
+    ------
+    DataError
+        If the folder holds no frozen forecast, a file in it was changed, removed or added, or the
+        content is not that of a forecast.
+    """
+    folder = Path(folder)
+    check_sums(folder)
     try:
-        return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
-    except ValueError:
-        return None
+        facts = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if facts["kind"] != KIND:
+            raise DataError(f"{folder}: holds a {facts['kind']}; give a folder of a forecast.")
+        return _opened(folder, facts), facts
+    except _UNUSABLE as error:
+        raise DataError(f"{folder}: is not a complete forecast ({error}).") from error
 
 
-def _cells(stages: Stages, horizon_days: int) -> pd.DataFrame:
-    """Return the forecast and every baseline, one row per cell of study area and halo."""
-    cells = stages[steps.cells]
-    area, study = cells.study_area_100km2, cells.study
-    record, saved = stages[steps.incidents], stages[steps.model]
-    intensity = saved.model.intensity(cells)
-    risk = np.full(len(cells), np.nan)
-    risk[study] = scores.risk_percentile(intensity[study], area[study])
-    x, y = (axis[cells.mask] for axis in cells.grid.centres())
-    table = {
-        "cell_id": cells.grid.cell_ids(cells.mask),
-        "x": x,
-        "y": y,
-        "exposure": cells.exposure,
-        "domain": cells.area_100km2 / (cells.grid.cell_area_km2 / 100),
-        "intensity": intensity,
-        "probability": scores.probability(intensity, area, horizon_days),
-        "risk": risk,
-        "risk_class": np.where(study, scores.risk_class(np.nan_to_num(risk)), 0),
-        "trust": scoring.trust_codes(
-            cells, stages[steps.features], record.panel, saved.trust,
-            stages.config.study_area.halo_km, trained_here=True,
-        ),
-    }  # fmt: skip
-    for name, settings in usable(BASELINES, cells, horizon_days).items():
-        fitted = settings.fit(cells, record.panel, record.origin, stages.config.seed)
-        table[name] = fitted.intensity(cells)
-    return pd.DataFrame(table)
+def _opened(folder: Path, facts: dict[str, Any]) -> Forecast:
+    scene = folder / SCENE_FOLDER
+    ds = read_features(scene / "cells.nc")
+    cells = CellTable.from_dataset(ds, ())
+    table = pd.read_parquet(folder / INTENSITIES)
+    if not np.array_equal(cells.grid.cell_ids(cells.mask), table.pop("cell_id").to_numpy(str)):
+        raise ValueError(f"{INTENSITIES} has other cells")
+    past = gpd.read_parquet(scene / "incidents.parquet").to_crs(cells.grid.crs).geometry
+    return Forecast(
+        origin=pd.Timestamp(facts["origin"]),
+        horizon_days=int(facts["horizon_days"]),
+        made=pd.Timestamp(facts["started"]).tz_convert("UTC"),
+        cells=cells,
+        risk_class=ds["risk_class"].to_numpy()[cells.mask],
+        intensity={str(name): table[name].to_numpy(float) for name in table},
+        past=np.column_stack([past.x, past.y]),
+        line=_line(pd.read_parquet(folder / BORDER), cells.grid.size),
+    )
 
 
-def _meta(stages: Stages) -> dict[str, Any]:
-    """Return what a forecast was made from; no count depends on anything after the origin."""
-    config = stages.config
-    section = config.data.incidents
-    known = ("cells scored", "cells read", "features", "incidents used")
-    return {
-        "config": {"name": config.name, "sha256": config.hash},
-        "inputs": [
-            file_facts(path, stages.project, stages.cache.hashes) for path in input_files(config)
-        ],
-        "seed": config.seed,
-        "counts": {name: n for name, n in counts(stages).items() if name in known},
-        "layout": section.layout,
-        "columns": dict(section.columns),
-        "default_radius_km": section.default_radius_km,
-        "max_radius_km": section.max_radius_km,
-        "kinds": None if section.kinds is None else list(section.kinds),
-        "confidence": None if section.confidence is None else list(section.confidence),
-    }
+def _line_table(line: BorderLine) -> pd.DataFrame:
+    """One row per segment: its length, the grid cells (row-major) behind it, and their share."""
+    columns = csc_matrix(line.attribution)
+    columns.sort_indices()
+    cut = columns.indptr[1:-1]
+    cell, share = np.split(columns.indices.astype(np.int64), cut), np.split(columns.data, cut)
+    return pd.DataFrame({"length_km": line.length_km, "cell": cell, "share": share})
+
+
+def _line(table: pd.DataFrame, size: int) -> BorderLine:
+    ends = np.concatenate([[0], np.cumsum(table["cell"].map(len))])
+    parts = (np.concatenate(table[name].to_list()) for name in ("share", "cell"))
+    columns = csc_matrix((*parts, ends), shape=(size, len(table)))
+    return BorderLine(csr_matrix(columns), table["length_km"].to_numpy(float))
 
 
 def verify(
@@ -206,7 +215,6 @@ def verify(
     incidents_path: str | Path,
     *,
     out: str | Path | None = None,
-    ledger_path: str | Path | None = None,
     force: bool = False,
 ) -> tuple[dict[str, Any], str]:
     """Score a frozen forecast against incidents reported since; return facts and a text.
@@ -216,43 +224,43 @@ def verify(
     forecast_path, incidents_path : path
         The forecast, and the incidents in the same layout.
     out : path, optional
-        Folder of the verification; beside the forecast by default.
-    ledger_path : path, optional
-        The ledger in which the forecast was recorded; by default where it was when the forecast was
-        made, or beside it. Without any, the verification says so.
+        Folder of the verification; by default one beside the forecast that is called after it and
+        the last day of the incidents. The forecast stays as it is.
     force : bool
         Replace an earlier verification in the folder.
 
     Raises
     ------
     DataError
-        If the forecast was changed, its ledger was or does not know it, the file is not in the
-        forecast's incident layout, a date cannot be read, an incident is dated before the origin,
-        or none lies in the study area within the horizon. Nothing is written then.
+        If the forecast was changed, the file is not in the forecast's incident layout, a date
+        cannot be read, an incident is dated before the origin, or none lies in the study area
+        within the horizon. Nothing is written then.
 
     Notes
     -----
     Rows that are left out for another reason are counted, and listed in ``rejected.csv``. Columns
     that the layout does not have are not read; a note names them.
     """
-    opened = frozen.open_forecast(forecast_path)
-    entry = _recorded(opened, Path(forecast_path), ledger_path)
-    meta = opened.facts["meta"]
-    table = _read_later(incidents_path, meta)
+    source, path = Path(forecast_path), Path(incidents_path)
+    opened, made = open_forecast(source)
+    table = _read_later(path, made["incidents"])
     verification.check_dates(table.incidents, opened)
-    panel = Panel.build(table.incidents, opened.grid, opened.domain)
+    panel = Panel.build(table.incidents, opened.cells.grid, opened.domain)
     found = verification.verify(opened, panel, rejected=len(table.rejected))
+    until = f"{table.incidents['date_end'].max():%Y-%m-%d}"
     notes = [
-        _record_note(entry), *meta.get("notes", ()), *found.notes,
-        *_reader_notes(incidents_path, table, meta),
+        f"Verified with {path.name}, whose last incident is dated {until}.",
+        *made["warnings"], *found.notes, *_reader_notes(path, table, made["incidents"]),
     ]  # fmt: skip
-    source = Path(forecast_path)
-    final = Path(out) if out else source.with_name(f"{source.name}-verified")
+    final = Path(out) if out else source.with_name(f"{source.resolve().name}-verified-{until}")
     facts: dict[str, Any] = {
         "folder": str(final),
-        "forecast": opened.hash,
+        "forecast": check_sums(source),
+        "run_id": made["run_id"],
+        "made_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "data_until": until,
+        "inputs": [file_facts(path, path.absolute().parent, sha256_file)],
         "incidents": found.counts,
-        "recorded": entry,
         "gain": found.gain,
         "notes": notes,
         "scores": records(found.table),
@@ -270,28 +278,20 @@ def _write_verification(
     left_out: pd.DataFrame,
 ) -> None:
     curves = {"capture_curve": found.capture_curve, "calibration": found.calibration}
-    write_json({"kind": "verification"} | facts | curves, folder / "manifest.json")
     tables = {
         "scores": found.table, "missed": found.missed, "capture": _curves(found),
         "rejected": left_out,
     }  # fmt: skip
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    write_manifest(folder, {"kind": "verification"} | facts | curves)
 
 
-def _read_later(path: str | Path, meta: dict[str, Any]) -> IncidentTable:
+def _read_later(path: Path, how: dict[str, Any]) -> IncidentTable:
     """Read incidents as the forecast read its own; every row must have its date."""
-    table = read_incidents(
-        path,
-        layout=meta["layout"],
-        columns=meta["columns"] or None,
-        default_radius_km=meta["default_radius_km"],
-        # Forecasts frozen before these were noted were verified with all of them.
-        kinds=meta.get("kinds"),
-        confidence=meta.get("confidence"),
-        max_radius_km=meta["max_radius_km"],
-    )
-    wrong = table.rejected[table.rejected["reason"].str.startswith(_WRONG_DATES)]
+    table = read_incidents(path, **{**how, "columns": how["columns"] or None})
+    reasons = table.rejected["reason"].astype(str)
+    wrong = table.rejected[reasons.str.startswith(_WRONG_DATES)]
     if len(wrong):
         shown = [f"row {row.row}: {row.reason}" for row in wrong.head(_LISTED).itertuples()]
         more = f" and {len(wrong) - _LISTED} more" if len(wrong) > _LISTED else ""
@@ -302,29 +302,14 @@ def _read_later(path: str | Path, meta: dict[str, Any]) -> IncidentTable:
     return table
 
 
-def _reader_notes(path: str | Path, table: IncidentTable, meta: dict[str, Any]) -> list[str]:
+def _reader_notes(path: Path, table: IncidentTable, how: dict[str, Any]) -> list[str]:
     """Say why rows were rejected, and which columns were not read."""
-    reasons = table.rejected["reason"].str.split(": ").str[0].value_counts()
+    reasons = table.rejected["reason"].astype(str).str.split(": ").str[0].value_counts()
     notes = [f"{n} row(s) rejected: {reason}." for reason, n in reasons.items()]
-    unread = _unread_columns(Path(path), meta)
+    unread = unread_columns(path, how["layout"], how["columns"], how["default_radius_km"])
     if unread:
         notes.append(f"Columns that were not read: {', '.join(unread)}.")
     return notes
-
-
-def _unread_columns(path: Path, meta: dict[str, Any]) -> list[str]:
-    """Columns that the layout does not know; a release of UCDP has many of its own."""
-    if meta["layout"] == "ucdp_ged":
-        return []
-    if path.suffix.lower() in VECTOR_SUFFIXES:
-        frame = read_vector(path, "incidents")
-        header = [str(name) for name in frame.columns if name != frame.geometry.name]
-    else:
-        header = read_header(path, "incidents")
-    read = PUBLIC_RECORD
-    if meta["layout"] == "table":
-        read = table_mapping(meta["columns"], header, path, meta["default_radius_km"], located=True)
-    return [name for name in header if name not in read.values()]
 
 
 def _left_out(table: IncidentTable, found: verification.Verification) -> pd.DataFrame:
@@ -339,26 +324,6 @@ def _curves(found: verification.Verification) -> pd.DataFrame:
     shares = next(iter(found.capture_curve.values()))["area_share"]
     models = {name: curve["captured"] for name, curve in found.capture_curve.items()}
     return pd.DataFrame({"area_share": shares, **models})
-
-
-def _recorded(
-    opened: frozen.Forecast, folder: Path, given: str | Path | None
-) -> dict[str, Any] | None:
-    """Return the ledger's entry for a forecast, None if there is no ledger to ask."""
-    noted = opened.facts["meta"].get("ledger")
-    places = [folder / noted] if noted else []
-    known = next((p for p in (*places, folder.parent / LEDGER) if p.is_file()), None)
-    path = Path(given) if given else known
-    return None if path is None else ledger.entry_of(path, opened.hash)
-
-
-def _record_note(entry: dict[str, Any] | None) -> str:
-    if entry is None:
-        return (
-            "No ledger was found for this forecast: its own hash matches, but nothing else vouches "
-            "for the day it was made."
-        )
-    return f"Recorded in the ledger as entry {entry['index']}, {entry['utc']}."
 
 
 def _text(found: verification.Verification, notes: list[str]) -> str:

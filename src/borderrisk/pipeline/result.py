@@ -16,13 +16,14 @@ import pandas as pd
 from borderrisk.border.ranking import against_earlier, top
 from borderrisk.border.watchplan import Allocation, allocate
 from borderrisk.errors import ConfigError, DataError
+from borderrisk.outputs.atomic import write_text, writing
 from borderrisk.outputs.compare import compare, write_comparison
 from borderrisk.outputs.export import SUFFIXES, cells_table, export
 from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.store import load_scene
 from borderrisk.outputs.vectorfiles import write_layer
 from borderrisk.outputs.webmap import write_map
-from borderrisk.runs import find_run
+from borderrisk.runs import check_target, find_run
 from borderrisk.words import nearest_places
 
 SCENE_FOLDER = "scene"
@@ -146,6 +147,7 @@ def write_maps(
     """Rebuild the maps of a run; return the files, the asked-for one first."""
     result = open_run(run_path)
     scene, folder = result.scene, Path(out) if out else result.folder
+    check_target(folder / WHOLE)
     if focus is not None:
         scene.focus(focus)
     names = [focus] if focus else [*(f.name for f in scene.focuses), None]
@@ -360,20 +362,21 @@ def write_table(table: gpd.GeoDataFrame, path: Path) -> None:
     """
     if path.suffix not in _FORMATS:
         raise ConfigError(f"{path.name}: write segments to one of {', '.join(_FORMATS)}.")
-    path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".geojson":
         write_layer(table, path, "segments")
-    elif path.suffix == ".parquet":
-        table.to_parquet(path)
-    else:
-        plain = table.drop(columns=table.geometry.name)
-        plain.to_csv(path, index=False, lineterminator="\n")
+        return
+    with writing(path) as partial:
+        if path.suffix == ".parquet":
+            table.to_parquet(partial)
+        else:
+            plain = table.drop(columns=table.geometry.name)
+            plain.to_csv(partial, index=False, lineterminator="\n")
 
 
 def write_json(value: Any, path: Path) -> None:
     """Write a value as readable JSON."""
     text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
-    path.write_text(text + "\n", encoding="utf-8")
+    write_text(text + "\n", path)
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

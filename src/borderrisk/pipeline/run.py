@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from borderrisk.errors import ConfigError
 from borderrisk.evaluation.scorecard import render_text
 from borderrisk.features.catalogue import names_a_place
 from borderrisk.model.modelfile import ModelFile, load_model, save_model
+from borderrisk.outputs.atomic import write_text, writing
 from borderrisk.outputs.export import cells_table, write_cells
 from borderrisk.outputs.figures import write_figures
 from borderrisk.outputs.gridfiles import feature_summary, write_risk_tif
@@ -25,7 +27,7 @@ from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.store import save_scene
 from borderrisk.outputs.vectorfiles import write_layer, write_qml
 from borderrisk.outputs.webmap import write_map
-from borderrisk.pipeline import evaluating, steps
+from borderrisk.pipeline import checking, evaluating, steps
 from borderrisk.pipeline.assembly import (
     counts,
     earlier_segments,
@@ -44,7 +46,7 @@ from borderrisk.pipeline.result import (
     write_table,
 )
 from borderrisk.pipeline.stages import Progress, Stages
-from borderrisk.runs import LOG, Manifest, RunFolder, find_run, new_run_id, run_log
+from borderrisk.runs import LOG, Manifest, RunFolder, check_target, find_run, new_run_id, run_log
 
 MODEL = "model.skops"
 
@@ -175,17 +177,23 @@ def write_run(
     *,
     force: bool,
     variant: Variant | None = None,
+    freeze: Callable[[Path, Manifest], None] | None = None,
 ) -> Result:
-    """Score the cells and write everything a run leaves; ``model`` is one made elsewhere."""
+    """Score the cells and write everything a run leaves; ``model`` is one made elsewhere.
+
+    A frozen run has what ``freeze`` adds to its folder and manifest, and is sealed.
+    """
     config = stages.config
     before = variant.before if variant else _earlier(config)
-    parent = config.outputs.folder / config.name
+    parent = config.runs_folder
     run_id = new_run_id(parent, config.hash)
-    manifest = _manifest(stages, run_id, "scenario" if variant else "run")
+    kind = "scenario" if variant else "forecast" if freeze else "run"
+    manifest = _manifest(stages, run_id, kind)
     default = parent / (f"{variant.name}-{run_id}" if variant else run_id)
-    with RunFolder(Path(out) if out else default, force=force) as folder:
+    final = Path(out) if out else default
+    with RunFolder(final, force=force, sealed=freeze is not None) as folder:
         with run_log(folder.path / LOG, stages.project):
-            stages.inputs.check()
+            checking.tell(stages)
             evaluate = model is None and config.evaluation.enabled
             if evaluate:
                 evaluating.check(config.evaluation, stages[steps.incidents].known)
@@ -206,6 +214,8 @@ def write_run(
             with stages.cache.timed("report"):
                 write_report(scene, folder.path)
             _write_facts(scene, scored.model, manifest, stages, folder.path)
+            if freeze:
+                freeze(folder.path, manifest)
         facts = dict(manifest.write(folder.path, stages.cache.records))
     stages.cache.prune()
     return Result(folder.final, scene, facts)
@@ -263,19 +273,19 @@ def _write_facts(
         metrics["headline"] = scorecard.get("headline")
         metrics["targets"] = scorecard.get("targets")
         write_json(scorecard, folder / "scorecard.json")
-        (folder / "scorecard.txt").write_text(render_text(scorecard), encoding="utf-8")
+        write_text(render_text(scorecard), folder / "scorecard.txt")
     write_json(metrics, folder / "metrics.json")
     rejected = stages[steps.incidents].rejected()
-    rejected.to_csv(folder / "rejected.csv", index=False, lineterminator="\n")
+    write_text(rejected.to_csv(index=False, lineterminator="\n"), folder / "rejected.csv")
 
 
 def train(config: Config, out: str | Path | None = None) -> dict[str, Any]:
     """Fit the model of a config and save it; return what was written."""
-    stages = Stages.of(config)
-    model = stages[steps.model]
-    path = Path(out) if out else config.outputs.folder / config.name / MODEL
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_model(path, model)
+    path = Path(out) if out else config.runs_folder / MODEL
+    check_target(path)
+    model = Stages.of(config)[steps.model]
+    with writing(path) as partial:
+        save_model(partial, model)
     return {
         "model": str(path),
         "estimator": config.model.estimator,
@@ -289,8 +299,9 @@ def write_features(
     config: Config, out: str | Path | None = None
 ) -> tuple[Path, list[dict[str, Any]]]:
     """Write the features of a config; return the file and a table of their ranges."""
+    path = Path(out) if out else config.runs_folder / "features.nc"
+    check_target(path)
     stages = Stages.of(config)
-    path = Path(out) if out else config.outputs.folder / config.name / "features.nc"
     write_feature_file(stages[steps.features], path)
     return path, records(feature_summary(stages[steps.features]).reset_index())
 
@@ -306,13 +317,13 @@ def evaluate(
     stages = Stages.of(
         config.with_changes({"uncertainty": {"replicates": 0}}), refresh=force, progress=progress
     )
-    run_id = new_run_id(config.outputs.folder / config.name, config.hash)
-    final = Path(out) if out else config.outputs.folder / config.name / f"evaluation-{run_id}"
+    run_id = new_run_id(config.runs_folder, config.hash)
+    final = Path(out) if out else config.runs_folder / f"evaluation-{run_id}"
     with RunFolder(final, force=force) as folder:
         scorecard = stages[steps.scorecard]
         text = render_text(scorecard)
         write_json(scorecard, folder.path / "scorecard.json")
-        (folder.path / "scorecard.txt").write_text(text, encoding="utf-8")
+        write_text(text, folder.path / "scorecard.txt")
         scored = score_cells(stages)
         scene = make_scene(stages, scored, run_id, scorecard)
         draw_figures(scene, config, folder.path)
@@ -322,7 +333,7 @@ def evaluate(
 
 def write_outputs(scene: Scene, config: Config, folder: Path) -> None:
     """Write tables, rasters, maps, layers and the scene into a run's folder."""
-    (folder / "config.yaml").write_text(config.dump_yaml(folder), encoding="utf-8")
+    write_text(config.dump_yaml(folder), folder / "config.yaml")
     cells = cells_table(scene)
     write_cells(cells, folder / "cells.parquet", "geoparquet")
     write_cells(cells, folder / "cells.geojson", "geojson")

@@ -21,7 +21,7 @@ def _variable(
 ) -> xr.DataArray:
     """One value per domain cell as a grid variable, missing outside the study area."""
     grid = cells.to_grid(np.where(cells.study, values, np.nan)).astype(dtype)
-    return xr.DataArray(grid, dims=("y", "x"), attrs=scores.attrs(name) | attrs)
+    return xr.DataArray(grid, dims=("y", "x"), attrs=scores.by_name()[name].attrs | attrs)
 
 
 def score_variables(
@@ -51,7 +51,7 @@ def score_variables(
     variables["risk_class"] = xr.DataArray(
         np.maximum(cells.to_grid(classes.astype("int16")), 0).astype("uint8"),
         dims=("y", "x"),
-        attrs=scores.attrs("risk_class"),
+        attrs=scores.by_name()["risk_class"].attrs,
     )
     return variables
 
@@ -94,12 +94,12 @@ def driver_variables(cells: CellTable, parts: pd.DataFrame) -> dict[str, xr.Data
         variables[name] = xr.DataArray(
             cells.to_grid(code),
             dims=("y", "x"),
-            attrs=scores.attrs(name) | attrs,
+            attrs=scores.by_name()[name].attrs | attrs,
         )
         variables[f"{name}_effect"] = xr.DataArray(
             cells.to_grid(effect).astype("float32"),
             dims=("y", "x"),
-            attrs=scores.attrs(f"{name}_effect"),
+            attrs=scores.by_name()[f"{name}_effect"].attrs,
         )
     return variables
 
@@ -131,7 +131,7 @@ def trust_codes(
 def trust_variable(cells: CellTable, codes: np.ndarray) -> dict[str, xr.DataArray]:
     """Return the codes of :func:`trust_codes` as a grid variable."""
     grid = cells.to_grid(codes).astype("int8")
-    return {"trust": xr.DataArray(grid, dims=("y", "x"), attrs=scores.attrs("trust"))}
+    return {"trust": xr.DataArray(grid, dims=("y", "x"), attrs=scores.by_name()["trust"].attrs)}
 
 
 def _known(ds: xr.Dataset) -> np.ndarray:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from borderrisk.config import Config
 from borderrisk.pipeline.inputs import ROLES, Inputs
@@ -105,9 +105,6 @@ class Given:
         return self._stages[stage]
 
 
-Make = Callable[[Given], T]
-
-
 @dataclass(frozen=True)
 class Keep(Generic[T]):
     """How a result is written into an empty folder, and read back."""
@@ -139,12 +136,19 @@ class Stage(Generic[T]):
     """
 
     name: str
-    make: Make[T]
+    make: Callable[[Given], T]
     layer: str
     config: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     after: tuple[Stage[Any], ...] = ()
     keep: Keep[T] | None = None
+
+
+class Declare(Protocol):
+    """Turns a function into a stage."""
+
+    def __call__(self, make: Callable[[Given], T]) -> Stage[T]:
+        """Return the stage."""
 
 
 def stage(
@@ -153,11 +157,11 @@ def stage(
     config: Iterable[str] = (),
     files: Iterable[str] = (),
     after: Iterable[Stage[Any]] = (),
-    keep: Keep[T] | None = None,
-) -> Callable[[Make[T]], Stage[T]]:
+    keep: Keep[Any] | None = None,
+) -> Declare:
     """Declare what a stage reads; the function below becomes a :class:`Stage`."""
 
-    def declare(make: Make[T]) -> Stage[T]:
+    def declare(make: Callable[[Given], T]) -> Stage[T]:
         name = make.__name__
         return Stage(name, make, layer, tuple(config), tuple(files), tuple(after), keep)
 

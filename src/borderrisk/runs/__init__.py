@@ -1,8 +1,15 @@
 """A run's folder, manifest, log and stage cache."""
 
 from borderrisk.runs.cache import StageCache, StageKey, StageRecord
-from borderrisk.runs.folder import RunFolder, stoppable
-from borderrisk.runs.hashing import FileHashes, code_version, package_versions, sha256_file
+from borderrisk.runs.folder import RunFolder, Stopped, check_target, stoppable, workplace
+from borderrisk.runs.hashing import (
+    SUMS,
+    FileHashes,
+    check_sums,
+    code_version,
+    package_versions,
+    sha256_file,
+)
 from borderrisk.runs.manifest import (
     Manifest,
     file_facts,
@@ -10,17 +17,22 @@ from borderrisk.runs.manifest import (
     new_run_id,
     project_folder,
     shown_path,
+    write_manifest,
 )
 from borderrisk.runs.runlog import LOG, run_log
 
 __all__ = [
     "LOG",
+    "SUMS",
     "FileHashes",
     "Manifest",
     "RunFolder",
     "StageCache",
     "StageKey",
     "StageRecord",
+    "Stopped",
+    "check_sums",
+    "check_target",
     "code_version",
     "file_facts",
     "find_run",
@@ -31,4 +43,6 @@ __all__ = [
     "sha256_file",
     "shown_path",
     "stoppable",
+    "workplace",
+    "write_manifest",
 ]

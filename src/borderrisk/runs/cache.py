@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -18,6 +20,7 @@ from typing import Any, TypeVar
 from borderrisk.runs.hashing import (
     FileHashes,
     code_version,
+    make_private,
     package_versions,
     sha256_file,
     tree_size,
@@ -29,6 +32,7 @@ T = TypeVar("T")
 _ENTRY = "entry.json"
 _TEMPORARY = ".writing-"
 _DAY_S = 86_400
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 @dataclass(frozen=True)
@@ -81,12 +85,14 @@ class StageRecord:
 class StageCache:
     """Results of stages in a folder, one sub-folder each.
 
-    Safe to share between runs at the same time: an entry appears whole or not at all.
+    Safe to share between runs at the same time: an entry appears whole or not at all. What is read
+    is checked against the hashes of its files; the folder itself must be one that others cannot
+    write to, else nothing is read or kept.
 
     Parameters
     ----------
     folder : str or Path
-        Made when first needed.
+        Made when first needed, for its owner alone.
     enabled : bool
         If false, everything is computed and nothing is read or kept.
     refresh : bool
@@ -111,6 +117,7 @@ class StageCache:
         max_bytes: float | None = None,
     ) -> None:
         self.folder = Path(folder)
+        enabled = enabled and _is_private(self.folder)
         self.enabled, self.refresh, self.max_bytes = enabled, refresh, max_bytes
         self.records: list[StageRecord] = []
         self.hashes = FileHashes(self.folder / "hashes.json" if enabled else None)
@@ -200,6 +207,23 @@ class StageCache:
                 shutil.rmtree(path, ignore_errors=True)
 
 
+def _is_private(folder: Path) -> bool:
+    """Whether nobody but this user (or root) can write to a folder, or make it: False warns."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return True
+    if not hasattr(os, "geteuid"):  # not POSIX
+        return True
+    if found.st_uid in (os.geteuid(), 0) and not found.st_mode & _OTHERS_WRITE:
+        return True
+    log.warning(
+        "%s: others can write to this cache, so it is not used; keep it to yourself "
+        "(chmod go-w) or set compute.cache to another folder", folder,
+    )  # fmt: skip
+    return False
+
+
 def _read(entry: Path, load: Callable[[Path], T]) -> tuple[T] | None:
     """Return the kept value, or None if there is none or it is damaged."""
     try:
@@ -224,7 +248,8 @@ def _read(entry: Path, load: Callable[[Path], T]) -> tuple[T] | None:
 
 def _write(entry: Path, value: T, save: Callable[[T, Path], Any], *, replace: bool) -> None:
     temporary = entry.with_name(f"{_TEMPORARY}{uuid.uuid4().hex[:12]}")
-    temporary.mkdir(parents=True)
+    make_private(entry.parent)
+    temporary.mkdir()
     try:
         save(value, temporary)
         facts = json.dumps({"files": _contents(temporary)})

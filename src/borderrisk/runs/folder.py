@@ -1,22 +1,26 @@
-"""The folder of a run: complete, or not there at all."""
+"""Where outputs are written: folders and files complete or not there, and never elsewhere."""
 
 from __future__ import annotations
 
 import errno
 import logging
 import os
+import re
 import shutil
 import signal
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import NoReturn
+from unicodedata import category
 
 from borderrisk.errors import BorderRiskError, OutputError
-from borderrisk.runs.manifest import MANIFEST
+from borderrisk.runs.hashing import SUMS, files_below, write_sums
+from borderrisk.runs.manifest import MANIFEST, listed_files
 
 try:
     import fcntl
@@ -30,6 +34,9 @@ _SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasa
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _SUFFIX = ".partial"
+_OURS = re.compile(r"\..*\.[0-9a-f]{12}\.partial", re.DOTALL)
+_LONGEST_NAME, _SHOWN_NAME = 255, 40
+_UNMARKED_S = 3600
 _NO_ROOM_BYTES = 1_000_000
 
 
@@ -44,7 +51,9 @@ class RunFolder:
     final : str or Path
         Where the finished folder will be.
     force : bool
-        Whether an earlier run there is replaced.
+        Whether an earlier run there is replaced; one that was sealed never is.
+    sealed : bool
+        Whether ``SHA256SUMS`` is to vouch for every file.
 
     Attributes
     ----------
@@ -70,9 +79,9 @@ class RunFolder:
 
     path: Path
 
-    def __init__(self, final: str | Path, *, force: bool = False) -> None:
+    def __init__(self, final: str | Path, *, force: bool = False, sealed: bool = False) -> None:
         self.final = Path(os.path.abspath(final))  # noqa: PTH100 - links are kept
-        self._force = force
+        self._force, self._sealed = force, sealed
         self._made_parents: list[Path] = []
         self._stack = ExitStack()
 
@@ -111,6 +120,9 @@ class RunFolder:
                 ) from error
 
     def _refuse_taken(self) -> None:
+        check_target(self.final)
+        if self.final.is_symlink():
+            raise OutputError(f"{self.final}: is a link; give the folder it leads to with --out.")
         if not self.final.exists():
             return
         if not self.final.is_dir():
@@ -122,11 +134,27 @@ class RunFolder:
                 f"{self.final}: is not empty and holds no run, so it is left alone; "
                 "give another folder with --out."
             )
+        if is_frozen(self.final):
+            raise OutputError(
+                f"{self.final}: holds a frozen forecast, which is never replaced; give another "
+                "folder with --out."
+            )
         if not self._force:
             raise OutputError(
                 f"{self.final}: holds a run already; give another folder with --out, "
                 "or replace it with --force."
             )
+        self._refuse_others()
+
+    def _refuse_others(self) -> None:
+        """Refuse to replace a run together with what it did not write."""
+        own = set(listed_files(self.final))
+        for name in files_below(self.final):
+            if name not in own:
+                raise OutputError(
+                    f"{self.final / name}: is no file of the run there, so nothing is replaced; "
+                    "move it away, or give another folder with --out."
+                )
 
     def _make(self) -> None:
         parent = self.final.parent
@@ -139,6 +167,8 @@ class RunFolder:
 
     def _finish(self) -> None:
         """Move the folder to its name; an earlier run there goes only when this one stands."""
+        if self._sealed:
+            write_sums(self.path)
         if not self.final.exists():
             self.path.rename(self.final)
             return
@@ -160,14 +190,65 @@ class RunFolder:
                 return
 
 
+@contextmanager
+def workplace(parent: Path) -> Iterator[Path]:
+    """Give a new folder in ``parent`` that only this process uses; it is gone afterwards.
+
+    What killed processes have left there goes, too.
+    """
+    _sweep(parent)
+    path = _sibling(parent / "output")
+    path.mkdir(0o700)
+    try:
+        lock = _Lock(path)
+        try:
+            yield path
+        finally:
+            lock.release()
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def check_target(path: Path) -> None:
+    """Refuse a place that cannot be written to, before there is anything to write.
+
+    Raises
+    ------
+    OutputError
+        If its name is not printable UTF-8 or too long, or it lies in a frozen forecast.
+    """
+    path = Path(os.path.abspath(path))  # noqa: PTH100 - links are kept
+    if odd := next((c for c in str(path) if category(c) in ("Cc", "Cs")), None):
+        shown = str(path).encode("unicode_escape", "surrogatepass").decode()
+        raise OutputError(
+            f"{shown}: holds {odd!r}, which is no printable UTF-8; choose another name for --out."
+        )
+    if len(path.name.encode()) > _LONGEST_NAME:
+        raise OutputError(
+            f"{path}: the name is longer than {_LONGEST_NAME} bytes; choose another with --out."
+        )
+    for folder in path.parents:
+        if is_frozen(folder):
+            raise OutputError(
+                f"{path}: lies in a frozen forecast, which is never changed; give another place "
+                "with --out."
+            )
+
+
+def is_frozen(folder: Path) -> bool:
+    """Whether a folder is a run that ``SHA256SUMS`` vouches for."""
+    return (folder / SUMS).exists() and (folder / MANIFEST).exists()
+
+
 def _sibling(final: Path) -> Path:
-    return final.with_name(f".{final.name}.{uuid.uuid4().hex[:12]}{_SUFFIX}")
+    return final.with_name(f".{final.name[:_SHOWN_NAME]}.{uuid.uuid4().hex[:12]}{_SUFFIX}")
 
 
 def _sweep(parent: Path) -> None:
     """Remove what runs that were killed have left."""
     for path in parent.glob(f".*{_SUFFIX}"):
-        if path.is_dir() and _abandoned(path):
+        ours = _OURS.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
+        if ours and _abandoned(path):
             shutil.rmtree(path, ignore_errors=True)
             log.info("removed the remains of an interrupted run, %s", path.name)
 
@@ -201,7 +282,7 @@ class _Lock:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / _LOCK
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
         if fcntl is not None:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -216,7 +297,9 @@ def _abandoned(folder: Path) -> bool:
     if fcntl is None:
         return False
     try:
-        file = os.open(folder / _LOCK, os.O_RDWR)
+        file = os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:  # killed before it was marked, or just before it was renamed
+        return time.time() - folder.stat().st_mtime > _UNMARKED_S
     except OSError:
         return False
     try:
@@ -228,9 +311,13 @@ def _abandoned(folder: Path) -> bool:
     return True
 
 
+class Stopped(SystemExit):
+    """The process was told to end; its code is 128 + the signal's number."""
+
+
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Raise ``SystemExit(128 + signal)`` in the body when the process is told to end.
+    """Raise :class:`Stopped` in the body when the process is told to end, so that clean-up runs.
 
     Works in the main thread only; elsewhere signals keep their meaning.
     """
@@ -246,4 +333,4 @@ def stoppable() -> Iterator[None]:
 
 
 def _stop(number: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)
+    raise Stopped(128 + number)

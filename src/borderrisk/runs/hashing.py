@@ -1,4 +1,4 @@
-"""Hashes of input files, of the code that runs, and the versions it stands on."""
+"""Hashes of input files, of folders and of the code that runs; versions it stands on."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
+from borderrisk.errors import DataError
+
+SUMS = "SHA256SUMS"
+_LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 _SETTLED_NS = 2_000_000_000  # a younger file may change again within the clock's resolution
 
 
@@ -23,8 +27,57 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def write_sums(folder: Path) -> None:
+    """Write ``SHA256SUMS`` over every file of a folder, as ``sha256sum --check`` reads it."""
+    lines = [f"{sha256_file(folder / name)}  {name}\n" for name in files_below(folder)]
+    (folder / SUMS).write_text("".join(lines), encoding="utf-8", newline="\n")
+
+
+def check_sums(folder: Path) -> str:
+    """Make sure that a folder is as it was when its ``SHA256SUMS`` was written.
+
+    Returns
+    -------
+    str
+        SHA-256 of ``SHA256SUMS``. It shows accidents and careless edits; whoever rewrites the files
+        together with their sums is found out by this hash, if it was noted elsewhere.
+
+    Raises
+    ------
+    DataError
+        If there are no sums, or a file was changed, removed or added; the message names it.
+    """
+    sums = folder / SUMS
+    try:
+        found = [_LINE.fullmatch(line) for line in sums.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise DataError(f"{folder}: is not frozen (no readable {SUMS}).") from error
+    listed = {match[2]: match[1] for match in found if match}
+    there = files_below(folder)
+    odd = [SUMS] if len(listed) < max(len(found), 1) else sorted(listed.keys() ^ set(there))
+    for name in odd or there:
+        path = folder / name
+        if odd or path.is_symlink() or not path.is_file() or sha256_file(path) != listed[name]:
+            raise DataError(
+                f"{path}: was changed, removed or added after the folder was frozen (it does not "
+                f"fit {SUMS}), so it proves nothing. Restore the folder from a copy."
+            )
+    return sha256_file(sums)
+
+
+def files_below(folder: Path) -> list[str]:
+    """Everything in a folder that is no folder, links among it, by its path inside."""
+    found = []
+    for parent, folders, files in os.walk(folder):
+        links = [name for name in folders if (Path(parent) / name).is_symlink()]
+        found += [(Path(parent) / name).relative_to(folder).as_posix() for name in files + links]
+    return sorted(name for name in found if name != SUMS)
+
+
 class FileHashes:
-    """SHA-256 of files, remembered as long as size and modification time stay the same.
+    """SHA-256 of files, remembered as long as nothing was written to them.
+
+    The modification time can be set back, the time of the last change of a file's state cannot.
 
     Parameters
     ----------
@@ -39,11 +92,12 @@ class FileHashes:
     def __call__(self, path: Path) -> str:
         """Return the hash of a file."""
         stat = path.stat()
-        state = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ino}"
+        state = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ctime_ns}"
+        state += f"|{stat.st_dev}|{stat.st_ino}"
         key = hashlib.sha256(state.encode()).hexdigest()
         if key not in self._known:
             digest = sha256_file(path)
-            if time.time_ns() - stat.st_mtime_ns < _SETTLED_NS:
+            if time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) < _SETTLED_NS:
                 return digest
             self._known[key] = digest
             self._remember()
@@ -54,11 +108,17 @@ class FileHashes:
             return
         temporary = self._memory.with_name(f".{self._memory.name}.{uuid.uuid4().hex[:12]}")
         try:
-            self._memory.parent.mkdir(parents=True, exist_ok=True)
+            make_private(self._memory.parent)
             temporary.write_text(json.dumps(self._known), encoding="utf-8")
             temporary.replace(self._memory)
         except OSError:  # only a convenience
             temporary.unlink(missing_ok=True)
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that only its owner can enter, unless there is one."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _read_json(path: Path | None) -> dict[str, str]:

@@ -15,12 +15,14 @@ from typing import Any
 
 from borderrisk.errors import DataError
 from borderrisk.runs.cache import StageRecord
-from borderrisk.runs.hashing import package_versions, sha256_file
+from borderrisk.runs.hashing import files_below, package_versions, sha256_file
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
+# Where a folder of one border keeps its runs.
+RUNS = "runs"
 # Folders that hold scored cells; others (an evaluation) have a manifest too.
-SCORED = ("run", "scenario")
+SCORED = ("run", "scenario", "forecast")
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?")
 
 
@@ -41,7 +43,7 @@ class Manifest:
     project : Path
         Paths of inputs are kept relative to it (see :func:`project_folder`).
     kind : str
-        What the folder holds: ``run``, ``scenario`` or ``evaluation``.
+        What the folder holds: ``run``, ``scenario``, ``forecast`` or ``evaluation``.
 
     Attributes
     ----------
@@ -49,6 +51,8 @@ class Manifest:
         Numbers of incidents, cells, and so on.
     notes : list of str
         What a reader of the results has to know.
+    more : dict
+        Further facts by their name, JSON-ready.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class Manifest:
     ) -> None:
         self.counts: dict[str, int] = {}
         self.notes: list[str] = []
+        self.more: dict[str, Any] = {}
         self._facts = {
             "kind": kind,
             "run_id": run_id,
@@ -98,6 +103,7 @@ class Manifest:
         return {
             "format_version": FORMAT_VERSION,
             **self._facts,
+            **self.more,
             "started": self._started.isoformat(timespec="seconds"),
             "seconds": round(time.perf_counter() - self._start, 3),
             "peak_memory_mb": peak_memory_mb(),
@@ -114,10 +120,25 @@ class Manifest:
 
     def write(self, folder: Path, stages: Iterable[StageRecord] = ()) -> Mapping[str, Any]:
         """Write ``manifest.json`` into a folder and return what it holds."""
-        facts = self.to_dict(stages)
-        text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
-        (folder / MANIFEST).write_text(text, encoding="utf-8")
-        return facts
+        return write_manifest(folder, self.to_dict(stages))
+
+
+def write_manifest(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Write ``manifest.json`` last of all: its ``files`` are those in the folder by then."""
+    names = {*files_below(folder), MANIFEST}
+    facts = {**facts, "files": sorted(name for name in names if not name.startswith("."))}
+    text = json.dumps(facts, indent=2, ensure_ascii=False, default=str) + "\n"
+    (folder / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
+    return facts
+
+
+def listed_files(folder: Path) -> list[str]:
+    """Names of the files that a run says are its own; none if it does not say."""
+    try:
+        facts = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return [str(name) for name in facts["files"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def project_folder(config_folder: Path) -> Path:
@@ -193,7 +214,8 @@ def find_run(path: str | Path) -> Path:
     Parameters
     ----------
     path : str or Path
-        The run's folder, or a config's folder under ``data/processed``: then its latest run.
+        The run's folder, or the folder of a config, in which it keeps its runs or that of its
+        results under ``data/processed``: then its latest run.
 
     Raises
     ------
@@ -207,7 +229,7 @@ def find_run(path: str | Path) -> Path:
         raise DataError(f"{path}: is a file; give the folder of a run.")
     if (path / MANIFEST).is_file():
         return _scored(path)
-    runs = _runs_in(path)
+    runs = _runs_in(path) or _runs_in(path / RUNS)
     if runs:
         return max(runs, key=_age_key)
     configs = sorted(p.name for p in path.iterdir() if p.is_dir() and _runs_in(p))
@@ -237,7 +259,7 @@ def _kind(path: Path) -> str:
 def _runs_in(folder: Path) -> list[Path]:
     return [
         path
-        for path in folder.iterdir()
+        for path in (folder.iterdir() if folder.is_dir() else ())
         if _RUN_ID.fullmatch(path.name) and (path / MANIFEST).is_file()
     ]
 

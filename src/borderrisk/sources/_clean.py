@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from borderrisk.compute import compiled
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def clean(values, missing, scale, offset, low, high):
     """Scale pixels and set to NaN what is missing or impossible.
 

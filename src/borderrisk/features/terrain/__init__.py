@@ -9,10 +9,14 @@ import xarray as xr
 
 from borderrisk.compute import available_workers
 from borderrisk.features.catalogue import annotate
-from borderrisk.features.terrain._checks import check_coverage, check_range, refuse_empty
-from borderrisk.features.terrain._pass import Plan, sum_rows
-from borderrisk.features.terrain._raster import ElevationArray, RasterWindow
-from borderrisk.features.terrain._sums import Sums
+from borderrisk.features.terrain._checks import (
+    ElevationArray,
+    RasterWindow,
+    check_coverage,
+    check_range,
+    refuse_empty,
+)
+from borderrisk.features.terrain._pass import Plan, Sums, sum_rows
 from borderrisk.grid import Grid
 
 __all__ = ["ElevationArray", "RasterWindow", "check_coverage", "terrain_features"]

@@ -1,21 +1,97 @@
-"""Whether an elevation raster is the right one: the place, the coverage, the range."""
+"""The raster a terrain pass reads, and whether it is the right one: place, coverage, range."""
 
 from __future__ import annotations
 
 import logging
-from typing import NoReturn
+from dataclasses import dataclass, field
+from typing import NoReturn, Protocol
 
 import numpy as np
+from affine import Affine
+from pyproj import CRS
 
 from borderrisk.errors import DataError
 from borderrisk.features.terrain._geometry import transformer
-from borderrisk.features.terrain._raster import RasterWindow, name_of
 from borderrisk.grid import Grid
 
 log = logging.getLogger(__name__)
 
 # No land is higher than Everest; below the Dead Sea it is a void or another unit.
 PLAUSIBLE_M = (-500.0, 8_900.0)
+
+
+class RasterWindow(Protocol):
+    """A north-up elevation raster read window by window.
+
+    Attributes
+    ----------
+    crs : pyproj.CRS
+        Geographic or projected.
+    transform : affine.Affine
+        Pixel (column, row) to CRS units, x first; no rotation, rows run north to south.
+    shape : tuple of int
+        ``(rows, columns)``.
+    bounds : tuple of float
+        ``(west, south, east, north)`` in CRS units.
+    """
+
+    @property
+    def crs(self) -> CRS: ...
+
+    @property
+    def transform(self) -> Affine: ...
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]: ...
+
+    def read(self, rows: slice, cols: slice) -> np.ndarray:
+        """Elevation of a window, float32 metres, NaN where missing."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ElevationArray:
+    """An elevation raster held in memory.
+
+    Parameters
+    ----------
+    values : ndarray, shape (rows, columns)
+        Metres, NaN where missing.
+    transform : affine.Affine
+        Pixel to CRS units, north-up.
+    crs : pyproj.CRS
+        Geographic or projected.
+    name : str
+        How messages call it.
+    """
+
+    values: np.ndarray = field(repr=False)
+    transform: Affine
+    crs: CRS
+    name: str = "the elevation array"
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(rows, columns)``."""
+        return self.values.shape[0], self.values.shape[1]
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """``(west, south, east, north)`` in CRS units."""
+        t, (rows, cols) = self.transform, self.shape
+        return (t.c, t.f + rows * t.e, t.c + cols * t.a, t.f)
+
+    def read(self, rows: slice, cols: slice) -> np.ndarray:
+        """Elevation of a window, float32 metres, NaN where missing."""
+        return self.values[rows, cols].astype(np.float32)
+
+
+def name_of(source: RasterWindow) -> str:
+    """Return what messages call a source."""
+    return str(getattr(source, "name", "the elevation raster"))
 
 
 def refuse_elsewhere(source: RasterWindow, grid: Grid) -> NoReturn:

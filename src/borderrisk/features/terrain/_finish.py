@@ -9,7 +9,7 @@ from scipy.ndimage import distance_transform_edt
 from scipy.signal import fftconvolve
 
 from borderrisk.features.terrain import _kernels as k
-from borderrisk.features.terrain._sums import Layout, Sums
+from borderrisk.features.terrain._pass import Layout, Sums
 from borderrisk.grid import Grid
 
 _SLIVER_CELLS = 3.0
@@ -18,12 +18,7 @@ _SLIVER_CELLS = 3.0
 def cell_features(sums: Sums, layout: Layout, full_count: float) -> dict[str, np.ndarray]:
     """Features that need one cell only, each of shape (cells,), NaN where nothing is known.
 
-    Parameters
-    ----------
-    sums, layout
-        Result of the pass.
-    full_count : float
-        Samples in a cell without a missing pixel.
+    ``full_count`` is the number of samples in a cell without a missing pixel.
     """
     count = sums.acc[:, k.COUNT].astype(float)
     slopes = sums.acc[:, k.SLOPE_COUNT].astype(float)
@@ -88,21 +83,11 @@ def filled_slopes(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 def topographic_position(
     grid: Grid, elevation: np.ndarray, weight: np.ndarray, radii_km: Sequence[float]
 ) -> Mapping[str, np.ndarray]:
-    """Elevation of each cell minus the mean within a radius of its centre (Weiss 2001).
+    """Elevation of each cell minus the mean within a radius of its centre, m (Weiss 2001).
 
-    Parameters
-    ----------
-    grid : Grid
-        Cells.
-    elevation, weight : ndarray, shape (rows, columns)
-        Mean elevation, NaN where missing, and the share of the cell it stands for.
-    radii_km : sequence of float
-        Radii of the discs; cells on a disc's edge count with the part inside it.
-
-    Returns
-    -------
-    mapping of str to ndarray
-        ``tpi_<radius>km`` in metres, NaN where the cell has no elevation.
+    ``elevation`` (NaN where missing) and ``weight``, the share of the cell it stands for, are of
+    shape (rows, columns), as is each ``tpi_<radius>km``. Cells on a disc's edge count with the part
+    inside it.
     """
     weight = np.where(np.isnan(elevation), 0.0, weight)
     level = float(np.nanmean(elevation))

@@ -7,7 +7,8 @@ order: the result does not depend on the window size, the threads or the machine
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from borderrisk.compute import compiled
 
 # Columns of the sums, in the order of the scales that `_accumulate.Scales` gives.
 COUNT, SLOPE_COUNT, Z, Z2, SLOPE, TRI, NX, NY, NZ, NORTH, EAST, CURVE = range(12)
@@ -39,7 +40,7 @@ _A1, _A3, _A5, _A7, _A9, _A11, _A13, _A15, _A17 = (
 )
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@compiled(error_model="numpy", inline="always")
 def _slope_degrees(gradient, secant):
     """Arctangent of the gradient in degrees, through the half angle; ``secant`` = √(1 + g²)."""
     t = gradient / (_ONE + secant)
@@ -48,7 +49,7 @@ def _slope_degrees(gradient, secant):
     return _TWICE_DEGREES * t * (_A1 + t2 * (_A3 + t2 * (_A5 + t2 * (_A7 + t2 * high))))
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FLAGS)
+@compiled(error_model="numpy", fastmath=_FLAGS)
 def pixel_metrics(up, mid, down, dx, dy, bins, out):
     """Surface measures of a run of pixels from their 3 x 3 neighbourhoods.
 
@@ -97,12 +98,12 @@ def pixel_metrics(up, mid, down, dx, dy, bins, out):
         out[9 * SEGMENT + k] = np.sqrt(slope) * per_root
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@compiled(error_model="numpy", inline="always")
 def _fixed(value, scale):
     return np.int64(np.floor(value * scale + 0.5))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _add_whole(buf, stride, a, b, scales, cell, acc, ext, hist):
     """Add pixels ``a`` to ``b``, none of them missing, to one cell.
 
@@ -142,7 +143,7 @@ def _add_whole(buf, stride, a, b, scales, cell, acc, ext, hist):
     ext[cell, 1] = max(ext[cell, 1], high)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _add_present(buf, stride, a, b, scales, cell, acc, ext):
     """Add pixels ``a`` to ``b`` to one cell, skipping what is missing."""
     for k in range(a, b):
@@ -162,7 +163,7 @@ def _add_present(buf, stride, a, b, scales, cell, acc, ext):
             acc[cell, SLOPE + m] += _fixed(np.float64(buf[m * stride + k]), scales[SLOPE + m])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _count_slopes(buf, stride, a, b, cell, hist):
     """Add slopes to one cell's histogram, whose bin edges are 90° (i / bins)²."""
     for k in range(a, b):
@@ -171,7 +172,7 @@ def _count_slopes(buf, stride, a, b, cell, hist):
             hist[cell, min(hist.shape[1] - 1, np.int64(place))] += 1
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _label(u0, v0, du, dv, n, box, own, lab):
     """Cell index of each sample of a segment, −1 outside; returns whether any is inside."""
     row0, col0, rows, cols = box
@@ -185,7 +186,7 @@ def _label(u0, v0, du, dv, n, box, own, lab):
     return any_inside
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _add_segment(buf, stride, lab, n, whole, scales, acc, ext, hist):
     """Add a labelled segment, run of equal labels by run."""
     a = np.int64(0)  # a bare 0 would have everything below compiled a second time
@@ -203,7 +204,7 @@ def _add_segment(buf, stride, lab, n, whole, scales, acc, ext, hist):
         a = b
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FLAGS)
+@compiled(error_model="numpy", fastmath=_FLAGS)
 def _is_whole(buf, n):
     """Whether no pixel and no neighbour of a segment is missing."""
     total = np.float32(0)
@@ -212,7 +213,7 @@ def _is_whole(buf, n):
     return total == 0
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _spread(buf, n, split, out):
     """Repeat each pixel of a segment ``split`` times along the row."""
     for m in range(_METRICS):
@@ -221,7 +222,7 @@ def _spread(buf, n, split, out):
                 out[(m * SEGMENT + k) * split + s] = buf[m * SEGMENT + k]
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@compiled(error_model="numpy", inline="always")
 def _ends(field, row, share, j):
     """Value of a control field at both ends of segment ``j``, between two control rows."""
     left = (1 - share) * field[row, j] + share * field[row + 1, j]
@@ -229,7 +230,7 @@ def _ends(field, row, share, j):
     return left, right
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _locate(at, j, n, control, box, own, lab):
     """Label the samples of segment ``j`` on the pixel-edge row ``at``; whether any is inside."""
     u, v, control_row, step, split = control
@@ -244,7 +245,7 @@ def _locate(at, j, n, control, box, own, lab):
     return _label(u0, v0, (u1 - u0) / samples, (v1 - v0) / samples, n * split, box, own, lab)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _reach(u, own):
     """First and one past the last segment that may lie in a range of grid columns."""
     begin, end = u.shape[1] - 1, 0
@@ -258,7 +259,7 @@ def _reach(u, own):
     return begin, end
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def accumulate(z, first, control, ground, box, own, scales, acc, ext, hist):
     """Add the pixels of a strip to the cells of a range of grid columns.
 
@@ -308,7 +309,7 @@ def accumulate(z, first, control, ground, box, own, scales, acc, ext, hist):
                 _add_segment(wide, stride, lab, n * split, whole, scales, acc, ext, hist)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _order_statistic(hist, k):
     """Value of the k-th smallest slope, members of a bin spread evenly over it."""
     bins = hist.size
@@ -323,7 +324,7 @@ def _order_statistic(hist, k):
     return np.nan
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def histogram_quantile(hist, counts, q, out):
     """Quantile of each cell's slopes by linear interpolation between order statistics."""
     for cell in range(hist.shape[0]):

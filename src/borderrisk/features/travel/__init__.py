@@ -8,8 +8,7 @@ from borderrisk.features.travel.measures import (
     solve_travel,
     travel_features,
 )
-from borderrisk.features.travel.solver import Ground, Travel, travel_time
-from borderrisk.features.travel.speed import Walking, tobler_kmh
+from borderrisk.features.travel.solver import Ground, Travel, Walking, tobler_kmh, travel_time
 
 __all__ = [
     "FarSide",

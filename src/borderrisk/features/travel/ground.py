@@ -13,8 +13,7 @@ from shapely.geometry.base import BaseGeometry
 
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.features.terrain import RasterWindow
-from borderrisk.features.travel.solver import Ground
-from borderrisk.features.travel.speed import Walking
+from borderrisk.features.travel.solver import Ground, Walking
 from borderrisk.grid import Grid
 
 # A dozen solves are held at a time: some 80 bytes per pixel in all.
@@ -266,13 +265,7 @@ def _beside(row: int, col: int, passable: np.ndarray) -> int:
 def target_cell(
     name: str, lonlat: tuple[float, float], fine: FineTerrain, open_: np.ndarray
 ) -> int:
-    """Flat cell index of a named target.
-
-    Raises
-    ------
-    ConfigError
-        If it lies outside the grid or where nobody can walk.
-    """
+    """Flat cell index of a named target; ConfigError where nobody can walk."""
     x, y = fine.grid.project(*lonlat)
     lon, lat = lonlat
     row, _ = fine.grid.rowcol(x, y)
@@ -292,15 +285,7 @@ def target_cell(
 
 
 def block_mean(values: np.ndarray, grid: Grid) -> np.ndarray:
-    """Mean of the finite fine values in each cell; NaN where there are none.
-
-    Parameters
-    ----------
-    values : ndarray, shape (k * rows, k * columns)
-        On ``grid.refine(k)``.
-    grid : Grid
-        The analysis grid.
-    """
+    """Mean in each cell of the finite values on a refinement of ``grid``; NaN without any."""
     rows, cols = grid.shape
     k = values.shape[0] // rows
     blocks = values.reshape(rows, k, cols, k)

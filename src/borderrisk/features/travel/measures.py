@@ -23,8 +23,7 @@ from borderrisk.features.travel.ground import (
     cells_of_points,
     target_cell,
 )
-from borderrisk.features.travel.solver import Ground, Travel
-from borderrisk.features.travel.speed import Walking
+from borderrisk.features.travel.solver import Ground, Travel, Walking
 from borderrisk.grid import Grid
 
 
@@ -251,13 +250,7 @@ def _border_cells(
 def cells_of_settlements(
     places: Places, fine: FineTerrain, passable: np.ndarray, side: Literal["far", "home"]
 ) -> np.ndarray:
-    """Flat fine cells of the settlements that count on one side of the border.
-
-    Raises
-    ------
-    DataError
-        If there are none on the grid.
-    """
+    """Flat fine cells of the settlements that count on one side; DataError if there are none."""
     far = side == "far"
     chosen = places.far_settlements() if far else places.home_settlements()
     cells = _points(chosen, fine, passable)

@@ -1,4 +1,4 @@
-"""Accumulated travel time over terrain, away from sources or towards targets."""
+"""Accumulated travel time over terrain, away from sources or towards targets; pace by slope."""
 
 from __future__ import annotations
 
@@ -12,13 +12,103 @@ from typing import Literal
 import numpy as np
 
 from borderrisk.errors import ConfigError, DataError
-from borderrisk.features.travel import kernel
-from borderrisk.features.travel.speed import Walking
+from borderrisk.features.travel import dijkstra
 
 Direction = Literal["from", "to"]
 Sources = np.ndarray | tuple[np.ndarray, np.ndarray]
 _MAX_BUCKETS = 1 << 18
 _NONE = np.empty(0, np.float32)
+FASTEST_SLOPE = -0.05
+OFF_PATH_FACTOR = 0.6
+SLOPE_LIMIT_DEG = 45.0
+# Linear interpolation over a slope step s errs by at most (3.5 s)² / 8 of the pace: 6e-8.
+_TABLE_STEP = -FASTEST_SLOPE / 256
+
+
+def tobler_kmh(slope: np.ndarray | float) -> np.ndarray:
+    """Return the walking speed on a path by Tobler's hiking function.
+
+    Parameters
+    ----------
+    slope : ndarray or float
+        Rise over horizontal distance in the direction of travel; negative is downhill.
+
+    Returns
+    -------
+    ndarray
+        Horizontal km/h.
+
+    References
+    ----------
+    Tobler 1993, NCGIA Technical Report 93-1.
+
+    Examples
+    --------
+    >>> tobler_kmh(np.array([-0.05, 0.0])).round(2).tolist()
+    [6.0, 5.04]
+    """
+    return 6 * np.exp(-3.5 * np.abs(np.asarray(slope, float) - FASTEST_SLOPE))
+
+
+@dataclass(frozen=True)
+class Walking:
+    """Walking speed and the steepest slope that is still walked.
+
+    Parameters
+    ----------
+    off_path_factor : float
+        Share of Tobler's speed kept away from paths (his own figure is 0.6).
+    slope_limit_deg : float
+        Steeper steps are not taken, up or down.
+
+    Raises
+    ------
+    ConfigError
+        If the factor is not a positive number or the limit is not between 0 and 80 degrees.
+    """
+
+    off_path_factor: float = OFF_PATH_FACTOR
+    slope_limit_deg: float = SLOPE_LIMIT_DEG
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.off_path_factor) and self.off_path_factor > 0):
+            raise ConfigError(
+                f"off_path_factor must be a positive share of the walking speed "
+                f"(got {self.off_path_factor:g}); 0.6 is Tobler's figure for open country."
+            )
+        if not 0 < self.slope_limit_deg <= 80:
+            raise ConfigError(
+                f"slope_limit_deg must be above 0 and at most 80 (got {self.slope_limit_deg:g})."
+            )
+
+    @property
+    def steepest(self) -> float:
+        """Limit as rise over distance."""
+        return float(np.tan(np.deg2rad(self.slope_limit_deg)))
+
+    def pace(self, slope: np.ndarray | float) -> np.ndarray:
+        """Hours per km at a slope."""
+        return 1 / (tobler_kmh(slope) * self.off_path_factor)
+
+    @property
+    def best_pace(self) -> float:
+        """Hours per km at the best slope within the limit."""
+        return float(self.pace(max(FASTEST_SLOPE, -self.steepest)))
+
+    @property
+    def worst_pace(self) -> float:
+        """Hours per km at the steepest climb."""
+        return float(self.pace(self.steepest))
+
+    def table(self) -> np.ndarray:
+        """Pace by slope for the solver: lowest slope, entries per unit of slope, then the paces.
+
+        The knots include the kink of the hiking function and reach past the slope limit.
+        """
+        below = int(np.ceil((self.steepest + FASTEST_SLOPE) / _TABLE_STEP)) + 2
+        above = int(np.ceil((self.steepest - FASTEST_SLOPE) / _TABLE_STEP)) + 2
+        slopes = FASTEST_SLOPE + np.arange(-max(below, 2), above + 1) * _TABLE_STEP
+        return np.concatenate([[slopes[0], 1 / _TABLE_STEP], self.pace(slopes)])
 
 
 @dataclass(frozen=True)
@@ -30,8 +120,8 @@ class Travel:
     hours : ndarray, shape (rows, columns)
         Travel time; infinite where no path leads.
     came : ndarray of uint8, shape (rows, columns)
-        Move (row of :data:`kernel.MOVES`) by which the best path enters each cell, counted from the
-        sources outward; ``kernel.START`` at sources and where no path leads.
+        Move (row of ``dijkstra.MOVES``) by which the best path enters each cell, counted from the
+        sources outward; ``dijkstra.START`` at sources and where no path leads.
     direction : str
         ``from`` or ``to``.
     """
@@ -43,32 +133,16 @@ class Travel:
     @property
     def is_source(self) -> np.ndarray:
         """Cells that a best path begins (or ends) at."""
-        return (self.came == kernel.START) & np.isfinite(self.hours)
+        return (self.came == dijkstra.START) & np.isfinite(self.hours)
 
     def labels(self, label: np.ndarray) -> np.ndarray:
-        """Carry a label of the sources to every cell along the best paths.
-
-        Parameters
-        ----------
-        label : ndarray of int32, shape (rows, columns)
-            Read at the sources only.
-
-        Returns
-        -------
-        ndarray of int32, shape (rows, columns)
-            −1 where no path leads.
-        """
+        """Carry labels of the sources (int32) along the best paths; −1 where none leads."""
         out = np.where(np.isfinite(self.hours), label, -1).astype(np.int32).ravel()
-        kernel.carry(self.came.ravel(), self.hours.shape[1], out)
+        dijkstra.carry(self.came.ravel(), self.hours.shape[1], out)
         return out.reshape(self.hours.shape)
 
     def path(self, row: int, col: int) -> np.ndarray:
-        """Cells of the best path between a source and a cell, in the order they are walked.
-
-        Returns
-        -------
-        ndarray of int, shape (cells, 2)
-            Row and column.
+        """Row and column of each cell on the best path from or to a cell, as it is walked.
 
         Raises
         ------
@@ -78,8 +152,8 @@ class Travel:
         if not np.isfinite(self.hours[row, col]):
             raise DataError(f"No path leads to the cell in row {row}, column {col}.")
         cells = [(row, col)]
-        while (move := self.came[row, col]) != kernel.START:
-            row, col = row - kernel.MOVES[move, 0], col - kernel.MOVES[move, 1]
+        while (move := self.came[row, col]) != dijkstra.START:
+            row, col = row - dijkstra.MOVES[move, 0], col - dijkstra.MOVES[move, 1]
             cells.append((row, col))
         return np.array(cells if self.direction == "to" else cells[::-1])
 
@@ -125,7 +199,7 @@ class Ground:
         _check_terrain(elevation, cell_size_m, barrier, multiplier, road_kmh)
         self.shape: tuple[int, int] = elevation.shape
         self.walking = walking or Walking()
-        self._length = np.hypot(*kernel.MOVES.T) * cell_size_m / 1000
+        self._length = np.hypot(*dijkstra.MOVES.T) * cell_size_m / 1000
         self._road = _road_pace(road_kmh)
         self._multiplier = _NONE if multiplier is None else _float32(multiplier).ravel()
         self._elevation = _closed(_float32(elevation), barrier, multiplier, self._road)
@@ -170,9 +244,9 @@ class Ground:
         cells, start = self._starts(sources)
         hours = np.full(self._moves.size, np.inf, dtype)
         hours[cells] = start
-        came = np.full(hours.size, kernel.START, np.uint8)
+        came = np.full(hours.size, dijkstra.START, np.uint8)
         steps, ring = self._steps(direction)
-        kernel.accumulate(
+        dijkstra.accumulate(
             self._elevation.ravel(), self._moves.ravel(), self._multiplier, self._road.ravel(),
             steps, self.walking.table(), ring, cells, hours, came,
         )  # fmt: skip
@@ -213,7 +287,7 @@ class Ground:
         longest = float(self._length.max()) * worst
         width = max(float(fastest.min()), longest / (_MAX_BUCKETS - 3))
         slope_of = {"from": 1, "to": -1}[direction] / (self._length * 1000)
-        offset = kernel.MOVES @ [self.shape[1], 1]
+        offset = dijkstra.MOVES @ [self.shape[1], 1]
         steps = np.stack([self._length, fastest, slope_of, offset.astype(float)])
         return steps, (width, int(longest / width) + 3)
 
@@ -222,7 +296,7 @@ class Ground:
         limit = (self._length * 1000 * self.walking.steepest * (1 + 1e-6)).astype(np.float64)
 
         def rows(first: int, last: int) -> None:
-            kernel.permit_moves(self._elevation, self._road, limit, first, last, moves)
+            dijkstra.permit_moves(self._elevation, self._road, limit, first, last, moves)
 
         in_row_blocks(rows, self.shape[0])
         return moves

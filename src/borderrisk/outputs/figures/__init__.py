@@ -42,7 +42,7 @@ def write_figures(
     Parameters
     ----------
     scene : Scene
-        A finished scoring. ``meta["scorecard"]`` and ``meta["partial_dependence"]`` (see
+        A finished scoring. ``meta["scorecard"]`` and ``meta["effects"]`` (see
         :func:`~borderrisk.outputs.figures.effects.effects_figure`) may be absent.
     folder : Path
         Where the files go; made if missing.

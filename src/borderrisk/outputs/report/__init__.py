@@ -38,7 +38,7 @@ def write_report(scene: Scene, folder: Path) -> list[Path]:
     ----------
     scene : Scene
         A finished scoring. Beside the facts every scene has, ``meta`` may hold ``scorecard``,
-        ``partial_dependence``, ``model`` (dict), ``incident_counts`` (dict or list of dicts),
+        ``effects``, ``model`` (dict), ``incident_counts`` (dict or list of dicts),
         ``rejected`` (list of dicts), ``notes`` (list of str), ``config_text`` (str) and
         ``manifest`` (dict).
     folder : Path

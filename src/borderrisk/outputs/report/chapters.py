@@ -31,7 +31,7 @@ from borderrisk.outputs.report.ranked import (
 from borderrisk.outputs.report.scorecard import calibration_blocks, scorecard_blocks
 from borderrisk.outputs.report.trials import spatial_blocks
 from borderrisk.outputs.scene import Scene
-from borderrisk.scores import decode, meanings
+from borderrisk.scores import by_name, decode, meanings
 from borderrisk.words import CODES
 
 
@@ -191,10 +191,11 @@ def _model(scene: Scene) -> list[Block]:
             "A model of an origin only ever sees what was known before that date."
         )
     )
-    if meta.get("partial_dependence"):
-        blocks.append(Picture("driver-effects", "Change of log-intensity along each feature."))
+    if meta.get("effects"):
+        said = "Mean effect of each feature on log-intensity, by tenths of the study area."
+        blocks.append(Picture("driver-effects", said))
     else:
-        blocks.append(Paragraph("Effects of single features were not computed in this run."))
+        blocks.append(Paragraph("This model has no effects of single features."))
     return blocks
 
 
@@ -207,10 +208,10 @@ def _trust(scene: Scene) -> list[Block]:
     for word in meanings(scene.cells["trust"]).values():
         found = words == word
         share = float(exposure[found].sum() / total) if total else np.nan
-        rows.append(
-            [word, CODES.get(word, {"en": word})["en"], show(int(found.sum())), percent(share)]
-        )
-    return [Table(["trust", "meaning", "cells", "share of area"], rows)]
+        said = CODES.get(word, {"en": word})["en"]
+        rows.append([said, show(int(found.sum())), percent(share)])
+    note = Paragraph(by_name()["trust"].note_en)
+    return [note, Table(["trust", "cells", "share of area"], rows)]
 
 
 def _responsible_use(scene: Scene) -> list[Block]:

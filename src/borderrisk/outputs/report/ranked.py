@@ -23,7 +23,7 @@ from borderrisk.outputs.report.blocks import (
     show,
 )
 from borderrisk.outputs.scene import Scene
-from borderrisk.scores import Score, score, shown
+from borderrisk.scores import Score, by_name, shown
 from borderrisk.words import nearest_places
 
 MOST = 20
@@ -89,7 +89,7 @@ def _plain(value: Any) -> Any:
 
 def driver_words(scene: Scene, driver: str) -> str:
     """Name a driver inside a sentence: a score by its own name, a feature by what it measures."""
-    if score(driver) or driver not in scene.cells:
+    if driver in by_name() or driver not in scene.cells:
         return driver.replace("_", " ")
     text = str(scene.cells[driver].attrs.get("long_name", driver.replace("_", " ")))
     return text[:1].lower() + text[1:]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from borderrisk.errors import ConfigError, OutputError
+from borderrisk.errors import ConfigError
+from borderrisk.outputs.atomic import write_text
 from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.webmap.columns import pack_columns
 from borderrisk.outputs.webmap.page import build_page
@@ -72,8 +73,4 @@ def write_map(
         If the file cannot be written.
     """
     text = render_map(scene, focus=focus, language=language, tiles=tiles)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise OutputError(f"Cannot write the map {path}: {error}.") from error
+    write_text(text, path)

@@ -23,7 +23,7 @@ from borderrisk.outputs.webmap.codec import (
     snap,
 )
 from borderrisk.outputs.webmap.view import View
-from borderrisk.scores import CLASS_EDGES, Score, meanings, score, shown
+from borderrisk.scores import CLASS_EDGES, Score, by_name, meanings, shown
 
 RISK_SHARES = tuple(edge / 100 for edge in CLASS_EDGES)
 EVEN_SHARES = (0.2, 0.4, 0.6, 0.8)
@@ -82,9 +82,8 @@ def described(
     Score or None
         None if nothing is known of it.
     """
-    declared = score(name)
-    if declared is not None:
-        return declared
+    if name in by_name():
+        return by_name()[name]
     if catalogue.is_feature(name):
         known = catalogue.feature(name, places)
         note = " · ".join(part for part in (known.source, known.citation) if part)
@@ -127,8 +126,7 @@ def _has(view: View, layer: Score) -> bool:
 
 def _variables(layer: Score) -> tuple[str, ...]:
     """Variables a layer is drawn from."""
-    whole = score(layer.width_of)
-    return whole.bounds if whole else (layer.name,)
+    return by_name()[layer.width_of].bounds if layer.width_of else (layer.name,)
 
 
 def _others(view: View, features: list[str]) -> list[str]:
@@ -137,7 +135,7 @@ def _others(view: View, features: list[str]) -> list[str]:
         str(name)
         for name, variable in view.scene.cells.data_vars.items()
         if variable.dtype.kind == "f" and variable.attrs.get("long_name")
-        if name not in features and name != "domain" and score(str(name)) is None
+        if name not in features and name != "domain" and name not in by_name()
     ]
 
 

@@ -52,18 +52,13 @@ class LayerStyle:
     ----------
     label, label_fa : str
         Name in the list of layers.
-    colour : str
-        ``#rrggbb`` of its lines and points.
-    weight : float
-        Width of its lines, pixels.
-    dash : str
-        SVG dash pattern, ``""`` for a full line.
+    colour, weight, dash : str, float, str
+        Of its lines and points: ``#rrggbb``, pixels, SVG dash pattern (``""`` for a full line).
     fields : tuple of FieldSpec
         Popup lines; empty: every column with a plain value.
-    ranked_by : str
-        Column whose quantiles choose a colour of the risk ramp; ``""`` for one colour.
-    darkest_lowest : bool
-        Whether low values of that column are the dark ones.
+    ranked_by, darkest_lowest : str, bool
+        Column whose quantiles choose a colour of the risk ramp (``""`` for one colour), and
+        whether its low values are the dark ones.
     ends, ends_fa : tuple of str
         What the light and the dark end of the ramp mean.
     shown : bool

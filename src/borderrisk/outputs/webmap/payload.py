@@ -36,6 +36,7 @@ def payload(view: View, packed: Packed, language: str) -> dict[str, Any]:
         "columns": packed.scales,
         "metrics": packed.legends,
         "dropped": packed.dropped,
+        "popup": [layer.name for layer in shown("popup") if layer.layer is not None],
         "codes": {layer.name: _words(view, layer.name) for layer in shown("layer") if layer.words},
         "drivers": _drivers(view),
         "top": _top_cells(view),

@@ -4,8 +4,7 @@
   const MOST_INCIDENTS = 6;
 
   /** Columns a popup reads; loaded before the first one opens. */
-  BR.popupColumns = (config) => ['risk', 'risk_change', 'change', 'probability', 'probability_low', 'probability_high', 'intensity',
-    'susceptibility', 'history', 'reporting', 'trust', 'rank', 'rank_low', 'rank_high',
+  BR.popupColumns = (config) => [...config.popup, 'change', 'probability', 'probability_low', 'probability_high', 'trust', 'rank', 'rank_low', 'rank_high',
     ...[1, 2, 3].flatMap((k) => [`driver_${k}`, `driver_${k}_effect`])].filter((name) => name in config.columns);
 
   /** Whether the run computed no interval (as against: left it out of this file). */
@@ -93,7 +92,7 @@
     if (rank) table.append(row(app.t('rank'), BR.el('span', { 'data-br': 'rank', text: rank })));
     const change = app.cells.value('change', i);
     if (change !== null) table.append(row(app.config.metrics.find((metric) => metric.name === 'change').label[app.state.lang], BR.el('span', { 'data-br': 'change', text: app.codeLabel('change', change) })));
-    for (const name of ['risk_change', 'risk', 'intensity', 'susceptibility', 'history', 'reporting']) {
+    for (const name of app.config.popup) {
       const value = app.cells.value(name, i);
       if (value === null) continue;
       const { label } = app.config.metrics.find((metric) => metric.name === name);

@@ -1,0 +1,166 @@
+"""Damaged inputs of every kind against the command line: ``python -m benchmarks.fuzz``.
+
+No file may end in a traceback, a hang, or an exit code other than 0 (it is still sound), 2 (a
+config) or 3 (data). Cases run in processes of their own, a batch each, with an alarm per case; case
+N of a seed is always the same, and ``--case N`` shows it. What the cases are stands in
+:mod:`benchmarks.fuzzcases`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import fuzzcases
+
+ALARM_S = 20
+BATCH = 50
+FINE, UNCAUGHT, HANG, CRASH, WRONG = "fine", "uncaught", "hang", "crash", "wrong exit code"
+_ALLOWED = (0, 2, 3)
+_SHOWN = 300
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a case ended.
+
+    Attributes
+    ----------
+    number, kind : int, str
+        Which case, and which kind of input was damaged.
+    verdict : str
+        ``fine`` or what is wrong.
+    code : int or None
+        Exit code of the command, if it came to an end.
+    said : str
+        End of what it printed.
+    """
+
+    number: int
+    kind: str
+    verdict: str
+    code: int | None = None
+    said: str = ""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the cases and print a table; 1 if any is not fine."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzz", description=__doc__)
+    parser.add_argument("--cases", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--case", type=int, help="show this one alone")
+    parser.add_argument("--alarm", type=int, default=ALARM_S, help="seconds a case may take")
+    parser.add_argument("--json", type=Path, help="also write what is not fine here")
+    options = parser.parse_args(arguments)
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as scratch:
+        home = Path(scratch) / "home"
+        home.mkdir()
+        fuzzcases.prepare(home)
+        if options.case is not None:
+            found = list(_batch(home, options.seed, options.case, 1, options.alarm))
+        else:
+            firsts = range(0, options.cases, BATCH)
+            with ThreadPoolExecutor(options.jobs) as pool:
+                jobs = pool.map(
+                    lambda first: list(
+                        _batch(home, options.seed, first, min(BATCH, options.cases - first),
+                               options.alarm)
+                    ),
+                    firsts,
+                )  # fmt: skip
+                found = [outcome for batch in jobs for outcome in batch]
+    print(table(found))
+    print(f"{len(found):,} cases, seed {options.seed}, {time.perf_counter() - start:.0f} s")
+    bad = [outcome for outcome in found if outcome.verdict != FINE]
+    for outcome in found if options.case is not None else bad:
+        print(f"{outcome.verdict}: case {outcome.number} ({outcome.kind}), exit {outcome.code}: "
+              f"{outcome.said[-_SHOWN:]}")  # fmt: skip
+    if options.json:
+        options.json.write_text(json.dumps([vars(outcome) for outcome in bad], indent=1))
+    return int(bool(bad))
+
+
+def table(found: Sequence[Outcome]) -> str:
+    """Markdown table: cases by kind, exit codes, and what is not fine."""
+    verdicts = (UNCAUGHT, HANG, CRASH, WRONG)
+    lines = [f"| kind | cases | exit 0 | 2 | 3 | {' | '.join(verdicts)} |"]
+    lines.append("|---" * (5 + len(verdicts)) + "|")
+    for kind in (*fuzzcases.KINDS, "all"):
+        own = [o for o in found if kind in (o.kind, "all")]
+        codes = Counter(o.code for o in own if o.verdict == FINE)
+        wrong = Counter(o.verdict for o in own)
+        numbers = [len(own), codes[0], codes[2], codes[3], *(wrong[v] for v in verdicts)]
+        lines.append(f"| {kind} | {' | '.join(map(str, numbers))} |")
+    return "\n".join(lines)
+
+
+def _batch(home: Path, seed: int, first: int, count: int, alarm: int) -> Iterator[Outcome]:
+    """Outcomes of some cases; a process that dies is replaced after the case that killed it."""
+    number, last = first, first + count
+    while number < last:
+        words = [str(home), str(seed), str(number), str(last), str(alarm)]
+        done = subprocess.run(
+            [sys.executable, "-c", "from benchmarks import fuzz; fuzz.work()", *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            check=False,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        )
+        ended = [Outcome(**json.loads(line)) for line in done.stdout.splitlines()]
+        yield from ended
+        number += len(ended)
+        if number < last:
+            kind = fuzzcases.KINDS[number % len(fuzzcases.KINDS)]
+            hung = done.returncode == -signal.SIGALRM
+            yield Outcome(number, kind, HANG if hung else CRASH, None, f"ended {done.returncode}")
+            number += 1
+
+
+def work() -> None:
+    """Run cases in this process, one line of JSON each; the alarm ends it."""
+    home, (seed, first, last, alarm) = Path(sys.argv[1]), map(int, sys.argv[2:6])
+    # What a case prints must not come between the lines.
+    told = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    for number in range(first, last):
+        with tempfile.TemporaryDirectory(dir=home.parent) as folder:
+            kind, words = fuzzcases.case(home, Path(folder), seed, number)
+            signal.alarm(alarm)
+            outcome = _met(number, kind, words)
+            signal.alarm(0)
+        print(json.dumps(vars(outcome)), file=told, flush=True)
+
+
+def _met(number: int, kind: str, words: list[str]) -> Outcome:
+    """Run a command and judge how it ends."""
+    from click.testing import CliRunner
+
+    from borderrisk.cli.app import app
+
+    result: Any = CliRunner().invoke(app, words)
+    said = result.output.strip()
+    if "internal error" in said or not isinstance(result.exception, SystemExit | None):
+        verdict, said = UNCAUGHT, said or repr(result.exception)
+    else:
+        verdict = FINE if result.exit_code in _ALLOWED else WRONG
+    return Outcome(number, kind, verdict, result.exit_code, said[-_SHOWN:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
