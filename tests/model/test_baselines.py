@@ -3,14 +3,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import norm
+from tests.squares import make_cells
 
 from borderrisk.errors import DataError
 from borderrisk.model.baselines import BANDWIDTHS_KM, best_bandwidth
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import as_panel
 from borderrisk.model.registry import make_model, models, opened, packed, settings
-
-from ..squares import make_cells
 
 ORIGIN = pd.Timestamp("2020-01-01")
 

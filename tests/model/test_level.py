@@ -3,6 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import nbinom
+from tests.squares import make_cells
 
 from borderrisk.model.level import (
     SIZES,
@@ -15,8 +16,6 @@ from borderrisk.model.level import (
     retention,
 )
 from borderrisk.model.panel import as_panel
-
-from ..squares import make_cells
 
 ORIGIN = pd.Timestamp("2020-01-01")
 

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from affine import Affine
 from scipy.sparse import csr_matrix
+from tests.squares import make_cells
 
 from borderrisk.errors import BorderRiskError, DataError
 from borderrisk.grid import Grid
@@ -11,8 +12,6 @@ from borderrisk.model.level import Level
 from borderrisk.model.pool import Pool, learn_weights, log_mean
 from borderrisk.model.protocol import PARTS, Fitted
 from borderrisk.model.registry import settings
-
-from ..squares import make_cells
 
 
 @pytest.fixture(scope="module")
