@@ -277,7 +277,7 @@ def _scorecard():
         } | more  # fmt: skip
 
     models = [
-        ("pooled", "model", 2.9),
+        ("decayed_pool", "model", 2.9),
         ("kde", "baseline", 2.5),
         ("border_distance", "baseline", 1.0),
     ]
@@ -290,7 +290,7 @@ def _scorecard():
     def curves(of_all):
         return {
             "capture_curve": {
-                "pooled": {"area_share": share, "captured": [0, 0.4, 0.6, 0.8, 0.95, 1]},
+                "decayed_pool": {"area_share": share, "captured": [0, 0.4, 0.6, 0.8, 0.95, 1]},
                 "kde": {"area_share": share, "captured": [0, 0.35, 0.5, 0.7, 0.9, 1]},
             },
             "calibration": [

@@ -109,11 +109,11 @@ def test_unknown_format_and_unwritable_folder(scene, tmp_path):
         write_figures(scene, tmp_path / "file", ("png",))
 
 
-@pytest.mark.parametrize(("own", "stands_out"), [("gam", "gam"), (None, "pooled")])
+@pytest.mark.parametrize(("own", "stands_out"), [("gam", "gam"), (None, "decayed_pool")])
 def test_the_model_of_the_config_stands_out(scene, own, stands_out):
     card = {**scene.meta.scorecard, "model": own}
     styles = model_styles(
-        replace(scene, meta=SceneMeta(scorecard=card)), ["kde", "pooled", "gam", "history"]
+        replace(scene, meta=SceneMeta(scorecard=card)), ["kde", "decayed_pool", "gam", "history"]
     )
     assert next(iter(styles)) == stands_out
     assert [n for n, s in styles.items() if s["color"] == MODEL_COLOUR] == [stands_out]
@@ -122,7 +122,7 @@ def test_the_model_of_the_config_stands_out(scene, own, stands_out):
 
 
 def test_a_model_has_one_colour_in_every_chart(scene):
-    everyone = model_styles(scene, ["pooled", "kde", "border_distance"])
+    everyone = model_styles(scene, ["decayed_pool", "kde", "border_distance"])
     few = model_styles(scene, ["kde"])
     assert few == {"kde": everyone["kde"]}
 
@@ -132,7 +132,7 @@ def test_charts_say_how_they_were_measured(scene):
     counts = {"origins": 1, "incidents": 1.0}
     assert measured(scene, counts) == "1 incident, 1 origin 2021–2023, 1 year ahead"
     assert measured(replace(scene, meta=SceneMeta())) == ""
-    border = {"km": [0, 100], "captured": {"pooled": [0, 1], "length": [0, 1]}, "low": [0, 1],
+    border = {"km": [0, 100], "captured": {"decayed_pool": [0, 1], "length": [0, 1]}, "low": [0, 1],
               "high": [0, 1], "origins": 2, "incidents": 9.0}  # fmt: skip
     card = scene.meta.scorecard | {"border_capture": border}
     scene = replace(scene, meta=SceneMeta(scorecard=card))
@@ -179,7 +179,7 @@ def test_origins_that_averages_leave_out_are_hollow(scene):
     ax = figure.axes[0]
     hollow = [line for line in ax.lines if line.get_markerfacecolor() == "white"]
     assert [line.get_xdata().tolist() for line in hollow] == [[1], [1], [1]]
-    (own,) = (line for line in ax.lines if line.get_label() == "pooled")
+    (own,) = (line for line in ax.lines if line.get_label() == "decayed_pool")
     assert np.isfinite(own.get_ydata()).tolist() == [True, False, True]
     assert [label.get_text() for label in figure.axes[2].get_xticklabels()] == [
         "2021\n(2)", "2022\n(1)", "2023\n(1)",

@@ -123,7 +123,7 @@ SCORECARD = {
         "horizons_years": [1],
         "rows": [],
         "summary": [
-            {"model": "pooled", "role": "model", "horizon_years": 1, "subset": "all",
+            {"model": "decayed_pool", "role": "model", "horizon_years": 1, "subset": "all",
              "origins": 3, "incidents": 41, "bits": 2.9, "capture_10": 0.78,
              "gain": {"baseline": "kde", "bits": 0.31, "low": 0.08, "high": 0.55}},
             {"model": "kde", "role": "baseline", "horizon_years": 1, "subset": "all",

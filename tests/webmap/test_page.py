@@ -171,7 +171,7 @@ def test_plain_values(value, expected):
 def test_headline_of_a_scorecard(scene):
     line = headline(scene.meta.scorecard)
     assert (line["model"], line["baseline"], line["origins"], line["incidents"]) == (
-        "pooled",
+        "decayed_pool",
         "kde",
         3,
         41,
@@ -194,7 +194,7 @@ def test_headline_is_about_the_configs_model_at_the_shortest_horizon(own, shown)
         {"model": "gb", "role": "model", "horizon_years": 1, "bits": 2.5, "origins": ["a", "b"]},
         {"model": "gb", "role": "model", "horizon_years": 1, "bits": 5, "subset": "new"},
         {"model": "kde", "role": "baseline", "horizon_years": 1, "bits": 2.1, "capture_10": 0.6},
-        {"model": "uniform", "role": "baseline", "horizon_years": 1, "bits": 0},
+        {"model": "even", "role": "baseline", "horizon_years": 1, "bits": 0},
     ]
     line = headline({"model": own, "prospective": {"summary": rows}})
     assert (line["model"], line["baseline"], line["baseline_capture"]) == (shown, "kde", 0.6)
