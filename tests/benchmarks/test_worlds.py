@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 from benchmarks.studies.worlds import FIRST_DAY, RADII_KM, make_world
-from borderrisk.model.estimators import make_estimator
 from scipy.stats import spearmanr
+
+from borderrisk.model.estimators import make_estimator
 
 KDE_BANDWIDTHS_KM = (10, 20, 30, 40, 60)
 
