@@ -39,3 +39,29 @@ def test_the_projection_is_centred_on_the_study_area():
 def test_a_home_far_from_the_border_is_refused():
     with pytest.raises(GridError, match="within 100 km"):
         area(home=shapely.box(20, 30, 25, 34))
+
+
+def test_a_spike_of_the_outline_loses_no_cell():
+    spiked = shapely.Polygon([(55, 30), (60, 30), (60, 32), (63, 32), (60, 32), (60, 34), (55, 34)])
+    plain, odd = area(), area(home=spiked)
+    assert odd.polygon.geom_type == "Polygon"
+    scored = [a.grid.coverage(a.polygon).sum() for a in (plain, odd)]
+    assert scored[1] == pytest.approx(scored[0], rel=1e-6)
+    mixed = shapely.GeometryCollection([plain.polygon, shapely.LineString([(0, 0), (9e4, 9e4)])])
+    np.testing.assert_allclose(
+        plain.grid.coverage(mixed), plain.grid.coverage(plain.polygon), atol=1e-12
+    )
+
+
+@pytest.mark.parametrize(("lon", "halo"), [(179.95, 50), (179.0, 50)])
+def test_an_area_on_both_sides_of_the_antimeridian_is_refused(lon, halo):
+    home, line = shapely.box(175, 30, lon, 34), shapely.LineString([(lon, 30), (lon, 34)])
+    built = {"strip_km": 90, "halo_km": halo, "cell_size_m": 10_000}
+    if lon < 179.5:
+        assert StudyArea.along_border(home, line, **built).grid.size > 0
+        return
+    with pytest.raises(GridError, match="antimeridian"):
+        StudyArea.along_border(home, line, **built)
+    parts = shapely.MultiLineString([[(180, 30), (180, 32)], [(-180, 32), (-179.9, 34)]])
+    with pytest.raises(GridError, match="antimeridian"):
+        StudyArea.along_border(home, parts, **built)

@@ -10,7 +10,7 @@ from pyproj import CRS, Transformer
 from shapely.geometry.base import BaseGeometry
 
 from borderrisk.errors import GridError
-from borderrisk.grid import WGS84, Grid, laea_crs
+from borderrisk.grid import WGS84, Grid, laea_crs, polygons
 
 
 def reproject(geometry: BaseGeometry, source: CRS, target: CRS) -> BaseGeometry:
@@ -61,21 +61,34 @@ class StudyArea:
         Raises
         ------
         GridError
-            If no part of the home country lies within the strip.
+            If no part of the home country lies within the strip, or the area crosses 180 degrees.
         """
+        _check_one_side(lines.bounds)
         local = laea_crs(*_centre(lines.bounds))
         strip = reproject(lines, WGS84, local).buffer(strip_km * 1000, quad_segs=16)
-        polygon = shapely.intersection(shapely.make_valid(reproject(home, WGS84, local)), strip)
+        land = polygons(shapely.make_valid(reproject(home, WGS84, local)))
+        polygon = polygons(shapely.intersection(land, strip))
         if polygon.is_empty or polygon.area == 0:
             raise GridError(
                 f"No part of the home country lies within {strip_km:g} km of the border lines; "
                 "check study_area.home, the borders file and border_strip_km."
             )
         lonlat = reproject(polygon, local, WGS84)
+        _check_one_side(lonlat.bounds)
         crs = laea_crs(*_centre(lonlat.bounds))
-        polygon = shapely.make_valid(reproject(polygon, local, crs))
+        polygon = polygons(shapely.make_valid(reproject(polygon, local, crs)))
         halo = polygon.buffer(halo_km * 1000, quad_segs=16)
+        _check_one_side(reproject(halo, crs, WGS84).bounds)
         return cls(Grid.covering(halo.bounds, crs, cell_size_m), polygon, halo)
+
+
+def _check_one_side(bounds: tuple[float, float, float, float]) -> None:
+    """Refuse an area on both sides of 180 degrees, whose box spans the globe the other way."""
+    if bounds[2] - bounds[0] > 180:
+        raise GridError(
+            "The area lies on both sides of the antimeridian (180 degrees), where longitudes jump; "
+            "study each side as a border of its own (study_area.window)."
+        )
 
 
 def _centre(bounds: tuple[float, float, float, float]) -> tuple[float, float]:

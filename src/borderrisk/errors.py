@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class BorderRiskError(Exception):
     """Base of every expected failure; the command line prints it without a traceback.
@@ -30,3 +33,19 @@ class GridError(ConfigError):
 
 class OutputError(BorderRiskError):
     """Results could not be written (permission, space, an existing folder)."""
+
+
+def did_you_mean(wrong: str, choices: Iterable[str]) -> str:
+    """Return a sentence with the closest of ``choices``, or the choices themselves.
+
+    Examples
+    --------
+    >>> did_you_mean("lattitude", ["latitude", "longitude"])
+    ' Did you mean latitude?'
+    """
+    names = list(choices)
+    by_lower = {name.lower(): name for name in names}
+    close = get_close_matches(wrong.lower(), by_lower, n=1, cutoff=0.6)
+    if close:
+        return f" Did you mean {by_lower[close[0]]}?"
+    return f" There is: {', '.join(names)}." if names else ""

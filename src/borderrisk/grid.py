@@ -22,6 +22,15 @@ MAX_CELLS = 50_000_000
 _CELL_ID = re.compile(r"r(\d+)c(\d+)")
 
 
+def polygons(geometry: Any) -> Any:
+    """Return the polygons of a geometry; lines and points that mending left over are dropped."""
+    if geometry.geom_type != "GeometryCollection":
+        return geometry
+    import shapely
+
+    return shapely.union_all([part for part in geometry.geoms if part.area > 0])
+
+
 def laea_crs(lon: float, lat: float) -> CRS:
     """Lambert azimuthal equal-area projection (EPSG method 9820) centred on a point.
 
@@ -257,7 +266,7 @@ class Grid:
         ndarray of float64, shape (rows, columns)
             0 outside, 1 inside, the covered fraction on the edge.
         """
-        return _covered_fraction(geometry, self.transform, self.shape)
+        return _covered_fraction(polygons(geometry), self.transform, self.shape)
 
     def dataset(self) -> xr.Dataset:
         """Return an empty dataset with this grid's ``y`` and ``x`` coordinates and its CRS."""

@@ -90,7 +90,7 @@ def test_posts_in_metres(refuse, tmp_path):
 def test_posts_with_swapped_coordinates(refuse, tmp_path):
     posts = tmp_path / "posts.csv"
     posts.write_text("name,lon,lat\nA,29.5,60.9\nB,31.0,61.5\n")
-    refuse(3, "posts", "none of the 2 lies on the grid", **{"data.posts": str(posts)})
+    refuse(3, "posts", "look swapped", **{"data.posts": str(posts)})
 
 
 def test_a_segment_longer_than_the_border(refuse):

@@ -312,5 +312,5 @@ def test_every_estimator_of_the_model_can_be_named():
 
 
 def test_every_incident_column_of_the_reader_can_be_mapped():
-    layouts = pytest.importorskip("borderrisk.sources.incident_layouts")
+    layouts = pytest.importorskip("borderrisk.sources.layouts")
     assert set(INCIDENT_COLUMNS) == {*layouts.FIELDS, *layouts.ALIASES}

@@ -180,7 +180,7 @@ INCIDENTS = [
     ("{path: in.csv, columns: {date: d}}",
      "8:29: data.incidents.columns: used by layout 'table' only (got \"public_record\")"),
     ("{path: in.csv, layout: tabel}",
-     "8:37: data.incidents.layout: must be one of public_record, table, ucdp_ged "
+     "8:37: data.incidents.layout: must be one of public_record, table, ucdp_ged, acled, gtd "
      "(got \"tabel\"); did you mean 'table'?"),
     ("{path: in.csv, start: 2020-01-02, end: 2020-01-01}",
      "8:36: data.incidents.start: comes after data.incidents.end, 2020-01-01 "

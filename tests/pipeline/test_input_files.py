@@ -41,7 +41,8 @@ def write_vrt(path, names, places):
     path.write_text(
         f"<VRTDataset rasterXSize='{side}' rasterYSize='{side}'><SRS>EPSG:4326</SRS>"
         f"<GeoTransform>52, {PIXEL}, 0, 41, 0, {-PIXEL}</GeoTransform>"
-        f"<VRTRasterBand dataType='Int16' band='1'>{parts}</VRTRasterBand></VRTDataset>"
+        f"<VRTRasterBand dataType='Int16' band='1'>"
+        f"<NoDataValue>-32767</NoDataValue>{parts}</VRTRasterBand></VRTDataset>"
     )
 
 

@@ -1,5 +1,7 @@
 """Roads, land cover, water, posts and limits of the config reach travel and concealment."""
 
+import re
+
 import geopandas as gpd
 import numpy as np
 import pandas as pd
@@ -96,6 +98,7 @@ def test_a_damaged_tile_of_a_land_cover_mosaic_is_an_error_not_open_ground(small
         copy(whole, tmp_path / "tile.tif", driver="GTiff", compress="deflate", blockysize=16)
         copy(whole, tmp_path / "cover.vrt", driver="VRT")
     text = (tmp_path / "cover.vrt").read_text().replace("whole.tif", "tile.tif")
+    text = re.sub("(<VRTRasterBand[^>]*>)", r"\1<NoDataValue>255</NoDataValue>", text)
     (tmp_path / "cover.vrt").write_text(text)
     data = (tmp_path / "tile.tif").read_bytes()
     (tmp_path / "tile.tif").write_bytes(data[: len(data) * 3 // 5])

@@ -4,7 +4,7 @@ import shapely
 from shapely.geometry import LineString, MultiLineString, Point, Polygon
 
 from borderrisk.errors import DataError
-from borderrisk.sources.borders import all_lines, read_all_borders, read_borders
+from borderrisk.sources.world import all_lines, read_all_borders, read_borders
 
 NORTH = LineString([(60, 34), (60, 36)])
 SOUTH = LineString([(60, 30), (60, 34)])

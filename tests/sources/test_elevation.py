@@ -10,7 +10,7 @@ from affine import Affine
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.features.terrain import terrain_features
 from borderrisk.grid import Grid, laea_crs
-from borderrisk.sources.elevation import open_elevation
+from borderrisk.sources.elevation import doubts, open_elevation
 
 PIXEL = 0.01
 
@@ -136,7 +136,7 @@ def test_a_list_and_a_virtual_raster_are_the_same_raster(tmp_path):
     vrt.write_text(
         '<VRTDataset rasterXSize="100" rasterYSize="100"><SRS>EPSG:4326</SRS>'
         "<GeoTransform>59, 0.01, 0, 33, 0, -0.01</GeoTransform>"
-        '<VRTRasterBand dataType="Float32" band="1"><SimpleSource>'
+        '<VRTRasterBand dataType="Float32" band="1"><NoDataValue>-1</NoDataValue><SimpleSource>'
         '<SourceFilename relativeToVRT="1">dem/n33e059.tif</SourceFilename>'
         "<SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>"
     )
@@ -198,7 +198,7 @@ def refused(words, path, **options):
 
 
 def test_files_that_cannot_be_used_say_why(tmp_path):
-    assert "gone.tif" in refused("no such", tmp_path / "gone.tif")
+    assert "gone.tif" in refused("does not exist", tmp_path / "gone.tif")
     (tmp_path / "page.tif").write_text("<!doctype html>")
     refused("not a readable raster", tmp_path / "page.tif")
     refused("no CRS", write(tmp_path / "bare.tif", slab(1), crs=None))
@@ -294,3 +294,99 @@ def test_a_projected_raster_has_the_same_slopes_on_the_ground(tmp_path, path):
     dem = open_elevation(write(tmp_path / "a.tif", values, crs=path, transform=transform))
     ds = terrain_features(dem, grid_over(cells=4))
     np.testing.assert_allclose(ds.slope_mean, np.degrees(np.arctan(0.1)), rtol=5e-3)
+
+
+def hills(size=200, seed=1):
+    """Ground of 200 to 1,800 m, as smooth as such rasters are."""
+    rng = np.random.default_rng(seed)
+    waves = np.fft.fft2(rng.normal(size=(size, size)))
+    k = np.hypot(*np.meshgrid(np.fft.fftfreq(size), np.fft.fftfreq(size)))
+    k[0, 0] = np.inf
+    z = np.fft.ifft2(waves / k**1.8).real
+    return 200 + 1600 * (z - z.min()) / np.ptp(z)
+
+
+def shaded(z):
+    """Slope in degrees, aspect and hillshade of a field of 90 m pixels."""
+    gy, gx = np.gradient(z, 90.0)
+    slope, aspect = np.arctan(np.hypot(gx, gy)), np.arctan2(-gx, gy)
+    light = np.cos(0.785) * np.cos(slope) + np.sin(0.785) * np.sin(slope) * np.cos(5.5 - aspect)
+    return np.degrees(slope), np.degrees(aspect) % 360, 1 + 254 * np.clip(light, 0, 1)
+
+
+def doubted(path, values):
+    dem = open_elevation(write(path, values))
+    return "; ".join(doubts(dem, slice(0, dem.shape[0]), slice(0, dem.shape[1])))
+
+
+def test_elevation_is_not_doubted(tmp_path):
+    for values in (hills(), hills(700), hills() / 8, np.maximum(hills() - 900, 0)):
+        assert doubted(tmp_path / "dem.tif", values.astype("float32")) == ""
+
+
+def test_what_looks_like_no_elevation_is_doubted(tmp_path):
+    slope, aspect, shade = shaded(hills())
+    fields = [field.astype("float32") for field in (slope, aspect, shade)]
+    for values in (*fields, shade.astype("int16")):
+        assert "hillshade, slope or aspect" in doubted(tmp_path / "dem.tif", values)
+    assert "8-bit" in doubted(tmp_path / "dem.tif", shade.astype("uint8"))
+    assert "same value everywhere, 0 m" in doubted(tmp_path / "dem.tif", slab(0, dtype="int16"))
+    mask = (hills() > 900).astype("int16")
+    assert "only 2 values" in doubted(tmp_path / "dem.tif", mask)
+    holes = hills()
+    holes[20:60, 20:60] = 0
+    assert "4.0% of the pixels are exactly 0 m" in doubted(tmp_path / "dem.tif", holes)
+
+
+@pytest.mark.parametrize(
+    ("void", "units"), [(-9999, None), (-9999, "ft"), (-32768, "ft"), (-32767, None)]
+)
+def test_usual_voids_without_a_tag_are_missing_in_any_unit(tmp_path, void, units):
+    values = slab(700, dtype="int16")
+    values[3, 5] = void
+    dem = open_elevation(write(tmp_path / "a.tif", values), units=units)
+    assert np.argwhere(np.isnan(everything(dem))).tolist() == [[3, 5]]
+
+
+def test_the_void_of_a_grid_as_text_without_a_tag_is_missing(tmp_path):
+    path = tmp_path / "a.asc"
+    path.write_text("ncols 2\nnrows 2\nxllcorner 59\nyllcorner 30\ncellsize 0.1\n5 6\n-9999 8\n")
+    path.with_suffix(".prj").write_text(laea_crs(59, 30).to_wkt("WKT1_ESRI"))
+    np.testing.assert_array_equal(everything(open_elevation(path)), [[5, 6], [np.nan, 8]])
+
+
+def test_a_byproduct_beside_its_tile_is_refused_and_a_twin_is_not(tmp_path):
+    z = hills(100)
+    write(tmp_path / "n30.tif", z.astype("float32"))
+    write(tmp_path / "n30_twin.tif", (z + 5).astype("float32"))
+    open_elevation(tmp_path)
+    write(tmp_path / "n30_aspect.tif", shaded(z)[1].astype("float32"))
+    assert "n30_aspect.tif" in refused("cover the same place", tmp_path)
+
+
+def test_a_picture_is_refused(tmp_path):
+    path = write(tmp_path / "a.tif", slab(7, dtype="uint8"), photometric="palette")
+    with rasterio.open(path, "r+") as ds:
+        ds.write_colormap(1, {i: (i, 0, 0, 255) for i in range(256)})
+    refused("colour table", path)
+
+
+def test_several_variables_are_named(tmp_path):
+    import xarray as xr
+
+    z = xr.DataArray(slab(5.0, (4, 4)), dims=("lat", "lon"))
+    axes = {"lat": [31.5, 31, 30.5, 30], "lon": [59, 59.5, 60, 60.5]}
+    xr.Dataset({"elevation": z, "tid": z}, axes).to_netcdf(tmp_path / "gebco.nc")
+    message = refused("several variables", tmp_path / "gebco.nc")
+    assert "elevation" in message
+    assert "tid" in message
+
+
+@pytest.mark.parametrize("word", ["nan", "0", "inf"])
+def test_a_degenerate_place_is_refused(tmp_path, word):
+    path = tmp_path / "a.asc"
+    path.write_text(
+        f"ncols 2\nnrows 2\nxllcorner {word}\nyllcorner 30\ncellsize {word}\n5 6\n7 8\n"
+    )
+    with pytest.raises(DataError):
+        open_elevation(path)

@@ -7,7 +7,7 @@ import pytest
 
 from borderrisk.errors import DataError
 from borderrisk.sources.incidents import read_incidents
-from borderrisk.sources.ucdp import COLUMNS
+from borderrisk.sources.layouts import GED_COLUMNS as COLUMNS
 
 EVENT = dict.fromkeys(COLUMNS, "") | {
     "code_status": "Clear",

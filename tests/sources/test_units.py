@@ -8,6 +8,7 @@ from borderrisk.sources.elevation import open_elevation
 
 from .virtual import piece, write_tile, write_vrt
 
+NODATA = "<NoDataValue>-1</NoDataValue>"
 THOUSAND = np.full((4, 4), 1000, "int16")
 
 
@@ -51,10 +52,17 @@ def test_the_vertical_crs_states_the_unit_of_a_file_that_does_not(tmp_path):
     assert corner(open_elevation(metres)) == 1000
 
 
+@pytest.mark.parametrize("word", ["degree", "degrees", "%", "radians"])
+def test_a_unit_of_slope_or_aspect_is_refused(tmp_path, word):
+    path = write_tile(tmp_path / "a.tif", THOUSAND, unit=word)
+    with pytest.raises(DataError, match=f"a\\.tif says its values are in '{word}': that is slope"):
+        open_elevation(path, units="m")
+
+
 @pytest.mark.parametrize("band", ["", "<UnitType>m</UnitType>"])
 def test_tiles_state_the_unit_of_a_virtual_raster_that_does_not(tmp_path, band):
     write_tile(tmp_path / "a.tif", THOUSAND, unit="ft")
-    vrt = write_vrt(tmp_path / "a.vrt", (4, 4), [piece("a.tif", 0, 0, 4, 4)], band=band)
+    vrt = write_vrt(tmp_path / "a.vrt", (4, 4), [piece("a.tif", 0, 0, 4, 4)], band=NODATA + band)
     if band:
         assert corner(open_elevation(vrt)) == 1000
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,11 +67,34 @@ def configure_logging(verbose: bool, as_json: bool = False) -> None:
     level = logging.DEBUG if verbose else logging.WARNING if as_json else logging.INFO
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.addFilter(_Once())
     logger = logging.getLogger("borderrisk")
     logger.handlers[:] = [handler]
     logger.setLevel(level)
     logger.propagate = False
-    logging.captureWarnings(True)
+    warnings.showwarning = _shown_warning
+
+
+class _Once(logging.Filter):
+    """Let each warning through once: inputs are read by more than one stage."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is no warning, or one not seen before."""
+        if record.levelno < logging.WARNING:
+            return True
+        text = record.getMessage()
+        new = text not in self._said
+        self._said.add(text)
+        return new
+
+
+def _shown_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Show the warning of a library as one line of plain text."""
+    logging.getLogger("borderrisk").warning("%s", " ".join(str(message).split()))
 
 
 def emit(payload: Mapping[str, Any], as_json: bool, *text: str) -> None:

@@ -86,8 +86,8 @@ INCIDENT_COLUMNS = (
 class IncidentsConfig(Section):
     """Reported incidents, and which of them count."""
 
-    path: InputPath = Field(description="CSV, GeoJSON or GeoPackage of incidents.")
-    layout: Literal["public_record", "table", "ucdp_ged"] = Field(
+    path: InputPath = Field(description="Table or points: CSV, XLSX, GeoJSON, GeoPackage, ...")
+    layout: Literal["public_record", "table", "ucdp_ged", "acled", "gtd"] = Field(
         default="public_record",
         description="Layout of the file; 'table' is any table whose columns are named below.",
     )
@@ -99,6 +99,14 @@ class IncidentsConfig(Section):
     )
     default_radius_km: Positive | None = Field(
         default=None, description="Radius of incidents that give none, km; null rejects them."
+    )
+    radius_km: dict[str, Positive] = Field(
+        default_factory=dict,
+        description="What codes of the place's precision mean, km, as in {1: 5, 2: 25}; codes of "
+        "UCDP, ACLED and GTD are known.",
+    )
+    calendar: Literal["gregorian", "jalali"] = Field(
+        default="gregorian", description="'jalali' converts dates of the Iranian calendar."
     )
     kinds: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
         default=None, description="Keep only these kinds; null keeps all."

@@ -1,14 +1,26 @@
-"""Check a config's inputs without running anything."""
+"""What every input holds and does: told at the start of a run, and all that `validate` does."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
+import numpy as np
+from pyproj import Transformer
+
 from borderrisk.config import Config
+from borderrisk.errors import DataError
 from borderrisk.features.terrain import check_coverage
-from borderrisk.model.panel import Panel
-from borderrisk.pipeline.inputs import Inputs, read_inputs
-from borderrisk.runs import project_folder, shown_path
+from borderrisk.grid import Grid
+from borderrisk.pipeline import steps
+from borderrisk.pipeline.inputs import Study
+from borderrisk.pipeline.stages import Stages
+from borderrisk.runs import shown_path
+from borderrisk.sources import incidents, world
+from borderrisk.sources.elevation import Elevation, doubts
+from borderrisk.sources.files import Reading
 
 
 def validate(config: Config) -> list[dict[str, Any]]:
@@ -17,43 +29,160 @@ def validate(config: Config) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        ``input, path, holds`` of each input.
+        ``input, path, holds, left out, used for`` of each input.
 
     Raises
     ------
     DataError
         At the first input that fails a check.
     """
-    inputs = read_inputs(config)
-    scored = inputs.base["exposure"].to_numpy() > 0
-    check_coverage(inputs.elevation, inputs.grid, needed=scored)
-    placed = Panel.build(inputs.incidents.incidents, inputs.grid, inputs.base["domain"].to_numpy())
-    project = project_folder(config.folder)
-    paths = {
-        "borders": config.data.borders,
-        "countries": config.data.countries,
-        "elevation": config.data.elevation.path[0],
-        "settlements": config.data.settlements,
-        "incidents": config.data.incidents.path,
-        "posts": config.data.posts,
-    }
-    holds = _holds(inputs, placed)
+    stages = Stages.of(config)
+    study, elevation = stages[steps.area], stages.inputs.elevation
+    check_coverage(elevation, study.grid, needed=study.base["exposure"].to_numpy() > 0)
     return [
-        {"input": name, "path": shown_path(path, project), "holds": holds[name]}
-        for name, path in paths.items()
-        if path is not None
+        {
+            "input": reading.what,
+            "path": shown_path(reading.path, stages.project),
+            "holds": reading.holds,
+            "left out": "; ".join((*filter(None, [reading.left_out]), *reading.warnings)),
+            "used for": reading.used_for,
+        }
+        for reading in readings(stages)
     ]
 
 
-def _holds(inputs: Inputs, placed: Panel) -> dict[str, str]:
-    rows, cols = inputs.elevation.shape
-    rejected = len(inputs.incidents.rejected) + len(placed.rejected)
-    km = sum(line.length for line in inputs.lines.values()) / 1000
-    return {
-        "borders": f"{', '.join(inputs.borders['pair'])}; {km:,.0f} km",
-        "countries": f"{len(inputs.countries)} outlines",
-        "elevation": f"{rows} x {cols} pixels, {inputs.elevation.crs.name}",
-        "settlements": f"{len(inputs.settlements):,} places",
-        "incidents": f"{len(placed)} incidents on the grid, {rejected} rejected",
-        "posts": "" if inputs.posts is None else f"{len(inputs.posts)} posts",
-    }
+def readings(stages: Stages) -> list[Reading]:
+    """Open every input, check that it is of this area, and say what became of it.
+
+    Raises
+    ------
+    DataError
+        At the first input that fails a check.
+    """
+    inputs, data = stages.inputs, stages.config.data
+    # A file that was changed since its checksum stops a run before any work.
+    _ = inputs.sources
+    study = stages[steps.area]
+    towns = _settlements(stages)
+    found = [
+        _borders(stages, study),
+        Reading("countries", data.countries, f"{len(inputs.countries)} outlines", "home and land"),
+        _elevation(data.elevation.path[0], inputs.elevation, study.grid),
+        Reading(
+            "settlements",
+            data.settlements,
+            f"{len(towns):,} places",
+            f"people and walking: {_inside(towns, study.grid):,} places on the grid",
+        ),
+        _incidents(stages, study),
+    ]
+    if inputs.posts is not None and data.posts is not None:
+        world.check_near(inputs.posts, study.halo_bounds, "posts", data.posts)
+        on_grid = f"distances: {_inside(inputs.posts, study.grid):,} posts on the grid"
+        found.append(Reading("posts", data.posts, f"{len(inputs.posts)} posts", on_grid))
+    return [*found, *_overlays(stages), *_own_features(stages, study.grid)]
+
+
+def tell(stages: Stages) -> None:
+    """Log what every input holds and does, warnings aloud."""
+    for reading in readings(stages):
+        reading.tell()
+
+
+def _borders(stages: Stages, study: Study) -> Reading:
+    km = sum(line.length for line in study.lines.values()) / 1000
+    missing = set(stages.config.study_area.neighbours) - set(study.borders["country_b"])
+    return Reading(
+        "borders",
+        stages.config.data.borders,
+        f"{', '.join(study.borders['pair'])}; {km:,.0f} km",
+        "study area, distances, segments",
+        f"outside study_area.window: {', '.join(sorted(missing))}" if missing else "",
+    )
+
+
+def _elevation(path: Path, elevation: Elevation, grid: Grid) -> Reading:
+    rows, cols = elevation.shape
+    return Reading(
+        "elevation",
+        path,
+        f"{rows:,} x {cols:,} pixels, {elevation.crs.name}",
+        "terrain, walking, relief",
+        warnings=tuple(doubts(elevation, *_pixels(elevation, grid))),
+    )
+
+
+def _settlements(stages: Stages) -> gpd.GeoDataFrame:
+    """Return the settlements, some of which have to be of this area and its countries."""
+    path, area = stages.config.data.settlements, stages.config.study_area
+    places = stages.inputs.settlements
+    world.check_near(places, stages[steps.area].halo_bounds, "settlements", path)
+    codes = {area.home, *area.neighbours}
+    if not places["country"].isin(codes).any():
+        found = ", ".join(places["country"].value_counts().index[:5])
+        raise DataError(
+            f"settlements: {path}: column country holds {found}, none of which is a country of "
+            f"the study area ({', '.join(sorted(codes))}: ISO 3166-1 alpha-3)."
+        )
+    return places
+
+
+def _incidents(stages: Stages, study: Study) -> Reading:
+    path, record = stages.config.data.incidents.path, stages[steps.incidents]
+    table = record.table
+    world.check_near(table.incidents, study.halo_bounds, "incidents", path)
+    ahead = table.rejected[table.rejected["reason"].str.startswith(incidents.AHEAD)]
+    warnings = [
+        f"{len(ahead)} row(s) left out: row {row.row} {row.reason}"
+        for row in ahead.head(1).itertuples()
+    ]
+    return Reading(
+        "incidents",
+        path,
+        f"{len(record.everything)} incidents on the grid, {len(record.rejected())} rejected",
+        "the model and its test",
+        "; ".join(table.notes),
+        tuple(warnings),
+    )
+
+
+def _overlays(stages: Stages) -> list[Reading]:
+    """Roads, barriers, water and land cover; without effect where what reads them is off."""
+    features = stages.config.features
+    idle = {"roads", "barriers", "water", "land_cover"}
+    if features.travel.enabled:
+        idle = set()
+    elif features.concealment.enabled and "roads" in features.concealment.observers:
+        idle.remove("roads")
+    off = "no effect: what depends on it is switched off (features.travel.enabled)"
+    return [
+        replace(reading, used_for=off, warnings=(off,)) if reading.what in idle else reading
+        for reading in stages[steps.ground].overlays.readings
+    ]
+
+
+def _own_features(stages: Stages, grid: Grid) -> list[Reading]:
+    read, path = stages.inputs.table, stages.config.features.table
+    if read is None or path is None:
+        return []
+    filled = {name: int(np.isfinite(values).sum()) for name, values in read(grid).items()}
+    holds = ", ".join(f"{name} in {n:,} cells" for name, n in filled.items())
+    return [Reading("features.table", path, holds, "features of the model")]
+
+
+def _inside(points: gpd.GeoDataFrame, grid: Grid) -> int:
+    row, _ = grid.rowcol(*grid.project(points.geometry.x, points.geometry.y))
+    return int((row >= 0).sum())
+
+
+def _pixels(elevation: Elevation, grid: Grid) -> tuple[slice, slice]:
+    """Rows and columns of the raster that the grid lies in."""
+    to_raster = Transformer.from_crs(grid.crs, elevation.crs, always_xy=True)
+    west, south, east, north = to_raster.transform_bounds(*grid.bounds, densify_pts=21)
+    left, top = ~elevation.transform @ (west, north)
+    right, bottom = ~elevation.transform @ (east, south)
+    rows, cols = elevation.shape
+    return (
+        slice(*np.clip([int(top), int(bottom) + 1], 0, rows)),
+        slice(*np.clip([int(left), int(right) + 1], 0, cols)),
+    )

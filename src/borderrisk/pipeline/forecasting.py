@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import Counter
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -32,10 +31,8 @@ from borderrisk.pipeline.run import write_run
 from borderrisk.pipeline.stages import Stages
 from borderrisk.runs import Manifest, RunFolder, check_sums, file_facts, sha256_file, write_manifest
 from borderrisk.runs.manifest import MANIFEST
-from borderrisk.sources.csvfile import read_header
-from borderrisk.sources.incident_layouts import PUBLIC_RECORD, table_mapping
 from borderrisk.sources.incidents import IncidentTable, read_incidents
-from borderrisk.sources.vectors import VECTOR_SUFFIXES, read_vector
+from borderrisk.sources.layouts import unread_columns
 
 log = logging.getLogger(__name__)
 
@@ -307,27 +304,12 @@ def _read_later(path: Path, how: dict[str, Any]) -> IncidentTable:
 
 def _reader_notes(path: Path, table: IncidentTable, how: dict[str, Any]) -> list[str]:
     """Say why rows were rejected, and which columns were not read."""
-    reasons = Counter(str(reason).split(": ")[0] for reason in table.rejected["reason"])
-    notes = [f"{n} row(s) rejected: {reason}." for reason, n in reasons.most_common()]
-    unread = _unread_columns(path, how)
+    reasons = table.rejected["reason"].astype(str).str.split(": ").str[0].value_counts()
+    notes = [f"{n} row(s) rejected: {reason}." for reason, n in reasons.items()]
+    unread = unread_columns(path, how["layout"], how["columns"], how["default_radius_km"])
     if unread:
         notes.append(f"Columns that were not read: {', '.join(unread)}.")
     return notes
-
-
-def _unread_columns(path: Path, how: dict[str, Any]) -> list[str]:
-    """Columns that the layout does not know; a release of UCDP has many of its own."""
-    if how["layout"] == "ucdp_ged":
-        return []
-    if path.suffix.lower() in VECTOR_SUFFIXES:
-        frame = read_vector(path, "incidents")
-        header = [str(name) for name in frame.columns if name != frame.geometry.name]
-    else:
-        header = read_header(path, "incidents")
-    read = PUBLIC_RECORD
-    if how["layout"] == "table":
-        read = table_mapping(how["columns"], header, path, how["default_radius_km"], located=True)
-    return [name for name in header if name not in read.values()]
 
 
 def _left_out(table: IncidentTable, found: verification.Verification) -> pd.DataFrame:

@@ -6,13 +6,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-import geopandas as gpd
 import numpy as np
 import shapely
-from rasterio.features import rasterize
 
 from borderrisk.border.routes import MAX_DRAW_PIXELS
-from borderrisk.errors import ConfigError, DataError
+from borderrisk.errors import ConfigError
 from borderrisk.features.travel import (
     FineTerrain,
     Places,
@@ -23,6 +21,7 @@ from borderrisk.features.travel import (
 )
 from borderrisk.grid import Grid
 from borderrisk.pipeline.inputs import Study
+from borderrisk.sources.overlays import Overlays, burned, read_overlays
 
 
 @dataclass(frozen=True)
@@ -62,9 +61,23 @@ class Ground:
             settlements=self.files.settlements,
             home=self.study.home_code,
             targets=travel.targets,
-            posts=self.study.posts(self.files),
+            posts=self.files.posts,
             far_population=travel.far_settlement_population,
             home_population=travel.home_settlement_population,
+        )
+
+    @cached_property
+    def overlays(self) -> Overlays:
+        """Roads, barriers, water and land cover, and what they do."""
+        travel, files = self.config.features.travel, self.files
+        return read_overlays(
+            self.study.grid,
+            roads=files.roads,
+            barriers=files.barriers,
+            water=files.water,
+            land_cover=files.land_cover,
+            speeds=travel.road_speeds_kmh,
+            factors=travel.land_cover_factors,
         )
 
     def terrain(self, pixels: int | None = None) -> FineTerrain:
@@ -80,14 +93,15 @@ class Ground:
         if pixels is not None:
             factor = max(1, min(factor, int(np.sqrt(pixels / study.grid.size))))
         fine = FineTerrain.read(files.elevation, study.grid, land=study.all_land, factor=factor)
-        fine = replace(fine, barrier=self._barriers(fine))
-        if files.roads is not None:
-            fine = replace(fine, road_kmh=_road_speeds(travel, files.roads, fine.grid))
-        if files.land_cover is not None:
-            factors = travel.land_cover_factors
-            fine = replace(fine, multiplier=_multiplier(files.land_cover(fine.grid), factors))
-        if files.water is not None:
-            water = study.local(shapely.union_all(files.water.geometry))
+        given = self.overlays
+        fine = replace(
+            fine,
+            barrier=self._barriers(fine),
+            road_kmh=given.road_kmh(fine.grid),
+            multiplier=given.walking_time(fine.grid),
+        )
+        if given.water is not None:
+            water = study.local(shapely.union_all(given.water.geometry))
             slow = travel.water_speed_factor
             fine = fine.slowed(water, 1 / slow) if slow > 0 else fine.closed(water)
         return fine
@@ -97,26 +111,15 @@ class Ground:
         return self.terrain(MAX_DRAW_PIXELS)
 
     def _barriers(self, fine: FineTerrain) -> np.ndarray:
-        travel, walls = self.config.features.travel, self.files.barriers
+        travel, walls = self.config.features.travel, self.overlays.walls(fine.grid)
         barrier = fine.barrier if fine.barrier is not None else np.zeros(fine.grid.shape, bool)
         if travel.blocked_above_m is not None:
             barrier = barrier | (fine.elevation > travel.blocked_above_m)
         if walls is not None:
-            barrier = barrier | _burned(walls, fine.grid)
+            barrier = barrier | walls
         if travel.closed:
             barrier = barrier | _closed_border(travel.closed, self.study, fine.grid)
         return barrier
-
-
-def _burned(shapes: gpd.GeoDataFrame, grid: Grid) -> np.ndarray:
-    local = shapes.to_crs(grid.crs).geometry
-    return _burn([(shape, 1) for shape in local], grid) > 0
-
-
-def _burn(pairs: list[tuple[object, float]], grid: Grid) -> np.ndarray:
-    if not pairs:
-        return np.zeros(grid.shape, "float32")
-    return rasterize(pairs, grid.shape, transform=grid.transform, all_touched=True, dtype="float32")
 
 
 def _closed_border(
@@ -129,27 +132,4 @@ def _closed_border(
         raise ConfigError("features.travel.closed: no box holds any part of the border.")
     # One cell to each side, so that no step slips past the corner of the line.
     wall = shapely.buffer(study.local(line), grid.cell_size_m)
-    return _burn([(wall, 1)], grid) > 0
-
-
-def _road_speeds(travel: Any, lines: gpd.GeoDataFrame, grid: Grid) -> np.ndarray:
-    speeds, roads = travel.road_speeds_kmh, lines.to_crs(grid.crs)
-    if "class" not in roads:
-        raise DataError(f"data.roads: roads need a column 'class' (it has {', '.join(roads)}).")
-    known = roads[roads["class"].isin(list(speeds))]
-    if known.empty:
-        raise ConfigError(
-            "features.travel.road_speeds_kmh names none of the classes in data.roads: "
-            f"{', '.join(sorted(set(map(str, roads['class']))))}."
-        )
-    # The fastest class is drawn last and wins where roads share a cell.
-    ordered = known.assign(kmh=known["class"].map(speeds)).sort_values("kmh", kind="stable")
-    return _burn(list(zip(ordered.geometry, ordered["kmh"], strict=True)), grid)
-
-
-def _multiplier(codes: np.ndarray, factors: dict[str, float]) -> np.ndarray:
-    """Multiplier of the walking time from the speed factor of each land-cover code."""
-    multiplier = np.ones(codes.shape, "float32")
-    for code, factor in factors.items():
-        multiplier[codes == int(code)] = 1 / factor if factor > 0 else np.nan
-    return multiplier
+    return burned([(wall, 1)], grid) > 0

@@ -16,14 +16,12 @@ from shapely.geometry.base import BaseGeometry
 
 from borderrisk.area import StudyArea, reproject
 from borderrisk.config import Config
-from borderrisk.errors import DataError
+from borderrisk.errors import DataError, did_you_mean
 from borderrisk.grid import WGS84, Grid
-from borderrisk.sources import borders, countries, datapackage, incidents, points, settlements
+from borderrisk.sources import basedata, incidents, world
 from borderrisk.sources.elevation import Elevation, open_elevation
-from borderrisk.sources.feature_table import read_feature_table
-from borderrisk.sources.land_cover import read_land_cover
-from borderrisk.sources.parts import parts_of
-from borderrisk.sources.vectors import read_vector
+from borderrisk.sources.files import parts_of
+from borderrisk.sources.overlays import read_feature_table
 
 
 @dataclass(frozen=True)
@@ -84,27 +82,16 @@ class Inputs:
             files += sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
         return list(dict.fromkeys(part for file in files for part in (file, *parts_of(file))))
 
-    def check(self) -> None:
-        """Open what every run reads, so that a wrong file stops it before any work.
-
-        Raises
-        ------
-        DataError
-            At the first input that is not what the config says.
-        """
-        for role in ("sources", *ROLES):
-            getattr(self, role)
-
     @cached_property
-    def sources(self) -> list[datapackage.SourceInfo]:
+    def sources(self) -> list[basedata.SourceInfo]:
         """Where the files come from, their checksums verified."""
-        return datapackage.verify(self._config.data.package, input_files(self._config))
+        return basedata.verify(self._config.data.package, input_files(self._config))
 
     @cached_property
     def borders(self) -> gpd.GeoDataFrame:
         """Border lines of home with its neighbours."""
         area = self._config.study_area
-        return borders.read_borders(
+        return world.read_borders(
             self._config.data.borders,
             home=area.home,
             neighbours=area.neighbours,
@@ -114,12 +101,12 @@ class Inputs:
     @cached_property
     def countries(self) -> gpd.GeoDataFrame:
         """Country outlines."""
-        return countries.read_countries(self._config.data.countries)
+        return world.read_countries(self._config.data.countries)
 
     @cached_property
     def settlements(self) -> gpd.GeoDataFrame:
         """Settlements with their population."""
-        return settlements.read_settlements(self._config.data.settlements)
+        return world.read_settlements(self._config.data.settlements)
 
     @cached_property
     def elevation(self) -> Elevation:
@@ -131,28 +118,27 @@ class Inputs:
     def posts(self) -> gpd.GeoDataFrame | None:
         """Points of state presence."""
         path = self._config.data.posts
-        return None if path is None else points.read_points(path)
-
-    @cached_property
-    def roads(self) -> gpd.GeoDataFrame | None:
-        """Roads."""
-        return self._vector("roads")
-
-    @cached_property
-    def water(self) -> gpd.GeoDataFrame | None:
-        """Rivers and lakes."""
-        return self._vector("water")
-
-    @cached_property
-    def barriers(self) -> gpd.GeoDataFrame | None:
-        """What cannot be crossed on foot."""
-        return self._vector("barriers")
+        return None if path is None else world.read_points(path)
 
     @property
-    def land_cover(self) -> Callable[[Grid], np.ndarray] | None:
-        """Reader of the land-cover codes on a grid."""
-        path = self._config.data.land_cover
-        return None if path is None else partial(read_land_cover, path)
+    def roads(self) -> Path | None:
+        """File of the roads."""
+        return self._config.data.roads
+
+    @property
+    def water(self) -> Path | None:
+        """File of rivers and lakes."""
+        return self._config.data.water
+
+    @property
+    def barriers(self) -> Path | None:
+        """File of what cannot be crossed on foot."""
+        return self._config.data.barriers
+
+    @property
+    def land_cover(self) -> Path | None:
+        """File of the land-cover codes."""
+        return self._config.data.land_cover
 
     @property
     def table(self) -> Callable[[Grid], dict[str, np.ndarray]] | None:
@@ -166,10 +152,6 @@ class Inputs:
     def incidents(self) -> Callable[..., incidents.IncidentTable]:
         """Reader of the incidents: :func:`read_incident_table` of this config."""
         return partial(read_incident_table, self._config)
-
-    def _vector(self, role: str) -> gpd.GeoDataFrame | None:
-        path = getattr(self._config.data, role)
-        return None if path is None else read_vector(path, role)
 
 
 @dataclass(frozen=True)
@@ -205,7 +187,7 @@ class Study:
     @cached_property
     def home(self) -> BaseGeometry:
         """The home country, grid metres."""
-        return self.local(countries.outline(self.countries, self.home_code))
+        return self.local(world.outline(self.countries, self.home_code))
 
     @cached_property
     def all_land(self) -> BaseGeometry:
@@ -241,20 +223,6 @@ class Study:
         west, south, east, north = reproject(self.area.halo, self.grid.crs, WGS84).bounds
         return west, south, east, north
 
-    def posts(self, files: Any) -> gpd.GeoDataFrame | None:
-        """Return the posts, at least one of which has to lie on the grid."""
-        found = files.posts
-        if found is None:
-            return None
-        row, _ = self.grid.rowcol(*self.grid.project(found.geometry.x, found.geometry.y))
-        if not (row >= 0).any():
-            x, y = found.geometry.x.iloc[0], found.geometry.y.iloc[0]
-            raise DataError(
-                f"data.posts: none of the {len(found)} lies on the grid (the first is at {x:g} E, "
-                f"{y:g} N); check the order of longitude and latitude, and the CRS."
-            )
-        return found
-
 
 def base_dataset(area: StudyArea, land: BaseGeometry) -> xr.Dataset:
     """Return the grid with the covered shares of study area and land."""
@@ -279,15 +247,21 @@ def lay_area(config: Any, files: Any) -> Study:
     DataError
         If a file is missing, damaged, or is not what the config says.
     """
-    area = config.study_area
+    area, outlines = config.study_area, files.countries
     study = StudyArea.along_border(
-        countries.outline(files.countries, area.home),
-        borders.all_lines(files.borders),
+        world.outline(outlines, area.home),
+        world.all_lines(files.borders),
         strip_km=area.border_strip_km,
         halo_km=area.halo_km,
         cell_size_m=config.grid.cell_size_m,
     )
-    return Study(study, area.home, files.borders, files.countries)
+    for code in files.borders["country_b"]:
+        if code not in set(outlines["iso_a3"]):
+            raise DataError(
+                f"data.countries has no outline of the neighbour {code}; its ground would count as "
+                f"sea.{did_you_mean(code, outlines['iso_a3'])}"
+            )
+    return Study(study, area.home, files.borders, outlines)
 
 
 def read_incident_table(
@@ -316,6 +290,8 @@ def read_incident_table(
         end=section.end,
         max_radius_km=section.max_radius_km,
         region=region,
+        calendar=section.calendar,
+        radius_km=section.radius_km or None,
     )
 
 

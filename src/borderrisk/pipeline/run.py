@@ -27,7 +27,7 @@ from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.store import save_scene
 from borderrisk.outputs.vectorfiles import write_layer, write_qml
 from borderrisk.outputs.webmap import write_map
-from borderrisk.pipeline import evaluating, steps
+from borderrisk.pipeline import checking, evaluating, steps
 from borderrisk.pipeline.assembly import (
     counts,
     earlier_segments,
@@ -193,7 +193,7 @@ def write_run(
     final = Path(out) if out else default
     with RunFolder(final, force=force, sealed=freeze is not None) as folder:
         with run_log(folder.path / LOG, stages.project):
-            stages.inputs.check()
+            checking.tell(stages)
             evaluate = model is None and config.evaluation.enabled
             if evaluate:
                 evaluating.check(config.evaluation, stages[steps.incidents].known)

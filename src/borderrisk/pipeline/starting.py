@@ -24,10 +24,9 @@ from borderrisk.errors import ConfigError, OutputError
 from borderrisk.pipeline import defaults
 from borderrisk.runs import check_target, workplace
 from borderrisk.sources import worldbase
-from borderrisk.sources.csvfile import read_header
-from borderrisk.sources.incident_layouts import PUBLIC_RECORD, PUBLIC_RECORD_REQUIRED
 from borderrisk.sources.incidents import IncidentTable, read_incidents
-from borderrisk.sources.vectors import VECTOR_SUFFIXES, read_vector
+from borderrisk.sources.layouts import layout_of
+from borderrisk.sources.tables import read_header
 from borderrisk.sources.worldbase import Bounds, Country, world
 
 Choose = Callable[[str, list[str]], str]
@@ -37,7 +36,6 @@ STRIP_KM, HALO_KM, APART_KM = 250, 100, 1500
 DEFAULT_RADIUS_KM, MAX_RADIUS_KM = 25, 100
 _ELEVATION_KM, _VECTORS_KM = 60, 150
 _GEOD = Geod(ellps="WGS84")
-_GED = {"where_prec", "date_prec", "type_of_violence"}
 _SYNONYMS = {
     "incident_id": ("incident_id", "id", "event_id", "event_id_cnty", "data_id"),
     "date": ("date", "event_date", "date_start", "day"),
@@ -151,16 +149,9 @@ def describe_incidents(
     path: Path, choose: Choose = lambda _question, options: options[0]
 ) -> tuple[str, dict[str, str], list[str], dict[str, int]]:
     """Return layout, columns (ours to the file's), what was understood, and counts of rows."""
-    vector = path.suffix.lower() in VECTOR_SUFFIXES
-    header = list(read_vector(path, "incidents")) if vector else read_header(path, "incidents")
-    columns: dict[str, str] = {}
-    if set(header) >= _GED:
-        layout = "ucdp_ged"
-    elif set(header) >= {PUBLIC_RECORD[name] for name in PUBLIC_RECORD_REQUIRED}:
-        layout = "public_record"
-    else:
-        layout = "table"
-        columns = dict(_columns(header, choose))
+    header = read_header(path, "incidents")
+    layout = layout_of(header)
+    columns = dict(_columns(header, choose)) if layout == "table" else {}
     table = _read(path, layout, columns, None)
     fits = "; ".join(f"{ours} ← {theirs}" for ours, theirs in columns.items())
     notes = [f"layout {layout}" + (f": {fits}" if fits else "")]

@@ -87,7 +87,7 @@ def _keep_dataset(name: str) -> Keep[xr.Dataset]:
         "features.terrain", "features.proximity", "features.travel.enabled",
         "features.concealment", "features.columns",
     ],
-    files=["elevation", "settlements", "posts", "roads", "table"],
+    files=["elevation", "settlements", "posts", "table"],
     after=[area, ground],
     keep=_keep_dataset("features.nc"),
 )  # fmt: skip
@@ -143,8 +143,8 @@ def _concealment(given: Given, study: Study) -> xr.Dataset:
         study.grid,
         given[ground].fine,
         towns if "settlements" in seen else towns[:0],
-        study.posts(files) if "posts" in seen else None,
-        roads=files.roads if "roads" in seen else None,
+        files.posts if "posts" in seen else None,
+        roads=given[ground].overlays.roads if "roads" in seen else None,
         radius_km=section.radius_km,
         observer_height_m=section.observer_height_m,
     )

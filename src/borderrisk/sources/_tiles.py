@@ -1,11 +1,12 @@
-"""One elevation file: its header, checked once, and its pixels as metres."""
+"""One elevation file: its header, checked once, its unit, and its pixels as metres."""
 
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,68 +16,54 @@ import numpy as np
 import rasterio
 from affine import Affine
 from pyproj import CRS
+from pyproj.exceptions import CRSError
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from borderrisk.compute import available_workers
-from borderrisk.errors import DataError
-from borderrisk.sources._decoding import undecodable
-from borderrisk.sources._units import stated_unit
-from borderrisk.sources._vrt import (
-    FILL,
-    files_behind,
-    is_virtual,
-    pieces,
-    uncovered_share,
-    with_fill,
-)
+from borderrisk.errors import ConfigError, DataError
+from borderrisk.sources.files import OFFLINE, existing, files_behind, is_virtual
 
 log = logging.getLogger(__name__)
 
-# Nothing outside this is an elevation in metres, whatever the file says about missing values;
-# −32767 and −32768 are the usual untagged voids.
+RASTERS = (
+    "GTiff", "VRT", "HFA", "AAIGrid", "EHdr", "ENVI", "SRTMHGT", "DTED", "USGSDEM", "netCDF",
+    "JP2OpenJPEG", "GSBG", "GSAG", "SAGA",
+)  # fmt: skip
+"""Formats of grids, all of which lie in files on this machine."""
+
+# Nothing outside this is an elevation in metres, whatever the file says about missing values.
 _POSSIBLE_M = (-12_000.0, 32_000.0)
+# Numbers that mean a void where a file names none, as in SRTM and ESRI grids.
+_VOIDS = (-9999.0, -32767.0, -32768.0)
 _OPEN_FILES = 16
 # GDAL 3.10 and later would read the sources of a virtual raster in threads whose errors are lost: a
 # damaged tile would read as 0.
-ERRORS_HEARD = {"VRT_NUM_THREADS": "1"}
+RASTER_ENV = {"VRT_NUM_THREADS": "1", **OFFLINE}
 # Windows are mostly read once and in order, so that a large cache of decoded blocks (by default 5 %
 # of all memory) is of little use. In bytes, as rasterio takes it. Decoding is about as much work as
 # the terrain pass.
 _GDAL = {
     "GDAL_CACHEMAX": 256 * 2**20,
     "GDAL_NUM_THREADS": min(4, available_workers()),
-    **ERRORS_HEARD,
+    **RASTER_ENV,
 }
+METRES_PER_UNIT = {"m": 1.0, "ft": 0.3048}
+_METRES = {"m", "metre", "metres", "meter", "meters"}
+_FEET = {"ft", "usft", "ftus", "intft", "ftint", "sft"}
+_LENGTH = re.compile(r"(mm|cm|dm|km|yd|yards?|fathoms?|(milli|centi|deci|kilo)met(re|er)s?)")
+_NO_LENGTH = re.compile(r"deg(ree)?s?|rad(ian)?s?|percent|pct|grads?|gons?")
 
 
 @dataclass(frozen=True, eq=False)
 class Tile:
     """Header of one raster file.
 
-    Attributes
-    ----------
-    path : Path
-        The file.
-    crs : pyproj.CRS
-        Horizontal CRS.
-    transform : affine.Affine
-        Pixel to CRS units, north-up (also where the file's rows run northwards).
-    shape : tuple of int
-        ``(rows, columns)``.
-    nodata : float or None
-        The file's own missing value.
-    scale, offset : float
-        Value = stored number × scale + offset.
-    block_rows : int
-        Rows that are decoded together.
-    south_up, masked : bool
-        Whether the file's rows run northwards; whether it carries a mask.
-    opened : str
-        What is opened for it: the path, or a virtual raster equal to it but for its nodata value.
-    stated : tuple of (Path, str)
-        The units that it and the tiles it is made of say they are in.
+    ``transform`` takes pixels to CRS units, north-up also where the file's rows run northwards
+    (``south_up``); value = stored number × ``scale`` + ``offset``; ``block_rows`` are decoded
+    together; ``masked`` is whether it carries a mask; ``stated`` are the units that it and the
+    tiles it is made of say they are in.
     """
 
     path: Path
@@ -89,7 +76,7 @@ class Tile:
     block_rows: int
     south_up: bool
     masked: bool
-    opened: str
+    dtype: str
     stated: tuple[tuple[Path, str], ...]
 
     def check_like(self, other: Tile) -> None:
@@ -109,74 +96,56 @@ class Tile:
 
 
 def open_tile(path: Path) -> Tile:
-    """Read and check the header of a raster.
-
-    Raises
-    ------
-    DataError
-        If the file is missing, no raster, has several bands, complex numbers, no CRS, a rotated
-        grid or latitudes beyond the poles, or if a virtual raster's tile is missing or no raster.
-    """
-    if not path.exists():
-        raise DataError(f"{path}: no such elevation file.")
-    opened = _virtual(path) if is_virtual(path) else str(path)
-    with _header(opened, path) as ds:
+    """Read and check the header of a raster: one band of numbers, north-up, in a CRS."""
+    existing(path, "elevation")
+    stated = []
+    for tile in files_behind(path) if is_virtual(path) else ():
+        with raster_header(tile) as ds:
+            stated += [(tile, unit)] if (unit := stated_unit(ds)) else []
+    with raster_header(path) as ds:
         _check_bands(path, ds)
         crs, transform, south_up = _placed(path, ds)
         unit = stated_unit(ds)
+        masked = any(MaskFlags.per_dataset in flags for flags in ds.mask_flag_enums[:1])
         return Tile(
             *(path, crs, transform, ds.shape, ds.nodata, float(ds.scales[0] or 1.0)),
-            *(float(ds.offsets[0] or 0.0), int(ds.block_shapes[0][0]), south_up, _masked(ds)),
-            *(opened, ((path, unit),) if unit else _units_within(path)),
+            *(float(ds.offsets[0] or 0.0), int(ds.block_shapes[0][0]), south_up, masked),
+            *(str(ds.dtypes[0]), ((path, unit),) if unit else tuple(stated)),
         )
 
 
 @contextmanager
-def _header(name: str, path: Path) -> Iterator[Any]:
-    """Open a raster that messages call ``path``."""
+def raster_header(path: Path) -> Iterator[Any]:
+    """Open a raster of a local format, without a network."""
     try:
-        with rasterio.open(name) as ds:
+        with rasterio.Env(**RASTER_ENV), _local(path) as ds:
             yield ds
-    except RasterioError as error:
+    except (RasterioError, CRSError) as error:
         raise DataError(
             f"{path}: not a readable raster ({error}); it may be truncated: fetch or copy it again."
         ) from error
 
 
-def _masked(ds: Any) -> bool:
-    return any(MaskFlags.per_dataset in flags for flags in ds.mask_flag_enums[:1])
-
-
-def _virtual(path: Path) -> str:
-    """Check the files behind a virtual raster and return what to open for it."""
-    for vrt in (path, *filter(is_virtual, files_behind(path))):
-        share = uncovered_share(vrt)
-        if share > 1e-9:
-            log.warning(
-                "%s: %.3g %% of the virtual raster has no tile; it gives no elevation there.",
-                *(vrt, 100 * share),
-            )
-    with _header(str(path), path) as ds:
-        masked = _masked(ds)
-    return with_fill(path, masked=masked)
-
-
-def _units_within(path: Path) -> tuple[tuple[Path, str], ...]:
-    """Units that the tiles of a virtual raster state, which itself states none."""
-    found: list[tuple[Path, str]] = []
-    for name in dict.fromkeys(piece.name for piece in pieces(path)) if is_virtual(path) else ():
-        tile = Path(name)
-        with _header(name, tile) as ds:
-            unit = stated_unit(ds)
-        found += [(tile, unit)] if unit else _units_within(tile)
-    return tuple(found)
+def _local(path: Path) -> Any:
+    """Open a raster of one of the formats whose pixels lie in files on this machine."""
+    return rasterio.DatasetReader(str(path), driver=list(RASTERS))
 
 
 def _check_bands(path: Path, ds: Any) -> None:
+    if ds.subdatasets:
+        parts = ", ".join(name.rsplit(":", 1)[-1] for name in ds.subdatasets)
+        raise DataError(
+            f"{path} holds several variables ({parts}); write the elevation to a file of its own, "
+            f"as `gdal_translate NETCDF:{path.name}:NAME elevation.tif` does."
+        )
     bands = [b for b in ds.colorinterp if b is not ColorInterp.alpha]
     if len(bands) != 1 or "complex" in ds.dtypes[0]:
+        kind = ds.dtypes[0] if ds.count else "numbers"
+        raise DataError(f"{path}: {len(bands)} bands of {kind}; elevation is one band of numbers.")
+    if bands[0] is ColorInterp.palette:
         raise DataError(
-            f"{path}: {len(bands)} bands of {ds.dtypes[0]}; elevation is one band of numbers."
+            f"{path}: the pixels are numbers of a colour table (a picture), not elevation; export "
+            "the raw data instead of the rendered image."
         )
 
 
@@ -190,7 +159,14 @@ def _placed(path: Path, ds: Any) -> tuple[CRS, Affine, bool]:
     crs = CRS.from_wkt(ds.crs.to_wkt())
     crs = crs.sub_crs_list[0] if crs.is_compound else crs
     t = ds.transform
-    if t.b or t.d or t.a <= 0 or t.e == 0 or not (crs.is_geographic or crs.is_projected):
+    if (
+        not np.isfinite(tuple(t)).all()
+        or t.b
+        or t.d
+        or t.a <= 0
+        or t.e == 0
+        or not (crs.is_geographic or crs.is_projected)
+    ):
         raise DataError(
             f"{path}: the raster is rotated, mirrored or not georeferenced (transform "
             f"{tuple(t)[:6]}, {crs.name}); gdalwarp makes it north-up."
@@ -227,7 +203,7 @@ class Handles(threading.local):
         if tile.path not in self._open:
             while len(self._open) >= _OPEN_FILES:
                 self._open.popitem(last=False)[1].close()
-            self._open[tile.path] = rasterio.open(tile.opened)
+            self._open[tile.path] = _local(tile.path)
         self._open.move_to_end(tile.path)
         return self._open[tile.path]
 
@@ -240,13 +216,7 @@ def read_tile(
     factor: float,
     bad_values: tuple[float, ...],
 ) -> np.ndarray:
-    """Pixels of a tile in metres, float32, NaN where missing.
-
-    Raises
-    ------
-    DataError
-        If the window cannot be decoded; of a virtual raster, the tile that fails is named.
-    """
+    """Pixels of a tile in metres, float32, NaN where missing."""
     height, width = rows.stop - rows.start, cols.stop - cols.start
     top = tile.shape[0] - rows.stop if tile.south_up else rows.start
     window = Window(cols.start, top, width, height)
@@ -256,7 +226,11 @@ def read_tile(
             values = ds.read(1, window=window, out_dtype="float32")
             mask = ds.read_masks(1, window=window) if tile.masked else None
     except RasterioError as error:
-        raise undecodable(tile.path, window, error) from error
+        raise DataError(
+            f"{tile.path}: pixels at rows {top} to {top + height - 1}, columns {cols.start} to "
+            f"{cols.stop - 1} cannot be decoded ({reason(error)}); the file is damaged or "
+            "incomplete: fetch or copy it again."
+        ) from error
     if mask is not None:
         values[mask == 0] = np.nan
     _to_metres(values, tile, factor, bad_values)
@@ -268,7 +242,78 @@ def _to_metres(
 ) -> None:
     from borderrisk.sources._clean import clean
 
-    fill = FILL if tile.opened != str(tile.path) else None
-    missing = [v for v in (tile.nodata, fill, *bad_values) if v is not None and np.isfinite(v)]
+    # A void is far below any ground; a stored number that is scaled to one is none.
+    metres = {v: (v * tile.scale + tile.offset) * factor for v in _VOIDS}
+    voids = [v for v, z in metres.items() if _POSSIBLE_M[0] < z < -500]
+    missing = [v for v in (tile.nodata, *voids, *bad_values) if v is not None and np.isfinite(v)]
     scale, offset = tile.scale * factor, tile.offset * factor
     clean(values, np.array(missing, np.float32), scale, offset, *_POSSIBLE_M)
+
+
+def reason(error: BaseException) -> str:
+    """Return the messages of GDAL behind an error, the last first, else its own."""
+    texts = []
+    cause = error.__cause__
+    while cause is not None:
+        texts.append(str(cause).strip().rstrip("."))
+        cause = cause.__cause__
+    return "; ".join(dict.fromkeys(texts)) or str(error)
+
+
+def stated_unit(ds: Any) -> str | None:
+    """Return the unit of an open raster's band, else that of its vertical CRS, in its words."""
+    if ds.units[0]:
+        return str(ds.units[0])
+    if ds.crs is None:
+        return None
+    crs = CRS.from_wkt(ds.crs.to_wkt())
+    axes = crs.sub_crs_list[1].axis_info if crs.is_compound else []
+    return str(axes[0].unit_name) if axes else None
+
+
+def metres_per_unit(units: str | None, stated: Sequence[tuple[Path, str]]) -> float:
+    """Choose the factor that makes metres of values, from the config and what files state."""
+    if units is not None and units not in METRES_PER_UNIT:
+        raise ConfigError(f"units of elevation must be one of m, ft (got {units!r}).")
+    for path, word in stated:
+        if _NO_LENGTH.fullmatch(re.sub("[^a-z]", "", word.lower())) or word.strip() in ("%", "°"):
+            raise DataError(
+                f"{path} says its values are in {word!r}: that is slope or aspect, not elevation."
+            )
+    known = [(path, word, _known(word)) for path, word in stated]
+    known = [entry for entry in known if entry[2]]
+    for path, word, unit in known:
+        if unit != known[0][2]:
+            raise DataError(
+                f"{path} says its values are in {word!r}, but {known[0][0]} in {known[0][1]!r}; "
+                "files of one elevation must share the unit (gdal_calc.py converts one)."
+            )
+    if known:
+        _compare(units, *known[0])
+    return METRES_PER_UNIT[units or "m"]
+
+
+def _compare(units: str | None, path: Path, word: str, unit: str) -> None:
+    if unit == (units or "m"):
+        return
+    if units is not None:
+        log.warning(
+            "%s says its values are in %r; they are read as data.elevation.units says: %s.",
+            *(path, word, units),
+        )
+        return
+    mend = "set data.elevation.units: ft" if unit == "ft" else "convert it to metres"
+    raise DataError(
+        f"{path} says its values are in {word!r}, but elevation is read as metres where the config "
+        f"names no unit; {mend}, or data.elevation.units: m if the file's label is wrong."
+    )
+
+
+def _known(word: str) -> str:
+    """Return ``m``, ``ft``, another unit of length, or nothing if the word is no length."""
+    plain = re.sub("[^a-z]", "", word.lower())
+    if plain in _METRES:
+        return "m"
+    if plain in _FEET or "foot" in plain or "feet" in plain:
+        return "ft"
+    return plain if _LENGTH.fullmatch(plain) else ""

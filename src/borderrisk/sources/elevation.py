@@ -12,11 +12,15 @@ from affine import Affine
 from pyproj import CRS
 
 from borderrisk.errors import DataError
-from borderrisk.sources._layout import hole_share
-from borderrisk.sources._tiles import Handles, Tile, open_tile, read_tile
-from borderrisk.sources._units import metres_per_unit
+from borderrisk.sources._tiles import Handles, Tile, metres_per_unit, open_tile, read_tile
 
 log = logging.getLogger(__name__)
+
+# What a sample of pixels is judged by. Of elevation, neighbours differ by up to a tenth or so.
+_WINDOWS, _WINDOW_SIZE = 8, 64
+_ROUGH = 0.12
+_FAR_FROM_0_M = 50.0
+_SAME_GROUND_M = 100.0
 
 SUFFIXES = (".tif", ".tiff", ".vrt", ".hgt", ".img", ".asc", ".bil")
 
@@ -27,7 +31,7 @@ def open_elevation(
     units: str | None = None,
     bad_values: Sequence[float] = (),
 ) -> Elevation:
-    """Open elevation data and check what can be checked without reading pixels.
+    """Open elevation data and check what can be checked without reading it all.
 
     Parameters
     ----------
@@ -38,12 +42,7 @@ def open_elevation(
     units : {"m", "ft"}, optional
         Unit of the values; by default metres, and a file that says otherwise is refused.
     bad_values : sequence of float
-        Values that mean "missing", besides the file's nodata value and −32767 and −32768.
-
-    Returns
-    -------
-    Elevation
-        Ready to be read window by window.
+        Values that mean "missing", besides the file's nodata value, −9999, −32767 and −32768.
 
     Raises
     ------
@@ -51,12 +50,14 @@ def open_elevation(
         If the unit is unknown.
     DataError
         If a file is missing, cannot be opened, has no CRS, is rotated or has impossible
-        coordinates, or if tiles do not share one CRS, pixel size and unit.
+        coordinates, or if tiles do not belong together.
     """
     paths = _tile_paths(path_or_paths)
     tiles = tuple(open_tile(path) for path in paths)
     factor = metres_per_unit(units, [stated for tile in tiles for stated in tile.stated])
-    return Elevation.of(tiles, factor, tuple(float(v) for v in bad_values))
+    elevation = Elevation.of(tiles, factor, tuple(float(v) for v in bad_values))
+    _check_same_place(elevation)
+    return elevation
 
 
 def _tile_paths(path_or_paths: str | Path | Iterable[str | Path]) -> list[Path]:
@@ -83,22 +84,10 @@ def _tile_paths(path_or_paths: str | Path | Iterable[str | Path]) -> list[Path]:
 class Elevation:
     """Elevation in metres, read window by window from one or many tiles.
 
-    Attributes
-    ----------
-    crs : pyproj.CRS
-        Of all tiles.
-    transform : affine.Affine
-        Pixel (column, row) to CRS units, north-up.
-    shape : tuple of int
-        ``(rows, columns)`` of the box around all tiles; what lies between tiles is missing.
-    tiles : tuple of Tile
-        In the order in which they take precedence.
-    offsets : tuple of tuple of int
-        Row and column of each tile's corner.
-    factor : float
-        Metres per unit.
-    bad_values : tuple of float
-        Values that mean "missing".
+    ``transform`` takes pixels (column, row) of the north-up box around all ``tiles``, of ``shape``
+    (rows, columns), to units of ``crs``; what lies between tiles is missing. Tiles are in the order
+    in which they take precedence, ``offsets`` are row and column of their corners, ``factor`` is
+    metres per unit.
     """
 
     crs: CRS
@@ -130,7 +119,7 @@ class Elevation:
         offsets = np.rint(exact).astype(int)
         sizes = np.array([t.shape for t in tiles])
         shape = (offsets + sizes).max(axis=0)
-        _tell(first.path, float(np.abs(exact - offsets).max()), hole_share(offsets, sizes, shape))
+        _tell(first.path, float(np.abs(exact - offsets).max()), _hole_share(offsets, sizes, shape))
         places = tuple((int(row), int(col)) for row, col in offsets)
         return cls(
             *(first.crs, corner, (int(shape[0]), int(shape[1])), tiles, places),
@@ -156,13 +145,7 @@ class Elevation:
         return rows if rows < self.shape[0] or len(self.tiles) > 1 else 1
 
     def read(self, rows: slice, cols: slice) -> np.ndarray:
-        """Elevation of a window, float32 metres, NaN where missing.
-
-        Raises
-        ------
-        DataError
-            If part of a tile cannot be decoded; names the tile and the pixels.
-        """
+        """Elevation of a window, float32 metres, NaN where missing."""
         shape = (rows.stop - rows.start, cols.stop - cols.start)
         out = np.full((0, 0), np.nan, np.float32)
         for tile, corner in zip(self.tiles, self.offsets, strict=True):
@@ -176,6 +159,76 @@ class Elevation:
             out = out if out.size else np.full(shape, np.nan, np.float32)
             _fill(out, values, window, (rows.start - corner[0], cols.start - corner[1]))
         return out if out.size else np.full(shape, np.nan, np.float32)
+
+
+def doubts(elevation: Elevation, rows: slice, cols: slice) -> list[str]:
+    """Say why a raster may be no elevation, from a sample of the pixels that are used."""
+    plain = all(t.scale == 1 and t.offset == 0 for t in elevation.tiles)
+    narrow = plain and any(t.dtype in ("uint8", "int8") for t in elevation.tiles)
+    found = ["8-bit numbers: a hillshade, mask or picture rather than elevation"] if narrow else []
+    sample = [elevation.read(r, c).astype(float) for r, c in _spread(rows, cols)]
+    values = np.concatenate([part.ravel() for part in sample]) if sample else np.empty(0)
+    values = values[np.isfinite(values)]
+    if values.size < 2:
+        return found
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        return [*found, f"flat: it has the same value everywhere, {low:g} m"]
+    if np.unique(values).size <= 3:
+        found.append(f"only {np.unique(values).size} values, {low:g} to {high:g}: a mask?")
+    elif low >= 0 and high <= 360 and _roughness(sample) > _ROUGH:
+        found.append(
+            f"values of {low:g} to {high:g} that jump from pixel to pixel: it looks like a "
+            "hillshade, slope or aspect, not elevation"
+        )
+    zeros, others = (values == 0).mean(), values[values != 0]
+    if zeros > 0.005 and np.percentile(np.abs(others), 1) > _FAR_FROM_0_M:
+        found.append(
+            f"{zeros:.1%} of the pixels are exactly 0 m, all others far from it: voids? If so, set "
+            "data.elevation.bad_values: [0]"
+        )
+    return found
+
+
+def _spread(rows: slice, cols: slice) -> list[tuple[slice, slice]]:
+    """Windows spread over a part of a raster, all of it if it is small."""
+    axes = []
+    for part in (rows, cols):
+        size = part.stop - part.start
+        if size <= _WINDOWS * _WINDOW_SIZE:
+            axes.append([part] if size > 0 else [])
+            continue
+        starts = np.linspace(part.start, part.stop - _WINDOW_SIZE, _WINDOWS).astype(int)
+        axes.append([slice(int(start), int(start) + _WINDOW_SIZE) for start in starts])
+    return [(r, c) for r in axes[0] for c in axes[1]]
+
+
+def _roughness(sample: list[np.ndarray]) -> float:
+    """How much neighbours differ, as a share of how much any two pixels differ."""
+    steps = [np.diff(part, axis=axis).ravel() for part in sample for axis in (0, 1)]
+    every = np.concatenate([part.ravel() for part in sample])
+    return float(np.nanmean(np.concatenate(steps) ** 2) / (2 * np.nanvar(every)))
+
+
+def _check_same_place(elevation: Elevation) -> None:
+    """Refuse two tiles of one place that cannot both be its elevation."""
+    at: dict[object, Tile] = {}
+    for tile, corner in zip(elevation.tiles, elevation.offsets, strict=True):
+        other = at.setdefault((corner, tile.shape), tile)
+        if other is tile:
+            continue
+        rows, cols = (slice(n // 2 - n // 8, n // 2 + n // 8 + 1) for n in tile.shape)
+        one, two = (
+            read_tile(t, elevation.handles, rows, cols, elevation.factor, elevation.bad_values)
+            for t in (other, tile)
+        )
+        apart = np.abs(one - two)
+        apart = apart[np.isfinite(apart)]
+        if apart.size and np.median(apart) > _SAME_GROUND_M:
+            raise DataError(
+                f"{other.path} and {tile.path} cover the same place but differ by "
+                f"{np.median(apart):.0f} m: one of them is no elevation; name the tiles one by one."
+            )
 
 
 def _tell(path: Path, shift: float, hole_share: float) -> None:
@@ -213,3 +266,17 @@ def _fill(
         for part, first in zip(window, start, strict=True)
     )
     np.copyto(out[here], values, where=np.isnan(out[here]))
+
+
+def _hole_share(offsets: np.ndarray, sizes: np.ndarray, shape: np.ndarray) -> float:
+    """Share of a box of ``(rows, columns)`` that no rectangle fills, given corners and sizes."""
+    corners = np.concatenate([offsets, offsets + sizes])
+    edges = [np.unique(np.append(corners[:, axis], (0, shape[axis]))) for axis in (0, 1)]
+    filled = np.zeros((edges[0].size - 1, edges[1].size - 1), bool)
+    for start, size in zip(offsets, sizes, strict=True):
+        rows, cols = (
+            slice(*np.searchsorted(edges[a], (start[a], start[a] + size[a]))) for a in (0, 1)
+        )
+        filled[rows, cols] = True
+    area = np.outer(np.diff(edges[0]), np.diff(edges[1]))
+    return float(1 - area[filled].sum() / area.sum())

@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 
-from borderrisk.errors import ConfigError, DataError
+from borderrisk.errors import ConfigError, DataError, did_you_mean
 from borderrisk.grid import WGS84
-from borderrisk.sources import incident_checks as checks
-from borderrisk.sources import ucdp
-from borderrisk.sources.files import did_you_mean
-from borderrisk.sources.incident_checks import CONFIDENCE_WEIGHT, Rejections
-from borderrisk.sources.incident_filters import filtered
-from borderrisk.sources.incident_layouts import read_public_record, read_table
+from borderrisk.sources import rowchecks as checks
+from borderrisk.sources.dates import PRECISIONS, is_day_number, read_dates, widened
+from borderrisk.sources.layouts import LAYOUT_NAMES, read_layout, read_table
+from borderrisk.sources.rowchecks import CONFIDENCE_WEIGHT, Rejections
 
-LAYOUTS = ("public_record", "table", "ucdp_ged")
+AHEAD = "dated ahead of now"
 TEXT_FIELDS = ("place", "province", "country", "actor", "target", "summary", "source")
 COLUMNS = (
     "incident_id", "date", "date_end", "date_precision", "radius_km", "kind", "confidence",
@@ -34,16 +33,10 @@ Bounds = tuple[float, float, float, float]
 class IncidentTable:
     """Usable incidents, and what became of the other rows.
 
-    Attributes
-    ----------
-    incidents : geopandas.GeoDataFrame
-        One row per incident, sorted by date, then id; columns as in ``COLUMNS``. ``date`` and
-        ``date_end`` are the first and last day of the reported period.
-    rejected : pandas.DataFrame
-        ``row`` (the header is row 1; in vector files the feature number), ``incident_id``,
-        ``reason``: rows that cannot be used and rows a filter left out.
-    notes : list of str
-        Counts, for logs and reports.
+    ``incidents`` has the ``COLUMNS``, sorted by date, then id; ``date`` and ``date_end`` are the
+    first and last day of the reported period. ``rejected`` has ``row`` (the header is row 1; in
+    vector files the feature number), ``incident_id`` and ``reason`` of rows that cannot be used
+    or that a filter left out. ``notes`` are counts, for logs and reports.
     """
 
     incidents: gpd.GeoDataFrame
@@ -56,34 +49,25 @@ def read_incidents(
     layout: str = "public_record",
     columns: Mapping[str, str] | None = None,
     default_radius_km: float | None = None,
+    *,
     kinds: Sequence[str] | None = None,
     confidence: Sequence[str] | None = None,
     start: Any = None,
     end: Any = None,
     max_radius_km: float | None = None,
     region: Bounds | None = None,
+    calendar: str = "gregorian",
+    radius_km: Mapping[str, float] | None = None,
 ) -> IncidentTable:
     """Read, check and filter a file of incidents.
 
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-    layout : {"public_record", "table", "ucdp_ged"}
-        The shipped table's columns; any table with a mapping; UCDP GED's published CSV.
-    columns : mapping of str to str, optional
-        For ``table``: our field name to the file's column name.
-    default_radius_km : float, optional
-        For ``table``: radius of rows without one.
-    kinds, confidence : sequence of str, optional
-        Keep only these; None keeps all.
-    start, end : date or ISO text, optional
-        Keep incidents whose whole period lies between them, both included.
-    max_radius_km : float, optional
-        Leave out incidents known less precisely.
-    region : tuple of float, optional
-        ``(west, south, east, north)`` in degrees where incidents are expected. It only serves to
-        detect exchanged columns and to count points outside; nothing is cut.
+    ``layout`` names the columns: those of the shipped table, of published files, or of any
+    ``table``, whose ``columns`` map our names to the file's and whose rows without a radius get the
+    default. ``radius_km`` is what codes of a place's precision mean; ``calendar`` may be jalali.
+    Only incidents of these kinds and confidences are kept, whose whole period lies from ``start``
+    to ``end`` and whose radius is at most ``max_radius_km``; None keeps all. ``region`` (west,
+    south, east, north, in degrees) only serves to detect exchanged columns and to count points
+    outside; nothing is cut.
 
     Raises
     ------
@@ -94,53 +78,38 @@ def read_incidents(
     """
     where = f"incidents: {path}"
     rejections = Rejections()
-    records = _read_layout(path, layout, columns, default_radius_km, rejections)
+    if layout not in LAYOUT_NAMES:
+        hint = did_you_mean(layout, LAYOUT_NAMES)
+        raise ConfigError(f"incidents.layout: there is no layout {layout!r}.{hint}")
+    if layout == "table":
+        records = read_table(path, columns, default_radius_km, rejections, radius_km)
+    else:
+        records = read_layout(path, layout, rejections, radius_km)
     checks.check_unique(records["incident_id"], where)
-    frame = _values(records, rejections, region, where)
+    frame = _values(records, rejections, region, where, calendar)
     usable = frame[~frame.index.isin(list(rejections.reasons))]
     if usable.empty:
         raise DataError(_nothing_usable(rejections, len(records), where))
     counts = rejections.counts()
-    kept = filtered(usable, rejections, kinds, confidence, start, end, max_radius_km)
+    unwanted = _unwanted(usable, kinds, confidence, start, end, max_radius_km)
+    kept = _filtered(usable, rejections, unwanted)
     if kept.empty:
         raise DataError(_nothing_left(rejections, counts, len(records), where))
     notes = [
         *_notes(rejections, len(records), kept, region),
-        *_unread_deaths(records["deaths_reported"], kept),
+        *_conversions(records.loc[kept.index], kept),
     ]
     incidents = kept.sort_values(["date", "incident_id"], kind="stable").reset_index(drop=True)
     return IncidentTable(incidents, rejections.frame(records["incident_id"]), notes)
 
 
-def _check_layout(layout: str) -> None:
-    if layout not in LAYOUTS:
-        hint = did_you_mean(layout, LAYOUTS)
-        raise ConfigError(f"incidents.layout: there is no layout {layout!r}.{hint}")
-
-
-def _read_layout(
-    path: str | Path,
-    layout: str,
-    columns: Mapping[str, str] | None,
-    default_radius_km: float | None,
-    rejections: Rejections,
-) -> pd.DataFrame:
-    """Return text cells under our names, indexed by row number."""
-    _check_layout(layout)
-    if layout == "ucdp_ged":
-        return ucdp.read_ged(path, rejections)
-    if layout == "table":
-        return read_table(path, columns, default_radius_km)
-    return read_public_record(path)
-
-
 def _values(
-    records: pd.DataFrame, rejections: Rejections, region: Bounds | None, where: str
+    records: pd.DataFrame, rejections: Rejections, region: Bounds | None, where: str, calendar: str
 ) -> gpd.GeoDataFrame:
     """Turn text into values; rows that fail are entered in ``rejections``."""
     rejections.where(records["incident_id"] == "", records["incident_id"], "no incident id")
     lon, lat = _positions(records, rejections, region, where)
-    date, date_end, precision = _dates(records, rejections)
+    date, date_end, precision = _dates(records, rejections, calendar)
     radius = checks.numbers(records["radius_km"])
     rejections.where(~(radius > 0), records["radius_km"], "radius is not a positive number of km")
     level = records["confidence"].str.lower()
@@ -165,32 +134,94 @@ def _values(
 def _positions(
     records: pd.DataFrame, rejections: Rejections, region: Bounds | None, where: str
 ) -> tuple[pd.Series, pd.Series]:
-    lat, lon = checks.numbers(records["latitude"]), checks.numbers(records["longitude"])
+    lat, lon = checks.degrees(records["latitude"]), checks.degrees(records["longitude"])
     checks.check_not_swapped(lon, lat, region, where)
     for name, values, limit in (("latitude", lat, 90), ("longitude", lon, 180)):
         wrong = ~values.between(-limit, limit)
         rejections.where(wrong, records[name], f"{name} is not a number of degrees")
+    nowhere = (lat == 0) & (lon == 0)
+    rejections.add(lat.index[nowhere], "latitude and longitude are both 0")
     return lon, lat
 
 
-def _dates(records: pd.DataFrame, rejections: Rejections) -> tuple[pd.Series, pd.Series, pd.Series]:
+def _dates(
+    records: pd.DataFrame, rejections: Rejections, calendar: str
+) -> tuple[pd.Series, pd.Series, pd.Series]:
     """Return first day, last day and precision of the reported period."""
-    date, inferred = checks.parse_dates(records["date"])
-    unread = records.loc[date.isna(), "date"]
-    rejections.add(unread.index, "date cannot be read", map(checks.date_hint, unread))
+    read = read_dates(pd.concat([records["date"], records["date_end"]]), calendar)
+    dates, ends = read.iloc[: len(records)], read.iloc[len(records) :]
+    unread = dates["first"].isna()
+    rejections.add(dates.index[unread], "date cannot be read", dates.loc[unread, "why"])
     given = records["date_precision"].str.lower()
-    precision = given.mask(given == "", inferred)
     rejections.where(
-        ~precision.isin(checks.PRECISIONS), records["date_precision"], "unknown date_precision"
+        ~given.isin([*PRECISIONS, ""]), records["date_precision"], "unknown date_precision"
     )
-    first, last = checks.period(date, precision)
+    whole = widened(dates, given)
     stated = records["date_end"] != ""
-    if not stated.any():
-        return first, last, precision
-    date_end, _ = checks.parse_dates(records["date_end"])
-    wrong = stated & (date_end.isna() | (date_end < date))
+    wrong = stated & (ends["last"].isna() | (ends["last"] < dates["first"]))
     rejections.where(wrong, records["date_end"], "date_end cannot be read or is before date")
-    return first.mask(stated, date), last.mask(stated, date_end), precision
+    first = whole["first"].mask(stated, dates["first"])
+    last = whole["last"].mask(stated, ends["last"])
+    # Somewhere on earth it is tomorrow already; a period known to the year may end in December.
+    now = pd.Timestamp.now()
+    ahead = (first > now + pd.Timedelta(days=1)) | (last.dt.year > now.year)
+    rejections.where(ahead, records["date_end"].mask(~stated, records["date"]), AHEAD)
+    return first, last, whole["precision"]
+
+
+def _unwanted(
+    frame: gpd.GeoDataFrame,
+    kinds: Sequence[str] | None,
+    confidence: Sequence[str] | None,
+    start: Any,
+    end: Any,
+    max_radius_km: float | None,
+) -> list[tuple[str, str, pd.Series]]:
+    """List filters: name, column and the rows that it leaves out. None = no filter."""
+    _check_kinds(kinds, frame["kind"])
+    found = []
+    for name, column, kept in (("kinds", "kind", kinds), ("confidence", "confidence", confidence)):
+        if kept is not None:
+            found.append((name, column, ~frame[column].isin(list(kept))))
+    if start is not None:
+        found.append(("start", "date", frame["date"] < _moment(start, "start")))
+    if end is not None:
+        found.append(("end", "date_end", frame["date_end"] > _moment(end, "end")))
+    if max_radius_km is not None:
+        found.append(("max_radius_km", "radius_km", frame["radius_km"] > max_radius_km))
+    return found
+
+
+def _filtered(
+    frame: gpd.GeoDataFrame, rejections: Rejections, unwanted: list[tuple[str, str, pd.Series]]
+) -> gpd.GeoDataFrame:
+    """Return the rows that every filter keeps; a row left out by several counts once."""
+    out = np.zeros(len(frame), dtype=bool)
+    for name, column, mask in unwanted:
+        details = [f"{column} is {_shown(value)}" for value in frame[column][mask]]
+        rejections.add(frame.index[mask], f"left out by the filter {name}", details)
+        out |= np.asarray(mask)
+    return frame[~out]
+
+
+def _check_kinds(kinds: Sequence[str] | None, present: pd.Series) -> None:
+    """Catch a misspelt kind: one that is close to, but not among, those of the file."""
+    choices = sorted(set(present))
+    for kind in kinds or ():
+        hint = did_you_mean(kind, choices)
+        if kind not in choices and "Did you mean" in hint:
+            raise ConfigError(f"incidents.kinds: no incident has the kind {kind}.{hint}")
+
+
+def _moment(value: Any, name: str) -> pd.Timestamp:
+    try:
+        return pd.Timestamp(value)
+    except ValueError as error:
+        raise ConfigError(f"incidents.{name} is not a date (got {value!r}).") from error
+
+
+def _shown(value: Any) -> str:
+    return str(value.date()) if isinstance(value, pd.Timestamp) else f"{value}"
 
 
 def _nothing_usable(rejections: Rejections, total: int, where: str) -> str:
@@ -223,10 +254,14 @@ def _notes(
     return notes
 
 
-def _unread_deaths(cells: pd.Series, kept: gpd.GeoDataFrame) -> list[str]:
-    unread = (cells[kept.index] != "") & kept["deaths_reported"].isna()
-    n = int(unread.sum())
-    return [f"{n} deaths_reported are not whole numbers; taken as unknown"] if n else []
+def _conversions(records: pd.DataFrame, kept: gpd.GeoDataFrame) -> list[str]:
+    """Say which cells were not taken as they are."""
+    unread = int(((records["deaths_reported"] != "") & kept["deaths_reported"].isna()).sum())
+    numbered = int(records["date"].map(is_day_number).sum())
+    notes = [f"{unread} deaths_reported are not whole numbers; taken as unknown"] if unread else []
+    if numbered:
+        notes.append(f"{numbered} dates are day numbers of a spreadsheet (41640 = 2014-01-01)")
+    return notes
 
 
 def _listed(counts: dict[str, int]) -> str:

@@ -1,58 +1,65 @@
-"""Open a vector file and bring it to WGS84 longitude and latitude."""
+"""Open a vector file, all its layers, and bring it to WGS84 longitude and latitude."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pyogrio
 import shapely
+from pyarrow import ArrowException
+from pyproj.exceptions import CRSError, ProjError
 
 from borderrisk.errors import DataError
 from borderrisk.grid import WGS84
-from borderrisk.sources.files import existing
+from borderrisk.sources.files import OFFLINE, VECTORS, opened
 
 log = logging.getLogger(__name__)
 
-VECTOR_SUFFIXES = (".geojson", ".json", ".gpkg", ".fgb", ".shp", ".kml")
+_DIMENSION = {"line": 1, "polygon": 2}
+# The points that the lines of a GPX file are made of.
+_REPEATED = ("route_points", "track_points")
+_LINKED = re.compile(
+    rb'"crs"\s*:\s*\{[^{}]*("properties"\s*:\s*\{[^{}]*\}[^{}]*)?"type"\s*:\s*"link"'
+    rb'|"gdal_streamed_alg"'
+)
 
 
-def read_vector(path: str | Path, what: str, layer: str | None = None) -> gpd.GeoDataFrame:
-    """Return the features of a file in WGS84, on a fresh index.
+def read_vector(path: str | Path, what: str) -> gpd.GeoDataFrame:
+    """Return the features of all layers of a file in WGS84, on a fresh index; moments stay text.
 
+    GeoJSON, GeoPackage, FlatGeobuf, Shapefile, GeoParquet, KML, KMZ or GPX, also as .gz or .zip.
     A declared CRS is transformed. Without one (GeoJSON always means WGS84) the coordinates must be
-    possible longitudes and latitudes.
-
-    Parameters
-    ----------
-    path : str or Path
-        Any format GDAL reads: GeoJSON, GeoPackage, FlatGeobuf, Shapefile.
-    what : str
-        Role of the file in messages.
-    layer : str, optional
-        Layer to read where there are several; the first by default.
+    possible longitudes and latitudes. ``what`` is the role of the file in messages.
 
     Raises
     ------
     DataError
         If the file cannot be read, has no features, or coordinates that are not degrees.
     """
-    path = existing(path, what)
+    where = f"{what}: {path}"
     try:
-        frame = gpd.read_file(path, layer=layer)
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError) as error:
-        raise DataError(f"{what}: {path} cannot be read as a vector file ({error}).") from error
-    if not isinstance(frame, gpd.GeoDataFrame) or frame.empty:
-        raise DataError(f"{what}: {path} has no features with geometry.")
-    if frame.crs is None:
-        log.warning("%s: %s declares no CRS; taken as WGS84 longitude and latitude", what, path)
-        frame = frame.set_crs(WGS84)
-    elif frame.crs != WGS84:
-        frame = frame.to_crs(WGS84)
-    check_degrees(frame.geometry.array, f"{what}: {path}")
+        with opened(path, what, VECTORS) as (file, found), gdal_options(OFFLINE):
+            layers = _layers(file, found, where)
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError,
+            ArrowException, shapely.errors.ShapelyError, OSError) as error:  # fmt: skip
+        raise DataError(f"{where} cannot be read as a vector file ({error}).") from error
+    layers = {name: frame for name, frame in layers.items() if len(frame)}
+    if not layers:
+        raise DataError(f"{where} has no features with geometry.")
+    frames = [_in_degrees(frame, where) for frame in layers.values()]
+    if len(layers) > 1:
+        listed = ", ".join(f"{name} ({len(frame):,})" for name, frame in layers.items())
+        log.warning("%s: all %d layers are read as one: %s", where, len(layers), listed)
+    frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    check_degrees(frame.geometry.array, where)
     return frame.reset_index(drop=True)
 
 
@@ -68,18 +75,31 @@ def check_degrees(geometries: Iterable[shapely.Geometry], where: str) -> None:
         )
 
 
-def check_kind(
-    frame: gpd.GeoDataFrame, allowed: tuple[str, ...], labels: Iterable[str], where: str
-) -> None:
-    """Raise ``DataError`` naming the first feature whose geometry is empty or of another type."""
-    for label, shape in zip(labels, frame.geometry, strict=True):
+def only_kind(geometries: Iterable[Any], kind: str, labels: Iterable[str], where: str) -> list[Any]:
+    """Return the lines or polygons of geometries; refuse the first that is empty or has none."""
+    found = []
+    for label, shape in zip(labels, geometries, strict=True):
         if shape is None or shape.is_empty:
             raise DataError(f"{where}: the geometry of {label} is empty.")
-        if shape.geom_type not in allowed:
+        part = parts_of_kind(shape, kind)
+        if part.is_empty:
             raise DataError(
-                f"{where}: the geometry of {label} is a {shape.geom_type}; "
-                f"expected {' or '.join(allowed)}."
+                f"{where}: the geometry of {label} is a {shape.geom_type}; expected {kind}s."
             )
+        found.append(part)
+    return found
+
+
+def parts_of_kind(shape: Any, kind: str) -> Any:
+    """Return the lines or polygons of a geometry, collections taken apart, as one geometry."""
+    wanted = _DIMENSION[kind]
+    if shape.geom_type != "GeometryCollection":
+        return shape if shapely.get_dimensions(shape) == wanted else shapely.GeometryCollection()
+    inner = [parts_of_kind(part, kind) for part in shape.geoms]
+    parts = [p for part in inner for p in shapely.get_parts(part)]
+    if len(parts) == 1:
+        return parts[0]
+    return shapely.union_all(parts) if kind == "polygon" else shapely.MultiLineString(parts)
 
 
 def find_column(frame: gpd.GeoDataFrame, names: tuple[str, ...], where: str) -> str:
@@ -90,3 +110,50 @@ def find_column(frame: gpd.GeoDataFrame, names: tuple[str, ...], where: str) -> 
             return by_lower[name]
     have = ", ".join(str(c) for c in frame.columns if c != frame.geometry.name)
     raise DataError(f"{where} has no column {' or '.join(names)} (it has: {have}).")
+
+
+def _layers(file: Path, found: str, where: str) -> dict[str, gpd.GeoDataFrame]:
+    if found == "GeoParquet":
+        return {"": gpd.read_parquet(file)}
+    if found == "GeoJSON":
+        _check_json(file, where)
+    kinds = pyogrio.list_layers(file)
+    names = [str(n) for n, kind in kinds if kind is not None and str(n) not in _REPEATED]
+    frames = {n: pyogrio.read_dataframe(file, layer=n, datetime_as_string=True) for n in names}
+    return {n: frame for n, frame in frames.items() if isinstance(frame, gpd.GeoDataFrame)}
+
+
+def _check_json(file: Path, where: str) -> None:
+    """Refuse JSON that sends its reader elsewhere."""
+    with file.open("rb") as text:
+        before = b""
+        while chunk := text.read(1 << 24):
+            if _LINKED.search(before + chunk):
+                raise DataError(
+                    f"{where} refers to something outside the file; save it as plain GeoJSON."
+                )
+            before = chunk[-200:]
+
+
+def _in_degrees(frame: gpd.GeoDataFrame, where: str) -> gpd.GeoDataFrame:
+    crs = frame.crs
+    if crs is None or not (crs.is_geographic or crs.is_projected):
+        log.warning("%s declares no CRS; taken as WGS84 longitude and latitude", where)
+        return frame.set_crs(WGS84, allow_override=True)
+    try:
+        return frame if crs == WGS84 else frame.to_crs(WGS84)
+    except (ProjError, CRSError) as error:
+        raise DataError(
+            f"{where}: its CRS {crs.name!r} cannot be brought to longitude and latitude ({error})."
+        ) from error
+
+
+@contextmanager
+def gdal_options(options: Mapping[str, str]) -> Iterator[None]:
+    """Set options of the vector library while files are read."""
+    before = {key: pyogrio.get_gdal_config_option(key) for key in options}
+    pyogrio.set_gdal_config_options(dict(options))
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options(before)

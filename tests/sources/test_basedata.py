@@ -4,7 +4,7 @@ import json
 import pytest
 
 from borderrisk.errors import DataError
-from borderrisk.sources.datapackage import verify
+from borderrisk.sources.basedata import verify
 
 
 @pytest.fixture

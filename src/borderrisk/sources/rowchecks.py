@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
 from borderrisk.errors import DataError
+from borderrisk.sources.dates import DIGITS
 
 CONFIDENCE_WEIGHT = {"high": 1.0, "medium": 0.7, "low": 0.4}
-PRECISIONS = ("day", "month", "year")
-FIRST_YEAR, LAST_YEAR = 1900, 2200
-
-_DATE = r"^(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?(?:[T ].*)?$"
-_WORDED = r"^(\d{1,2} [A-Za-z]+ \d{4})$"
+_DECIMAL_COMMA = r"-?\d+,(\d{1,2}|\d{4,})"
+_SEXAGESIMAL = re.compile(
+    r"(\d{1,3})\s*[°º:d]\s*(\d{1,2}(?:\.\d+)?)\s*['′’:m]?\s*"
+    r"(?:(\d{1,2}(?:\.\d+)?)\s*(?:[\"″”s]|'')?)?\s*([NSEWnsew])"
+)
 _DUPLICATES_SHOWN = 10
 
 
 class Rejections:
-    """Rows that cannot be used, with the first reason found for each.
-
-    Attributes
-    ----------
-    reasons : dict of int to str
-        Reason by row number.
-    kinds : dict of int to str
-        What was wrong, without the value, for counting.
-    """
+    """Rows that cannot be used: the first reason for each, and its kind, for counting."""
 
     def __init__(self) -> None:
         self.reasons: dict[int, str] = {}
@@ -56,8 +50,8 @@ class Rejections:
         return pd.DataFrame(
             {
                 "row": np.array(rows, dtype="int64"),
-                "incident_id": [str(ids[row]) for row in rows],
-                "reason": [self.reasons[row] for row in rows],
+                "incident_id": pd.Series([str(ids[row]) for row in rows], dtype=str),
+                "reason": pd.Series([self.reasons[row] for row in rows], dtype=str),
             }
         )
 
@@ -77,8 +71,29 @@ def check_unique(ids: pd.Series, where: str) -> None:
 
 
 def numbers(values: pd.Series) -> pd.Series:
-    """Return floats; NaN where a cell is blank or no number."""
-    return pd.to_numeric(values, errors="coerce").astype(float).replace([np.inf, -np.inf], np.nan)
+    """Return floats; NaN where a cell is blank or no number.
+
+    Digits of any script count, and a comma before one, two or more than three digits is a decimal
+    sign; before three it may as well part thousands, and the cell is no number.
+    """
+    plain = values.astype(str).str.translate(DIGITS)
+    commas = plain.str.contains(",", regex=False)
+    if commas.any():
+        decimal = plain.str.fullmatch(_DECIMAL_COMMA)
+        plain = plain.mask(decimal, plain.str.replace(",", ".", regex=False))
+    return pd.to_numeric(plain, errors="coerce").astype(float).replace([np.inf, -np.inf], np.nan)
+
+
+def degrees(values: pd.Series) -> pd.Series:
+    """Return degrees, also of cells such as 31°12'30"N; NaN where a cell is none."""
+    # Of degrees, three digits after a comma are no thousands.
+    found = numbers(values.astype(str).str.replace(r"^(-?\d{1,3}),(\d+)$", r"\1.\2", regex=True))
+    for row in found.index[found.isna() & (values != "")]:
+        match = _SEXAGESIMAL.fullmatch(str(values[row]).translate(DIGITS).strip())
+        if match and match[2]:
+            size = float(match[1]) + float(match[2]) / 60 + float(match[3] or 0) / 3600
+            found[row] = -size if match[4].upper() in "SW" else size
+    return found
 
 
 def counts(values: pd.Series) -> pd.Series:
@@ -87,66 +102,12 @@ def counts(values: pd.Series) -> pd.Series:
     return floats.where((floats >= 0) & (floats % 1 == 0)).astype("Int64")
 
 
-def parse_dates(values: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Read ISO dates (whole or shortened, with or without time) and dates like 3 January 2024.
-
-    Returns
-    -------
-    dates : pandas.Series of datetime64[ns]
-        NaT where a cell is no date or outside the years 1900 to 2200; the first day of a
-        shortened date.
-    precision : pandas.Series of str
-        ``day``, ``month`` (2024-01) or ``year`` (2024), as far as the text goes.
-    """
-    text = values.astype(str).str.strip()
-    parts = text.str.extract(_DATE)
-    parts.columns = pd.Index(["year", "month", "day"])
-    iso = parts["year"] + "-" + parts["month"].fillna("1") + "-" + parts["day"].fillna("1")
-    dates = pd.to_datetime(iso, format="%Y-%m-%d", errors="coerce")
-    worded = pd.to_datetime(text.str.extract(_WORDED)[0], format="%d %B %Y", errors="coerce")
-    dates = dates.fillna(worded)
-    dates = dates.where(dates.dt.year.between(FIRST_YEAR, LAST_YEAR)).astype("datetime64[ns]")
-    is_year = parts["year"].notna() & parts["month"].isna()
-    is_month = parts["month"].notna() & parts["day"].isna()
-    precision = pd.Series("day", index=values.index).mask(is_month, "month").mask(is_year, "year")
-    return dates, precision
-
-
-def date_hint(text: str) -> str:
-    """Return what may be wrong with a date that cannot be read."""
-    year = text[:4]
-    if year.isdigit() and 1300 <= int(year) <= 1500:
-        return f"{text!r} (the Iranian calendar? convert to the Gregorian one)"
-    return f"{text!r} (expected YYYY-MM-DD)" if text else "blank"
-
-
-def period(dates: pd.Series, precision: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Return first and last day of the reported period.
-
-    A day is itself; a month runs from the 1st to its end; a year to 31 December.
-    """
-    month = dates.dt.to_period("M")
-    year = dates.dt.to_period("Y")
-    is_month, is_year = precision == "month", precision == "year"
-    start = dates.mask(is_month, month.dt.start_time).mask(is_year, year.dt.start_time)
-    month_end = month.dt.end_time.dt.normalize()
-    end = dates.mask(is_month, month_end).mask(is_year, year.dt.end_time.dt.normalize())
-    return start.astype("datetime64[ns]"), end.astype("datetime64[ns]")
-
-
 def check_not_swapped(
     lon: pd.Series, lat: pd.Series, region: tuple[float, float, float, float] | None, where: str
 ) -> None:
     """Raise ``DataError`` if most points make sense only with latitude and longitude exchanged.
 
-    Parameters
-    ----------
-    lon, lat : pandas.Series of float
-        Degrees as the file has them.
-    region : tuple of float, optional
-        ``(west, south, east, north)`` where the incidents are expected; the globe if None.
-    where : str
-        The file, for the message.
+    ``region`` is (west, south, east, north) in degrees where they are expected, else the globe.
     """
     bounds = region or (-180.0, -90.0, 180.0, 90.0)
     known = lon.notna() & lat.notna()

@@ -1,0 +1,157 @@
+import logging
+import re
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+import shapely
+from rasterio.transform import from_bounds
+
+from borderrisk.errors import ConfigError, DataError
+from borderrisk.sources.overlays import read_feature_table, read_overlays
+
+
+@pytest.fixture
+def write(tmp_path):
+    def put(text):
+        path = tmp_path / "more.csv"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return put
+
+
+def test_values_land_in_their_cells_and_gaps_are_said(write, grid, caplog):
+    caplog.set_level(logging.WARNING)
+    path = write("cell_id,lights,roads\nr0c1,2.5,1\nr5c7,-1,\n")
+    found = read_feature_table(path, ["lights", "roads"], grid)
+    assert found["lights"][0, 1] == 2.5
+    assert found["lights"][5, 7] == -1
+    assert np.isfinite(found["lights"]).sum() == 2
+    assert found["roads"][0, 1] == 1
+    assert np.isfinite(found["roads"]).sum() == 1
+    assert "roads has no value in 1 of 2 rows" in caplog.text
+
+
+def test_parquet_says_the_same(tmp_path, grid):
+    path = tmp_path / "more.parquet"
+    pd.DataFrame({"cell_id": grid.cell_ids().ravel(), "n": np.arange(grid.size)}).to_parquet(path)
+    found = read_feature_table(path, ["n"], grid)
+    np.testing.assert_array_equal(found["n"], np.arange(grid.size).reshape(grid.shape))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("cell_id,other\nr0c1,1\n", "no column lights .it has: cell_id, other"),
+        ("cell_id,lights\nr0c1,1\nr0c1,2\n", "row 3: cell r0c1 comes twice"),
+        ("cell_id,lights\nr9c1,1\n", "'r9c1' is not a cell of this 6 x 8 grid"),
+        ("cell_id,lights\nr0c1,bright\n", "row 2: lights is 'bright'; expected a finite number"),
+        ("cell_id,lights\nr0c1,inf\n", "row 2: lights is 'inf'"),
+        ("cell_id,lights\n", "no rows"),
+    ],
+)
+def test_what_cannot_be_used_is_named_by_row(write, grid, text, message):
+    with pytest.raises(DataError, match=message) as raised:
+        read_feature_table(write(text), ["lights"], grid)
+    assert "more.csv" in str(raised.value)
+
+
+HERE, AWAY = shapely.LineString([(59.9, 31), (60.1, 31)]), shapely.LineString([(40, 20), (41, 20)])
+
+
+@pytest.fixture
+def overlay(tmp_path, grid):
+    """Read one role on a grid of 6 x 8 cells around 60 E, 31 N; give it and what was said."""
+
+    def read(role, shapes, *, speeds=None, factors=None, idle=(), **columns):
+        path = tmp_path / f"{role}.gpkg"
+        gpd.GeoDataFrame(columns, geometry=shapes, crs=4326).to_file(path)
+        found = read_overlays(
+            grid, **{role: path}, speeds=speeds or {}, factors=factors or {}, idle=idle
+        )
+        return found, found.readings[0]
+
+    return read
+
+
+def test_roads_say_how_many_cells_they_are_driven_in(overlay, grid):
+    roads, said = overlay("roads", [HERE, HERE], speeds={"a": 50, "b": 80}, **{"class": ["b", "a"]})
+    kmh = roads.road_kmh(grid)
+    assert set(np.unique(kmh)) == {0, 80}
+    assert said.used_for == f"driven in {(kmh > 0).sum()} of 48 cells"
+    assert said.warnings == ()
+
+
+def test_classes_without_a_speed_are_named(overlay):
+    _, said = overlay("roads", [HERE, HERE], speeds={"a": 50}, **{"class": ["a", "trunk"]})
+    assert said.left_out == "trunk (1)"
+    assert "trunk" in said.warnings[0]
+
+
+def test_roads_need_a_class_and_one_speed(overlay):
+    with pytest.raises(DataError, match=r"roads: .*no column 'class' .*fclass"):
+        overlay("roads", [HERE], speeds={"a": 50}, fclass=["a"])
+    with pytest.raises(ConfigError, match=r"names none of the classes.*trunk"):
+        overlay("roads", [HERE], speeds={"a": 50}, **{"class": ["trunk"]})
+
+
+@pytest.mark.parametrize("role", ["roads", "barriers", "water"])
+def test_what_lies_elsewhere_or_is_switched_off_has_no_effect(overlay, role):
+    columns = {"speeds": {"a": 50}, "class": ["a"]}
+    _, said = overlay(role, [AWAY], **columns)
+    assert said.warnings[0].startswith("no effect: none of the 1 ")
+    assert "40 E, 20 N" in said.warnings[0]
+    _, off = overlay(role, [HERE], idle={role}, **columns)
+    assert "switched off" in off.warnings[0]
+
+
+def test_water_that_crosses_itself_is_mended_and_points_are_left_out(overlay):
+    bowtie = shapely.Polygon([(59.9, 30.9), (60.1, 31.1), (60.1, 30.9), (59.9, 31.1)])
+    found, said = overlay("water", [bowtie, shapely.Point(60, 31)])
+    assert shapely.union_all(found.water.geometry).area == pytest.approx(0.02)
+    assert said.left_out == "1 points"
+    assert "none of" not in "".join(said.warnings)
+
+
+def cover(path, codes, bounds=(59, 30, 61, 32)):
+    profile = {"driver": "GTiff", "width": 20, "height": 20, "count": 1, "dtype": "uint8",
+               "crs": "EPSG:4326", "transform": from_bounds(*bounds, 20, 20)}  # fmt: skip
+    values = np.full((20, 20), codes[0], "uint8")
+    values[:10] = codes[1]
+    with rasterio.open(path, "w", **profile) as target:
+        target.write(values, 1)
+    return path
+
+
+def test_land_cover_says_what_it_slows_and_which_codes_it_does_not(tmp_path, grid):
+    path = cover(tmp_path / "cover.tif", [10, 20])
+    found = read_overlays(grid, land_cover=path, speeds={}, factors={"10": 0.5, "20": 0, "7": 1})
+    time = found.walking_time(grid)
+    assert {*np.unique(time[~np.isnan(time)])} == {2}
+    assert np.isnan(time).sum() + (time == 2).sum() == 48
+    only = read_overlays(grid, land_cover=path, speeds={}, factors={"10": 0.5}).readings[0]
+    assert only.left_out == "codes without a factor: 20"
+    assert only.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("factors", "bounds", "words"),
+    [
+        ({}, (59, 30, 61, 32), "land_cover_factors is empty"),
+        ({"30": 0.5}, (59, 30, 61, 32), r"names none of its codes here \(10, 20\)"),
+        ({"10": 0.5}, (40, 20, 41, 21), "outside the area"),
+    ],
+)
+def test_land_cover_without_effect_is_a_warning(tmp_path, grid, factors, bounds, words):
+    path = cover(tmp_path / "cover.tif", [10, 20], bounds)
+    said = read_overlays(grid, land_cover=path, speeds={}, factors=factors).readings[0]
+    assert re.search(words, said.warnings[0])
+
+
+def test_words_are_no_codes_of_land_cover(tmp_path, grid):
+    path = cover(tmp_path / "cover.tif", [10, 20])
+    with pytest.raises(ConfigError, match="land_cover_factors: forest is no code"):
+        read_overlays(grid, land_cover=path, speeds={}, factors={"forest": 0.5})
