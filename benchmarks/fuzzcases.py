@@ -274,7 +274,9 @@ def _json(raw: bytes, rng: random.Random) -> bytes:
         tree = json.loads(raw)
     except (ValueError, RecursionError):
         return _bytes(raw, rng)
-    node, parent, key = tree, None, None
+    node: Any = tree
+    parent: Any = None
+    key: Any = None
     while isinstance(node, dict | list) and node and rng.random() < 0.85:
         parent, key = node, rng.choice(list(node) if isinstance(node, dict) else range(len(node)))
         node = node[key]

@@ -18,29 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.names import BORDERS
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "skill.md"
-_YEARS_2016_20 = {
-    "evaluation.first_origin": "2016-01-01",
-    "evaluation.last_origin": "2020-01-01",
-}
 _ALWAYS = {"evaluation.horizons_years": "[1]", "evaluation.spatial": "false"}
-# Studies of the method, not of the borders.
-_OFF = {
-    "evaluation.planted": "false",
-    "evaluation.ablation": "false",
-    "evaluation.robustness_cell_km": "[]",
-}
-BORDERS: dict[str, tuple[Path, Mapping[str, str]]] = {
-    "Shipped border": (ROOT / "configs" / "eastern-border.yaml", {}),
-} | {
-    title: (ROOT / "benchmarks" / "borders" / "configs" / f"{name}.yaml", _YEARS_2016_20)
-    for name, title in (
-        ("pak-afg", "Pakistan with Afghanistan"),
-        ("nga-lake", "Nigeria with Cameroon, Niger and Chad"),
-        ("col-ven", "Colombia with Venezuela and Ecuador"),
-    )
-}
 SUBSETS = {"all": "all ground", "repeat": "repeat ground", "new": "new ground"}
 
 
@@ -71,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for title, (config, own) in BORDERS.items():
         if not options.only or any(part.lower() in title.lower() for part in options.only):
             print(title, "...", file=sys.stderr, flush=True)
-            found.append(evaluated(title, config, _ALWAYS | _OFF | own | more))
+            found.append(evaluated(title, config, {**_ALWAYS, **own, **more}))
     options.out.write_text("\n".join(page(found)) + "\n", encoding="utf-8")
 
 

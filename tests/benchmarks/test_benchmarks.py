@@ -5,9 +5,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from benchmarks.studies.worlds import make_world
 from click.testing import CliRunner
 
 from borderrisk.cli.app import app
@@ -129,32 +127,3 @@ def test_extent_tells_pixels_under_the_cells_and_pace(module, monkeypatch):
     assert runs._extent(size, 500_000, 30.0) == (
         "500,000 cells read (100 Mpx), 60 s per million cells"
     )
-
-
-def test_halves_lie_apart_and_change_places(module):
-    halves = module("studies.halves")
-    cells = make_world(seed=1, incidents=10, shape=(20, 22), cell_size_m=15_000).cells()
-    (learned, forecast), (second, other) = halves.halves(cells)
-    assert np.array_equal(learned, other)
-    assert np.array_equal(forecast, second)
-    y = cells.x["y_km"]
-    assert y[forecast].min() - y[learned].max() >= 30
-    assert learned.sum() > 100 < forecast.sum()
-
-
-def test_a_form_of_the_halves_leaves_the_product_as_it_was(module):
-    halves = module("studies.halves")
-    world = make_world(seed=1, incidents=60, shape=(20, 22), cell_size_m=15_000)
-    cells, panel = world.cells(), world.panel()
-    before = halves.combined.MOST_APART
-    given = {"n_estimators": 10, "learning_years": 1}
-    forms = {"as it is": halves.Form(given)} | {
-        bound: halves.Form(given, [(halves.combined, "MOST_APART", bound)]) for bound in (1.0, 1e9)
-    }
-    there = {
-        name: form.intensity(cells, panel, "2016-01-01", cells) for name, form in forms.items()
-    }
-    assert before == halves.combined.MOST_APART
-    assert not np.allclose(there[1.0], there[1e9])
-    again = forms["as it is"].intensity(cells, panel, "2016-01-01", cells)
-    assert np.array_equal(again, there["as it is"])
