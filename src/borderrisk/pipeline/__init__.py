@@ -19,7 +19,8 @@ if TYPE_CHECKING:
         write_maps,
     )
     from borderrisk.pipeline.run import evaluate, run, score, train, write_features
-    from borderrisk.pipeline.starting import Started, init, list_neighbours
+    from borderrisk.pipeline.starting import Started, init
+    from borderrisk.pipeline.study import list_neighbours
 
 _HOME = {
     "Plan": "results",
@@ -31,7 +32,7 @@ _HOME = {
     "export_cells": "results",
     "forecast": "forecasting",
     "init": "starting",
-    "list_neighbours": "starting",
+    "list_neighbours": "study",
     "open_run": "result",
     "run": "jobs",
     "scenario": "whatif",
