@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from borderrisk._lazy import lazy
 
 if TYPE_CHECKING:
+    from borderrisk.pipeline.checking import validate
     from borderrisk.pipeline.elsewhere import scenario, score_regions
     from borderrisk.pipeline.forecasting import forecast, verify
     from borderrisk.pipeline.result import (
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
         write_maps,
     )
     from borderrisk.pipeline.run import evaluate, run, score, train, write_features
-    from borderrisk.pipeline.starting import validate
 
 _HOME = {
     "Plan": "results",
