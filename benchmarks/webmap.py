@@ -131,7 +131,7 @@ def synthetic_scene(side: int, seed: int = 7) -> Scene:
         incidents=_incidents(rng),
         relief=Relief(heights, Affine(0.025, 0, 52.5, 0, -0.025, 38.5), WGS84),
         focuses=(),
-        meta=SceneMeta(title=f"{side * side:,} cells", horizon_days=365, origin="2024-01-01"),
+        meta=SceneMeta(f"{side * side:,} cells", horizon_days=365, origin="2024-01-01"),
     )
 
 

@@ -173,7 +173,7 @@ def in_study(cells: CellTable, panel: Panel) -> tuple[csr_matrix, np.ndarray]:
 
     Rows sum to 1.
     """
-    return _whole(panel.home(cells), MIN_IN_STUDY)
+    return _whole(panel.home(cells)[0], MIN_IN_STUDY)
 
 
 def _whole(mass: csr_matrix, least: float) -> tuple[csr_matrix, np.ndarray]:

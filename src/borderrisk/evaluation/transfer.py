@@ -145,7 +145,7 @@ def _result(scores: list[pd.DataFrame], plan: _Plan, seed: int) -> Transfer:
     scored = int(table["incident"].nunique()) if len(table) else 0
     return Transfer(
         rows=rows_by(table, ["fold", "model"]),
-        summary=summaries(table, plan.block, seed),
+        summary=sorted(summaries(table, plan.block, seed), key=lambda row: -row.bits),
         block_km=plan.block_km,
         buffer_km=plan.buffer_km,
         scored=scored,
@@ -177,8 +177,7 @@ def summaries(table: pd.DataFrame, block: np.ndarray, seed: int) -> list[Behind]
     seed : int
         Of the draws.
     """
-    rows = [replace(r, gain=_gain(table, r.model, block, seed)) for r in rows_by(table, ["model"])]
-    return sorted(rows, key=lambda row: -row.bits)
+    return [replace(r, gain=_gain(table, r.model, block, seed)) for r in rows_by(table, ["model"])]
 
 
 def _gain(table: pd.DataFrame, model: str, block: np.ndarray, seed: int) -> Gain | None:
@@ -301,7 +300,7 @@ def border_regions(
     if len(known) < 2:
         return [], untested | dict.fromkeys(known, "no other border to learn from")
     nearest = np.argmin(cells.x[list(known.values())].to_numpy(), axis=1)
-    clear = clear & (np.asarray(panel.home(cells).sum(axis=1)).ravel() >= MIN_IN_STUDY)
+    clear = clear & (panel.home(cells)[1] >= MIN_IN_STUDY)
     regions = [region_of(n, nearest == k, cells, panel, clear) for k, n in enumerate(known)]
     empty = [region.name for region in regions if not region.incidents.any()]
     reason = "no incident to score in the part of the study area nearest to it"
@@ -326,7 +325,10 @@ def region_of(
     name: str, inside: np.ndarray, cells: CellTable, panel: Panel, clear: np.ndarray
 ) -> Region:
     """Return the part of the domain inside a mask, with the incidents that can be scored there."""
-    mass = csr_matrix(panel.mass @ diags_array(np.where(inside, cells.inside, 0.0)))
+    study = np.flatnonzero(cells.study)
+    # Back to columns of all cells, without those outside the region.
+    spots = (inside[study].astype(float), (np.arange(len(study)), study))
+    mass = csr_matrix(panel.home(cells)[0] @ csr_matrix(spots, shape=(len(study), len(cells))))
     share = np.asarray(mass.sum(axis=1)).ravel()
     incidents = clear & inside[nearest_cell(cells, panel)] & (share >= MIN_SHARE)
     return Region(name, inside, incidents, _normalised(mass))

@@ -122,20 +122,25 @@ class Panel:
         first, last = self.incidents["date"], self.incidents["date_end"]
         return self.subset((first >= pd.Timestamp(start)) & (last < pd.Timestamp(end)))
 
-    def home(self, cells: CellTable) -> csr_matrix:
-        """Return the mass of each incident in the study area, shape (incidents, study cells).
+    def home(self, cells: CellTable) -> tuple[csr_matrix, np.ndarray]:
+        """Cut the mass of each incident to the study area.
 
-        A cell that the border cuts holds as much of it as of its land lies inside; where the share
-        of an incident is known (:meth:`cut`), its mass adds to that.
+        As :meth:`CellTable.inside` does by the share of each cell; where the share of an incident
+        is known (:meth:`cut`), its mass adds to that.
+
+        Returns
+        -------
+        mass : csr_matrix, shape (incidents, study cells)
+        share : ndarray, shape (incidents,)
+            Sums of the rows.
         """
-        study = np.flatnonzero(cells.study)
-        mass = csr_matrix(self.mass[:, study] @ diags_array(cells.inside[study]))
+        mass, share = cells.inside(self.mass)
         if "home" not in self.incidents:
-            return mass
-        total, known = np.asarray(mass.sum(axis=1)).ravel(), self.incidents["home"].to_numpy()
-        torn = (total > _SURE) & (total < 1 - _SURE)
-        factor = np.divide(known, total, out=np.ones_like(total), where=torn)
-        return csr_matrix(diags_array(factor) @ mass)
+            return mass, share
+        known = self.incidents["home"].to_numpy()
+        torn = (share > _SURE) & (share < 1 - _SURE)
+        factor = np.divide(known, share, out=np.ones_like(share), where=torn)
+        return csr_matrix(diags_array(factor) @ mass), factor * share
 
     def cut(self, polygon: BaseGeometry, exposure: np.ndarray) -> Panel:
         """Return the incidents with the share of each disc that lies in the study area, ``home``.

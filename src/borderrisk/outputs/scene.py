@@ -18,10 +18,7 @@ from borderrisk.errors import ConfigError
 from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.grid import Grid
 
-STATEMENT = (
-    "Relative intensity of reported incidents, with uncertainty: an area-level estimate from open "
-    "data. It says nothing about persons, and it inherits what was and was not reported."
-)
+STATEMENT = "Relative intensity of reported incidents; no statement about any person."
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 
 

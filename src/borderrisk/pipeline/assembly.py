@@ -33,6 +33,10 @@ from borderrisk.sources.elevation import Elevation
 
 log = logging.getLogger(__name__)
 
+STATEMENT = (
+    "Relative intensity of reported incidents, with uncertainty: an area-level estimate from open "
+    "data. It says nothing about persons, and it inherits what was and was not reported."
+)
 RELIEF_PIXELS = 2_000_000
 
 
@@ -193,6 +197,7 @@ def _meta(stages: Stages, scored: Scored, run_id: str, scorecard: Scorecard | No
         level=config.uncertainty.level,
         language=config.outputs.language,
         seed=config.seed,
+        statement=STATEMENT,
         sources=[_source(source, stages.project) for source in stages.inputs.sources],
         incident_counts=counts(stages),
         rejected=[Rejected(*row) for row in rejected.itertuples(index=False)],

@@ -183,9 +183,10 @@ def _model(scene: Scene) -> list[Block]:
         blocks.append(Paragraph("The estimator and its parameters are in the config below."))
     blocks.append(
         Paragraph(
-            "Intensity is a sum: history (places of earlier incidents), recent (those of the last "
-            "year), ground (what terrain, border and access explain) and even (the same "
-            "everywhere). A model of an origin only ever sees what was known before that date."
+            "Intensity is a sum of parts: the places of earlier incidents (history), those of the "
+            "last year or so (recent), what terrain, border and access explain (ground), and what "
+            "is the same everywhere (even). Their shares in a cell add up to 1. A model of an "
+            "origin only ever sees what was known before that date."
         )
     )
     if meta.effects:
