@@ -68,8 +68,8 @@ MUTANTS = (
     ),
     Mutant(
         "evaluation sees incidents after the run's own origin",
-        "return stages.all_incidents.before(stages.origin)",
-        "return stages.all_incidents",
+        "return self.everything.before(self.origin)",
+        "return self.everything",
         ("test_evaluation_sees_nothing_after_the_origin_of_the_run",),
     ),
     Mutant(
