@@ -148,7 +148,6 @@ LAYOUTS = {
         ("iyear", "imonth", "iday"), "specificity", "", ("doubtterr",), _finish_gtd,
     ),
 }  # fmt: skip
-LAYOUT_NAMES = ("public_record", "table", "ucdp_ged", "acled", "gtd")
 
 
 def layout_of(header: list[str]) -> str:
