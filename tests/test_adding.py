@@ -24,7 +24,7 @@ from borderrisk.sources.incidents import read_incidents
 CONFIG = Path(__file__).parents[1] / "configs" / "eastern-border.yaml"
 
 
-def test_a_feature_that_is_declared_is_read_by_models_and_has_its_words(make_scene, monkeypatch):
+def test_a_feature_that_is_declared_is_read_and_has_its_words(make_scene, monkeypatch):
     snow = replace(
         catalogue.feature("slope_mean"), name="snow_days", long_name="Days of snow", fa="روزهای برف"
     )

@@ -187,6 +187,8 @@ def read_layout(
         records["date_precision"] = found
     if layout.finish:
         layout.finish(table, records, rejections)
+    if "confidence" not in layout.names:
+        records["confidence"] = records["confidence"].replace("", "high")
     return records
 
 
