@@ -129,7 +129,7 @@ def raster_header(path: Path) -> Iterator[Any]:
 
 def _local(path: Path) -> Any:
     """Open a raster of one of the formats whose pixels lie in files on this machine."""
-    return rasterio.DatasetReader(str(path), driver=list(RASTERS))
+    return rasterio.DatasetReader(str(path.absolute()), driver=list(RASTERS))
 
 
 def _check_bands(path: Path, ds: Any) -> None:
