@@ -280,7 +280,8 @@ def _radii(
         meaning = {**(known or {}), **(codes or {})}
         said = ", ".join(f"{code} = {km:g} km" for code, km in meaning.items())
         log.warning("incidents: %s holds codes, not kilometres; read as %s", column, said)
-        return _decoded(cells, _texts(meaning), rejections)
+        given = cells[cells != ""]
+        return _decoded(given, _texts(meaning), rejections).reindex(cells.index, fill_value="")
     bare = cells[cells != ""].str.removesuffix(".0")
     named = _CODE_NAME.search(column) and not re.search("km|radius", column, re.I)
     if named and len(bare) and bare.str.fullmatch(r"\d").all():
