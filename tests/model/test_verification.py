@@ -84,7 +84,7 @@ def test_two_cells_by_hand(frozen):
     assert found.table["model"].tolist() == ["forecast", *BASELINES]
     assert found.table["role"].tolist() == ["model"] + ["baseline"] * 4
     assert found.table["incidents"].tolist() == [3] * 5
-    ours, kde, flat = (row_of(found, name) for name in ("forecast", "kde", "uniform"))
+    ours, kde, flat = (row_of(found, name) for name in ("forecast", "kde", "even"))
     # Mean intensity 2: log2(3/2) twice and log2(1/2) once; the KDE has it the other way round.
     assert ours["bits"] == pytest.approx((2 * np.log2(1.5) - 1) / 3)
     assert kde["bits"] == pytest.approx((np.log2(1.5) - 2) / 3)
@@ -98,7 +98,7 @@ def test_two_cells_by_hand(frozen):
     chance = 1 - np.exp(-np.array([3.0, 1.0]) * 366 / 365.25)
     assert ours["brier"] == pytest.approx(((1 - chance) ** 2).mean())
     # The best baselines are those at 0 bits; the first of them is named.
-    assert found.gain["baseline"] == "uniform"
+    assert found.gain["baseline"] == "even"
     assert found.gain["bits"] == pytest.approx(ours["bits"])
     assert found.gain["low"] <= found.gain["bits"] <= found.gain["high"]
 
