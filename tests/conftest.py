@@ -10,7 +10,7 @@ from pyproj import CRS
 from borderrisk.area import StudyArea, reproject
 from borderrisk.features.catalogue import annotate
 from borderrisk.grid import WGS84, Grid, laea_crs
-from borderrisk.outputs.scene import Focus, Relief, Scene
+from borderrisk.outputs.scene import Focus, Relief, Scene, SceneMeta
 from borderrisk.scores import by_name, probability, risk_class, risk_percentile
 
 # A busy machine is no failure of the code.
@@ -250,22 +250,22 @@ def _focuses(grid):
 
 
 def _meta():
-    return {
-        "title": "Test region",
-        "title_fa": "منطقهٔ آزمایشی",
-        "run_id": "20240103-abcdef",
-        "origin": "2024-01-03",
-        "horizon_days": 365,
-        "level": 0.9,
-        "statement": "Relative intensity of reported incidents; not a statement about any person.",
-        "sources": [
+    return SceneMeta(
+        title="Test region",
+        title_fa="منطقهٔ آزمایشی",
+        run_id="20240103-abcdef",
+        origin="2024-01-03",
+        horizon_days=365,
+        level=0.9,
+        statement="Relative intensity of reported incidents; not a statement about any person.",
+        sources=[
             {"title": "Border lines", "version": "5.1", "licence": "Public domain",
              "attribution": "Natural Earth"},
             {"title": "Settlements", "version": "2024", "licence": "CC BY 4.0",
              "attribution": "GeoNames"},
         ],
-        "scorecard": _scorecard(),
-    }  # fmt: skip
+        scorecard=_scorecard(),
+    )  # fmt: skip
 
 
 def _scorecard():

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 from benchmarks.studies.worlds import FIRST_DAY, RADII_KM, make_world
-from scipy.stats import spearmanr
-
 from borderrisk.model.estimators import make_estimator
+from scipy.stats import spearmanr
 
 KDE_BANDWIDTHS_KM = (10, 20, 30, 40, 60)
 

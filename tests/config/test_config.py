@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from borderrisk.config import ESTIMATOR_NAMES, Config, json_schema, load_config, schema_text
 from borderrisk.config.base import merge_patch
 from borderrisk.config.sections import INCIDENT_COLUMNS
-from borderrisk.config.whole import PATH_KEYS
+from borderrisk.config.whole import PATH_KEYS, mapped_focus
 from borderrisk.config.yamltext import read_yaml
 from borderrisk.errors import ConfigError
 
@@ -25,7 +25,7 @@ def test_defaults(load):
     config = load()
     assert config.study_area.border_strip_km == 250
     assert config.evaluation.first_origin == date(2014, 1, 1)
-    assert config.mapped_focus == {}
+    assert mapped_focus(config) == {}
     assert config.model.estimator == "decayed_pool"
 
 
@@ -60,10 +60,10 @@ def test_overrides_replace_and_their_paths_start_here(load, folder, monkeypatch)
     (folder / "elsewhere" / "dem").mkdir(parents=True)
     load()
     monkeypatch.chdir(folder / "elsewhere")
-    changes = {"data.elevation.path": "dem", "seed": "7", "model.parameters": "{a: 1}"}
+    changes = {"data.elevation.path": "dem", "seed": "7", "model.parameters": "{n_estimators: 1}"}
     config = load_config(folder / "c.yaml", changes)
     assert config.data.elevation.path == (folder / "elsewhere" / "dem",)
-    assert (config.seed, config.model.parameters) == (7, {"a": 1})
+    assert (config.seed, config.model.parameters) == (7, {"n_estimators": 1})
 
 
 def test_a_path_of_an_override_that_does_not_exist(problems):

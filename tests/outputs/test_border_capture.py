@@ -15,7 +15,7 @@ CURVES = {
 
 def with_curves(make_scene):
     scene = make_scene()
-    scene.meta["scorecard"]["border_capture"] = CURVES
+    scene.meta.scorecard["border_capture"] = CURVES
     return scene
 
 

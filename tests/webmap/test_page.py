@@ -11,6 +11,7 @@ import shapely
 
 from borderrisk.errors import ConfigError, OutputError
 from borderrisk.features.catalogue import DECLARED, GROUPS
+from borderrisk.outputs.scene import SceneMeta
 from borderrisk.outputs.webmap import render_map, write_map
 from borderrisk.outputs.webmap.columns import described
 from borderrisk.outputs.webmap.maplayers import kind_mark, layer_json, name_spots, plain, worded
@@ -101,7 +102,7 @@ def test_a_bare_scene_still_makes_a_map(scene):
         incidents=scene.incidents.iloc[:0],
         relief=None,
         focuses=(),
-        meta={},
+        meta=SceneMeta(),
     )
     assert "br-col-risk" in render_map(bare)
 
@@ -168,7 +169,7 @@ def test_plain_values(value, expected):
 
 
 def test_headline_of_a_scorecard(scene):
-    line = headline(scene.meta["scorecard"])
+    line = headline(scene.meta.scorecard)
     assert (line["model"], line["baseline"], line["origins"], line["incidents"]) == (
         "decayed_pool",
         "kde",
