@@ -114,8 +114,8 @@ WRONG = [
         "without incidents on record worse than the forest does; use random_forest "
         '(got "hist_gradient_boosting")',
     ),
-    ("title: !!python/name:os.system x",
-     "9:8: title: tags are not supported "
+    ("model: {parameters: {weights: !!python/name:os.system x}}",
+     "9:31: model.parameters.weights: tags are not supported "
      "(got 'tag:yaml.org,2002:python/name:os.system')"),
     ("features: {columns: [elevation_of_town]}",
      "9:21: features.columns: set features.table, the file with these columns"),

@@ -37,7 +37,8 @@ def forecasts(cells):
     found = []
     for year, factor in ((2014, 1.5), (2015, 1.9), (2016, 1.9)):
         intensity = {
-            "decayed_pool": ramp(cells, factor), "kde": ramp(cells, 1.2), "even": np.ones(len(cells)),
+            "decayed_pool": ramp(cells, factor), "kde": ramp(cells, 1.2),
+            "even": np.ones(len(cells)),
         }  # fmt: skip
         places = [0, 1, 2, 3, 4, 5] if year < 2016 else [0]
         new = [False] * (len(places) - 1) + [True]
