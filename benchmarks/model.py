@@ -69,18 +69,17 @@ def watched(work: Callable[[], Any]) -> tuple[Any, float, int]:
 
 
 def _model(step: Callable[[str, Callable[[], Any]], Any], side: int) -> None:
-    from borderrisk.model.fitting import decompose, fit_spatial
-
     from benchmarks.studies.worlds import make_world
     from borderrisk.model import drivers, trust
+    from borderrisk.model.registry import make_model
 
     world = make_world(seed=1, incidents=INCIDENTS, shape=(side, side), cell_size_m=1000.0)
     cells = step("table of cells", world.cells)
     panel = step("incidents as mass", world.panel)
-    model = step("fit", lambda: fit_spatial("pooled", {}, cells, panel, AFTER))
-    step("intensity and its factors", lambda: decompose(model.estimator, cells.x))
+    model = step("fit", lambda: make_model("decayed_pool").fit(cells, panel, AFTER))
+    step("intensity and its parts", lambda: model.parts(cells))
     area = cells.study_area_100km2
-    parts = step("drivers", lambda: drivers.effects(model.estimator, cells.x, area))
+    parts = step("drivers", lambda: model.drivers(cells))
     step("three strongest drivers", lambda: drivers.top_drivers(parts))
     step("trust", lambda: _trust(trust, cells, panel, drivers.importance(parts, area)))
 

@@ -9,22 +9,22 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from borderrisk.model.fitting import SpatialModel, fit_spatial
-from borderrisk.model.point_models import SPATIAL, Cache
 
 from benchmarks.studies import common
 from borderrisk.compute import map_parallel
 from borderrisk.errors import DataError
 from borderrisk.evaluation.backtest import MIN_LATER, NEAR_KM, later_incidents, yearly_origins
 from borderrisk.evaluation.metrics import information_gain, paired_difference
-from borderrisk.evaluation.transfer import QUICK
 from borderrisk.features.catalogue import GROUPS, feature, is_feature
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
-from borderrisk.pipeline.evaluating import evaluation_panel
+from borderrisk.model.protocol import Fitted, Memo, Settings
+from borderrisk.model.registry import settings
 
 # Models that read no features: nothing to leave out.
-FEATURELESS = (*SPATIAL, "border_distance", "uniform")
+FEATURELESS = (
+    "even", "history_alone", "last_period", "radius_history", "kde", "kde_pool", "border_distance",
+)  # fmt: skip
 NOTHING = "nothing"
 OTHER = "other"
 _ORIGINS = 4
@@ -57,7 +57,7 @@ def ablation_rows(
     horizon_years: int,
     *,
     seed: int = 0,
-    name: str = "pooled",
+    name: str = "decayed_pool",
     parameters: Mapping[str, Any] | None = None,
     level: float = 0.9,
     workers: int | None = None,
@@ -105,8 +105,8 @@ def ablation_rows(
         if len(groups) > 1:
             variants[group] = replace(cells, x=cells.x.drop(columns=members))
     tests = _tests(cells, panel, origins, horizon_years)
-    given = {**QUICK.get(name, {}), **(parameters or {})}
-    score = partial(_bits, panel=panel, tests=tests, name=name, parameters=given, seed=seed)
+    model = settings(name, parameters)
+    score = partial(_bits, panel=panel, tests=tests, model=model, seed=seed)
     found = map_parallel(score, variants.values(), workers=workers)
     scores = dict(zip(variants, found, strict=True))
     block = np.repeat(np.arange(len(tests)), [len(bits) for bits in next(iter(found[0].values()))])
@@ -136,28 +136,26 @@ def _bits(
     cells: CellTable,
     panel: Panel,
     tests: Mapping[pd.Timestamp, Any],
-    name: str,
-    parameters: Mapping[str, Any],
+    model: Settings,
     seed: int,
 ) -> Bits:
     """Bits of every incident by the model (and by its features alone), origin by origin."""
     area = cells.study_area_100km2[cells.study]
-    cache: Cache = {}
+    memo: Memo = {}
     found: Bits = {}
     for origin, mass in tests.items():
-        model = fit_spatial(name, parameters, cells, panel, origin, seed, cache=cache)
-        for label, intensity in _surfaces(name, model, cells).items():
+        fitted = model.fit(cells, panel, origin, seed, memo)
+        for label, intensity in _surfaces(model.name, fitted, cells).items():
             bits = information_gain(intensity[cells.study], area, mass)
             found.setdefault(label, []).append(bits)
     return found
 
 
-def _surfaces(name: str, model: SpatialModel, cells: CellTable) -> dict[str, np.ndarray]:
-    if name != "pooled":
-        return {name: model.intensity(cells)}
-    parts = model.predict(cells)
-    alone = parts.susceptibility * parts.reporting
-    return {name: parts.intensity, "pooled, features alone": alone}
+def _surfaces(name: str, fitted: Fitted, cells: CellTable) -> dict[str, np.ndarray]:
+    found = {name: fitted.intensity(cells)}
+    if fitted.parts(cells)["history"].any():
+        found[f"{name}, ground alone"] = fitted.susceptibility(cells)
+    return found
 
 
 def _row(
@@ -184,18 +182,17 @@ def _row(
 
 def main(arguments: Sequence[str]) -> None:
     """Leave out each group at the last origins of a config that enough incidents follow."""
-    stages = common.stages_of("ablation", __doc__, arguments)
-    section, panel = stages.config.evaluation, evaluation_panel(stages)
+    case = common.Case(common.stages_of("ablation", __doc__, arguments))
+    section, panel, cells = case.config.evaluation, case.record.known, case.cells
     years = min(section.horizons_years)
     followed = [
         origin
         for origin in yearly_origins(section.first_origin, section.last_origin)
-        if len(later_incidents(stages.cells, panel, origin, years, section.near_km).new)
-        >= MIN_LATER
+        if len(later_incidents(cells, panel, origin, years, section.near_km).new) >= MIN_LATER
     ]
     rows = ablation_rows(
-        stages.cells, panel, followed[-_ORIGINS:], years,
-        seed=stages.config.seed, name=stages.config.model.estimator,
+        cells, panel, followed[-_ORIGINS:], years,
+        seed=case.config.seed, name=case.config.model.estimator,
     )  # fmt: skip
     print("bits per incident with a group of features left out, and the change it makes")
     for row in rows:

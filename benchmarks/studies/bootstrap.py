@@ -15,19 +15,20 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-from borderrisk.model.fitting import fit_spatial
 
 from benchmarks.studies import common
 from benchmarks.studies.planted import sum_coverage
 from benchmarks.studies.worlds import make_world
 from borderrisk.border.segments import cut_border, nearest_segment
 from borderrisk.config import load_config
+from borderrisk.model.registry import settings
 from borderrisk.model.uncertainty import Intervals, bootstrap_intervals
+from borderrisk.pipeline import steps
 from borderrisk.pipeline.stages import Stages
 from borderrisk.scores import probability, risk_class, risk_percentile
 
 TARGET_S = 60.0
-LEVEL, HORIZON_DAYS, AFTER = 0.9, 365.0, "2020-01-01"
+MODEL, LEVEL, HORIZON_DAYS, AFTER = "decayed_pool", 0.9, 365.0, "2020-01-01"
 CLASSES = range(1, 6)
 SEGMENTS_KM = (10.0, 25.0, 50.0)
 
@@ -35,11 +36,12 @@ SEGMENTS_KM = (10.0, 25.0, 50.0)
 def timed(replicates: int, scheduler: str, workers: int) -> None:
     """Print the seconds of fit and bootstrap."""
     stages = Stages.of(load_config(common.CONFIG))
-    cells, panel, origin = stages.cells, stages.panel, stages.origin
-    config = stages.config
+    cells, record = stages[steps.cells], stages[steps.incidents]
+    panel, origin, config = record.panel, record.origin, stages.config
     begin = time.perf_counter()
+    model = settings(config.model.estimator, config.model.parameters)
     bootstrap_intervals(
-        config.model.estimator, config.model.parameters, cells, panel, origin,
+        model.fit(cells, panel, origin, config.seed), cells, panel, origin,
         replicates=replicates, level=LEVEL, horizon_days=config.outputs.horizon_days,
         seed=config.seed, scheduler=scheduler, workers=workers,
     )  # fmt: skip
@@ -52,10 +54,10 @@ def large(side: int, replicates: int, scheduler: str, workers: int) -> None:
     """Print seconds and peak memory of the bootstrap of a large world."""
     world = make_world(seed=1, incidents=400, shape=(side, side), cell_size_m=1000.0)
     cells, panel = world.cells(), world.panel()
-    model = fit_spatial("pooled", {}, cells, panel, AFTER)
+    model = settings(MODEL).fit(cells, panel, AFTER)
     begin = time.perf_counter()
     bootstrap_intervals(
-        "pooled", {}, cells, panel, AFTER, model=model, replicates=replicates, level=LEVEL,
+        model, cells, panel, AFTER, replicates=replicates, level=LEVEL,
         horizon_days=HORIZON_DAYS, seed=0, scheduler=scheduler, workers=workers,
     )  # fmt: skip
     seconds = time.perf_counter() - begin
@@ -69,9 +71,9 @@ def coverage(seed: int, incidents: int, replicates: int) -> np.ndarray:
     """Share of cells whose interval holds the truth: overall, classes 1-5; then of segments."""
     world = make_world(seed=seed, incidents=incidents)
     cells, panel = world.cells(), world.panel()
-    model = fit_spatial("pooled", {}, cells, panel, AFTER)
+    model = settings(MODEL).fit(cells, panel, AFTER)
     found = bootstrap_intervals(
-        "pooled", {}, cells, panel, AFTER, model=model, replicates=replicates, level=LEVEL,
+        model, cells, panel, AFTER, replicates=replicates, level=LEVEL,
         horizon_days=HORIZON_DAYS, seed=0, scheduler="processes",
     )  # fmt: skip
     area = cells.study_area_100km2[cells.study]

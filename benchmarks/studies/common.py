@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from borderrisk.config import load_config
+from borderrisk.config import Config, load_config
+from borderrisk.model.cells import CellTable
+from borderrisk.model.protocol import Settings
+from borderrisk.pipeline import steps
+from borderrisk.pipeline.evaluating import tested
 from borderrisk.pipeline.stages import Stages
 
 CONFIG = Path(__file__).parents[2] / "configs" / "eastern-border.yaml"
@@ -28,3 +34,36 @@ def stages_of(name: str, doc: str | None, arguments: Sequence[str]) -> Stages:
     given = options.parse_args(arguments)
     pairs = dict(item.split("=", 1) for item in given.set)
     return Stages.of(load_config(given.config, pairs))
+
+
+@dataclass(frozen=True)
+class Case:
+    """What most studies look at in the stages of a config."""
+
+    stages: Stages
+
+    @property
+    def config(self) -> Config:
+        """The config."""
+        return self.stages.config
+
+    @cached_property
+    def cells(self) -> CellTable:
+        """Cells of the domain."""
+        return self.stages[steps.cells]
+
+    @cached_property
+    def record(self) -> steps.Record:
+        """The incidents."""
+        return self.stages[steps.incidents]
+
+    @cached_property
+    def tested(self) -> dict[str, Settings]:
+        """The config's own model first, and all others."""
+        return tested(self.config, self.cells)
+
+    @property
+    def distances(self) -> list[str]:
+        """Features that tell the distance to each neighbour's border."""
+        codes = self.stages[steps.area].lines
+        return [f"border_distance_{code.lower()}_km" for code in codes]

@@ -9,19 +9,17 @@ columns that are named after that border.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from borderrisk.model.estimators.threads import map_fits
-from borderrisk.model.fitting import fit_spatial
-from borderrisk.model.pooled_parts import require_past
 
 from benchmarks.studies import common
 from benchmarks.studies.autocorrelation import autocorrelation_range_km
+from borderrisk.compute import map_parallel
 from borderrisk.errors import DataError
 from borderrisk.evaluation.folds import (
     Fold,
@@ -35,7 +33,6 @@ from borderrisk.evaluation.folds import (
 )
 from borderrisk.evaluation.transfer import (
     BLOCK_PER_BUFFER,
-    QUICK,
     fit_fold,
     location_buffer_km,
     score_fold,
@@ -43,10 +40,11 @@ from borderrisk.evaluation.transfer import (
 )
 from borderrisk.model.cells import COORDINATES, CellTable
 from borderrisk.model.panel import Panel
-from borderrisk.pipeline.evaluating import evaluation_panel, model_parameters, neighbour_distances
+from borderrisk.model.protocol import Settings, require_past
+from borderrisk.model.registry import make_model
 
 FOLDS = 5
-Parameters = Mapping[str, Mapping[str, Any]]
+Models = Mapping[str, Settings]
 Fitted = tuple[Fold, dict[str, np.ndarray]]
 
 
@@ -54,7 +52,7 @@ def fold_study(
     cells: CellTable,
     panel: Panel,
     origin: Any,
-    parameters: Parameters,
+    models: Models,
     *,
     distances: Sequence[str] = (),
     folds: int = FOLDS,
@@ -67,8 +65,8 @@ def fold_study(
     ----------
     cells, panel, origin
         As for :func:`borderrisk.evaluation.transfer.spatial_tests`.
-    parameters : mapping of str to mapping
-        Models by name; the first is also tried without the columns that name a border.
+    models : mapping of str to Settings
+        What to fit; the first is also tried without the columns that name a border.
     distances : sequence of str
         Columns ``border_distance_<ccc>_km``.
     folds : int
@@ -85,25 +83,24 @@ def fold_study(
         :func:`borderrisk.evaluation.transfer.summaries` returns.
     """
     past = require_past(panel, origin, 2)
-    given = {name: {**QUICK.get(name, {}), **chosen} for name, chosen in parameters.items()}
     buffer_km = location_buffer_km(past)
-    smooth = fit_spatial("glm", {}, cells, past, origin, seed).intensity(cells)
+    smooth = make_model("glm").fit(cells, past, origin, seed).intensity(cells)
     block_km = max(autocorrelation_range_km(cells, past, smooth), BLOCK_PER_BUFFER * buffer_km)
     clear = past.incidents["radius_km"].to_numpy(float) <= buffer_km
     blocks, block = block_regions(cells, past, clear, folds, block_km)
     scored = np.any([region.incidents for region in blocks], axis=0)
     away = [_must(held_out(region, cells, past, buffer_km), region) for region in blocks]
-    fit = partial(fit_fold, cells, past, origin, given, seed)
+    fit = partial(fit_fold, cells, past, origin, models, seed)
 
     def fitted(held: Sequence[Fold]) -> list[Fitted]:
-        return list(zip(held, map_fits(fit, held, workers=workers), strict=True))
+        return list(zip(held, map_parallel(fit, held, workers=workers), strict=True))
 
     mixed = fitted(random_folds(scored, len(cells), folds, seed))
     tables = {
         "block": [score_fold(*pair(one, region), cells) for one, region
                   in zip(fitted(away), blocks, strict=True)],
         "random": [score_fold(*pair(one, region), cells) for one in mixed for region in blocks],
-        "unnamed": _unnamed(cells, past, origin, given, distances, clear, buffer_km, seed),
+        "unnamed": _unnamed(cells, past, origin, models, distances, clear, buffer_km, seed),
     }  # fmt: skip
     return {
         scheme: summaries(pd.concat(found, ignore_index=True), block, seed) if found else []
@@ -123,7 +120,7 @@ def _must(fold: Fold | None, region: Region) -> Fold:
 
 
 def _unnamed(
-    cells: CellTable, past: Panel, origin: Any, parameters: Parameters,
+    cells: CellTable, past: Panel, origin: Any, models: Models,
     distances: Sequence[str], clear: np.ndarray, buffer_km: float, seed: int,
 ) -> list[pd.DataFrame]:  # fmt: skip
     """Scores behind each border by models that have no column named after it."""
@@ -133,12 +130,8 @@ def _unnamed(
         if fold is not None:
             gone = [name for name in neighbour_columns(region.name) if name in cells.x]
             fewer = replace(cells, x=cells.x.drop(columns=gone))
-            first = next(iter(parameters))
-            kept = {
-                name: without_columns(parameters[name], gone)
-                for name in (first, "border_distance")
-                if name in parameters
-            }
+            first = next(iter(models))
+            kept = {name: models[name] for name in (first, "border_distance") if name in models}
             forecasts = fit_fold(fewer, past, origin, kept, seed, fold)
             found.append(score_fold(fold, region, forecasts, cells))
     return found
@@ -147,22 +140,6 @@ def _unnamed(
 def neighbour_columns(code: str) -> tuple[str, ...]:
     """Return the features that name a neighbour."""
     return (f"border_distance_{code.lower()}_km", f"hours_from_border_{code.lower()}")
-
-
-def without_columns(parameters: Mapping[str, Any], gone: Collection[str]) -> dict[str, Any]:
-    """Leave columns out of the parameters that list columns.
-
-    Examples
-    --------
-    >>> without_columns({"features": ["a", "b"], "alpha": 1.0}, ["a"])
-    {'features': ['b'], 'alpha': 1.0}
-    """
-    kept = dict(parameters)
-    if kept.get("features"):
-        kept["features"] = [name for name in kept["features"] if name not in gone] or None
-    if kept.get("monotone"):
-        kept["monotone"] = {k: v for k, v in kept["monotone"].items() if k not in gone}
-    return kept
 
 
 def balanced_folds(presence: np.ndarray, area: np.ndarray, folds: int) -> np.ndarray:
@@ -267,11 +244,10 @@ def random_folds(scored: np.ndarray, n_cells: int, folds: int, seed: int) -> lis
 
 def main(arguments: Sequence[str]) -> None:
     """Hold out places of a config in each way."""
-    stages = common.stages_of("folds", __doc__, arguments)
+    case = common.Case(common.stages_of("folds", __doc__, arguments))
     found = fold_study(
-        stages.cells, evaluation_panel(stages), stages.origin, model_parameters(stages),
-        distances=neighbour_distances(stages), seed=stages.config.seed,
-        workers=stages.config.compute.workers,
+        case.cells, case.record.known, case.record.origin, case.tested,
+        distances=case.distances, seed=case.config.seed, workers=case.config.compute.workers,
     )  # fmt: skip
     names = [row["model"] for row in found["block"]]
     by_model = {scheme: {row["model"]: row for row in rows} for scheme, rows in found.items()}

@@ -1,24 +1,19 @@
-"""Whether the ranking of places holds when the cells are larger, smaller or moved."""
+"""Whether the ranking of places holds when the cells are larger or smaller."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from tempfile import TemporaryDirectory
+from dataclasses import dataclass
 
 import numpy as np
-from affine import Affine
-from borderrisk.model.chosen import frozen
-from borderrisk.model.fitting import SpatialModel, fit_spatial
-from borderrisk.model.pooled import Pooled
 
 from benchmarks.studies import common
-from borderrisk.area import StudyArea
 from borderrisk.errors import DataError
 from borderrisk.evaluation.metrics import top_area
 from borderrisk.grid import Grid
+from borderrisk.model.protocol import Fitted
+from borderrisk.pipeline import steps
 from borderrisk.pipeline.stages import Stages
-from borderrisk.runs import StageCache
 from borderrisk.scores import risk_percentile
 
 TOP_SHARE = 0.10
@@ -218,49 +213,28 @@ def _compare(reference: Surface, other: Surface) -> dict[str, float | bool | int
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Compare a config's ranks with those on cells of other sizes, and moved by half a cell.
+    """Compare a config's ranks with those on cells of other sizes.
 
     What the model chose for itself is kept, so that only the grid differs.
     """
-    stages = common.stages_of("grids", __doc__, arguments)
-    chosen = SpatialModel(stages.config.model.estimator, stages.model.model)
-    own = stages.config.grid.cell_size_m / 1000
+    case = common.Case(common.stages_of("grids", __doc__, arguments))
+    fitted = case.stages[steps.model].model
+    own = case.config.grid.cell_size_m / 1000
     surfaces = []
-    for size, shift in [*((km, 0.0) for km in CELLS_KM if km != own), (own, 0.5)]:
-        with TemporaryDirectory() as folder:
-            other = _variant(stages, size * 1000, shift, folder)
-            surfaces.append(_surface(other, _refit(other, chosen), shift > 0))
+    for size in (km for km in CELLS_KM if km != own):
+        changed = case.config.with_changes({"grid": {"cell_size_m": size * 1000}})
+        other = common.Case(Stages.of(changed))
+        panel, origin = other.record.panel, other.record.origin
+        again = fitted.settings.fit(other.cells, panel, origin, case.config.seed)
+        surfaces.append(_surface(other, again))
     print("ranks on another grid: correlation, and share of the top tenth that stays")
-    for row in rank_stability(_surface(stages, chosen, False), surfaces):
-        grid = f"{row['cell_km']:g} km" + (", shifted by half a cell" if row["shifted"] else "")
-        print(f"{grid:34}{row['spearman']:10.3f}{row['top_decile_overlap']:10.3f}")
+    for row in rank_stability(_surface(case, fitted), surfaces):
+        shown = f"{row['spearman']:10.3f}{row['top_decile_overlap']:10.3f}"
+        print(f"{row['cell_km']:g} km".ljust(34) + shown)
 
 
-def _variant(stages: Stages, cell_size_m: float, shift: float, folder: str) -> Stages:
-    """Return the stages on another grid, with a cache of their own: keys know of no shift."""
-    config = stages.config.with_changes({"grid": {"cell_size_m": cell_size_m}})
-    other = Stages(config, StageCache(folder))
-    inputs = read_inputs(config)
-    grid, area = inputs.grid, inputs.area
-    moved = replace(grid, transform=grid.transform @ Affine.translation(shift, shift))
-    area = StudyArea(moved, area.polygon, area.halo)
-    other.__dict__["inputs"] = replace(inputs, area=area)
-    return other
-
-
-def _refit(stages: Stages, chosen: SpatialModel) -> SpatialModel:
-    given = frozen(chosen, stages.config.model.parameters)
-    cells, panel, seed = stages.cells, stages.panel, stages.config.seed
-    if isinstance(chosen.estimator, Pooled):
-        model = Pooled(**({"random_state": seed} | given))
-        weights = chosen.estimator.weights_
-        fitted = model.fit_cells(cells, panel, stages.origin, weights=weights)
-        return SpatialModel(chosen.name, fitted)
-    return fit_spatial(chosen.name, given, cells, panel, stages.origin, seed)
-
-
-def _surface(stages: Stages, model: SpatialModel, shifted: bool) -> Surface:
-    cells = stages.cells
-    intensity = np.where(cells.study, model.intensity(cells), np.nan)
-    exposure = stages.features["exposure"].to_numpy()
-    return Surface(cells.grid, cells.to_grid(intensity), exposure, shifted)
+def _surface(case: common.Case, fitted: Fitted) -> Surface:
+    cells = case.cells
+    intensity = np.where(cells.study, fitted.intensity(cells), np.nan)
+    exposure = np.nan_to_num(cells.to_grid(cells.exposure))
+    return Surface(cells.grid, cells.to_grid(intensity), exposure)

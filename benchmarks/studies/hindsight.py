@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from borderrisk.model.fitting import fit_spatial
-from borderrisk.model.pooled_parts import BANDWIDTHS_KM, mixture_weights
 from scipy.sparse import csr_matrix
 
 from benchmarks.studies import common
@@ -23,13 +21,13 @@ from borderrisk.evaluation.backtest import (
     origin_rows,
     yearly_origins,
 )
+from borderrisk.model.baselines import BANDWIDTHS_KM
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
-from borderrisk.pipeline.evaluating import evaluation_panel, model_parameters
-from borderrisk.pipeline.stages import Stages
+from borderrisk.model.pool import learn_weights
+from borderrisk.model.registry import make_model
 
 POOL = "a pool of the model and every other estimator, with the weights that suit each period best"
-_ROUNDS = 2_000
 # What was wanted of a model before it was measured: least gain and capture, by subset.
 WANTED = {"all": (0.30, 0.75), "new": (0.25, 0.45)}
 WORST_ORIGIN = -0.15
@@ -48,8 +46,8 @@ def oracle_kde_bits(
         mass = forecast.tests[years].mass
         gains = []
         for bandwidth in BANDWIDTHS_KM:
-            given = {"bandwidth_km": bandwidth}
-            model = fit_spatial("kde", given, cells, panel, forecast.origin)
+            kde = make_model("kde", bandwidth_km=bandwidth)
+            model = kde.fit(cells, panel, forecast.origin)
             intensity = model.intensity(cells)[cells.study]
             gains.append(metrics.information_gain(intensity, area, mass).sum())
         total, count = total + max(gains), count + mass.shape[0]
@@ -125,8 +123,8 @@ def best_pool(densities: np.ndarray, mass: csr_matrix) -> np.ndarray:
     """
     counts = np.asarray(mass.sum(axis=0)).ravel()
     hit = counts > 0
-    none = np.zeros(densities.shape[1])
-    return densities @ mixture_weights(densities[hit], counts[hit], none, _ROUNDS)
+    next_to_none = np.full(densities.shape[1], 1e-9)
+    return densities @ learn_weights(densities[hit], counts[hit], next_to_none)
 
 
 def worst_origin(part: dict[str, Any], model: str, years: int) -> tuple[str, float] | None:
@@ -148,17 +146,18 @@ def worst_origin(part: dict[str, Any], model: str, years: int) -> tuple[str, flo
 
 def main(arguments: Sequence[str]) -> None:
     """Score a config's model one year ahead, beside what is wanted and what hindsight reaches."""
-    stages = common.stages_of("hindsight", __doc__, arguments)
-    section, panel, cells = stages.config.evaluation, evaluation_panel(stages), stages.cells
-    name, years = stages.config.model.estimator, min(section.horizons_years)
+    case = common.Case(common.stages_of("hindsight", __doc__, arguments))
+    section, panel, cells = case.config.evaluation, case.record.known, case.cells
+    name, years = case.config.model.estimator, min(section.horizons_years)
     forecasts = backtest(
         cells, panel, yearly_origins(section.first_origin, section.last_origin), [years],
-        model_parameters(stages), near_km=section.near_km, least=section.min_past_incidents,
-        seed=stages.config.seed, workers=stages.config.compute.workers,
+        case.tested, near_km=section.near_km, least=section.min_past_incidents,
+        seed=case.config.seed, workers=case.config.compute.workers,
     )  # fmt: skip
     part = sc.prospective(forecasts, origin_rows(forecasts, cells), cells, name)
     used = sc.used_origins(forecasts, years)
-    print(f"kde with the best bandwidth of each period: {_kde_bits(stages, used, years):.2f} bits")
+    kde = oracle_kde_bits(cells, panel, used, years)
+    print(f"kde with the best bandwidth of each period: {kde:.2f} bits")
     row = sc.pick(part, name, "all", years)
     if row is None or row["gain"] is None:
         print("No origin is followed by enough incidents.")
@@ -169,10 +168,6 @@ def main(arguments: Sequence[str]) -> None:
     print(f"{'':52}{'wanted':>10}{'reached':>10}{'with hindsight':>16}")
     for text, wanted, reached, most in _rows(part, name, years, pools):
         print(f"{text:52}{wanted:10.2f}{reached:10.2f}{most:16.2f}")
-
-
-def _kde_bits(stages: Stages, used: Sequence[Forecasts], years: int) -> float:
-    return oracle_kde_bits(stages.cells, evaluation_panel(stages), used, years)
 
 
 def _rows(

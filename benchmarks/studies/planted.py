@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from borderrisk.model.fitting import SpatialModel, fit_spatial
-from borderrisk.model.point_models import Cache
 from scipy.sparse import csr_matrix
 from scipy.stats import spearmanr
 
@@ -17,9 +15,11 @@ from benchmarks.studies.worlds import FIRST_DAY, make_world
 from borderrisk import scores
 from borderrisk.border.segments import cut_border, nearest_segment
 from borderrisk.evaluation import metrics
-from borderrisk.evaluation.backtest import BASELINES, ESTIMATORS, role
+from borderrisk.evaluation.backtest import role
 from borderrisk.model.cells import COORDINATES, CellTable
 from borderrisk.model.panel import Panel
+from borderrisk.model.protocol import Fitted, Memo, Settings
+from borderrisk.model.registry import models, usable
 from borderrisk.model.uncertainty import Intervals, bootstrap_intervals
 
 HORIZON_DAYS = 365.0
@@ -32,7 +32,7 @@ def planted_test(
     panel: Panel,
     truth: np.ndarray,
     origin: Any,
-    parameters: Mapping[str, Mapping[str, Any]],
+    tested: Mapping[str, Settings],
     *,
     replicates: int,
     level: float = 0.9,
@@ -49,8 +49,8 @@ def planted_test(
         Its intensity, incidents per 100 km² per year.
     origin : date
         Models see what lies before it.
-    parameters : mapping of str to mapping
-        Models by name, and their parameters; the first is the one whose intervals are tested.
+    tested : mapping of str to Settings
+        Models by name; the first is the one whose intervals are tested.
     replicates : int
         Refits for its intervals; none below 2.
     level : float
@@ -73,11 +73,10 @@ def planted_test(
         interval of the expected incidents does.
     """
     area, known = cells.study_area_100km2[cells.study], truth[cells.study]
-    own = next(iter(parameters))
-    cache: Cache = {}
+    memo: Memo = {}
     rows, kept = [], None
-    for name, given in parameters.items():
-        model = fit_spatial(name, given, cells, panel, origin, seed, cache=cache)
+    for name, settings in tested.items():
+        model = settings.fit(cells, panel, origin, seed, memo)
         kept = model if kept is None else kept
         rows.append(_row(name, model.intensity(cells)[cells.study], area, known))
     found: dict[str, Any] = {
@@ -88,8 +87,8 @@ def planted_test(
     }
     if replicates >= 2 and kept is not None:
         intervals = bootstrap_intervals(
-            own, parameters[own], cells, panel, origin, replicates=replicates, level=level,
-            horizon_days=HORIZON_DAYS, seed=seed, workers=1, model=kept,
+            kept, cells, panel, origin, replicates=replicates, level=level,
+            horizon_days=HORIZON_DAYS, seed=seed, workers=1,
         )  # fmt: skip
         covered = interval_coverage(kept, intervals, cells, known)
         found |= {"level": level, "replicates": replicates, "coverage": covered}
@@ -162,7 +161,7 @@ def expected_bits(intensity: np.ndarray, area: np.ndarray, truth: np.ndarray) ->
 
 
 def interval_coverage(
-    model: SpatialModel, intervals: Intervals, cells: CellTable, truth: np.ndarray
+    model: Fitted, intervals: Intervals, cells: CellTable, truth: np.ndarray
 ) -> list[dict[str, Any]]:
     """Return how often the intervals of the probability hold the truth, overall and per class."""
     area = cells.study_area_100km2[cells.study]
@@ -225,7 +224,7 @@ def main(arguments: Sequence[str]) -> None:
     given = parser.parse_args(arguments)
     found = []
     for number, seed in enumerate(given.worlds):
-        names = ESTIMATORS[:1] if number else (*ESTIMATORS, *BASELINES)
+        names = models()[:1] if number else models()
         found.append(_one_world(seed, names, given.side, given.replicates))
     print("\n".join(lines_of(over_worlds(found))))
 
@@ -237,7 +236,7 @@ def _one_world(seed: int, names: Sequence[str], side: int, replicates: int) -> d
     xy = cells.x.loc[cells.study, list(COORDINATES)].to_numpy() * 1000
     return planted_test(
         cells, world.panel(), world.intensity[cells.mask],
-        FIRST_DAY + pd.DateOffset(years=int(world.years)), {name: {} for name in names},
+        FIRST_DAY + pd.DateOffset(years=int(world.years)), usable(names, cells, 365),
         replicates=replicates, parts=nearest_segment(segments, world.grid, *xy.T),
     )  # fmt: skip
 

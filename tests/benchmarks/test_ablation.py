@@ -55,9 +55,9 @@ def test_the_group_that_matters_is_missed(cells, planted):
 
 
 def test_rows_are_differences_on_the_same_incidents(cells, panel):
-    small = {"n_estimators": 5, "learning_years": 1}
+    small = {"n_estimators": 5}
     rows = ablation_rows(cells, panel, ORIGINS[:2], 1, parameters=small)
-    for model in ("pooled", "pooled, features alone"):
+    for model in ("decayed_pool", "decayed_pool, ground alone"):
         found = by_group(rows, model)
         full = found["nothing"]
         assert (full["change"], full["low"], full["high"]) == (0, 0, 0)
@@ -71,16 +71,15 @@ def test_rows_are_differences_on_the_same_incidents(cells, panel):
 def test_leaving_a_group_out_is_fitting_without_its_columns(cells, panel):
     from dataclasses import replace
 
-    from borderrisk.model.fitting import fit_spatial
-
     from borderrisk.evaluation.backtest import later_incidents
     from borderrisk.evaluation.metrics import information_gain
+    from borderrisk.model.registry import make_model
 
     rows = ablation_rows(cells, panel, ORIGINS[:1], 1, name="glm", parameters={"alpha": 0.2})
     kept = ["elevation_mean", "elevation_sd", "slope_mean", "settlement_distance_1k_km"]
     kept += ["settlement_distance_10k_km", "population_potential", "x_km", "y_km"]
     part = replace(cells, x=cells.x[kept])
-    model = fit_spatial("glm", {"alpha": 0.2}, part, panel, ORIGINS[0])
+    model = make_model("glm", alpha=0.2).fit(part, panel, ORIGINS[0])
     mass = later_incidents(cells, panel, pd.Timestamp(ORIGINS[0]), 1, 15).mass
     area = cells.study_area_100km2[cells.study]
     expected = information_gain(model.intensity(part)[cells.study], area, mass).mean()
@@ -95,7 +94,7 @@ def test_incidents_after_the_horizon_change_nothing(cells, panel):
 
 
 def test_models_without_features_have_nothing_to_leave_out(cells, panel):
-    for name in ("kde", "history", "persistence", "border_distance", "uniform"):
+    for name in ("kde", "radius_history", "last_period", "border_distance", "even"):
         assert ablation_rows(cells, panel, ORIGINS, 1, name=name) == []
 
 

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from benchmarks.studies import folds
 from benchmarks.studies.autocorrelation import _correlogram, autocorrelation_range_km
-from borderrisk.model.fitting import fit_spatial
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.squares import DISTANCES, ORIGIN, clustered, make_cells, make_panel, scattered
@@ -10,6 +9,7 @@ from tests.squares import DISTANCES, ORIGIN, clustered, make_cells, make_panel, 
 from borderrisk.errors import DataError
 from borderrisk.evaluation.folds import nearest_cell, square_blocks
 from borderrisk.evaluation.transfer import spatial_tests
+from borderrisk.model.registry import make_model
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_an_incident_is_not_correlated_with_itself(cells):
 
 
 def test_the_scale_of_the_intensity_does_not_matter(cells, clusters):
-    intensity = fit_spatial("glm", {"alpha": 0.1}, cells, clusters, ORIGIN).intensity(cells)
+    intensity = make_model("glm", alpha=0.1).fit(cells, clusters, ORIGIN).intensity(cells)
     first, second = (autocorrelation_range_km(cells, clusters, k * intensity) for k in (1, 1000))
     assert first == pytest.approx(second)
 
@@ -127,7 +127,8 @@ def test_one_incident_has_no_range(cells):
 
 @pytest.fixture(scope="module")
 def found(cells, clusters):
-    given = {"glm": {"alpha": 0.1}, "kde": {}, "border_distance": {}, "uniform": {}}
+    given = {"glm": make_model("glm", alpha=0.1)}
+    given |= {name: make_model(name) for name in ("kde", "border_distance", "even")}
     return folds.fold_study(
         cells, clusters, ORIGIN, given, distances=DISTANCES, folds=3, seed=1, workers=1
     )
@@ -137,7 +138,7 @@ def test_random_folds_promise_more_than_blocks_where_incidents_cluster(found):
     bits = {way: {row["model"]: row["bits"] for row in rows} for way, rows in found.items()}
     assert bits["random"]["kde"] > bits["block"]["kde"] + 0.5
     for way in ("block", "random"):
-        assert bits[way]["uniform"] == pytest.approx(0, abs=1e-9)
+        assert bits[way]["even"] == pytest.approx(0, abs=1e-9)
 
 
 def test_random_and_block_score_the_same_incidents(found):
@@ -150,17 +151,10 @@ def test_columns_that_name_a_border_are_gone_when_it_is_left_out(found, cells, c
     assert folds.neighbour_columns("AFG") == ("border_distance_afg_km", "hours_from_border_afg")
     assert [row["model"] for row in found["unnamed"]] == ["glm", "border_distance"]
     named = spatial_tests(
-        cells, clusters, ORIGIN, ["glm", "border_distance"], {"glm": {"alpha": 0.1}}, seed=1,
-        neighbour_distances=DISTANCES,
+        cells, clusters, ORIGIN,
+        {"glm": make_model("glm", alpha=0.1), "border_distance": make_model("border_distance")},
+        seed=1, neighbour_distances=DISTANCES,
     )  # fmt: skip
     glm, reference = zip(found["unnamed"], named["summary"], strict=True)
     assert reference[0]["bits"] == reference[1]["bits"]
     assert glm[0]["bits"] != glm[1]["bits"]
-
-
-@pytest.mark.parametrize("gone", [["a"], ["a", "c"]])
-def test_parameters_that_name_columns_lose_them(gone):
-    given = {"features": ["a", "b"], "monotone": {"a": 1, "b": -1}, "alpha": 1.0}
-    kept = {"features": ["b"], "monotone": {"b": -1}, "alpha": 1.0}
-    assert folds.without_columns(given, gone) == kept
-    assert folds.without_columns(given, ["a", "b"])["features"] is None

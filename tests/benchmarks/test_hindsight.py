@@ -8,6 +8,7 @@ from scipy.sparse import csr_matrix
 from borderrisk.evaluation import backtest as bt
 from borderrisk.evaluation import metrics
 from borderrisk.model.cells import CellTable
+from borderrisk.model.registry import make_model
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def forecast(cells, places, new):
     """One model that favours the first half of the cells, one the second; a weak baseline."""
     first = np.arange(len(cells)) < len(cells) // 2
     intensity = {
-        "pooled": np.where(first, 1.5, 0.5), "glm": np.where(first, 0.5, 1.5),
+        "decayed_pool": np.where(first, 1.5, 0.5), "glm": np.where(first, 0.5, 1.5),
         "kde": np.where(first, 1.2, 0.8),
     }  # fmt: skip
     mass = np.zeros((len(places), len(cells)))
@@ -52,10 +53,10 @@ def test_no_model_has_more_than_the_pool_and_the_baselines_are_not_in_it(cells):
     rng = np.random.default_rng(0)
     places = rng.integers(0, len(cells), 30).tolist()
     one = forecast(cells, places, [False] * 30)
-    one.intensity.update({name: rng.gamma(1, size=len(cells)) for name in ("gam", "kde")})
+    one.intensity.update({name: rng.gamma(1, size=len(cells)) for name in ("random_forest", "kde")})
     area, mass = cells.study_area_100km2, one.tests[1].mass
     row = hindsight.oracle_pools(cells, [one], 1, "kde")[0]
-    for name in ("pooled", "glm", "gam"):
+    for name in ("decayed_pool", "glm", "random_forest"):
         assert row["bits"] >= metrics.information_gain(one.intensity[name], area, mass).mean()
     one.intensity["kde"] = np.where(np.isin(np.arange(len(cells)), places), 50.0, 0.1)
     assert hindsight.oracle_pools(cells, [one], 1, "kde")[0]["bits"] == row["bits"]
@@ -65,7 +66,7 @@ def test_a_bandwidth_with_hindsight_is_at_least_any_fixed_one():
     world = make_world(seed=5, incidents=200, shape=(24, 28), cell_size_m=20_000)
     cells, panel = world.cells(), world.panel()
     origins = bt.yearly_origins("2014-01-01", "2016-01-01")
-    models = {"uniform": {}, "kde": {"bandwidth_km": 30.0}}
+    models = {"even": make_model("even"), "kde": make_model("kde", bandwidth_km=30.0)}
     forecasts = bt.backtest(cells, panel, origins, (1,), models, near_km=15, least=10, workers=1)
     area = cells.study_area_100km2[cells.study]
     bits = [metrics.information_gain(f.intensity["kde"], area, f.tests[1].mass) for f in forecasts]

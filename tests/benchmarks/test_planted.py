@@ -9,14 +9,18 @@ from benchmarks.studies.planted import (
     sum_coverage,
 )
 from benchmarks.studies.worlds import make_world
-from borderrisk.model.fitting import fit_spatial
 
 from borderrisk.evaluation.metrics import information_gain
+from borderrisk.model.registry import make_model
 from borderrisk.model.uncertainty import Intervals
 from borderrisk.scores import probability
 
 ORIGIN = "2020-01-01"
-MODELS = {"glm": {"alpha": 0.1}, "border_distance": {}, "uniform": {}}
+MODELS = {
+    "glm": make_model("glm", alpha=0.1),
+    "border_distance": make_model("border_distance"),
+    "even": make_model("even"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -63,21 +67,23 @@ def test_expected_bits_are_what_incidents_drawn_from_the_truth_average_to(cells,
 
 def test_no_model_has_more_bits_than_the_truth(found):
     bits = {row["model"]: row["bits"] for row in found["rows"]}
-    assert found["ceiling_bits"] > bits["glm"] > bits["border_distance"] > bits["uniform"]
-    assert bits["uniform"] == pytest.approx(0, abs=1e-9)
+    assert found["ceiling_bits"] > bits["glm"] > bits["border_distance"] > bits["even"]
+    assert bits["even"] == pytest.approx(0, abs=1e-9)
     rank = {row["model"]: row["spearman"] for row in found["rows"]}
-    assert rank["uniform"] is None
+    assert rank["even"] is None
     assert 0.7 < rank["glm"] <= 1
     assert {row["model"]: row["role"] for row in found["rows"]}["border_distance"] == "baseline"
 
 
-def test_a_model_that_is_the_truth_has_its_bits_and_ranks(cells, truth, monkeypatch):
-    class Truth:
+def test_a_model_that_is_the_truth_has_its_bits_and_ranks(cells, truth):
+    class Oracle:
+        def fit(self, *_):
+            return self
+
         def intensity(self, _):
             return truth * 7
 
-    monkeypatch.setattr(planted, "fit_spatial", lambda *_, **__: Truth())
-    out = planted_test(cells, [], truth, ORIGIN, {"oracle": {}}, replicates=0)
+    out = planted_test(cells, [], truth, ORIGIN, {"decayed_pool": Oracle()}, replicates=0)
     row = out["rows"][0]
     assert row["bits"] == pytest.approx(out["ceiling_bits"])
     assert row["spearman"] == pytest.approx(1)
@@ -96,17 +102,17 @@ def test_coverage_is_of_the_first_model(found, cells):
 
 
 def test_coverage_by_hand(cells, truth, panel):
-    model = fit_spatial("glm", {"alpha": 0.1}, cells, panel, ORIGIN)
+    model = make_model("glm", alpha=0.1).fit(cells, panel, ORIGIN)
     study = cells.study
     chance = probability(truth[study], cells.study_area_100km2[study], planted.HORIZON_DAYS)
     low, high = np.zeros(len(chance)), np.ones(len(chance))
     low[:30] = 1.0
     n = len(chance)
     ranks, none = np.zeros(n, np.int32), np.zeros((0, n), np.float32)
-    bounds = Intervals(low, high, ranks, ranks, none, 0.9)
+    bounds = Intervals(low, high, low, high, ranks, ranks, none, 0.9)
     every = interval_coverage(model, bounds, cells, truth[study])[0]
     assert every == {"risk_class": "all", "cells": n, "covered": pytest.approx(1 - 30 / n)}
-    exact = Intervals(chance, chance, ranks, ranks, none, 0.9)
+    exact = Intervals(chance, chance, chance, chance, ranks, ranks, none, 0.9)
     assert interval_coverage(model, exact, cells, truth[study])[0]["covered"] == 1
 
 
