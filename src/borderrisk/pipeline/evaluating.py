@@ -25,6 +25,7 @@ from borderrisk.evaluation.transfer import spatial_tests
 from borderrisk.model.cells import CellTable
 from borderrisk.model.level import YEAR_DAYS
 from borderrisk.model.panel import Panel
+from borderrisk.model.protocol import Settings
 from borderrisk.model.registry import models, usable
 from borderrisk.pipeline.stages import Work
 
@@ -100,6 +101,12 @@ def _origins(section: Any) -> list[pd.Timestamp]:
     return yearly_origins(section.first_origin, section.last_origin)
 
 
+def tested(config: Any, cells: CellTable) -> dict[str, Settings]:
+    """Return the config's own model, and every other one that the cells are enough for."""
+    own, days = config.model, YEAR_DAYS * min(config.evaluation.horizons_years)
+    return usable((own.estimator, *models()), cells, days, **{own.estimator: own.parameters})
+
+
 def _tests(
     config: Any,
     cells: CellTable,
@@ -109,6 +116,7 @@ def _tests(
     work: Work,
 ) -> tuple[list[Forecasts], Transfer | None]:
     """Run the tests side by side, in processes of their own."""
+<<<<<<< HEAD
     section, own = config.evaluation, config.model
     given = usable(
         (own.estimator, *models()), cells, YEAR_DAYS * min(section.horizons_years),
@@ -116,6 +124,12 @@ def _tests(
     )  # fmt: skip
     jobs: list[Callable[[], Any]] = [
         partial(
+=======
+    section = config.evaluation
+    given = tested(config, cells)
+    jobs: dict[str, Callable[[], Any]] = {
+        PROSPECTIVE: partial(
+>>>>>>> main
             backtest, cells, known, _origins(section), section.horizons_years, given,
             near_km=section.near_km, least=section.min_past_incidents, seed=config.seed, workers=1,
         )
