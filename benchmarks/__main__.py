@@ -20,11 +20,11 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks import dem, distances, model, runs, targets, terrain
+from benchmarks import dem, distances, model, runs, scale, targets, terrain
 from benchmarks.measure import Row, table
 from benchmarks.studies import __main__ as studies
 
-SECTIONS = ("terrain", "others", "distances", "model", "shipped", "run")
+SECTIONS = ("terrain", "others", "distances", "model", "scale", "shipped", "run")
 HUGE = 1e9
 FAILED = "failed:"
 Steps = Iterator[tuple[str, Callable[[], list[Row]]]]
@@ -45,7 +45,7 @@ class Plan:
     folder : Path
         Where rasters and runs go.
     small : bool
-        Whether the shipped config is made small, too.
+        Whether the shipped config, and the number of incidents, are made small, too.
     """
 
     sizes: tuple[dem.Size, ...]
@@ -120,6 +120,9 @@ def _steps(sections: Sequence[str], plan: Plan) -> Steps:
         yield "distances", partial(distances.measure, sizes, plan.repeats)
     if "model" in sections:
         yield f"model and outputs, {plan.side**2:,} cells", partial(model.measure, plan.side)
+    if "scale" in sections:
+        given = ((100, 200), 20) if plan.small else (scale.INCIDENTS, scale.SIDE)
+        yield "scale", partial(scale.measure, *given)
     if "shipped" in sections:
         yield "shipped run", partial(runs.shipped, plan.folder, plan.small)
     for size in plan.sizes:

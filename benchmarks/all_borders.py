@@ -22,7 +22,8 @@ import shapely
 
 from borderrisk.config import load_config
 from borderrisk.errors import BorderRiskError
-from borderrisk.pipeline import init, validate
+from borderrisk.pipeline.checking import validate
+from borderrisk.pipeline.starting import init
 from borderrisk.sources.worldbase import settlements, world
 
 INCIDENTS, FIRST_YEAR, YEARS = 200, 2010, 15

@@ -39,9 +39,6 @@ SMALL = (
     "evaluation.first_origin=2024-01-01",
     "evaluation.horizons_years=[1]",
     "evaluation.spatial=false",
-    "evaluation.planted=false",
-    "evaluation.ablation=false",
-    "evaluation.robustness_cell_km=[]",
     "outputs.figures=[]",
 )
 

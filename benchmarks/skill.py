@@ -18,29 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.names import BORDERS
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "skill.md"
-_YEARS_2016_20 = {
-    "evaluation.first_origin": "2016-01-01",
-    "evaluation.last_origin": "2020-01-01",
-}
 _ALWAYS = {"evaluation.horizons_years": "[1]", "evaluation.spatial": "false"}
-# Studies of the method, not of the borders.
-_OFF = {
-    "evaluation.planted": "false",
-    "evaluation.ablation": "false",
-    "evaluation.robustness_cell_km": "[]",
-}
-BORDERS: dict[str, tuple[Path, Mapping[str, str]]] = {
-    "Shipped border": (ROOT / "configs" / "eastern-border.yaml", {}),
-} | {
-    title: (ROOT / "benchmarks" / "borders" / "configs" / f"{name}.yaml", _YEARS_2016_20)
-    for name, title in (
-        ("pak-afg", "Pakistan with Afghanistan"),
-        ("nga-lake", "Nigeria with Cameroon, Niger and Chad"),
-        ("col-ven", "Colombia with Venezuela and Ecuador"),
-    )
-}
 SUBSETS = {"all": "all ground", "repeat": "repeat ground", "new": "new ground"}
 
 
@@ -71,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for title, (config, own) in BORDERS.items():
         if not options.only or any(part.lower() in title.lower() for part in options.only):
             print(title, "...", file=sys.stderr, flush=True)
-            found.append(evaluated(title, config, _ALWAYS | _OFF | own | more))
+            found.append(evaluated(title, config, {**_ALWAYS, **own, **more}))
     options.out.write_text("\n".join(page(found)) + "\n", encoding="utf-8")
 
 
@@ -108,7 +90,7 @@ def page(borders: Sequence[Evaluated]) -> Iterator[str]:
         every, new = (_of(border.rows(subset), model) for subset in ("all", "new"))
         yield (
             f"| {border.title} | {model} | {every['incidents']:,} | {every['bits']:+.2f} | "
-            f"{_gain(every)} | {_number(new.get('bits'))} | {_gain(new)} | "
+            f"{_gain(every)} | {_signed(new.get('bits'))} | {_gain(new)} | "
             f"{border.seconds / 60:.1f} |"
         )
     for border in borders:
@@ -146,6 +128,10 @@ def _gain(row: Mapping[str, Any]) -> str:
     return (
         f"{gain['bits']:+.2f} ({gain['low']:+.2f} to {gain['high']:+.2f}) over {gain['baseline']}"
     )
+
+
+def _signed(value: float | None) -> str:
+    return "" if value is None else f"{value:+.2f}"
 
 
 def _number(value: Any) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks import dem
 from benchmarks.measure import Row
-from benchmarks.names import DECODE, INTERVALS, LOOK, OURS, RUN, SHIPPED, XRSPATIAL
+from benchmarks.names import DECODE, INTERVALS, LOOK, OURS, RUN, SCALE, SHIPPED, XRSPATIAL
 
 GB = 1e9 / 2**20  # in the megabytes of the rows
 
@@ -34,7 +34,7 @@ class Target:
 
 def judged(rows: Sequence[Row]) -> list[Target]:
     """Every target, with what these rows say of it."""
-    return list(_terrain(rows)) + list(_runs(rows))
+    return [*_terrain(rows), *_runs(rows), *_scale(rows)]
 
 
 def _terrain(rows: Sequence[Row]) -> Iterator[Target]:
@@ -65,6 +65,13 @@ def _runs(rows: Sequence[Row]) -> Iterator[Target]:
         yield _at_most(f"whole run, warm, {size}, s", seconds, _seconds(rows, RUN, size))
     for size in "SML":
         yield _at_most(f"peak of a whole run, {size}, GB", 3, _peak_gb(rows, RUN, size))
+
+
+def _scale(rows: Sequence[Row]) -> Iterator[Target]:
+    most, fewest = "50,000", "5,000"
+    quotient = _quotient(rows, (SCALE, most), (SCALE, fewest))
+    yield _at_most(f"{SCALE}: time of {most} incidents over {fewest}", 10, quotient)
+    yield _at_most(f"{SCALE}: peak with {most} incidents, GB", 3, _peak_gb(rows, SCALE, most))
 
 
 def _row(rows: Sequence[Row], step: str, size: str) -> Row | None:

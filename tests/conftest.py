@@ -17,11 +17,31 @@ from borderrisk.scores import by_name, probability, risk_class, risk_percentile
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
+# Folders, modules and tests that make whole runs or many fits, or else take more than a few seconds
+# (`pytest --durations=20` names them). `make test-fast` leaves them out.
+SLOW = {
+    "pipeline", "test_ablation", "test_backtest", "test_ceiling", "test_dependence",
+    "test_estimators_contract", "test_feature_choice", "test_figures", "test_full_disk",
+    "test_leaks", "test_placement", "test_planted", "test_pooled", "test_pooled_fit", "test_qgis",
+    "test_report", "test_robustness", "test_spatial", "test_synthetic", "test_thinned",
+    "test_travel_input", "test_uncertainty",
+    "test_fate_of_a_mutant", "test_the_figure_shows_model_baselines_and_length",
+    "test_the_report_says_what_watching_would_have_covered",
+    "test_a_feature_without_any_value_is_refused",
+    "test_distance_is_exact_on_a_large_grid_and_a_winding_line",
+    "test_every_config_survives_the_round_trip", "test_features_prints_ranges",
+    "test_geographic_raster_agrees_with_the_slow_reference",
+    "test_many_sources_and_a_huge_range_of_multipliers",
+    "test_peak_memory_is_not_that_of_the_program_that_started_it",
+    "test_study_area_of_a_size_lies_on_its_raster",
+    "test_window_size_and_threads_do_not_change_a_bit",
+}  # fmt: skip
+
 
 def pytest_collection_modifyitems(items):
-    """Mark what makes whole runs, or starts a cluster, as slow: `make test-fast` leaves it out."""
     for item in items:
-        if item.path.parent.name == "pipeline" or "cluster" in item.fixturenames:
+        names = {item.path.parent.name, item.path.stem, getattr(item, "originalname", item.name)}
+        if names & SLOW or "cluster" in item.fixturenames:
             item.add_marker(pytest.mark.slow)
 
 

@@ -9,11 +9,12 @@ from importlib import import_module
 
 STUDIES = {
     "planted": "models on worlds whose truth is known, and how often intervals hold it",
-    "hindsight": "a config's skill beside what is wanted and what hindsight would reach",
+    "hindsight": "a config's skill beside what hindsight would reach",
+    "parts": "what each part of the decayed pool is worth, on four borders",
     "folds": "block folds, random folds, and a border left out without the columns that name it",
     "ablation": "what each group of features is worth",
     "grids": "whether ranks hold on larger, smaller and shifted cells",
-    "bootstrap": "time of the intervals, and their coverage on worlds",
+    "bootstrap": "time and memory of the intervals",
 }
 
 

@@ -45,7 +45,47 @@ def test_grids_compares_ranks(asked, capsys, monkeypatch):
 
 
 def test_planted_tells_bits_and_coverage(capsys):
-    studies.main(["planted", "--worlds", "1", "--side", "14", "--replicates", "2"])
+    words = "planted --incidents 60 --worlds 1 2 --side 14 --replicates 2 --scheduler threads"
+    studies.main(words.split())
     text = capsys.readouterr().out
     for words in ("the truth itself", "border_distance", "class  all", "km of border"):
         assert words in text
+
+
+def test_hindsight_tells_what_hindsight_reaches(asked, capsys):
+    studies.main(["hindsight", *asked])
+    head, columns, every, *_ = capsys.readouterr().out.splitlines()
+    assert "hindsight" in head
+    assert "border_distance" in columns
+    _, incidents, _, reached, pool, _ = every.split()
+    assert int(incidents) >= 5
+    assert float(pool) >= float(reached)
+
+
+def test_folds_tells_bits_of_each_way(asked, capsys):
+    studies.main(["folds", *asked])
+    head, _, columns, first, *_ = capsys.readouterr().out.splitlines()
+    assert head.startswith("bits per incident in blocks left out")
+    assert columns.split() == ["model", "block", "random", "unnamed"]
+    assert first.startswith("border_distance")
+
+
+def test_ablation_tells_what_each_group_is_worth(asked, capsys):
+    studies.main(["ablation", *asked, "--set", "model.estimator=glm"])
+    text = capsys.readouterr().out
+    for words in ("nothing", "terrain", "settlement", "the ground alone"):
+        assert words in text
+
+
+def test_bootstrap_tells_time_and_memory(asked, capsys):
+    studies.main(["bootstrap", "--replicates", "2", "--scheduler", "threads", *asked])
+    assert "GiB" in capsys.readouterr().out
+
+
+def test_parts_tells_what_each_is_worth(asked, capsys):
+    own = [word for word in asked if "estimator" not in word and word != "--set"]
+    changes = [part for word in own for part in ("--set", word)]
+    studies.main(["parts", "--only", "shipped", *changes])
+    head, _, *rows = capsys.readouterr().out.splitlines()
+    assert head.startswith("Shipped border (")
+    assert [row.split("  ")[0] for row in rows[:3]] == ["nothing", "width 3 km", "width 30 km"]

@@ -17,6 +17,7 @@ import rasterio
 from affine import Affine
 from pyproj import CRS
 from pyproj.exceptions import CRSError
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
@@ -120,7 +121,7 @@ def raster_header(path: Path) -> Iterator[Any]:
     try:
         with rasterio.Env(**RASTER_ENV), _local(path) as ds:
             yield ds
-    except (RasterioError, CRSError) as error:
+    except (RasterioError, CPLE_BaseError, CRSError) as error:
         raise DataError(
             f"{path}: not a readable raster ({error}); it may be truncated: fetch or copy it again."
         ) from error
@@ -128,7 +129,7 @@ def raster_header(path: Path) -> Iterator[Any]:
 
 def _local(path: Path) -> Any:
     """Open a raster of one of the formats whose pixels lie in files on this machine."""
-    return rasterio.DatasetReader(str(path), driver=list(RASTERS))
+    return rasterio.DatasetReader(str(path.absolute()), driver=list(RASTERS))
 
 
 def _check_bands(path: Path, ds: Any) -> None:
@@ -159,14 +160,8 @@ def _placed(path: Path, ds: Any) -> tuple[CRS, Affine, bool]:
     crs = CRS.from_wkt(ds.crs.to_wkt())
     crs = crs.sub_crs_list[0] if crs.is_compound else crs
     t = ds.transform
-    if (
-        not np.isfinite(tuple(t)).all()
-        or t.b
-        or t.d
-        or t.a <= 0
-        or t.e == 0
-        or not (crs.is_geographic or crs.is_projected)
-    ):
+    upright = np.isfinite(tuple(t)).all() and not (t.b or t.d) and t.a > 0 and t.e != 0
+    if not (upright and (crs.is_geographic or crs.is_projected)):
         raise DataError(
             f"{path}: the raster is rotated, mirrored or not georeferenced (transform "
             f"{tuple(t)[:6]}, {crs.name}); gdalwarp makes it north-up."
@@ -225,7 +220,7 @@ def read_tile(
             ds = handles.get(tile)
             values = ds.read(1, window=window, out_dtype="float32")
             mask = ds.read_masks(1, window=window) if tile.masked else None
-    except RasterioError as error:
+    except (RasterioError, CPLE_BaseError) as error:
         raise DataError(
             f"{tile.path}: pixels at rows {top} to {top + height - 1}, columns {cols.start} to "
             f"{cols.stop - 1} cannot be decoded ({reason(error)}); the file is damaged or "
