@@ -1,4 +1,4 @@
-"""What keeps the code liveable: no circles, no name twice, no module that is a book or a leaflet."""
+"""What keeps the code liveable: no circles, no name twice, no module too long."""
 
 import ast
 from collections import Counter

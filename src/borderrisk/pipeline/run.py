@@ -250,7 +250,9 @@ def _noted(scene: Scene, manifest: Manifest, variant: Variant) -> Scene:
 
 def _with_note(scene: Scene, manifest: Manifest, note: str) -> Scene:
     manifest.notes.append(note)
-    return replace(scene, meta=replace(scene.meta, notes=[note, *scene.meta.notes]))
+    meta = scene.meta
+    said = f"A model trained elsewhere. {meta.statement}"
+    return replace(scene, meta=replace(meta, statement=said, notes=[note, *meta.notes]))
 
 
 def _with_manifest(scene: Scene, manifest: Manifest, stages: Stages) -> Scene:

@@ -148,7 +148,6 @@ LAYOUTS = {
         ("iyear", "imonth", "iday"), "specificity", "", ("doubtterr",), _finish_gtd,
     ),
 }  # fmt: skip
-LAYOUT_NAMES = ("public_record", "table", "ucdp_ged", "acled", "gtd")
 
 
 def layout_of(header: list[str]) -> str:
@@ -188,6 +187,8 @@ def read_layout(
         records["date_precision"] = found
     if layout.finish:
         layout.finish(table, records, rejections)
+    if "confidence" not in layout.names:
+        records["confidence"] = records["confidence"].replace("", "high")
     return records
 
 
