@@ -208,7 +208,8 @@ def test_people_on_roads_see(small, tmp_path):
 def test_a_group_can_be_switched_off(small, group):
     off = {"features.concealment.enabled": "true"} | {f"features.{group}.enabled": "false"}
     stages = Stages.of(small(**off))
-    groups = {stages[steps.features][name].attrs.get("group") for name in stages.cells.features}
+    features, names = stages[steps.features], stages[steps.cells].features
+    groups = {features[name].attrs.get("group") for name in names}
     assert group not in groups
     assert {"travel", "concealment"} - {group} <= groups
-    assert len(stages.border.segments) > 100
+    assert len(stages[steps.border].segments) > 100
