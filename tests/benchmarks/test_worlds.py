@@ -3,6 +3,8 @@ import pytest
 from benchmarks.studies.worlds import FIRST_DAY, RADII_KM, make_world
 from scipy.stats import spearmanr
 
+from borderrisk.model.registry import make_model
+
 AFTER = "2020-01-01"
 KDE_BANDWIDTHS_KM = (10, 20, 30, 40, 60)
 

@@ -74,7 +74,7 @@ def test_a_carried_model_says_so_and_can_be_read_again(place, tmp_path):
     assert "trained elsewhere" in scored.scene.meta.notes[0]
     assert (
         "trained elsewhere" in json.loads((scored.folder / "manifest.json").read_text())["notes"][0]
-    )  # noqa: E501
+    )
     assert "trained elsewhere" in (scored.folder / "report.md").read_text(encoding="utf-8")
     again = load_model(scored.folder / "model.skops")
     there = Stages.of(load(name="north", **NORTH))[steps.cells]
