@@ -73,16 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.case is not None:
             found = list(_batch(home, options.seed, options.case, 1, options.alarm))
         else:
-            firsts = range(0, options.cases, BATCH)
-            with ThreadPoolExecutor(options.jobs) as pool:
-                jobs = pool.map(
-                    lambda first: list(
-                        _batch(home, options.seed, first, min(BATCH, options.cases - first),
-                               options.alarm)
-                    ),
-                    firsts,
-                )  # fmt: skip
-                found = [outcome for batch in jobs for outcome in batch]
+            found = _all(home, options)
     print(table(found))
     print(f"{len(found):,} cases, seed {options.seed}, {time.perf_counter() - start:.0f} s")
     bad = [outcome for outcome in found if outcome.verdict != FINE]
@@ -92,6 +83,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         options.json.write_text(json.dumps([vars(outcome) for outcome in bad], indent=1))
     return int(bool(bad))
+
+
+def _all(home: Path, options: argparse.Namespace) -> list[Outcome]:
+    """Run every case, in batches side by side."""
+    size = min(BATCH, -(-options.cases // options.jobs))
+
+    def batch(first: int) -> list[Outcome]:
+        count = min(size, options.cases - first)
+        return list(_batch(home, options.seed, first, count, options.alarm))
+
+    with ThreadPoolExecutor(options.jobs) as pool:
+        return [o for part in pool.map(batch, range(0, options.cases, size)) for o in part]
 
 
 def table(found: Sequence[Outcome]) -> str:

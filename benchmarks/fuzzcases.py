@@ -6,6 +6,7 @@ way for the same seed and number, and returns the command that is to meet it.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -23,6 +24,7 @@ import geopandas as gpd
 import pandas as pd
 
 ROOT = Path(__file__).parents[1]
+ORIGIN = "2024-01-01"
 _WINDOW = (60.0, 27.0, 64.0, 32.0)
 CONFIG = """\
 name: fuzzed
@@ -30,7 +32,6 @@ study_area: {home: IRN, neighbours: [AFG, PAK], border_strip_km: 120, halo_km: 4
   window: [60, 27, 64, 32]}
 grid: {cell_size_m: 40000}
 data:
-  package: datapackage.json
   borders: borders.geojson
   countries: countries.geojson
   elevation: {path: elevation.tif}
@@ -42,8 +43,8 @@ evaluation: {enabled: false}
 outputs: {figures: []}
 """
 _TABLE = (
-    "{path: %s, layout: table, columns: {id: incident_id, date: date, radius_km: radius_km, "
-    "latitude: latitude, longitude: longitude}}"
+    "{path: %s, layout: table, columns: {id: incident_id, date: date, "
+    "radius_km: location_radius_km, latitude: latitude, longitude: longitude}}"
 )
 _VRT = """<VRTDataset rasterXSize="{cols}" rasterYSize="{rows}"><SRS>EPSG:4326</SRS>
 <GeoTransform>{geo}</GeoTransform><VRTRasterBand dataType="Int16" band="1">
@@ -53,20 +54,20 @@ _VRT = """<VRTDataset rasterXSize="{cols}" rasterYSize="{rows}"><SRS>EPSG:4326</
 <DstRect xOff="0" yOff="0" xSize="{cols}" ySize="{rows}"/>
 </SimpleSource></VRTRasterBand></VRTDataset>
 """
-# Kind to the file that is damaged and what the config says instead (key, value).
+# Kind to the file that is damaged, and the key and value that bring it into the config.
 FILES: dict[str, tuple[str, str, str]] = {
     "geotiff": ("elevation.tif", "", ""),
-    "vrt": ("elevation.vrt", "data.elevation.path", "elevation.vrt"),
+    "vrt": ("elevation.vrt", "data.elevation.path", "%s"),
     "geojson": ("borders.geojson", "", ""),
     "outlines": ("countries.geojson", "", ""),
-    "geopackage": ("incidents.gpkg", "data.incidents", _TABLE % "incidents.gpkg"),
-    "shapefile zip": ("borders.shp.zip", "data.borders", "borders.shp.zip"),
-    "kml": ("incidents.kml", "data.incidents", _TABLE % "incidents.kml"),
+    "geopackage": ("incidents.gpkg", "data.incidents", _TABLE),
+    "shapefile zip": ("borders.shp.zip", "data.borders", "%s"),
+    "kml": ("incidents.kml", "data.incidents", _TABLE),
     "csv": ("incidents.csv", "", ""),
     "settlements": ("settlements.csv", "", ""),
-    "xlsx": ("incidents.xlsx", "data.incidents", _TABLE % "incidents.xlsx"),
-    "parquet": ("incidents.parquet", "data.incidents", _TABLE % "incidents.parquet"),
-    "datapackage": ("datapackage.json", "", ""),
+    "xlsx": ("incidents.xlsx", "data.incidents", _TABLE),
+    "parquet": ("incidents.parquet", "data.incidents", _TABLE),
+    "datapackage": ("datapackage.json", "data.package", "%s"),
 }
 KINDS = ("config", *FILES, "model", "forecast", "run")
 _TEXT = (".yaml", ".geojson", ".json", ".csv", ".kml", ".vrt", ".txt", ".jsonl", ".md", ".xml")
@@ -82,7 +83,7 @@ _NASTY = (
 def prepare(home: Path) -> None:
     """Write a sound input of every kind into a folder, and make a run and a forecast of them."""
     raw = ROOT / "data" / "raw"
-    for name in ("incidents.csv", "settlements.csv", "datapackage.json", "elevation_5arcmin.tif"):
+    for name in ("incidents.csv", "settlements.csv", "elevation_5arcmin.tif"):
         shutil.copy(raw / name, home / name.replace("_5arcmin", ""))
     west, south, east, north = _WINDOW
     for name in ("borders", "countries"):
@@ -90,21 +91,22 @@ def prepare(home: Path) -> None:
             (west - 4, south - 4, east + 4, north + 4)
         )
         part.to_file(home / f"{name}.geojson", driver="GeoJSON")
-    incidents = pd.read_csv(raw / "incidents.csv").rename(
-        columns={"location_radius_km": "radius_km"}
-    )
-    columns = ["incident_id", "date", "radius_km", "latitude", "longitude"]
+    incidents = pd.read_csv(raw / "incidents.csv")
+    columns = ["incident_id", "date", "location_radius_km", "latitude", "longitude"]
     points = gpd.points_from_xy(incidents.longitude, incidents.latitude, crs=4326)
     table = gpd.GeoDataFrame(incidents[columns], geometry=points)
+    later = incidents["date"] >= ORIGIN
+    incidents[later].to_csv(home / "later.csv", index=False)
     table.to_file(home / "incidents.gpkg")
     table.to_parquet(home / "incidents.parquet")
     table.to_file(home / "incidents.kml", driver="KML")
     (home / "incidents.xlsx").write_bytes(_xlsx(incidents[columns].astype(str)))
     gpd.read_file(home / "borders.geojson").to_file(home / "borders.shp.zip")
     _write_vrt(home)
+    _write_package(raw, home)
     (home / "config.yaml").write_text(CONFIG, encoding="utf-8")
     _command(home, "run", "config.yaml", "--no-evaluate", "--out", "run")
-    _command(home, "forecast", "config.yaml", "--origin", "2024-01-01", "--horizon", "365",
+    _command(home, "forecast", "config.yaml", "--origin", ORIGIN, "--horizon", "365",
              "--out", "forecast")  # fmt: skip
 
 
@@ -115,6 +117,17 @@ def _write_vrt(home: Path) -> None:
         geo = ", ".join(map(str, source.transform.to_gdal()))
         text = _VRT.format(cols=source.width, rows=source.height, geo=geo)
     (home / "elevation.vrt").write_text(text)
+
+
+def _write_package(raw: Path, home: Path) -> None:
+    """Describe the files as they are here."""
+    package = json.loads((raw / "datapackage.json").read_text(encoding="utf-8"))
+    for resource in package["resources"]:
+        resource["path"] = resource["path"].replace("_5arcmin", "")
+        content = (home / resource["path"]).read_bytes()
+        resource["bytes"] = len(content)
+        resource["hash"] = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    (home / "datapackage.json").write_text(json.dumps(package, ensure_ascii=False, indent=1))
 
 
 def _xlsx(table: pd.DataFrame) -> bytes:
@@ -159,14 +172,21 @@ def _zipped(parts: Any) -> bytes:
 def _command(home: Path, *words: str) -> None:
     program = "from borderrisk.cli import main; main()"
     cache = ["--set", f"compute.cache={home / 'cache'}"]
-    subprocess.run(
-        [sys.executable, "-c", program, *words, *cache], cwd=home, check=True, capture_output=True
-    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words, *cache],
+        cwd=home, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"{words[0]} of the sound inputs failed: {done.stderr[-500:]}")
 
 
 def case(home: Path, work: Path, seed: int, number: int) -> tuple[str, list[str]]:
-    """Damage one input in an empty folder; return its kind and the command's words."""
+    """Damage one input in an empty folder; return its kind and the command's words.
+
+    Seed 0 leaves it sound: then every kind that is read at all must be accepted.
+    """
     rng = random.Random(f"{seed} {number}")
+    damage, damage_folder = (harm, _harm_folder) if seed else (_spare, _spare)
     kind = KINDS[number % len(KINDS)]
     for path in home.iterdir():
         if path.is_file():
@@ -179,7 +199,7 @@ def case(home: Path, work: Path, seed: int, number: int) -> tuple[str, list[str]
     if kind in FILES:
         name, key, value = FILES[kind]
         damage(work / name, rng)
-        given = ["--set", f"{key}={value}"] if key else []
+        given = ["--set", f"{key}={value % (work / name)}"] if key else []
         return kind, ["validate", str(work / "config.yaml"), *config, *given]
     if kind == "model":
         shutil.copy(home / "run" / "model.skops", work / "model.skops")
@@ -187,9 +207,9 @@ def case(home: Path, work: Path, seed: int, number: int) -> tuple[str, list[str]
         words = ["score", str(work / "model.skops"), str(work / "config.yaml")]
         return kind, [*words, *config, "--out", str(work / "scored")]
     folder = shutil.copytree(home / kind, work / kind)
-    _damage_folder(folder, rng)
+    damage_folder(folder, rng)
     if kind == "forecast":
-        return kind, ["verify", str(folder), str(work / "incidents.csv"), "--force"]
+        return kind, ["verify", str(folder), str(work / "later.csv"), "--force"]
     return kind, rng.choice(
         [
             ["info", str(folder)],
@@ -200,13 +220,17 @@ def case(home: Path, work: Path, seed: int, number: int) -> tuple[str, list[str]
     )
 
 
-def _damage_folder(folder: Path, rng: random.Random) -> None:
+def _spare(_path: Path, _rng: random.Random) -> None:
+    """Leave it as it is."""
+
+
+def _harm_folder(folder: Path, rng: random.Random) -> None:
     """Damage, remove or replace some file of a folder."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix != ".html")
     path = rng.choice(files)
     turn = rng.random()
     if turn < 0.75:
-        damage(path, rng)
+        harm(path, rng)
         return
     path.unlink()
     if turn > 0.95:
@@ -217,7 +241,7 @@ def _damage_folder(folder: Path, rng: random.Random) -> None:
         path.mkdir()
 
 
-def damage(path: Path, rng: random.Random) -> None:
+def harm(path: Path, rng: random.Random) -> None:
     """Damage a file one to four times, by its kind or byte by byte."""
     for _ in range(rng.choice((1, 1, 2, 4))):
         raw = path.read_bytes()

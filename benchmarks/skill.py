@@ -90,7 +90,7 @@ def page(borders: Sequence[Evaluated]) -> Iterator[str]:
         every, new = (_of(border.rows(subset), model) for subset in ("all", "new"))
         yield (
             f"| {border.title} | {model} | {every['incidents']:,} | {every['bits']:+.2f} | "
-            f"{_gain(every)} | {_number(new.get('bits'))} | {_gain(new)} | "
+            f"{_gain(every)} | {_signed(new.get('bits'))} | {_gain(new)} | "
             f"{border.seconds / 60:.1f} |"
         )
     for border in borders:
@@ -128,6 +128,10 @@ def _gain(row: Mapping[str, Any]) -> str:
     return (
         f"{gain['bits']:+.2f} ({gain['low']:+.2f} to {gain['high']:+.2f}) over {gain['baseline']}"
     )
+
+
+def _signed(value: float | None) -> str:
+    return "" if value is None else f"{value:+.2f}"
 
 
 def _number(value: Any) -> str:

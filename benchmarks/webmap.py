@@ -26,7 +26,7 @@ from scipy.ndimage import gaussian_filter, zoom
 from borderrisk.area import StudyArea
 from borderrisk.features.catalogue import annotate
 from borderrisk.grid import WGS84, Grid, laea_crs
-from borderrisk.outputs.scene import Relief, Scene
+from borderrisk.outputs.scene import Relief, Scene, SceneMeta
 from borderrisk.outputs.webmap import write_map
 from borderrisk.scores import risk_class, risk_percentile
 
@@ -131,7 +131,7 @@ def synthetic_scene(side: int, seed: int = 7) -> Scene:
         incidents=_incidents(rng),
         relief=Relief(heights, Affine(0.025, 0, 52.5, 0, -0.025, 38.5), WGS84),
         focuses=(),
-        meta={"title": f"{side * side:,} cells", "horizon_days": 365, "origin": "2024-01-01"},
+        meta=SceneMeta(f"{side * side:,} cells", horizon_days=365, origin="2024-01-01"),
     )
 
 

@@ -35,8 +35,8 @@ def build(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     west, south, east, north = REGION
     around = (west - MARGIN_DEG, south - MARGIN_DEG, east + MARGIN_DEG, north + MARGIN_DEG)
-    worldbase.cut(out, HOME, REGION, around)
-    places = out / worldbase.CUT["settlements"][0]
+    worldbase.cut(out, HOME, REGION, around, title="")
+    places = out / worldbase.CUT["settlements"]
     table = pd.read_csv(places, dtype=str, keep_default_na=False).drop(columns="name_local")
     table.to_csv(places, index=False, lineterminator="\n")
     write_description(out)

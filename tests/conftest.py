@@ -10,18 +10,38 @@ from pyproj import CRS
 from borderrisk.area import StudyArea, reproject
 from borderrisk.features.catalogue import annotate
 from borderrisk.grid import WGS84, Grid, laea_crs
-from borderrisk.outputs.scene import Focus, Relief, Scene
+from borderrisk.outputs.scene import Focus, Relief, Scene, SceneMeta
 from borderrisk.scores import by_name, probability, risk_class, risk_percentile
 
 # A busy machine is no failure of the code.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
+# Folders, modules and tests that make whole runs or many fits, or else take more than a few seconds
+# (`pytest --durations=20` names them). `make test-fast` leaves them out.
+SLOW = {
+    "pipeline", "test_ablation", "test_backtest", "test_ceiling", "test_dependence",
+    "test_estimators_contract", "test_feature_choice", "test_figures", "test_full_disk",
+    "test_leaks", "test_placement", "test_planted", "test_pooled", "test_pooled_fit", "test_qgis",
+    "test_report", "test_robustness", "test_spatial", "test_synthetic", "test_thinned",
+    "test_travel_input", "test_uncertainty",
+    "test_fate_of_a_mutant", "test_the_figure_shows_model_baselines_and_length",
+    "test_the_report_says_what_watching_would_have_covered",
+    "test_a_feature_without_any_value_is_refused",
+    "test_distance_is_exact_on_a_large_grid_and_a_winding_line",
+    "test_every_config_survives_the_round_trip", "test_features_prints_ranges",
+    "test_geographic_raster_agrees_with_the_slow_reference",
+    "test_many_sources_and_a_huge_range_of_multipliers",
+    "test_peak_memory_is_not_that_of_the_program_that_started_it",
+    "test_study_area_of_a_size_lies_on_its_raster",
+    "test_window_size_and_threads_do_not_change_a_bit",
+}  # fmt: skip
+
 
 def pytest_collection_modifyitems(items):
-    """Mark what makes whole runs, or starts a cluster, as slow: `make test-fast` leaves it out."""
     for item in items:
-        if item.path.parent.name == "pipeline" or "cluster" in item.fixturenames:
+        names = {item.path.parent.name, item.path.stem, getattr(item, "originalname", item.name)}
+        if names & SLOW or "cluster" in item.fixturenames:
             item.add_marker(pytest.mark.slow)
 
 
@@ -250,22 +270,22 @@ def _focuses(grid):
 
 
 def _meta():
-    return {
-        "title": "Test region",
-        "title_fa": "منطقهٔ آزمایشی",
-        "run_id": "20240103-abcdef",
-        "origin": "2024-01-03",
-        "horizon_days": 365,
-        "level": 0.9,
-        "statement": "Relative intensity of reported incidents; not a statement about any person.",
-        "sources": [
+    return SceneMeta(
+        title="Test region",
+        title_fa="منطقهٔ آزمایشی",
+        run_id="20240103-abcdef",
+        origin="2024-01-03",
+        horizon_days=365,
+        level=0.9,
+        statement="Relative intensity of reported incidents; not a statement about any person.",
+        sources=[
             {"title": "Border lines", "version": "5.1", "licence": "Public domain",
              "attribution": "Natural Earth"},
             {"title": "Settlements", "version": "2024", "licence": "CC BY 4.0",
              "attribution": "GeoNames"},
         ],
-        "scorecard": _scorecard(),
-    }  # fmt: skip
+        scorecard=_scorecard(),
+    )  # fmt: skip
 
 
 def _scorecard():
@@ -277,7 +297,7 @@ def _scorecard():
         } | more  # fmt: skip
 
     models = [
-        ("pooled", "model", 2.9),
+        ("decayed_pool", "model", 2.9),
         ("kde", "baseline", 2.5),
         ("border_distance", "baseline", 1.0),
     ]
@@ -290,7 +310,7 @@ def _scorecard():
     def curves(of_all):
         return {
             "capture_curve": {
-                "pooled": {"area_share": share, "captured": [0, 0.4, 0.6, 0.8, 0.95, 1]},
+                "decayed_pool": {"area_share": share, "captured": [0, 0.4, 0.6, 0.8, 0.95, 1]},
                 "kde": {"area_share": share, "captured": [0, 0.35, 0.5, 0.7, 0.9, 1]},
             },
             "calibration": [

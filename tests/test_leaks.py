@@ -86,7 +86,7 @@ def test_evaluation_sees_nothing_after_the_origin_of_the_run(tmp_path):
         "evaluation.horizons_years": "[1]",
         "evaluation.last_origin": "2019-07-01",
     }
-    with pytest.raises(DataError, match="set evaluation.last_origin earlier"):
+    with pytest.raises(DataError, match=r"set evaluation\.last_origin earlier"):
         evaluating.check(Stages.of(load_config(CONFIG, own)))
 
 

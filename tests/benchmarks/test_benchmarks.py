@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -127,3 +128,83 @@ def test_extent_tells_pixels_under_the_cells_and_pace(module, monkeypatch):
     assert runs._extent(size, 500_000, 30.0) == (
         "500,000 cells read (100 Mpx), 60 s per million cells"
     )
+
+
+def test_every_mutant_can_be_planted(module):
+    mutants = module("mutants")
+    found = [mutants.meet(mutant, ROOT, check=True) for mutant in mutants.MUTANTS]
+    assert [f"{f.mutant.name}: {f.note}" for f in found if f.said == mutants.ERROR] == []
+    assert len(found) >= 20
+
+
+def small_tree(tmp_path, test):
+    """A tree with one line of product and one test of it."""
+    for name, text in (
+        ("src/borderrisk/__init__.py", ""),
+        ("src/borderrisk/sums.py", "def add(a, b):\n    return a + b\n"),
+        ("tests/test_sums.py", f"from borderrisk.sums import add\n\n\n{test}\n"),
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("test", "old", "fate"),
+    [
+        ("def test_sum():\n    assert add(2, 3) == 5", "return a + b", "killed"),
+        ("def test_sum():\n    assert add(2, 2) == 4", "return a + b", "ALIVE"),
+        ("def test_sum():\n    assert add(2, 3) == 6", "return a + b", "ERROR"),
+        ("def test_sum():\n    assert add(2, 3) == 5", "return a - b", "ERROR"),
+    ],
+)
+def test_fate_of_a_mutant(module, tmp_path, test, old, fate):
+    mutants = module("mutants")
+    tree = small_tree(tmp_path, test)
+    mutant = mutants.Mutant("a product", old, "return a * b", ("test_sum",))
+    assert mutants.meet(mutant, tree).said == fate
+    assert "a + b" in (tree / "src/borderrisk/sums.py").read_text()
+
+
+def test_case_of_the_fuzzer_is_always_the_same(module, tmp_path):
+    cases = module("fuzzcases")
+    sound = tmp_path / "sound.json"
+    told = set()
+    for number in range(20):
+        damaged = []
+        for _ in range(2):
+            sound.write_text('{"features": [{"id": 1, "geometry": null}]}')
+            cases.harm(sound, random.Random(f"1 {number}"))
+            damaged.append(sound.read_bytes())
+        assert damaged[0] == damaged[1]
+        told.add(damaged[0])
+    assert len(told) > 10
+
+
+def test_fuzzer_counts_what_is_not_fine(module):
+    fuzz = module("fuzz")
+    found = [
+        fuzz.Outcome(0, "csv", fuzz.FINE, 3),
+        fuzz.Outcome(1, "csv", fuzz.HANG),
+        fuzz.Outcome(2, "csv", fuzz.UNCAUGHT, 1),
+    ]
+    (row,) = (line for line in fuzz.table(found).splitlines() if line.startswith("| csv"))
+    assert row == "| csv | 3 | 0 | 0 | 1 | 1 | 1 | 0 | 0 |"
+
+
+def page_of(module, **more):
+    skill = module("skill")
+    rows = [
+        {"model": "m", "subset": "all", "incidents": 5, "bits": 1.5, "capture_10": 0.5,
+         "gain": {"baseline": "b", "bits": 0.5, "low": -0.1, "high": 0.9}},
+        {"model": "b", "subset": "all", "incidents": 5, "bits": 2.0, "capture_10": 0.4},
+    ]  # fmt: skip
+    card = {"model": "m", "prospective": {"summary": rows, **more}}
+    return "\n".join(skill.page([skill.Evaluated("A border", card, 90.0)]))
+
+
+def test_page_of_skill_says_what_the_scorecard_says(module):
+    page = page_of(module, calibration=[{"risk_class": 1, "expected": 0.25}])
+    assert "| A border | m | 5 | +1.50 | +0.50 (-0.10 to +0.90) over b |  |  | 1.5 |" in page
+    assert page.index("| b | +2.00") < page.index("| m | +1.50 | 50% |")  # the best first
+    assert "| risk_class | expected |\n|---:|---:|\n| 1 | 0.25 |" in page

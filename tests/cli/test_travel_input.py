@@ -1,5 +1,6 @@
 """What cannot be travelled has one clear error, and nothing is written."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -8,6 +9,7 @@ import shapely
 from click.testing import CliRunner
 
 from borderrisk.cli.app import app
+from borderrisk.outputs.scene import SceneMeta
 
 CONFIG = Path(__file__).parents[2] / "configs" / "eastern-border.yaml"
 SMALL = {
@@ -117,7 +119,7 @@ def test_a_budget_longer_than_the_border(make_scene, tmp_path):
         crs=4326,
     )  # fmt: skip
     scene.layers["segments"] = segments
-    scene.meta["seed"] = 1
+    scene = replace(scene, meta=SceneMeta(seed=1))
     save_scene(scene, tmp_path / "scene")
     write_json({}, tmp_path / "manifest.json")
     result = CliRunner().invoke(app, ["allocate", str(tmp_path), "--km", "50"])

@@ -6,8 +6,13 @@ from scipy.sparse import csr_matrix
 
 from borderrisk.errors import DataError
 from borderrisk.evaluation import backtest as bt
+from borderrisk.model.registry import make_model
 
-MODELS = {"uniform": {}, "kde": {"bandwidth_km": 30.0}, "glm": {"alpha": 0.1}}
+MODELS = {
+    "even": make_model("even"),
+    "kde": make_model("kde", bandwidth_km=30.0),
+    "glm": make_model("glm", alpha=0.1),
+}
 ORIGINS = bt.yearly_origins("2014-01-01", "2016-01-01")
 
 
@@ -29,19 +34,19 @@ def test_origins_are_the_same_day_of_each_year():
 def test_every_model_is_scored_at_every_origin_horizon_and_subset(forecasts, cells):
     rows = pd.DataFrame(bt.origin_rows(forecasts, cells))
     assert len(rows) == 3 * 2 * 3 * len(MODELS)
-    assert set(rows.loc[rows["role"] == "baseline", "model"]) == {"uniform", "kde"}
+    assert set(rows.loc[rows["role"] == "baseline", "model"]) == {"even", "kde"}
     counts = rows[rows["model"] == "kde"].pivot_table(
         index=["origin", "horizon_years"], columns="subset", values="incidents"
     )
     assert (counts["repeat"] + counts["new"] == counts["all"]).all()
 
 
-def test_uniform_gains_nothing_and_captures_the_share_of_area(forecasts, cells):
+def test_even_gains_nothing_and_captures_the_share_of_area(forecasts, cells):
     rows = pd.DataFrame(bt.origin_rows(forecasts, cells))
-    uniform = rows[(rows["model"] == "uniform") & (rows["incidents"] > 0)]
-    assert uniform["bits"].to_numpy() == pytest.approx(np.zeros(len(uniform)), abs=1e-9)
-    assert uniform["capture_10"].to_numpy() == pytest.approx(np.full(len(uniform), 0.1))
-    assert uniform["auc"].to_numpy() == pytest.approx(np.full(len(uniform), 0.5))
+    even = rows[(rows["model"] == "even") & (rows["incidents"] > 0)]
+    assert even["bits"].to_numpy() == pytest.approx(np.zeros(len(even)), abs=1e-9)
+    assert even["capture_10"].to_numpy() == pytest.approx(np.full(len(even), 0.1))
+    assert even["auc"].to_numpy() == pytest.approx(np.full(len(even), 0.5))
 
 
 def test_a_model_of_the_true_features_beats_the_baselines(forecasts, cells):

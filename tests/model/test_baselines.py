@@ -3,14 +3,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import norm
+from tests.squares import make_cells
 
 from borderrisk.errors import DataError
-from borderrisk.model.baselines import BANDWIDTHS_KM, best_bandwidth, likely_cells
+from borderrisk.model.baselines import BANDWIDTHS_KM, best_bandwidth
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import as_panel
 from borderrisk.model.registry import make_model, models, opened, packed, settings
-
-from ..squares import make_cells
 
 ORIGIN = pd.Timestamp("2020-01-01")
 
@@ -123,20 +122,15 @@ def test_the_bandwidth_is_the_planted_one_and_all_incidents_choose_it(sigma_km):
 def test_the_bandwidth_by_brute_force():
     cells, rng = make_cells(), np.random.default_rng(1)
     past = at(cells, rng.normal(0, 35, (25, 2)), ["2019-01-01"] * 25, rng.choice([2.0, 15.0], 25))
-    mass, own = past.mass.toarray(), likely_cells(past)
-    row, col = np.divmod(np.arange(len(cells)), cells.grid.shape[1])
+    mass, xy = past.mass.toarray(), past.incidents[["x", "y"]].to_numpy() / 1000
+    place = cells.x[["x_km", "y_km"]].to_numpy()
+    square = ((place[:, None] - xy) ** 2).sum(axis=2)
     scores = []
     for width in BANDWIDTHS_KM:
-        kernel = make_model("kde", bandwidth_km=width)
-        score = 0.0
-        for i in range(25):
-            others = past.take(np.delete(np.arange(25), i))
-            density = kernel.fit(cells, others, ORIGIN)
-            # Smoothed counts of the others per area, with the floor of all 25.
-            raw = density._relative(cells)[:, 0] * density.scale[0]
-            score += mass[i] @ np.log(0.99 * raw + 0.01 * 25 / cells.area_100km2.sum())
-        scores.append(score)
-    assert row[own].shape == col[own].shape
+        kernel = np.exp(-square / (2 * width**2)) * 100 / (2 * np.pi * width**2)
+        others = kernel.sum(axis=1, keepdims=True) - kernel
+        log = np.log(0.99 * others + 0.01 * 25 / cells.area_100km2.sum())
+        scores.append((mass.T * log).sum())
     assert best_bandwidth(cells, past) == BANDWIDTHS_KM[int(np.argmax(scores))]
 
 

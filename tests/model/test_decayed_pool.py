@@ -8,6 +8,7 @@ import shapely
 from benchmarks.studies.worlds import make_world
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.tree import DecisionTreeRegressor
+from tests.squares import make_cells, make_panel
 
 import borderrisk
 from borderrisk.errors import ConfigError, DataError
@@ -15,8 +16,6 @@ from borderrisk.model.decayed_pool import DecayedPool, lessons_wanted
 from borderrisk.model.level import ending_between
 from borderrisk.model.panel import as_panel
 from borderrisk.model.registry import make_model, opened, packed, settings
-
-from ..squares import make_cells, make_panel
 
 ORIGIN = pd.Timestamp("2020-01-01")
 # A small forest keeps the tests short.

@@ -3,6 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import nbinom
+from tests.squares import make_cells
 
 from borderrisk.model.level import (
     SIZES,
@@ -15,8 +16,6 @@ from borderrisk.model.level import (
     retention,
 )
 from borderrisk.model.panel import as_panel
-
-from ..squares import make_cells
 
 ORIGIN = pd.Timestamp("2020-01-01")
 
@@ -62,6 +61,14 @@ def test_an_incident_counts_by_its_confidence_and_only_inside(cells):
     west = make_cells(exposure=half)
     past = dated(west, ["2019-05-01"] * 3, weight=[1.0, 0.4, 1.0], x=[-9e4, -9e4, 9e4])
     assert period_counts(west, past, ORIGIN, 365).sum() == pytest.approx(1.4)
+
+
+def test_of_a_cell_on_the_edge_only_what_is_scored_counts(cells):
+    """An incident whose cell lies one part in four inside is not one of the study area."""
+    quarter = make_cells(exposure=np.full(len(cells), 0.25))
+    assert period_counts(quarter, dated(quarter, ["2019-05-01"]), ORIGIN, 365).tolist() == [0]
+    most = make_cells(exposure=np.full(len(cells), 0.75))
+    assert period_counts(most, dated(most, ["2019-05-01"]), ORIGIN, 365).tolist() == [1]
 
 
 def test_an_incident_known_to_a_year_is_counted_once(cells):

@@ -3,16 +3,15 @@ import pandas as pd
 import pytest
 from affine import Affine
 from scipy.sparse import csr_matrix
+from tests.squares import make_cells
 
 from borderrisk.errors import BorderRiskError, DataError
 from borderrisk.grid import Grid
-from borderrisk.model.densities import Learned, Memory, Smoother
+from borderrisk.model.densities import Learned, Memory, Points, Smoother
 from borderrisk.model.level import Level
 from borderrisk.model.pool import Pool, learn_weights, log_mean
 from borderrisk.model.protocol import PARTS, Fitted
 from borderrisk.model.registry import settings
-
-from ..squares import make_cells
 
 
 @pytest.fixture(scope="module")
@@ -69,10 +68,20 @@ def test_the_sea_takes_no_incidents_from_the_coast(cells):
     assert even == pytest.approx(np.full(land.sum(), 3.0))
 
 
-def test_the_kernel_is_what_smoothing_does(cells):
-    kernel = Smoother(cells).kernel(20.0)
-    found = Smoother(cells).density(one_count(cells), 20.0).reshape(cells.grid.shape)
-    assert found[15, 18] == pytest.approx(kernel[0] * kernel[3])
+def test_points_are_kernels_where_they_are(cells):
+    """Not at the centre of their cell; the widest on the grid itself, the narrowest on a finer."""
+    xy, weight = np.array([[2_000.0, 4_000.0], [81_000.0, -57_000.0]]), np.array([1.0, 3.0])
+    widths = (2.5, 10.0, 40.0)
+    found = Points(cells.grid, xy, weight, widths, "history").densities(Smoother(cells))
+    x, y = (axis[cells.mask] for axis in cells.grid.centres())
+    for width, density in zip(widths, found.T, strict=True):
+        square = ((x[:, None] - xy[:, 0]) ** 2 + (y[:, None] - xy[:, 1]) ** 2) / 1e6
+        exact = np.exp(-square / (2 * width**2)) @ weight * 100 / (2 * np.pi * width**2)
+        assert density == pytest.approx(exact, abs=0.12 * exact.max())
+        assert np.corrcoef(density, exact)[0, 1] > 0.99
+    model = pool(cells, [0.5, 0.3, 0.1, 0.1], [Points(cells.grid, xy, weight, widths, "recent")])
+    again = Pool.opened(model.settings, model.state())
+    assert np.array_equal(again.intensity(cells), model.intensity(cells))
 
 
 def test_parts_add_up_to_the_intensity_and_it_to_the_level(cells):

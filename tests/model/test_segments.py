@@ -243,20 +243,20 @@ def test_observed_mass_flows_with_the_attribution():
 def year(pooled, happened):
     """Forecasts and later incidents of four cells, one behind each of four segments."""
     kde = np.array([1.0, 2.0, 3.0, 4.0])
-    return Outlook({"pooled": np.array(pooled, float), "kde": kde}, np.array(happened, float))
+    return Outlook({"decayed_pool": np.array(pooled, float), "kde": kde}, np.array(happened, float))
 
 
 def two_years():
     """The model ranks 1 first, then 2; the KDE 4, then 3. Lengths 50, 50, 100, 200 km."""
     length = np.array([50.0, 50.0, 100.0, 200.0])
     outlooks = [year([8, 4, 1, 1], [3, 1, 0, 0]), year([8, 4, 1, 1], [0, 1, 0, 1])]
-    return prospective_curves(outlooks, csr_matrix(np.eye(4)), length, "pooled")
+    return prospective_curves(outlooks, csr_matrix(np.eye(4)), length, "decayed_pool")
 
 
 def test_hand_computed_curve_of_watched_kilometres():
     """Of 6 incidents 3 lie behind the first 50 km, 5 behind 100 km, 5 behind 200, 6 behind all."""
     found = two_years()
-    at = dict(zip(found["km"], found["captured"]["pooled"], strict=True))
+    at = dict(zip(found["km"], found["captured"]["decayed_pool"], strict=True))
     assert (at[0], at[50], at[100], at[200], at[400]) == (0, 0.5, 0.8333, 0.8333, 1)
     # KDE per km: 0.02, 0.04, 0.03, 0.02: first 2, then 3, then 1 and 4 together (their 250 km).
     at = dict(zip(found["km"], found["captured"]["kde"], strict=True))
@@ -274,7 +274,7 @@ def test_interval_of_the_curve_spans_the_origins():
     assert found["low"][k] == 0
     assert found["high"][k] == 0.75
     low, own, high = (
-        np.array(v) for v in (found["low"], found["captured"]["pooled"], found["high"])
+        np.array(v) for v in (found["low"], found["captured"]["decayed_pool"], found["high"])
     )
     assert ((low <= own + 1e-4) & (own <= high + 1e-4)).all()
 
@@ -291,7 +291,7 @@ def test_the_curve_in_words():
 
 def test_without_later_incidents_there_is_no_curve():
     outlooks = [year([1, 1, 1, 1], [0, 0, 0, 0])]
-    assert prospective_curves(outlooks, csr_matrix(np.eye(4)), np.ones(4), "pooled") == {}
+    assert prospective_curves(outlooks, csr_matrix(np.eye(4)), np.ones(4), "decayed_pool") == {}
 
 
 def ranked(best, worst, from_km=0.0):

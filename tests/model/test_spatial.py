@@ -10,6 +10,7 @@ from tests.squares import DISTANCES, ORIGIN, clustered, make_cells, make_panel, 
 from borderrisk.evaluation import folds as space
 from borderrisk.evaluation.transfer import fit_fold, score_fold, spatial_tests
 from borderrisk.model.panel import Panel
+from borderrisk.model.registry import make_model
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +26,15 @@ def clusters(cells):
 @pytest.fixture(scope="module")
 def result(cells, clusters):
     return spatial_tests(
-        cells, clusters, ORIGIN, ["random_forest", "kde", "border_distance", "uniform"],
-        {"random_forest": {"n_estimators": 20}}, seed=1, neighbour_distances=DISTANCES,
+        cells, clusters, ORIGIN,
+        {"random_forest": make_model("random_forest", n_estimators=20), **made(
+            "kde", "border_distance", "even")},
+        seed=1, neighbour_distances=DISTANCES,
     )  # fmt: skip
+
+
+def made(*names):
+    return {name: make_model(name) for name in names}
 
 
 def corner(cells, panel):
@@ -82,11 +89,12 @@ def test_training_keeps_the_distance_of_the_buffer(cells, buffer_km):
     assert fold.test.any() and not np.any(fold.train & fold.test)
 
 
-@pytest.mark.parametrize("model", ["glm", "pooled", "kde", "random_forest"])
+@pytest.mark.parametrize("model", ["glm", "decayed_pool", "kde", "random_forest"])
 def test_where_held_out_incidents_were_does_not_change_the_training(cells, clusters, model):
     region = corner(cells, clusters)
     fold = space.held_out(region, cells, clusters, 20.0)
-    given = {model: {"learning_years": 2, "n_estimators": 5} if model == "pooled" else {}}
+    small = {"n_estimators": 5} if model in ("decayed_pool", "random_forest") else {}
+    given = {model: make_model(model, **small)}
     before = fit_fold(cells, clusters, ORIGIN, given, 0, fold)[model]
     # All held-out incidents go to one cell of their region.
     target = np.flatnonzero(region.cells)[3]
@@ -115,9 +123,9 @@ def test_a_border_without_others_to_learn_from_is_not_tested(cells):
     panel = make_panel(cells, [-60.0, -50.0, 10.0], [0.0, 50.0, 0.0], 25.0)
     west = space.border_regions(cells, panel, np.ones(3, bool), DISTANCES).regions[0]
     assert space.held_out(west, cells, panel, 25.0) is None
-    found = spatial_tests(cells, panel, ORIGIN, ["uniform"], neighbour_distances=DISTANCES)
+    found = spatial_tests(cells, panel, ORIGIN, made("even"), neighbour_distances=DISTANCES)
     assert {"fold": "AAA", "reason": "no incident left to train on"} in found["untested"]
-    alone = spatial_tests(cells, panel, ORIGIN, ["uniform"], neighbour_distances=DISTANCES[:1])
+    alone = spatial_tests(cells, panel, ORIGIN, made("even"), neighbour_distances=DISTANCES[:1])
     assert (alone["rows"], alone["summary"], alone["scored"]) == ([], [], 0)
     assert alone["untested"] == [{"fold": "AAA", "reason": "no other border to learn from"}]
 
@@ -126,7 +134,7 @@ def test_incidents_outside_the_study_area_are_not_scored():
     x = make_cells().x["x_km"].to_numpy()
     cells = make_cells(exposure=(x < 0).astype(float))
     panel = make_panel(cells, [-100, -50, 50, 100], [0, 50, 0, 50])
-    found = spatial_tests(cells, panel, ORIGIN, ["uniform"], neighbour_distances=DISTANCES)
+    found = spatial_tests(cells, panel, ORIGIN, made("even"), neighbour_distances=DISTANCES)
     assert (found["scored"], found["unscored"]) == (2, 2)
     assert [row["fold"] for row in found["untested"]] == ["BBB"]
 
@@ -159,7 +167,7 @@ def test_borders_that_cannot_be_left_out_are_named_with_the_reason(cells):
 
 
 def test_uniform_knows_nothing(result):
-    row = summary(result, "uniform")
+    row = summary(result, "even")
     assert row["bits"] == pytest.approx(0, abs=1e-9)
     assert row["auc"] == pytest.approx(0.5)
     assert row["capture_10"] == pytest.approx(0.1)
@@ -206,7 +214,7 @@ def test_results_are_json(result):
 @pytest.mark.parametrize(("radius", "block_km"), [(20.0, 60.0), (0.0, 20.0)])
 def test_blocks_of_the_intervals_are_three_buffers_and_two_cells_at_least(cells, radius, block_km):
     panel = scattered(cells, 120, 5, radius)
-    found = spatial_tests(cells, panel, ORIGIN, ["uniform"], neighbour_distances=DISTANCES)
+    found = spatial_tests(cells, panel, ORIGIN, made("even"), neighbour_distances=DISTANCES)
     assert (found["buffer_km"], found["block_km"]) == (radius, block_km)
 
 

@@ -312,14 +312,18 @@ def test_calibration_keeps_each_level_and_is_never_narrower():
     point, area = np.exp(rng.normal(size=300)), rng.uniform(0.2, 1, 300)
     drawn = (point * np.exp(0.3 * rng.normal(size=(50, 300)))).astype(np.float32)
     exact = np.tile(point / np.average(point, weights=area), (4, 1))
-    out = calibrated(point, Refits(drawn, exact.astype(np.float32), exact), area, 0.9)
+    out = calibrated(
+        point, Refits(drawn, exact.astype(np.float32), exact, np.zeros(4, int)), area, 0.9
+    )
     assert out @ area == pytest.approx(drawn @ area, rel=1e-4)
     before, after = (
         np.ptp(np.quantile(np.log(v), [0.05, 0.95], axis=0), axis=0) for v in (drawn, out)
     )
     assert np.all(after > 0.85 * before)
     wide = exact * np.exp(rng.normal(size=(4, 300)))
-    wider = calibrated(point, Refits(drawn, exact.astype(np.float32), wide), area, 0.9)
+    wider = calibrated(
+        point, Refits(drawn, exact.astype(np.float32), wide, np.zeros(4, int)), area, 0.9
+    )
     spread = np.ptp(np.quantile(np.log(wider), [0.05, 0.95], axis=0), axis=0)
     assert np.median(spread) > 2 * np.median(before)
 

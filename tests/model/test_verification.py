@@ -14,6 +14,7 @@ from borderrisk.evaluation.verification import Forecast, check_dates, verify
 from borderrisk.grid import WGS84
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
+from borderrisk.scores import KAPPA
 
 # Two study cells of 100 km², r000c000 (class 5) and r000c001 (class 1), and one halo cell.
 WEST, EAST, HALO = (-35_000.0, 25_000.0), (-25_000.0, 25_000.0), (-15_000.0, 25_000.0)
@@ -82,9 +83,9 @@ def test_two_cells_by_hand(frozen):
         ),
     )
     assert found.table["model"].tolist() == ["forecast", *BASELINES]
-    assert found.table["role"].tolist() == ["model"] + ["baseline"] * 4
-    assert found.table["incidents"].tolist() == [3] * 5
-    ours, kde, flat = (row_of(found, name) for name in ("forecast", "kde", "uniform"))
+    assert found.table["role"].tolist() == ["model"] + ["baseline"] * len(BASELINES)
+    assert found.table["incidents"].tolist() == [3] * (1 + len(BASELINES))
+    ours, kde, flat = (row_of(found, name) for name in ("forecast", "kde", "even"))
     # Mean intensity 2: log2(3/2) twice and log2(1/2) once; the KDE has it the other way round.
     assert ours["bits"] == pytest.approx((2 * np.log2(1.5) - 1) / 3)
     assert kde["bits"] == pytest.approx((np.log2(1.5) - 2) / 3)
@@ -94,11 +95,11 @@ def test_two_cells_by_hand(frozen):
     assert kde["capture_10"] == pytest.approx(0.2 / 3)
     assert flat["capture_10"] == pytest.approx(0.1)
     assert ours["auc"] == pytest.approx((2 * 0.75 + 0.25) / 3)
-    # One incident each at a chance of 1 - exp(-expected), over 366 days.
-    chance = 1 - np.exp(-np.array([3.0, 1.0]) * 366 / 365.25)
+    # One incident each at the negative binomial chance of more than none, over 366 days.
+    chance = 1 - (1 + np.array([3.0, 1.0]) * 366 / 365.25 / KAPPA) ** -KAPPA
     assert ours["brier"] == pytest.approx(((1 - chance) ** 2).mean())
     # The best baselines are those at 0 bits; the first of them is named.
-    assert found.gain["baseline"] == "uniform"
+    assert found.gain["baseline"] == "even"
     assert found.gain["bits"] == pytest.approx(ours["bits"])
     assert found.gain["low"] <= found.gain["bits"] <= found.gain["high"]
 

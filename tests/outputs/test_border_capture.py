@@ -6,25 +6,25 @@ from borderrisk.outputs.report import write_report
 CURVES = {
     "border_km": 1200.0, "origins": 3, "incidents": 21.0, "km": [0.0, 100.0, 400.0, 1200.0],
     "captured": {
-        "pooled": [0.0, 0.5, 0.8, 1.0], "kde": [0.0, 0.4, 0.7, 1.0],
+        "decayed_pool": [0.0, 0.5, 0.8, 1.0], "kde": [0.0, 0.4, 0.7, 1.0],
         "length": [0.0, 0.0833, 0.3333, 1.0],
     },
-    "model": "pooled", "low": [0.0, 0.3, 0.7, 1.0], "high": [0.0, 0.6, 0.9, 1.0],
+    "model": "decayed_pool", "low": [0.0, 0.3, 0.7, 1.0], "high": [0.0, 0.6, 0.9, 1.0],
 }  # fmt: skip
 
 
 def with_curves(make_scene):
     scene = make_scene()
-    scene.meta["scorecard"]["border_capture"] = CURVES
+    scene.meta.scorecard["border_capture"] = CURVES
     return scene
 
 
 def test_the_figure_shows_model_baselines_and_length(make_scene, tmp_path):
     figure = dict(draw(with_curves(make_scene)))["border-capture"]
     words = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert words == ["interval over origins", "pooled", "kde (baseline)", "by length alone"]
+    assert words == ["interval over origins", "decayed_pool", "kde (baseline)", "by length alone"]
     lines = figure.axes[0].get_lines()
-    assert list(lines[0].get_ydata()) == CURVES["captured"]["pooled"]
+    assert list(lines[0].get_ydata()) == CURVES["captured"]["decayed_pool"]
     written = {p.name for p in write_figures(with_curves(make_scene), tmp_path, ("png", "svg"))}
     assert {"border-capture.png", "border-capture.svg"} <= written
 

@@ -54,7 +54,7 @@ def test_without_ranks_the_bounds_of_the_probability_decide(scene):
     high = float(a.cells.probability_high[5, 5])
     b = _with(a, probability_low=_set(a.cells["probability_low"], {(5, 5): high * 1.01}))
     assert compare(a, b).counts["rose"] == 1
-    other_horizon = replace(b, meta=b.meta | {"horizon_days": 30})
+    other_horizon = replace(b, meta=replace(b.meta, horizon_days=30))
     assert compare(a, other_horizon).counts["no intervals"] == len(compare(a, b).table)
 
 

@@ -17,6 +17,7 @@ from borderrisk.outputs.figures.maps import risk_figure
 from borderrisk.outputs.figures.reliability import reliability_figure
 from borderrisk.outputs.figures.style import render
 from borderrisk.outputs.palette import MODEL_COLOUR, RISK_COLOURS
+from borderrisk.outputs.scene import SceneMeta
 
 EFFECTS = {
     "slope_mean": {"values": [0, 5, 9], "effect": [-1, 0, 1]},
@@ -27,7 +28,7 @@ EFFECTS = {
 @pytest.fixture(scope="module")
 def scene(make_scene):
     scene = make_scene()
-    return replace(scene, meta=scene.meta | {"effects": EFFECTS})
+    return replace(scene, meta=replace(scene.meta, effects=EFFECTS))
 
 
 def test_every_figure_is_written_without_a_missing_glyph(scene, tmp_path):
@@ -56,7 +57,7 @@ def test_what_is_absent_is_left_out(scene):
         incidents=scene.incidents.iloc[:0],
         settlements=scene.settlements.iloc[:0],
         focuses=(),
-        meta={},
+        meta=SceneMeta(),
     )
     assert [name for name, _ in draw(bare)] == ["risk"]
 
@@ -108,11 +109,11 @@ def test_unknown_format_and_unwritable_folder(scene, tmp_path):
         write_figures(scene, tmp_path / "file", ("png",))
 
 
-@pytest.mark.parametrize(("own", "stands_out"), [("gam", "gam"), (None, "pooled")])
+@pytest.mark.parametrize(("own", "stands_out"), [("gam", "gam"), (None, "decayed_pool")])
 def test_the_model_of_the_config_stands_out(scene, own, stands_out):
-    card = {**scene.meta["scorecard"], "model": own}
+    card = {**scene.meta.scorecard, "model": own}
     styles = model_styles(
-        replace(scene, meta={"scorecard": card}), ["kde", "pooled", "gam", "history"]
+        replace(scene, meta=SceneMeta(scorecard=card)), ["kde", "decayed_pool", "gam", "history"]
     )
     assert next(iter(styles)) == stands_out
     assert [n for n, s in styles.items() if s["color"] == MODEL_COLOUR] == [stands_out]
@@ -121,7 +122,7 @@ def test_the_model_of_the_config_stands_out(scene, own, stands_out):
 
 
 def test_a_model_has_one_colour_in_every_chart(scene):
-    everyone = model_styles(scene, ["pooled", "kde", "border_distance"])
+    everyone = model_styles(scene, ["decayed_pool", "kde", "border_distance"])
     few = model_styles(scene, ["kde"])
     assert few == {"kde": everyone["kde"]}
 
@@ -130,11 +131,11 @@ def test_charts_say_how_they_were_measured(scene):
     assert measured(scene) == "14 incidents, 2 origins 2021–2023, 1 year ahead"
     counts = {"origins": 1, "incidents": 1.0}
     assert measured(scene, counts) == "1 incident, 1 origin 2021–2023, 1 year ahead"
-    assert measured(replace(scene, meta={})) == ""
-    border = {"km": [0, 100], "captured": {"pooled": [0, 1], "length": [0, 1]}, "low": [0, 1],
+    assert measured(replace(scene, meta=SceneMeta())) == ""
+    border = {"km": [0, 100], "captured": {"decayed_pool": [0, 1], "length": [0, 1]}, "low": [0, 1],
               "high": [0, 1], "origins": 2, "incidents": 9.0}  # fmt: skip
-    card = scene.meta["scorecard"] | {"border_capture": border}
-    scene = replace(scene, meta={"scorecard": card})
+    card = scene.meta.scorecard | {"border_capture": border}
+    scene = replace(scene, meta=SceneMeta(scorecard=card))
     for draw_one in (capture_figure, skill_figure, reliability_figure, border_capture_figure):
         said = " ".join(text.get_text() for text in draw_one(scene).texts)
         count = 9 if draw_one is border_capture_figure else 14
@@ -160,11 +161,13 @@ def test_predictions_have_a_panel_for_each_ground(scene):
 
 
 def test_a_class_without_a_cell_on_the_ground_is_not_drawn(scene):
-    card = scene.meta["scorecard"]
+    card = scene.meta.scorecard
     part = card["prospective"]
     none = {"risk_class": 1, "expected": 0.0, "observed": 0.0, "low": 0.0, "high": 3.0}
     rows = [none, *part["calibration"][1:]]
-    scene = replace(scene, meta={"scorecard": card | {"prospective": part | {"calibration": rows}}})
+    scene = replace(
+        scene, meta=SceneMeta(scorecard=card | {"prospective": part | {"calibration": rows}})
+    )
     first = reliability_figure(scene).axes[0]
     assert [bar.get_x() + bar.get_width() / 2 for bar in first.patches] == [2, 3, 4, 5]
 
@@ -176,7 +179,7 @@ def test_origins_that_averages_leave_out_are_hollow(scene):
     ax = figure.axes[0]
     hollow = [line for line in ax.lines if line.get_markerfacecolor() == "white"]
     assert [line.get_xdata().tolist() for line in hollow] == [[1], [1], [1]]
-    (own,) = (line for line in ax.lines if line.get_label() == "pooled")
+    (own,) = (line for line in ax.lines if line.get_label() == "decayed_pool")
     assert np.isfinite(own.get_ydata()).tolist() == [True, False, True]
     assert [label.get_text() for label in figure.axes[2].get_xticklabels()] == [
         "2021\n(2)", "2022\n(1)", "2023\n(1)",
@@ -184,10 +187,10 @@ def test_origins_that_averages_leave_out_are_hollow(scene):
 
 
 def test_older_scorecards_have_charts_of_all_incidents(scene):
-    card = scene.meta["scorecard"]
+    card = scene.meta.scorecard
     part = {k: v for k, v in card["prospective"].items() if k not in ("subsets", "least_incidents")}
     part["rows"] = [row for row in part["rows"] if row["subset"] == "all"]
-    scene = replace(scene, meta={"scorecard": card | {"prospective": part}})
+    scene = replace(scene, meta=SceneMeta(scorecard=card | {"prospective": part}))
     assert len(capture_figure(scene).axes) == len(skill_figure(scene).axes) == 1
     assert len(reliability_figure(scene).axes) == 2
     lines = skill_figure(scene).axes[0].lines
@@ -205,8 +208,8 @@ def test_titles_lie_on_no_panel(scene):
 
 def test_nothing_in_the_side_panel_lies_on_anything_else(scene):
     long = [{"attribution": f"{k}: an institute with a rather long name"} for k in range(40)]
-    for sources in (scene.meta["sources"], long[:9], long):
-        crowded = replace(scene, meta=scene.meta | {"sources": sources})
+    for sources in (scene.meta.sources, long[:9], long):
+        crowded = replace(scene, meta=replace(scene.meta, sources=sources))
         for focus in (None, *scene.focuses):
             figure = risk_figure(crowded, focus)
             render(figure, "png", dpi=50)

@@ -13,6 +13,7 @@ from borderrisk.outputs.report.blocks import Bars, Table, percent, records, show
 from borderrisk.outputs.report.chapters import build_sections
 from borderrisk.outputs.report.ranked import driver_words
 from borderrisk.outputs.report.scorecard import verdict
+from borderrisk.outputs.scene import SceneMeta
 from borderrisk.words import nearest_places
 
 HOSTILE = '"><script>alert(1)</script>&\u202e|`'
@@ -25,15 +26,16 @@ def scene(make_scene):
 
 @pytest.fixture(scope="module")
 def hostile(scene):
-    meta = scene.meta | {
-        "title": HOSTILE,
-        "config_text": f"name: {HOSTILE}\n```\n# not a heading",
-        "manifest": {"seed": 1, "inputs": [HOSTILE]},
-        "rejected": [{"row": 3, "incident_id": HOSTILE, "reason": "no date"}],
-        "sources": [{"title": HOSTILE, "licence": "CC0", "attribution": HOSTILE}],
-        "notes": [HOSTILE],
-        "model": {"estimator": HOSTILE},
-    }
+    meta = replace(
+        scene.meta,
+        title=HOSTILE,
+        config_text=f"name: {HOSTILE}\n```\n# not a heading",
+        manifest={"seed": 1, "inputs": [HOSTILE]},
+        rejected=[{"row": 3, "incident_id": HOSTILE, "reason": "no date"}],
+        sources=[{"title": HOSTILE, "licence": "CC0", "attribution": HOSTILE}],
+        notes=[HOSTILE],
+        model={"estimator": HOSTILE},
+    )
     settlements = scene.settlements.assign(name=HOSTILE)
     incidents = scene.incidents.assign(kind=HOSTILE)
     return replace(scene, meta=meta, settlements=settlements, incidents=incidents)
@@ -98,7 +100,7 @@ def test_what_is_absent_is_a_sentence(scene, tmp_path):
         settlements=scene.settlements.iloc[:0],
         relief=None,
         focuses=(),
-        meta={},
+        meta=SceneMeta(),
     )
     markdown = _text(write_report(bare, tmp_path), ".md")
     for sentence in (
@@ -173,7 +175,7 @@ def test_the_verdict_is_honest(scene, bits, low, high, says):
     gain = {"baseline": "kde", "bits": bits, "low": low, "high": high}
     row = {"model": "gam", "role": "model", "subset": "all", "horizon_years": 1, "gain": gain}
     card = {"prospective": {"summary": [row]}}
-    assert says in verdict(replace(scene, meta={"scorecard": card}))
+    assert says in verdict(replace(scene, meta=SceneMeta(scorecard=card)))
 
 
 def test_counts_are_split_by_ground(scene):
@@ -192,9 +194,9 @@ def test_counts_are_split_by_ground(scene):
 
 
 def test_older_scorecards_have_counts_of_all_ground(scene):
-    card = dict(scene.meta["scorecard"])
+    card = dict(scene.meta.scorecard)
     card["prospective"] = {k: v for k, v in card["prospective"].items() if k != "subsets"}
-    sections = build_sections(replace(scene, meta={"scorecard": card}))
+    sections = build_sections(replace(scene, meta=SceneMeta(scorecard=card)))
     blocks = next(s for s in sections if s.anchor == "calibration").blocks
     tables = [block for block in blocks if block.kind == "table"]
     assert [len(table.rows) for table in tables] == [5, 2]
@@ -219,12 +221,12 @@ def _card(own, rows, **more):
 
 def test_the_verdict_is_about_the_model_of_the_config(scene):
     rows = [("history", "model", 3.0, 0.9), ("gam", "model", 2.0, -0.2)]
-    scene = replace(scene, meta={"scorecard": _card("gam", rows)})
+    scene = replace(scene, meta=SceneMeta(scorecard=_card("gam", rows)))
     assert "gam loses 0.20 bits" in verdict(scene)
     section = next(s for s in build_sections(scene) if s.anchor == "scorecard")
     texts = [block.text for block in section.blocks if block.kind == "paragraph"]
     assert any("scored higher: history (3.00)" in text for text in texts)
-    older = replace(scene, meta={"scorecard": _card(None, rows)})
+    older = replace(scene, meta=SceneMeta(scorecard=_card(None, rows)))
     assert "history gains" in verdict(older)
 
 
@@ -238,7 +240,7 @@ def test_headline_and_the_border_left_out_are_told(scene):
             "untested": [{"fold": "AAA", "reason": "no incident left to train on"}],
         },
     )  # fmt: skip
-    sections = {s.anchor: s for s in build_sections(replace(scene, meta={"scorecard": card}))}
+    sections = {s.anchor: s for s in build_sections(replace(scene, meta=SceneMeta(scorecard=card)))}
     assert "sixteen words" in sections["scorecard"].blocks[1].texts
     method, border, table, untested = sections["spatial"].blocks
     assert "with 25 km around it" in method.text
@@ -293,7 +295,7 @@ def test_a_gain_that_spans_nought_is_level(scene):
     gain = {"baseline": "kde", "bits": 0.4, "low": -0.3, "high": 1.2}
     row = {"fold": "all", "model": "gam", "gain": gain}
     card = {"model": "gam", "spatial": {"summary": [row]}}
-    sections = build_sections(replace(scene, meta={"scorecard": card}))
+    sections = build_sections(replace(scene, meta=SceneMeta(scorecard=card)))
     text = next(s for s in sections if s.anchor == "spatial").blocks[1].text
     assert "gam is level with the distance to the border" in text
     assert "0.40 (-0.30 to 1.20)" in text
@@ -311,7 +313,7 @@ def test_pictures_already_drawn_are_not_drawn_again(scene, tmp_path, monkeypatch
 def test_digests_are_cut_but_not_lost(scene, tmp_path):
     digest = "0123456789abcdef" * 4
     sources = [{"title": "Lines", "sha256": digest}]
-    html = _text(write_report(replace(scene, meta={"sources": sources}), tmp_path), ".html")
+    html = _text(write_report(replace(scene, meta=SceneMeta(sources=sources)), tmp_path), ".html")
     assert f'title="{digest}">0123456789ab…<' in html
 
 

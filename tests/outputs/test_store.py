@@ -9,7 +9,7 @@ from pyproj import CRS
 from borderrisk.area import StudyArea
 from borderrisk.errors import DataError
 from borderrisk.outputs.gridfiles import write_features
-from borderrisk.outputs.scene import Focus, Relief, Scene
+from borderrisk.outputs.scene import Focus, Relief, Scene, SceneMeta
 from borderrisk.outputs.store import load_scene, save_scene
 
 
@@ -24,7 +24,7 @@ def scene(grid):
     relief = Relief(np.array([[1.0, np.nan]]), Affine(0.1, 0, 60, 0, -0.1, 31), CRS.from_epsg(4326))
     return Scene(
         area, cells, points, points, points, relief,
-        (Focus("zabol", (60, 30, 62, 32), "Zabol", "زابل"),), {"title": "t"}, {"segments": points},
+        (Focus("zabol", (60, 30, 62, 32), "Zabol", "زابل"),), SceneMeta("t"), {"segments": points},
     )  # fmt: skip
 
 

@@ -22,19 +22,19 @@ def test_a_forecast_that_knows_the_place_covers_it_with_the_first_kilometres(sma
     mass[:, place] = 1
     forecast = Forecasts(
         pd.Timestamp("2020-01-01"),
-        {"pooled": knowing, "kde": missing},
+        {"decayed_pool": knowing, "kde": missing},
         {
             1: Later(csr_matrix(mass), np.arange(10) < 4),
             2: Later(csr_matrix(mass[:0]), np.zeros(0)),
         },
     )
-    found = capture_curves(border, cells, [forecast], "pooled", level=0.9, seed=1)
+    found = capture_curves(border, cells, [forecast], "decayed_pool", level=0.9, seed=1)
     total = border.segments.length_km.sum()
     assert found["border_km"] == pytest.approx(total)
     assert (found["origins"], found["incidents"]) == (1, 10)
     row = np.flatnonzero(cells.mask.ravel())[cells.study][place]
     behind = border.segments.length_km[border.attribution[row].toarray().ravel() > 0].sum()
-    watched = np.interp(behind + 10, found["km"], found["captured"]["pooled"])
+    watched = np.interp(behind + 10, found["km"], found["captured"]["decayed_pool"])
     assert watched == pytest.approx(1)
     assert np.interp(behind + 10, found["km"], found["captured"]["kde"]) < 0.5
     assert found["captured"]["length"][-1] == 1

@@ -47,7 +47,7 @@ def test_every_role_says_what_it_read_and_what_it_serves(small, tmp_path):
 
 def test_what_is_no_road_file_is_refused_before_a_run(small, tmp_path):
     (tmp_path / "roads.geojson").write_text("<html><body>log in</body></html>")
-    with pytest.raises(DataError, match="roads: .*a web page"):
+    with pytest.raises(DataError, match=r"roads: .*a web page"):
         validate(small(**{"data.roads": str(tmp_path / "roads.geojson")}))
 
 
@@ -81,3 +81,11 @@ def test_an_incident_ahead_of_now_is_left_out_and_said(small, tmp_path, caplog):
     assert "12 rejected" in rows["incidents"]["holds"]
     assert "row 5 dated ahead of now: '2103-05-01'" in caplog.text
     assert json.dumps(rows)
+
+
+def test_what_nothing_depends_on_is_said_to_do_nothing(small, tmp_path):
+    lake = road(tmp_path / "w.gpkg", shapely.Point(61, 31).buffer(0.4))
+    for key, value in (("enabled", "false"), ("water_speed_factor", "1")):
+        rows = rows_of(small(**{"data.water": lake, f"features.travel.{key}": value}))
+        assert rows["water"]["used for"].startswith("no effect: ")
+        assert key in rows["water"]["used for"]

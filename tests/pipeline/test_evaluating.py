@@ -54,7 +54,7 @@ def test_a_run_has_the_same_scorecard_from_the_cache(evaluated, small, tmp_path)
 
 
 def test_a_run_has_the_mean_effect_of_each_feature_by_tenths(finished):
-    curves = finished.scene.meta["effects"]
+    curves = finished.scene.meta.effects
     assert 1 < len(curves) <= 12
     for name, curve in curves.items():
         assert 1 <= len(curve["values"]) == len(curve["effect"]) <= 10

@@ -52,12 +52,12 @@ def test_a_scenario_is_a_run_that_says_what_it_is(closed):
     _, out = closed
     result = results.open_run(out)
     assert result.manifest["kind"] == "scenario"
-    assert "closed" in result.scene.meta["title"]
-    assert result.scene.meta["notes"][0].startswith("What-if")
+    assert "closed" in result.scene.meta.title
+    assert result.scene.meta.notes[0].startswith("What-if")
     report = (out / "report.md").read_text(encoding="utf-8")
     assert "What-if" in report
     assert "rank before" in report
-    assert result.scene.meta["statement"].startswith("What-if: closed. Relative intensity")
+    assert result.scene.meta.statement.startswith("What-if: closed. Relative intensity")
     for name in ("map.html", "map-mashhad.html"):
         assert "What-if: closed." in (out / name).read_text(encoding="utf-8")
 

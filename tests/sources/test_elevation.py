@@ -10,7 +10,7 @@ from affine import Affine
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.features.terrain import terrain_features
 from borderrisk.grid import Grid, laea_crs
-from borderrisk.sources.elevation import doubts, open_elevation
+from borderrisk.sources.elevation import open_elevation
 
 PIXEL = 0.01
 
@@ -314,30 +314,6 @@ def shaded(z):
     return np.degrees(slope), np.degrees(aspect) % 360, 1 + 254 * np.clip(light, 0, 1)
 
 
-def doubted(path, values):
-    dem = open_elevation(write(path, values))
-    return "; ".join(doubts(dem, slice(0, dem.shape[0]), slice(0, dem.shape[1])))
-
-
-def test_elevation_is_not_doubted(tmp_path):
-    for values in (hills(), hills(700), hills() / 8, np.maximum(hills() - 900, 0)):
-        assert doubted(tmp_path / "dem.tif", values.astype("float32")) == ""
-
-
-def test_what_looks_like_no_elevation_is_doubted(tmp_path):
-    slope, aspect, shade = shaded(hills())
-    fields = [field.astype("float32") for field in (slope, aspect, shade)]
-    for values in (*fields, shade.astype("int16")):
-        assert "hillshade, slope or aspect" in doubted(tmp_path / "dem.tif", values)
-    assert "8-bit" in doubted(tmp_path / "dem.tif", shade.astype("uint8"))
-    assert "same value everywhere, 0 m" in doubted(tmp_path / "dem.tif", slab(0, dtype="int16"))
-    mask = (hills() > 900).astype("int16")
-    assert "only 2 values" in doubted(tmp_path / "dem.tif", mask)
-    holes = hills()
-    holes[20:60, 20:60] = 0
-    assert "4.0% of the pixels are exactly 0 m" in doubted(tmp_path / "dem.tif", holes)
-
-
 @pytest.mark.parametrize(
     ("void", "units"), [(-9999, None), (-9999, "ft"), (-32768, "ft"), (-32767, None)]
 )
@@ -362,6 +338,15 @@ def test_a_byproduct_beside_its_tile_is_refused_and_a_twin_is_not(tmp_path):
     open_elevation(tmp_path)
     write(tmp_path / "n30_aspect.tif", shaded(z)[1].astype("float32"))
     assert "n30_aspect.tif" in refused("cover the same place", tmp_path)
+
+
+def test_numbers_of_8_bits_are_narrow_unless_they_are_scaled(tmp_path):
+    path = write(tmp_path / "a.tif", slab(7, dtype="uint8"))
+    assert open_elevation(path).is_narrow
+    with rasterio.open(path, "r+") as ds:
+        ds.scales = (28.0,)
+    assert not open_elevation(path).is_narrow
+    assert not open_elevation(write(tmp_path / "b.tif", slab(7, dtype="int16"))).is_narrow
 
 
 def test_a_picture_is_refused(tmp_path):

@@ -66,12 +66,10 @@ HERE, AWAY = shapely.LineString([(59.9, 31), (60.1, 31)]), shapely.LineString([(
 def overlay(tmp_path, grid):
     """Read one role on a grid of 6 x 8 cells around 60 E, 31 N; give it and what was said."""
 
-    def read(role, shapes, *, speeds=None, factors=None, idle=(), **columns):
+    def read(role, shapes, *, speeds=None, factors=None, **columns):
         path = tmp_path / f"{role}.gpkg"
         gpd.GeoDataFrame(columns, geometry=shapes, crs=4326).to_file(path)
-        found = read_overlays(
-            grid, **{role: path}, speeds=speeds or {}, factors=factors or {}, idle=idle
-        )
+        found = read_overlays(grid, **{role: path}, speeds=speeds or {}, factors=factors or {})
         return found, found.readings[0]
 
     return read
@@ -99,13 +97,11 @@ def test_roads_need_a_class_and_one_speed(overlay):
 
 
 @pytest.mark.parametrize("role", ["roads", "barriers", "water"])
-def test_what_lies_elsewhere_or_is_switched_off_has_no_effect(overlay, role):
+def test_what_lies_elsewhere_has_no_effect(overlay, role):
     columns = {"speeds": {"a": 50}, "class": ["a"]}
     _, said = overlay(role, [AWAY], **columns)
     assert said.warnings[0].startswith("no effect: none of the 1 ")
     assert "40 E, 20 N" in said.warnings[0]
-    _, off = overlay(role, [HERE], idle={role}, **columns)
-    assert "switched off" in off.warnings[0]
 
 
 def test_water_that_crosses_itself_is_mended_and_points_are_left_out(overlay):

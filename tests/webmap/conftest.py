@@ -14,7 +14,7 @@ from affine import Affine
 
 from borderrisk.area import StudyArea
 from borderrisk.grid import Grid, laea_crs
-from borderrisk.outputs.scene import Focus, Relief, Scene
+from borderrisk.outputs.scene import Focus, Relief, Scene, SceneMeta
 from borderrisk.outputs.webmap import write_map
 from borderrisk.scores import risk_class, risk_percentile
 
@@ -123,7 +123,7 @@ SCORECARD = {
         "horizons_years": [1],
         "rows": [],
         "summary": [
-            {"model": "pooled", "role": "model", "horizon_years": 1, "subset": "all",
+            {"model": "decayed_pool", "role": "model", "horizon_years": 1, "subset": "all",
              "origins": 3, "incidents": 41, "bits": 2.9, "capture_10": 0.78,
              "gain": {"baseline": "kde", "bits": 0.31, "low": 0.08, "high": 0.55}},
             {"model": "kde", "role": "baseline", "horizon_years": 1, "subset": "all",
@@ -154,18 +154,18 @@ def scene():
         geometry=[shapely.LineString([(61.3, 29.9), (61.35, 30.8)])],
         crs=4326,
     )
-    meta = {
-        "title": "Test border",
-        "title_fa": "مرز آزمایشی",
-        "run_id": "2024-01-01-abc",
-        "origin": "2024-01-01",
-        "horizon_days": 365,
-        "statement": "Relative intensity of reported incidents.",
-        "scorecard": SCORECARD,
-        "sources": [
+    meta = SceneMeta(
+        title="Test border",
+        title_fa="مرز آزمایشی",
+        run_id="2024-01-01-abc",
+        origin="2024-01-01",
+        horizon_days=365,
+        statement="Relative intensity of reported incidents.",
+        scorecard=SCORECARD,
+        sources=[
             {"title": HOSTILE, "version": "1", "licence": "CC BY 4.0", "attribution": "by them"}
         ],
-    }
+    )
     return Scene(
         area=area,
         cells=_cells(grid, polygon),

@@ -9,6 +9,7 @@ import pytest
 from matplotlib.image import imread
 
 from borderrisk.outputs.palette import RISK_COLOURS
+from borderrisk.outputs.scene import SceneMeta
 from borderrisk.outputs.webmap import write_map
 
 pytestmark = pytest.mark.browser
@@ -493,7 +494,7 @@ def test_a_bare_scene_opens(open_map, scene, tmp_path):
             "incidents": scene.incidents.iloc[:0],
             "relief": None,
             "focuses": (),
-            "meta": {},
+            "meta": SceneMeta(),
             "layers": {},
         }
     )

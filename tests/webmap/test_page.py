@@ -11,6 +11,7 @@ import shapely
 
 from borderrisk.errors import ConfigError, OutputError
 from borderrisk.features.catalogue import DECLARED, GROUPS
+from borderrisk.outputs.scene import SceneMeta
 from borderrisk.outputs.webmap import render_map, write_map
 from borderrisk.outputs.webmap.columns import described
 from borderrisk.outputs.webmap.maplayers import kind_mark, layer_json, name_spots, plain, worded
@@ -101,7 +102,7 @@ def test_a_bare_scene_still_makes_a_map(scene):
         incidents=scene.incidents.iloc[:0],
         relief=None,
         focuses=(),
-        meta={},
+        meta=SceneMeta(),
     )
     assert "br-col-risk" in render_map(bare)
 
@@ -168,9 +169,9 @@ def test_plain_values(value, expected):
 
 
 def test_headline_of_a_scorecard(scene):
-    line = headline(scene.meta["scorecard"])
+    line = headline(scene.meta.scorecard)
     assert (line["model"], line["baseline"], line["origins"], line["incidents"]) == (
-        "pooled",
+        "decayed_pool",
         "kde",
         3,
         41,
@@ -193,7 +194,7 @@ def test_headline_is_about_the_configs_model_at_the_shortest_horizon(own, shown)
         {"model": "gb", "role": "model", "horizon_years": 1, "bits": 2.5, "origins": ["a", "b"]},
         {"model": "gb", "role": "model", "horizon_years": 1, "bits": 5, "subset": "new"},
         {"model": "kde", "role": "baseline", "horizon_years": 1, "bits": 2.1, "capture_10": 0.6},
-        {"model": "uniform", "role": "baseline", "horizon_years": 1, "bits": 0},
+        {"model": "even", "role": "baseline", "horizon_years": 1, "bits": 0},
     ]
     line = headline({"model": own, "prospective": {"summary": rows}})
     assert (line["model"], line["baseline"], line["baseline_capture"]) == (shown, "kde", 0.6)

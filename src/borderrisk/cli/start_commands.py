@@ -82,10 +82,10 @@ def init(  # noqa: PLR0917 - one per option
     Example: borderrisk init --list Pakistan
     """
     common.configure_logging(verbose, as_json)
-    from borderrisk.pipeline import starting
+    from borderrisk.pipeline import starting, study
 
     if list_of is not None:
-        rows = starting.list_neighbours(list_of)
+        rows = study.list_neighbours(list_of)
         common.emit({"neighbours": rows}, as_json, common.table_text(rows))
         return
     given = {"--neighbours": neighbours, "--incidents": incidents, "--focus": focus}

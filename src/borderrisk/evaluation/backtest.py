@@ -148,8 +148,7 @@ def in_study(cells: CellTable, panel: Panel) -> tuple[csr_matrix, np.ndarray]:
 
     Rows sum to 1.
     """
-    mass = panel.mass[:, np.flatnonzero(cells.study)]
-    share = np.asarray(mass.sum(axis=1)).ravel()
+    mass, share = cells.inside(panel.mass)
     kept = np.flatnonzero(share >= MIN_IN_STUDY)
     return csr_matrix(diags_array(1 / share[kept]) @ mass[kept]), kept
 

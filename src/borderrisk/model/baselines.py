@@ -13,7 +13,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from borderrisk.model.cells import CellTable
 from borderrisk.model.decayed_pool import DecayedPool
-from borderrisk.model.densities import Learned, Memory, Smoother
+from borderrisk.model.densities import Learned, Memory, Points, Remembered, Smoother
 from borderrisk.model.estimator import IntensityEstimator
 from borderrisk.model.forest import RandomForest
 from borderrisk.model.lessons import School
@@ -82,10 +82,10 @@ class LastPeriod(Fixed):
         """Return the weights of memory and even."""
         return (1 - _HISTORY_EVEN, _HISTORY_EVEN)
 
-    def remember(self, cells: CellTable, past: Panel, origin: pd.Timestamp) -> tuple[Memory, ...]:
+    def remember(self, cells: CellTable, past: Panel, origin: pd.Timestamp) -> Remembered:
         """Return the soft counts of the last period."""
         last = ending_between(past, step_back(origin, self.horizon_days, 1), origin)
-        return (_memory(cells, [last.counts()], (0.0,), "recent"),)
+        return (Memory(cells.grid, cells.mask, last.counts()[None], (0.0,), ("recent",)),)
 
 
 @model("radius_history", role="baseline")
@@ -96,9 +96,9 @@ class RadiusHistory(Fixed):
         """Return the weights of memory and even."""
         return (1 - _HISTORY_EVEN, _HISTORY_EVEN)
 
-    def remember(self, cells: CellTable, past: Panel, origin: pd.Timestamp) -> tuple[Memory, ...]:
+    def remember(self, cells: CellTable, past: Panel, origin: pd.Timestamp) -> Remembered:
         """Return all soft counts."""
-        return (_memory(cells, [past.counts()], (0.0,), "history"),)
+        return (Memory(cells.grid, cells.mask, past.counts()[None], (0.0,), ("history",)),)
 
 
 @model("kde", role="baseline")
@@ -126,9 +126,9 @@ class Kde(Fixed):
         chosen = type(self)(**{**self.values(), "bandwidth_km": width})
         return Fixed.learn(chosen, cells, past, origin, seed, memo)
 
-    def remember(self, cells: CellTable, past: Panel, origin: pd.Timestamp) -> tuple[Memory, ...]:
+    def remember(self, cells: CellTable, past: Panel, origin: pd.Timestamp) -> Remembered:
         """Return earlier incidents as points."""
-        return (_memory(cells, [points(past)], (self.bandwidth_km or BANDWIDTHS_KM[0],)),)
+        return (_points(past, (self.bandwidth_km or BANDWIDTHS_KM[0],), "history"),)
 
 
 @model("kde_pool", role="baseline")
@@ -159,29 +159,18 @@ class KdePool(Settings):
         level = expected_level(cells, past, origin, self.horizon_days)
         return Pool.make(chosen, cells, level, weights, self.remember(cells, past, origin))
 
-    def remember(self, cells: CellTable, past: Panel, origin: pd.Timestamp) -> tuple[Memory, ...]:
+    def remember(self, cells: CellTable, past: Panel, origin: pd.Timestamp) -> Remembered:
         """Return earlier incidents as points, and those of the last year."""
         recent = ending_between(past, origin - pd.Timedelta(days=365), origin)
         return (
-            _memory(cells, [points(past)], _POOL_KM),
-            _memory(cells, [points(recent)], (_POOL_RECENT_KM,), "recent"),
+            _points(past, _POOL_KM, "history"),
+            _points(recent, (_POOL_RECENT_KM,), "recent"),
         )
 
 
-def _memory(
-    cells: CellTable, counts: list[np.ndarray], widths_km: tuple[float, ...], group: str = "history"
-) -> Memory:
-    return Memory(cells.grid, cells.mask, np.array(counts), widths_km, (group,) * len(counts))
-
-
-def likely_cells(panel: Panel) -> np.ndarray:
-    """Cell that holds most of each incident, shape (incidents,)."""
-    return np.asarray(panel.mass.argmax(axis=1)).ravel() if len(panel) else np.zeros(0, np.intp)
-
-
-def points(panel: Panel) -> np.ndarray:
-    """Incidents per cell, each in the cell that holds most of it."""
-    return np.bincount(likely_cells(panel), confidence(panel), minlength=panel.mass.shape[1])
+def _points(panel: Panel, widths_km: tuple[float, ...], group: str) -> Points:
+    xy = panel.incidents[["x", "y"]].to_numpy(float)
+    return Points(panel.grid, xy, confidence(panel), widths_km, group)
 
 
 def best_bandwidth(cells: CellTable, past: Panel) -> float:
@@ -189,19 +178,17 @@ def best_bandwidth(cells: CellTable, past: Panel) -> float:
 
     Leave-one-out likelihood on the soft mass (Habbema, Hermans & van den Broek 1974).
     """
-    weight, smoother = confidence(past), Smoother(cells)
-    row, col = np.nonzero(cells.mask)
-    own, mass = likely_cells(past), past.mass.tocoo()
-    at = own[mass.row]
-    apart = np.abs(row[mass.col] - row[at]), np.abs(col[mass.col] - col[at])
+    weight, mass = confidence(past), past.mass.tocoo()
+    found = _points(past, BANDWIDTHS_KM, "history")
+    everyone = found.densities(Smoother(cells))
+    place = np.column_stack([axis[cells.mask] for axis in cells.grid.centres()])
+    square = ((place[mass.col] - found.xy[mass.row]) ** 2).sum(axis=1) / 1e6
     even = weight.sum() / cells.area_100km2.sum()
     scores = []
-    for width in BANDWIDTHS_KM:
-        land = smoother.land(width)[mass.col]
-        kernel = smoother.kernel(width)
-        mine = weight[mass.row] * kernel[apart[0]] * kernel[apart[1]] / land
-        others = smoother.density(points(past), width)[mass.col] - mine
-        log = np.log((1 - _KDE_EVEN) * np.maximum(others, 0.0) + _KDE_EVEN * even)
+    for width, density in zip(BANDWIDTHS_KM, everyone.T, strict=True):
+        own = np.exp(-square / (2 * width**2)) * weight[mass.row] * 100 / (2 * np.pi * width**2)
+        others = np.maximum(density[mass.col] - own, 0.0)
+        log = np.log((1 - _KDE_EVEN) * others + _KDE_EVEN * even)
         scores.append(float((weight[mass.row] * mass.data) @ log))
     return BANDWIDTHS_KM[int(np.argmax(scores))]
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import shapely
 import xarray as xr
+from scipy.sparse import csr_matrix, diags_array
 
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.features.catalogue import feature_names
@@ -110,6 +111,26 @@ class CellTable:
     def study_area_100km2(self) -> np.ndarray:
         """Scored area of each cell, in units of 100 km², shape (cells,)."""
         return self.exposure * (self.grid.cell_area_km2 / 100)
+
+    def inside(self, mass: csr_matrix) -> tuple[csr_matrix, np.ndarray]:
+        """Cut the mass of incidents to the study area.
+
+        Parameters
+        ----------
+        mass : csr_matrix, shape (incidents, cells)
+            Rows sum to 1 (:class:`borderrisk.model.panel.Panel`).
+
+        Returns
+        -------
+        mass : csr_matrix, shape (incidents, study cells)
+            What of it lies in the study area; of a cell on its edge, the scored share of its land.
+        share : ndarray, shape (incidents,)
+            Sums of the rows.
+        """
+        scored = np.minimum(self.study_area_100km2 / np.maximum(self.area_100km2, 1e-12), 1.0)
+        index = np.flatnonzero(self.study)
+        cut = csr_matrix(mass[:, index] @ diags_array(scored[index]))
+        return cut, np.asarray(cut.sum(axis=1)).ravel()
 
     def to_grid(self, values: np.ndarray) -> np.ndarray:
         """Put one value per cell back on the grid.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,8 @@ from borderrisk.errors import DataError
 from borderrisk.grid import Grid
 from borderrisk.model.cells import CellTable
 
-_TRUNCATE = 4.0
+_TRUNCATE, _BINS_PER_SIGMA = 4.0, 3.0
+_ELSEWHERE = "The model remembers places on another grid: take it there with `carried`."
 
 
 class Smoother:
@@ -28,13 +29,6 @@ class Smoother:
         if width_km not in self._land:
             self._land[width_km] = self._smooth(self.cells.area_100km2, width_km)
         return self._land[width_km]
-
-    def kernel(self, width_km: float) -> np.ndarray:
-        """Share of a count that is found so many cells away along one axis; far ones are 0."""
-        line = np.zeros(2 * max(self.cells.grid.shape) + 1)
-        line[len(line) // 2] = 1.0
-        sigma = width_km * 1000 / self.cells.grid.cell_size_m
-        return gaussian_filter(line, sigma, mode="constant", truncate=_TRUNCATE)[len(line) // 2 :]
 
     def density(self, counts: np.ndarray, width_km: float) -> np.ndarray:
         """Return counts per 100 km² of land, smoothed by a Gaussian; shape (cells,)."""
@@ -81,18 +75,79 @@ class Memory:
         """The group of each density: widths, and within each the kinds."""
         return self.groups * len(self.widths_km)
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether its parts fit together, as those of a file may not."""
+        return self.counts.shape == (len(self.groups), self.mask.sum())
+
     def densities(self, smoother: Smoother) -> np.ndarray:
         """Densities in the cells of a smoother on the same grid, shape (cells, columns)."""
         cells = smoother.cells
         if cells.grid != self.grid:
-            raise DataError(
-                "The model remembers places on another grid: take it there with `carried`."
-            )
+            raise DataError(_ELSEWHERE)
         on_grid = np.zeros((len(self.counts), *self.grid.shape))
         on_grid[:, self.mask] = self.counts
         here = on_grid[:, cells.mask]
         found = [smoother.density(n, width) for width in self.widths_km for n in here]
         return np.column_stack(found)
+
+
+@dataclass(frozen=True)
+class Points:
+    """Earlier incidents as points: a Gaussian kernel density for every width.
+
+    Attributes
+    ----------
+    grid : Grid
+        In whose metres they are.
+    xy : ndarray, shape (incidents, 2)
+        Places, metres.
+    weight : ndarray, shape (incidents,)
+        What each counts.
+    widths_km : tuple of float
+        Standard deviations.
+    group : str
+        ``history`` or ``recent``.
+    """
+
+    grid: Grid
+    xy: np.ndarray
+    weight: np.ndarray
+    widths_km: tuple[float, ...]
+    group: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The group of each density."""
+        return (self.group,) * len(self.widths_km)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether its parts fit together, as those of a file may not."""
+        return self.xy.shape == (len(self.weight), 2)
+
+    def densities(self, smoother: Smoother) -> np.ndarray:
+        """Densities at the centres of the cells, per 100 km², shape (cells, columns)."""
+        cells = smoother.cells
+        if cells.grid != self.grid:
+            raise DataError(_ELSEWHERE)
+        return np.column_stack([self._density(width, cells.mask) for width in self.widths_km])
+
+    def _density(self, width_km: float, mask: np.ndarray) -> np.ndarray:
+        # Binned finely enough for the kernel: neither time nor memory grow with pairs.
+        factor = 2 * int(self.grid.cell_size_m * _BINS_PER_SIGMA / (2000 * width_km)) + 1
+        fine = self.grid.refine(factor)
+        west, _, _, north = fine.bounds
+        steps = np.stack([north - self.xy[:, 1], self.xy[:, 0] - west]) / fine.cell_size_m
+        row, col = (
+            np.clip(n.astype(int), 0, size - 1) for n, size in zip(steps, fine.shape, strict=True)
+        )
+        flat = np.ravel_multi_index((row, col), fine.shape)
+        counts = np.bincount(flat, self.weight, fine.size).reshape(fine.shape)
+        sigma = width_km * 1000 / fine.cell_size_m
+        smooth = gaussian_filter(counts, sigma, mode="constant", truncate=_TRUNCATE)
+        centres = smooth[factor // 2 :: factor, factor // 2 :: factor]
+        return centres[mask] * (1e8 / fine.cell_size_m**2)
 
 
 @dataclass(frozen=True)
@@ -128,9 +183,13 @@ class Learned:
         return self.estimator.contributions(x[list(self.columns)]).reset_index(drop=True)
 
 
+# What a model remembers of earlier incidents.
+Remembered: TypeAlias = tuple[Memory | Points, ...]
+
+
 def densities(
     cells: CellTable,
-    memory: tuple[Memory, ...],
+    memory: Remembered,
     ground: tuple[Learned, ...],
     rows: np.ndarray | None = None,
 ) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from borderrisk.model.cells import CellTable
-from borderrisk.model.densities import Learned, Memory, densities
+from borderrisk.model.densities import Learned, Remembered, densities
 from borderrisk.model.estimator import chances
 from borderrisk.model.level import MIN_IN_STUDY, YEAR_DAYS, ending_between, step_back
 from borderrisk.model.panel import Panel
@@ -21,7 +21,7 @@ from borderrisk.model.susceptibility import confidence
 # Lessons are read on a part of the cells where there are more.
 MOST_CELLS = 10_000
 # Parts of a pool from what was known at a time, and from what the ground was learned on.
-Made = tuple[tuple[Memory, ...], tuple[Learned, ...]]
+Made = tuple[Remembered, tuple[Learned, ...]]
 Parts = Callable[[Panel, pd.Timestamp, Panel, pd.Timestamp], Made]
 
 
@@ -118,7 +118,6 @@ class School:
 
 def arrivals(cells: CellTable, panel: Panel) -> np.ndarray:
     """Soft counts of the study cells, of incidents that lie mostly there."""
-    mass = panel.mass[:, np.flatnonzero(cells.study)]
-    inside = np.asarray(mass.sum(axis=1)).ravel()
+    mass, inside = cells.inside(panel.mass)
     kept = np.flatnonzero(inside >= MIN_IN_STUDY)
     return np.asarray(mass[kept].T @ (confidence(panel)[kept] / inside[kept])).ravel()

@@ -14,7 +14,7 @@ from pyproj import CRS
 from borderrisk.errors import BorderRiskError
 from borderrisk.grid import Grid
 from borderrisk.model.cells import CellTable, as_cells
-from borderrisk.model.densities import Learned, Memory, densities
+from borderrisk.model.densities import Learned, Memory, Points, Remembered, densities
 from borderrisk.model.level import Level, expected_level
 from borderrisk.model.panel import as_panel
 from borderrisk.model.protocol import PARTS, Cells, Incidents, Settings
@@ -35,7 +35,7 @@ class Pool:
         As fitted.
     level : Level
         Incidents to expect in the whole study area.
-    memory : tuple of Memory
+    memory : tuple of Memory or Points
         What it remembers.
     ground : tuple of Learned
         What it learned of the features.
@@ -50,7 +50,7 @@ class Pool:
 
     settings: Settings
     level: Level
-    memory: tuple[Memory, ...]
+    memory: Remembered
     ground: tuple[Learned, ...]
     weights: np.ndarray
     scale: np.ndarray
@@ -64,7 +64,7 @@ class Pool:
         cells: CellTable,
         level: Level,
         weights: Any,
-        memory: tuple[Memory, ...] = (),
+        memory: Remembered = (),
         ground: tuple[Learned, ...] = (),
     ) -> Pool:
         """Bind parts to a model of some cells."""
@@ -217,18 +217,7 @@ class Pool:
         return {
             "settings": self.settings.values(),
             "level": [self.level.mean, self.level.size],
-            "memory": [
-                {
-                    "crs": memory.grid.crs.to_wkt(),
-                    "transform": list(memory.grid.transform)[:6],
-                    "shape": list(memory.grid.shape),
-                    "mask": memory.mask,
-                    "counts": memory.counts,
-                    "widths_km": list(memory.widths_km),
-                    "groups": list(memory.groups),
-                }
-                for memory in self.memory
-            ],
+            "memory": [_plain(part) for part in self.memory],
             "ground": [[part.estimator, list(part.columns)] for part in self.ground],
             "weights": self.weights,
             "scale": self.scale,
@@ -238,21 +227,27 @@ class Pool:
     @classmethod
     def opened(cls, settings: Settings, state: dict[str, Any]) -> Pool:
         """Return the model of a :meth:`state`; ``ValueError`` if its parts do not fit together."""
-        memory = tuple(
-            Memory(
-                Grid(CRS.from_wkt(m["crs"]), Affine(*m["transform"]), tuple(m["shape"])),
-                m["mask"], m["counts"], tuple(m["widths_km"]), tuple(m["groups"]),
-            )
-            for m in state["memory"]
-        )  # fmt: skip
+        memory = tuple(_remembered(part) for part in state["memory"])
         ground = tuple(Learned(part, tuple(columns)) for part, columns in state["ground"])
         weights, scale = (np.asarray(state[name], float) for name in ("weights", "scale"))
         pool = cls(settings, Level(*state["level"]), memory, ground, weights, scale, state["area"])
         sizes = {len(weights), len(scale), len(pool.columns)}
-        counted = all(m.counts.shape == (len(m.groups), m.mask.sum()) for m in memory)
-        if len(sizes) > 1 or not counted:
+        if len(sizes) > 1 or not all(part.is_sound for part in memory):
             raise ValueError("its parts do not fit together")
         return pool
+
+
+def _plain(part: Memory | Points) -> dict[str, Any]:
+    """Return a part as plain values, its grid among them."""
+    grid = part.grid
+    where = {"crs": grid.crs.to_wkt(), "transform": list(grid.transform)[:6], "shape": grid.shape}
+    return {**vars(part), "grid": where}
+
+
+def _remembered(plain: dict[str, Any]) -> Memory | Points:
+    where, kind = plain["grid"], Points if "xy" in plain else Memory
+    grid = Grid(CRS.from_wkt(where["crs"]), Affine(*where["transform"]), tuple(where["shape"]))
+    return kind(**{**plain, "grid": grid})
 
 
 def log_mean(a: np.ndarray, b: float) -> np.ndarray:

@@ -20,6 +20,7 @@ from scipy.special import ndtri
 
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
+from borderrisk.model.protocol import Fitted
 from borderrisk.scores import risk_percentile, tails
 
 # Lowest relative intensity: below it logarithms mean nothing.
@@ -65,6 +66,18 @@ def sharpened(exponent: float, own: float, refitted: list[float]) -> float:
     mean = float(np.mean(refitted)) if refitted else 0.0
     ratio = own / mean if mean > 0 and own > 0 else 1.0
     return float(np.clip(exponent * ratio, 1.0, MOST_SHARPENED))
+
+
+def pilots(fitted: Fitted, cells: CellTable) -> list[np.ndarray]:
+    """Possible truths: the intensity, and what the ground alone explains, if it explains any.
+
+    Earlier incidents and the even share of a pool stand for what is not known of the ground. Where
+    the ground explains all there is, they hold the intensity away from the truth: up where next to
+    nothing happens, and around places that were hit by chance.
+    """
+    ground = fitted.susceptibility(cells)
+    flat = np.ptp(ground) <= TINY * np.max(ground)
+    return [fitted.intensity(cells)] + ([] if flat else [ground])
 
 
 def sharp(intensity: np.ndarray, cells: CellTable, exponent: float) -> np.ndarray:

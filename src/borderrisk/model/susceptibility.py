@@ -54,8 +54,7 @@ class Evidence:
     @classmethod
     def of(cls, cells: CellTable, past: Panel, origin: pd.Timestamp) -> Evidence:
         """Take what lies in the study area out of the incidents before an origin."""
-        mass = past.mass[:, np.flatnonzero(cells.study)]
-        inside = np.asarray(mass.sum(axis=1)).ravel()
+        mass, inside = cells.inside(past.mass)
         near = np.flatnonzero(inside > MIN_INSIDE)
         weight = (confidence(past) * inside)[near]
         rows = csr_matrix(diags_array(1 / inside[near]) @ mass[near])

@@ -23,6 +23,7 @@ from borderrisk.model.rehearsal import (
     contrast,
     coupled,
     log_relative,
+    pilots,
     sharp,
     sharpened,
     simulate,
@@ -140,8 +141,8 @@ def bootstrap_intervals(
     total = replicates + ROUNDS * SHORT + LONG
     crew = _Crew(scheduler, workers, replicates, _Counter(progress, total))
     everywhere = fitted.intensity(cells)
-    refits = _refits(everywhere, refit, seeds, crew)
     point, area = everywhere[cells.study], cells.study_area_100km2[cells.study]
+    refits = _refits(pilots(fitted, cells), point, refit, seeds, crew)
     drawn = calibrated(point, refits, area, level)
     return summarise(point, drawn, area, level, horizon_days)
 
@@ -199,38 +200,53 @@ class Refits(NamedTuple):
         From simulated incidents.
     truth : ndarray, shape (rehearsals, study cells)
         What those were simulated from, in relative units.
+    pilot : ndarray of int, shape (rehearsals,)
+        The number of the pilot that it is of.
     """
 
     drawn: np.ndarray
     found: np.ndarray
     truth: np.ndarray
+    pilot: np.ndarray
 
 
 def _refits(
-    everywhere: np.ndarray, refit: Refit, seeds: Sequence[np.random.SeedSequence], crew: _Crew
+    truths: Sequence[np.ndarray],
+    own: np.ndarray,
+    refit: Refit,
+    seeds: Sequence[np.random.SeedSequence],
+    crew: _Crew,
 ) -> Refits:
     """Refit on everything; each round of rehearsals shares its workers with some replicates."""
-    cells, exponent = refit.cells, 1.0
+    cells, exponents = refit.cells, [1.0] * len(truths)
     drawn: list[np.ndarray] = []
     area = cells.study_area_100km2[cells.study]
-    own = contrast(log_relative(everywhere[cells.study], area), area)
+    wanted = contrast(log_relative(own, area), area)
     sizes = [*[SHORT] * ROUNDS, LONG]
     shares = np.array_split(np.arange(crew.replicates), len(sizes))
     for k, (size, share) in enumerate(zip(sizes, shares, strict=True)):
-        pilot = sharp(everywhere, cells, exponent)
-        jobs = [partial(rehearse, refit, pilot, s) for s in seeds[1 + k].spawn(size)]
+        worlds = [sharp(t, cells, e) for t, e in zip(truths, exponents, strict=True)]
+        turn = np.arange(size) % len(worlds)
+        practice = zip(turn, seeds[1 + k].spawn(size), strict=True)
+        jobs = [partial(rehearse, refit, worlds[i], seed) for i, seed in practice]
         rows = crew.map(jobs + [partial(replicate, refit, seeds[0], int(i)) for i in share])
         found = np.stack(rows[:size])
         drawn += rows[size:]
         if k < ROUNDS:
-            contrasts = [contrast(log_relative(row, area), area) for row in found]
-            exponent = sharpened(exponent, own, contrasts)
-    log.info("Intervals: contrast of the pilot is the model's to the power %.2f.", exponent)
-    return Refits(np.stack(drawn), found, np.tile(pilot[cells.study], (LONG, 1)))
+            reached = [contrast(log_relative(row, area), area) for row in found]
+            exponents = [
+                sharpened(e, wanted, [c for c, i in zip(reached, turn, strict=True) if i == n])
+                for n, e in enumerate(exponents)
+            ]
+    log.info("Intervals: pilots to the power %s.", ", ".join(f"{e:.2f}" for e in exponents))
+    truth = np.stack([worlds[i][cells.study] for i in turn])
+    return Refits(np.stack(drawn), found, truth, turn)
 
 
 def calibrated(point: np.ndarray, refits: Refits, area: np.ndarray, level: float) -> np.ndarray:
     """Move replicates to the quantiles of rehearsed errors, but never closer together.
+
+    Nothing says which pilot is like the truth: the widest errors count.
 
     Parameters
     ----------
@@ -250,8 +266,13 @@ def calibrated(point: np.ndarray, refits: Refits, area: np.ndarray, level: float
     """
     log_point = log_relative(point, area)
     truth, found = _shapes(refits.truth, area), _shapes(refits.found, area)
-    errors = Errors.fit(truth, found, area, level)
-    rehearsed = errors.at(risk_percentile(log_point, area))
+    rank = risk_percentile(log_point, area)
+    each = [
+        Errors.fit(truth[refits.pilot == k], found[refits.pilot == k], area, level).at(rank)
+        for k in np.unique(refits.pilot)
+    ]
+    lowest, middles, highest = np.stack(each, axis=1)
+    rehearsed = np.stack([lowest.min(axis=0), middles.mean(axis=0), highest.max(axis=0)])
     level_of = refits.drawn.astype(float) @ (area / area.sum())
     shapes = _shapes(refits.drawn, area) - log_point
     out = np.empty_like(refits.drawn)

@@ -84,8 +84,8 @@ def compare(scene_a: Scene, scene_b: Scene) -> Comparison:
         risk_change=(("y", "x"), risk_change.astype("float32"), declared["risk_change"].attrs),
         change=(("y", "x"), change, declared["change"].attrs | _FLAGS),
     )
-    runs = f"{scene_a.meta.get('run_id', 'A')} → {scene_b.meta.get('run_id', 'B')}"
-    scene = replace(scene_b, cells=cells, meta=scene_b.meta | {"compared": runs})
+    runs = f"{scene_a.meta.run_id or 'A'} → {scene_b.meta.run_id or 'B'}"
+    scene = replace(scene_b, cells=cells, meta=replace(scene_b.meta, compared=runs))
     return Comparison(_table(scene_a, scene, both), scene)
 
 
@@ -140,8 +140,8 @@ def _have(names: tuple[str, ...], *scenes: Scene) -> bool:
 
 
 def _same_horizon(scene_a: Scene, scene_b: Scene) -> bool:
-    days = scene_a.meta.get("horizon_days")
-    return days is not None and days == scene_b.meta.get("horizon_days")
+    days = scene_a.meta.horizon_days
+    return days is not None and days == scene_b.meta.horizon_days
 
 
 def _rank_shares(cells: xr.Dataset) -> list[np.ndarray]:

@@ -19,7 +19,6 @@ from borderrisk.outputs.scene import Scene
 from borderrisk.scores import shown
 
 REQUIRED = ("intensity", "probability", "risk")
-STATEMENT = "Relative intensity of reported incidents"
 _TITLE = "Features"  # of a dataset without one
 _SUMMARY = ["long_name", "unit", "minimum", "median", "maximum", "missing_share"]
 
@@ -170,10 +169,9 @@ def _profile(scene: Scene, count: int) -> dict[str, Any]:
 
 
 def _tags(scene: Scene) -> dict[str, str]:
-    facts = {key: scene.meta.get(key) for key in ("title", "run_id", "origin", "horizon_days")}
-    tags = {key: str(value) for key, value in facts.items() if value is not None}
-    statement = scene.meta.get("statement") or STATEMENT
-    return tags | {"TIFFTAG_IMAGEDESCRIPTION": statement, "AREA_OR_POINT": "Area"}
+    facts = {key: getattr(scene.meta, key) for key in ("title", "run_id", "origin", "horizon_days")}
+    tags = {key: str(value) for key, value in facts.items() if value}
+    return tags | {"TIFFTAG_IMAGEDESCRIPTION": scene.meta.statement, "AREA_OR_POINT": "Area"}
 
 
 def _check_complete(path: Path, count: int) -> None:

@@ -19,6 +19,9 @@ from borderrisk.grid import Grid
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 
 
+STATEMENT = "Relative intensity of reported incidents; no statement about any person."
+
+
 @dataclass(frozen=True)
 class Focus:
     """A named window of the study area; ``bounds`` is (west, south, east, north) in degrees.
@@ -49,6 +52,63 @@ class Relief:
 
 
 @dataclass(frozen=True)
+class SceneMeta:
+    """Facts about a run, ready for JSON; a scene that is no run's has the defaults.
+
+    Attributes
+    ----------
+    title, title_fa, config_name, config_text : str
+        Of the config.
+    run_id, origin, scenario, compared : str
+        Which run; the date its forecast is made at; the scenario it is of; the runs it compares.
+    horizon_days : int or None
+        Period of the forecast.
+    level : float
+        Coverage of the intervals.
+    language : str
+        In which maps open.
+    seed : int
+        Of everything random.
+    statement : str
+        What the numbers are, and are not.
+    sources : list of dict
+        ``title, version, licence, attribution`` and further facts of each input.
+    incident_counts, rejected, notes
+        What became of the rows of the incident table.
+    model : dict
+        Estimator, parameters and what it learned.
+    effects : dict
+        Curves of :func:`borderrisk.model.drivers.by_decile`.
+    scorecard : dict or None
+        None if the run was not evaluated.
+    manifest : dict
+        As in ``manifest.json``.
+    """
+
+    title: str = "Border risk"
+    title_fa: str = ""
+    config_name: str = ""
+    config_text: str = ""
+    run_id: str = ""
+    origin: str = ""
+    scenario: str = ""
+    compared: str = ""
+    horizon_days: int | None = None
+    level: float = 0.9
+    language: str = "en"
+    seed: int = 0
+    statement: str = STATEMENT
+    sources: list[dict[str, Any]] = field(default_factory=list)
+    incident_counts: dict[str, Any] = field(default_factory=dict)
+    rejected: list[dict[Any, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    model: dict[str, Any] = field(default_factory=dict)
+    effects: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    scorecard: dict[str, Any] | None = None
+    manifest: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Scene:
     """One finished scoring and its surroundings.
 
@@ -66,9 +126,8 @@ class Scene:
         Backdrop of the maps.
     focuses : tuple of Focus
         Windows with a map and export of their own.
-    meta : dict
-        JSON-ready facts: ``title``, ``run_id``, ``origin``, ``horizon_days``, ``sources`` (list of
-        title, version, licence, attribution), ``scorecard`` (None or a dict), ``statement``.
+    meta : SceneMeta
+        What is known of the run.
     layers : dict of geopandas.GeoDataFrame
         Further vector layers by name (segments, corridors, routes).
     """
@@ -80,7 +139,7 @@ class Scene:
     incidents: gpd.GeoDataFrame
     relief: Relief | None
     focuses: tuple[Focus, ...]
-    meta: dict[str, Any]
+    meta: SceneMeta
     layers: dict[str, gpd.GeoDataFrame] = field(default_factory=dict)
 
     @property

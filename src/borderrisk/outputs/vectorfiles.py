@@ -29,9 +29,9 @@ from borderrisk.outputs.palette import (
     RISK_LABELS,
     rgb,
 )
+from borderrisk.outputs.scene import STATEMENT
 from borderrisk.scores import CLASS_EDGES
 
-DESCRIPTION = "Relative intensity of reported incidents; no statement about any person."
 STYLES = {
     "cells": "Risk class by share of the study area",
     "incidents": "Reported incidents",
@@ -98,7 +98,7 @@ def _head(corners: np.ndarray) -> bytes:
     members: dict[str, Any] = {
         "type": "FeatureCollection",
         "name": "cells",
-        "description": DESCRIPTION,
+        "description": STATEMENT,
     }
     if len(corners):
         flat = corners.reshape(-1, 2)
@@ -183,7 +183,7 @@ def write_layer(table: gpd.GeoDataFrame, path: Path, layer: str = "layer") -> Pa
     with writing(Path(path)) as partial:
         write_vector(
             table, partial, layer, "GeoJSON", RFC7946="YES", WRITE_BBOX="YES",
-            COORDINATE_PRECISION="6", SIGNIFICANT_FIGURES="6", DESCRIPTION=DESCRIPTION,
+            COORDINATE_PRECISION="6", SIGNIFICANT_FIGURES="6", DESCRIPTION=STATEMENT,
         )  # fmt: skip
     return Path(path)
 

@@ -21,7 +21,7 @@ from borderrisk.model.cells import CellTable
 from borderrisk.model.drivers import by_decile
 from borderrisk.model.modelfile import ModelFile
 from borderrisk.model.uncertainty import Intervals
-from borderrisk.outputs.scene import Focus, Relief, Scene
+from borderrisk.outputs.scene import Focus, Relief, Scene, SceneMeta
 from borderrisk.outputs.store import load_scene
 from borderrisk.pipeline import scoring, steps
 from borderrisk.pipeline.inputs import Study
@@ -185,28 +185,28 @@ def _within_halo(points: gpd.GeoDataFrame, study: Study) -> gpd.GeoDataFrame:
 
 def _meta(
     stages: Stages, scored: Scored, run_id: str, scorecard: dict[str, Any] | None
-) -> dict[str, Any]:
+) -> SceneMeta:
     config, record = stages.config, stages[steps.incidents]
-    return {
-        "title": config.title or config.name,
-        "title_fa": config.title_fa,
-        "run_id": run_id,
-        "config_name": config.name,
-        "origin": scored.model.origin,
-        "horizon_days": config.outputs.horizon_days,
-        "level": config.uncertainty.level,
-        "language": config.outputs.language,
-        "seed": config.seed,
-        "statement": STATEMENT,
-        "sources": [_source(source, stages.project) for source in stages.inputs.sources],
-        "incident_counts": counts(stages),
-        "rejected": record.rejected().astype(object).fillna("").astype(str).to_dict("records"),
-        "notes": list(record.table.notes),
-        "model": _model_facts(scored.model),
-        "effects": scored.effects,
-        "scorecard": scorecard,
-        "config_text": config.dump_yaml(),
-    }
+    return SceneMeta(
+        title=config.title or config.name,
+        title_fa=config.title_fa,
+        run_id=run_id,
+        config_name=config.name,
+        origin=scored.model.origin,
+        horizon_days=config.outputs.horizon_days,
+        level=config.uncertainty.level,
+        language=config.outputs.language,
+        seed=config.seed,
+        statement=STATEMENT,
+        sources=[_source(source, stages.project) for source in stages.inputs.sources],
+        incident_counts=counts(stages),
+        rejected=record.rejected().astype(object).fillna("").astype(str).to_dict("records"),
+        notes=list(record.table.notes),
+        model=_model_facts(scored.model),
+        effects=scored.effects,
+        scorecard=scorecard,
+        config_text=config.dump_yaml(),
+    )
 
 
 def _source(source: Any, project: Path) -> dict[str, Any]:

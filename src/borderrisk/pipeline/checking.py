@@ -8,18 +8,17 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
-from pyproj import Transformer
 
 from borderrisk.config import Config
 from borderrisk.errors import DataError
-from borderrisk.features.terrain import check_coverage
+from borderrisk.features.terrain import check_coverage, doubts
 from borderrisk.grid import Grid
 from borderrisk.pipeline import steps
 from borderrisk.pipeline.inputs import Study
 from borderrisk.pipeline.stages import Stages
 from borderrisk.runs import shown_path
 from borderrisk.sources import incidents, world
-from borderrisk.sources.elevation import Elevation, doubts
+from borderrisk.sources.elevation import Elevation
 from borderrisk.sources.files import Reading
 
 
@@ -103,12 +102,13 @@ def _borders(stages: Stages, study: Study) -> Reading:
 
 def _elevation(path: Path, elevation: Elevation, grid: Grid) -> Reading:
     rows, cols = elevation.shape
+    narrow = "8-bit numbers: a hillshade, mask or picture rather than elevation"
     return Reading(
         "elevation",
         path,
         f"{rows:,} x {cols:,} pixels, {elevation.crs.name}",
         "terrain, walking, relief",
-        warnings=tuple(doubts(elevation, *_pixels(elevation, grid))),
+        warnings=(*([narrow] if elevation.is_narrow else []), *doubts(elevation, grid)),
     )
 
 
@@ -148,15 +148,19 @@ def _incidents(stages: Stages, study: Study) -> Reading:
 
 def _overlays(stages: Stages) -> list[Reading]:
     """Roads, barriers, water and land cover; without effect where what reads them is off."""
-    features = stages.config.features
-    idle = {"roads", "barriers", "water", "land_cover"}
-    if features.travel.enabled:
-        idle = set()
-    elif features.concealment.enabled and "roads" in features.concealment.observers:
-        idle.remove("roads")
+    travel, seen = stages.config.features.travel, stages.config.features.concealment
     off = "no effect: what depends on it is switched off (features.travel.enabled)"
+    idle = (
+        {} if travel.enabled else dict.fromkeys(("roads", "barriers", "water", "land_cover"), off)
+    )
+    if seen.enabled and "roads" in seen.observers:
+        idle.pop("roads", None)
+    if travel.enabled and travel.water_speed_factor == 1:
+        idle["water"] = "no effect: features.travel.water_speed_factor is 1"
     return [
-        replace(reading, used_for=off, warnings=(off,)) if reading.what in idle else reading
+        replace(reading, used_for=idle[reading.what], warnings=(idle[reading.what],))
+        if reading.what in idle
+        else reading
         for reading in stages[steps.ground].overlays.readings
     ]
 
@@ -173,16 +177,3 @@ def _own_features(stages: Stages, grid: Grid) -> list[Reading]:
 def _inside(points: gpd.GeoDataFrame, grid: Grid) -> int:
     row, _ = grid.rowcol(*grid.project(points.geometry.x, points.geometry.y))
     return int((row >= 0).sum())
-
-
-def _pixels(elevation: Elevation, grid: Grid) -> tuple[slice, slice]:
-    """Rows and columns of the raster that the grid lies in."""
-    to_raster = Transformer.from_crs(grid.crs, elevation.crs, always_xy=True)
-    west, south, east, north = to_raster.transform_bounds(*grid.bounds, densify_pts=21)
-    left, top = ~elevation.transform @ (west, north)
-    right, bottom = ~elevation.transform @ (east, south)
-    rows, cols = elevation.shape
-    return (
-        slice(*np.clip([int(top), int(bottom) + 1], 0, rows)),
-        slice(*np.clip([int(left), int(right) + 1], 0, cols)),
-    )

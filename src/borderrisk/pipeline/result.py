@@ -58,22 +58,22 @@ class Result:
     @property
     def scorecard(self) -> dict[str, Any] | None:
         """The scorecard, or None if the run was not evaluated."""
-        return self.scene.meta.get("scorecard")
+        return self.scene.meta.scorecard
 
     def summary(self) -> dict[str, Any]:
         """Return the run in a few JSON-ready facts."""
         meta = self.scene.meta
         return {
             "folder": str(self.folder),
-            "title": meta["title"],
-            "run_id": meta["run_id"],
-            "origin": meta["origin"],
-            "horizon_days": meta["horizon_days"],
+            "title": meta.title,
+            "run_id": meta.run_id,
+            "origin": meta.origin,
+            "horizon_days": meta.horizon_days,
             "counts": self.manifest.get("counts", {}),
             "files": sorted(p.name for p in self.folder.iterdir()),
             "skill": self.scorecard.get("headline") if self.scorecard else None,
             "seconds": self.manifest.get("seconds"),
-            "statement": meta["statement"],
+            "statement": meta.statement,
         }
 
     def describe(self) -> str:
@@ -154,7 +154,7 @@ def write_maps(
     paths = []
     for name in names:
         path = folder / map_name(name)
-        speech = language or scene.meta.get("language", "en")
+        speech = language or scene.meta.language
         write_map(scene, path, focus=name, language=speech, tiles=tiles)
         paths.append(path)
     return paths
@@ -292,9 +292,9 @@ def allocate_segments(
         spacing_km=spacing_km,
         randomise=randomise,
         draws=days,
-        seed=result.scene.meta["seed"] if seed is None else seed,
+        seed=result.scene.meta.seed if seed is None else seed,
         replicates=np.load(replicates) if replicates.exists() else None,
-        level=result.scene.meta["level"],
+        level=result.scene.meta.level,
     )
     rows = records(found.segments)
     payload = {

@@ -239,36 +239,36 @@ def _earlier(config: Config) -> gpd.GeoDataFrame | None:
 
 def _noted(scene: Scene, manifest: Manifest, variant: Variant) -> Scene:
     manifest.notes.append(variant.note)
-    meta = scene.meta
-    said = {
-        "notes": [variant.note, *meta["notes"]],
-        "statement": f"What-if: {variant.called}. {meta['statement']}",
-        "scenario": variant.name,
-    }
-    return replace(scene, meta={**meta, **said})
+    meta = replace(
+        scene.meta,
+        notes=[variant.note, *scene.meta.notes],
+        statement=f"What-if: {variant.called}. {scene.meta.statement}",
+        scenario=variant.name,
+    )
+    return replace(scene, meta=meta)
 
 
 def _with_note(scene: Scene, manifest: Manifest, note: str) -> Scene:
     manifest.notes.append(note)
-    return replace(scene, meta={**scene.meta, "notes": [note, *scene.meta["notes"]]})
+    return replace(scene, meta=replace(scene.meta, notes=[note, *scene.meta.notes]))
 
 
 def _with_manifest(scene: Scene, manifest: Manifest, stages: Stages) -> Scene:
     manifest.counts.update(counts(stages))
     manifest.notes.extend(stages[steps.incidents].table.notes)
     facts = manifest.to_dict(stages.cache.records)
-    return replace(scene, meta={**scene.meta, "manifest": facts})
+    return replace(scene, meta=replace(scene.meta, manifest=facts))
 
 
 def _write_facts(
     scene: Scene, model: ModelFile, manifest: Manifest, stages: Stages, folder: Path
 ) -> None:
     metrics: dict[str, Any] = {
-        "model": scene.meta["model"],
+        "model": scene.meta.model,
         "counts": manifest.counts,
         "importance": model.extra.get("importance", {}),
     }
-    scorecard = scene.meta["scorecard"]
+    scorecard = scene.meta.scorecard
     if scorecard is not None:
         metrics["headline"] = scorecard.get("headline")
         metrics["targets"] = scorecard.get("targets")

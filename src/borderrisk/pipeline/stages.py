@@ -30,7 +30,7 @@ LAYERS = (
 _GLUE = (
     "borderrisk.outputs.gridfiles",
     "borderrisk.pipeline.inputs",
-    "borderrisk.pipeline.ground",
+    "borderrisk.pipeline.movement",
     "borderrisk.pipeline.steps",
     "borderrisk.pipeline.evaluating",
 )

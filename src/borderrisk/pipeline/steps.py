@@ -44,8 +44,8 @@ from borderrisk.model.uncertainty import (
 )
 from borderrisk.outputs.gridfiles import read_netcdf, write_netcdf
 from borderrisk.pipeline import evaluating
-from borderrisk.pipeline.ground import Ground
 from borderrisk.pipeline.inputs import Study, lay_area
+from borderrisk.pipeline.movement import Ground
 from borderrisk.pipeline.stages import Given, Keep, stage
 from borderrisk.sources.incidents import IncidentTable
 

@@ -17,6 +17,7 @@ import rasterio
 from affine import Affine
 from pyproj import CRS
 from pyproj.exceptions import CRSError
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
@@ -120,7 +121,7 @@ def raster_header(path: Path) -> Iterator[Any]:
     try:
         with rasterio.Env(**RASTER_ENV), _local(path) as ds:
             yield ds
-    except (RasterioError, CRSError) as error:
+    except (RasterioError, CPLE_BaseError, CRSError) as error:
         raise DataError(
             f"{path}: not a readable raster ({error}); it may be truncated: fetch or copy it again."
         ) from error
@@ -225,7 +226,7 @@ def read_tile(
             ds = handles.get(tile)
             values = ds.read(1, window=window, out_dtype="float32")
             mask = ds.read_masks(1, window=window) if tile.masked else None
-    except RasterioError as error:
+    except (RasterioError, CPLE_BaseError) as error:
         raise DataError(
             f"{tile.path}: pixels at rows {top} to {top + height - 1}, columns {cols.start} to "
             f"{cols.stop - 1} cannot be decoded ({reason(error)}); the file is damaged or "

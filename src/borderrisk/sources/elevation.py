@@ -16,10 +16,7 @@ from borderrisk.sources._tiles import Handles, Tile, metres_per_unit, open_tile,
 
 log = logging.getLogger(__name__)
 
-# What a sample of pixels is judged by. Of elevation, neighbours differ by up to a tenth or so.
-_WINDOWS, _WINDOW_SIZE = 8, 64
-_ROUGH = 0.12
-_FAR_FROM_0_M = 50.0
+# Tiles of one place that differ by more (median, metres) cannot both be its elevation.
 _SAME_GROUND_M = 100.0
 
 SUFFIXES = (".tif", ".tiff", ".vrt", ".hgt", ".img", ".asc", ".bil")
@@ -139,6 +136,12 @@ class Elevation:
         return (t.c, t.f + rows * t.e, t.c + cols * t.a, t.f)
 
     @property
+    def is_narrow(self) -> bool:
+        """Whether it is stored in 8 bits as it is, which hardly any elevation is."""
+        plain = all(t.scale == 1 and t.offset == 0 for t in self.tiles)
+        return plain and any(t.dtype in ("uint8", "int8") for t in self.tiles)
+
+    @property
     def block_rows(self) -> int:
         """Rows that are decoded together; reading whole multiples of it decodes nothing twice."""
         rows = max(tile.block_rows for tile in self.tiles)
@@ -159,55 +162,6 @@ class Elevation:
             out = out if out.size else np.full(shape, np.nan, np.float32)
             _fill(out, values, window, (rows.start - corner[0], cols.start - corner[1]))
         return out if out.size else np.full(shape, np.nan, np.float32)
-
-
-def doubts(elevation: Elevation, rows: slice, cols: slice) -> list[str]:
-    """Say why a raster may be no elevation, from a sample of the pixels that are used."""
-    plain = all(t.scale == 1 and t.offset == 0 for t in elevation.tiles)
-    narrow = plain and any(t.dtype in ("uint8", "int8") for t in elevation.tiles)
-    found = ["8-bit numbers: a hillshade, mask or picture rather than elevation"] if narrow else []
-    sample = [elevation.read(r, c).astype(float) for r, c in _spread(rows, cols)]
-    values = np.concatenate([part.ravel() for part in sample]) if sample else np.empty(0)
-    values = values[np.isfinite(values)]
-    if values.size < 2:
-        return found
-    low, high = float(values.min()), float(values.max())
-    if low == high:
-        return [*found, f"flat: it has the same value everywhere, {low:g} m"]
-    if np.unique(values).size <= 3:
-        found.append(f"only {np.unique(values).size} values, {low:g} to {high:g}: a mask?")
-    elif low >= 0 and high <= 360 and _roughness(sample) > _ROUGH:
-        found.append(
-            f"values of {low:g} to {high:g} that jump from pixel to pixel: it looks like a "
-            "hillshade, slope or aspect, not elevation"
-        )
-    zeros, others = (values == 0).mean(), values[values != 0]
-    if zeros > 0.005 and np.percentile(np.abs(others), 1) > _FAR_FROM_0_M:
-        found.append(
-            f"{zeros:.1%} of the pixels are exactly 0 m, all others far from it: voids? If so, set "
-            "data.elevation.bad_values: [0]"
-        )
-    return found
-
-
-def _spread(rows: slice, cols: slice) -> list[tuple[slice, slice]]:
-    """Windows spread over a part of a raster, all of it if it is small."""
-    axes = []
-    for part in (rows, cols):
-        size = part.stop - part.start
-        if size <= _WINDOWS * _WINDOW_SIZE:
-            axes.append([part] if size > 0 else [])
-            continue
-        starts = np.linspace(part.start, part.stop - _WINDOW_SIZE, _WINDOWS).astype(int)
-        axes.append([slice(int(start), int(start) + _WINDOW_SIZE) for start in starts])
-    return [(r, c) for r in axes[0] for c in axes[1]]
-
-
-def _roughness(sample: list[np.ndarray]) -> float:
-    """How much neighbours differ, as a share of how much any two pixels differ."""
-    steps = [np.diff(part, axis=axis).ravel() for part in sample for axis in (0, 1)]
-    every = np.concatenate([part.ravel() for part in sample])
-    return float(np.nanmean(np.concatenate(steps) ** 2) / (2 * np.nanvar(every)))
 
 
 def _check_same_place(elevation: Elevation) -> None:

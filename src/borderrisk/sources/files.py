@@ -232,7 +232,7 @@ def _zipped_format(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
-    except (zipfile.BadZipFile, OSError):
+    except (zipfile.BadZipFile, NotImplementedError, OSError):
         return "zip"
     is_ods = {"mimetype", "content.xml"} <= names
     return "XLSX" if "xl/workbook.xml" in names else "ODS" if is_ods else "zip"
@@ -241,7 +241,7 @@ def _zipped_format(path: Path) -> str:
 def _parquet_format(path: Path) -> str:
     try:
         return "GeoParquet" if b"geo" in (parquet.read_schema(path).metadata or {}) else "Parquet"
-    except (ArrowException, OSError):
+    except (ArrowException, OSError, ValueError):
         return "Parquet"
 
 

@@ -285,7 +285,7 @@ def _read(path: Path, names: list[str], where: str) -> pd.DataFrame:
 
 
 def _places(table: pd.DataFrame, grid: Grid, where: str) -> tuple[np.ndarray, np.ndarray]:
-    ids = table[CELL_ID].astype(str)
+    ids = table[CELL_ID].fillna("").astype(str)
     twice = ids[ids.duplicated()]
     if len(twice):
         raise DataError(f"{where}, row {twice.index[0]}: cell {twice.iloc[0]} comes twice.")

@@ -49,7 +49,7 @@ def read_vector(path: str | Path, what: str) -> gpd.GeoDataFrame:
         with opened(path, what, VECTORS) as (file, found), gdal_options(OFFLINE):
             layers = _layers(file, found, where)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError,
-            ArrowException, shapely.errors.ShapelyError, OSError) as error:  # fmt: skip
+            ArrowException, CRSError, shapely.errors.ShapelyError, OSError) as error:  # fmt: skip
         raise DataError(f"{where} cannot be read as a vector file ({error}).") from error
     layers = {name: frame for name, frame in layers.items() if len(frame)}
     if not layers:
@@ -136,15 +136,15 @@ def _check_json(file: Path, where: str) -> None:
 
 
 def _in_degrees(frame: gpd.GeoDataFrame, where: str) -> gpd.GeoDataFrame:
-    crs = frame.crs
-    if crs is None or not (crs.is_geographic or crs.is_projected):
-        log.warning("%s declares no CRS; taken as WGS84 longitude and latitude", where)
-        return frame.set_crs(WGS84, allow_override=True)
     try:
+        crs = frame.crs
+        if crs is None or not (crs.is_geographic or crs.is_projected):
+            log.warning("%s declares no CRS; taken as WGS84 longitude and latitude", where)
+            return frame.set_crs(WGS84, allow_override=True)
         return frame if crs == WGS84 else frame.to_crs(WGS84)
     except (ProjError, CRSError) as error:
         raise DataError(
-            f"{where}: its CRS {crs.name!r} cannot be brought to longitude and latitude ({error})."
+            f"{where}: its CRS cannot be brought to longitude and latitude ({error})."
         ) from error
 
 

@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from importlib.resources import files
 from itertools import combinations
 from pathlib import Path
@@ -37,11 +37,12 @@ Bounds = tuple[float, float, float, float]
 OUTLINES, ELEVATION = "outlines.topojson.gz", "elevation_5arcmin.tif"
 SETTLEMENTS, PACKAGE = "settlements.parquet", "datapackage.json"
 CUT = {
-    "borders": ("borders.geojson", "outlines"),
-    "countries": ("countries.geojson", "outlines"),
-    "elevation": ("elevation_5arcmin.tif", "elevation"),
-    "settlements": ("settlements.csv", "settlements"),
+    "borders": "borders.geojson",
+    "countries": "countries.geojson",
+    "elevation": "elevation_5arcmin.tif",
+    "settlements": "settlements.csv",
 }
+_SOURCE = {"borders": "outlines", "countries": "outlines"}
 DECIMALS = 5
 CELLS_PER_DEGREE = 12
 NODATA = -32768
@@ -235,67 +236,59 @@ def all_settlements() -> pd.DataFrame:
     return frame.assign(**degrees)[_TABLE].reset_index(drop=True)
 
 
-def cut(folder: Path, home: str, elevation: Bounds, vectors: Bounds) -> None:
-    """Write the part of the base in a window as the files that a config names.
+def cut(
+    folder: Path,
+    home: str,
+    elevation: Bounds,
+    vectors: Bounds,
+    title: str,
+    others: Mapping[str, tuple[str, str]] | None = None,
+) -> None:
+    """Write the part of the base in a window as files that a config names, and their credits.
 
     Parameters
     ----------
     folder : Path
-        Existing; receives the files of ``CUT``.
+        Existing; receives the files of ``CUT`` and a ``datapackage.json``.
     home : str
         Code of the country that comes first in pairs.
     elevation, vectors : tuple of float
-        ``(west, south, east, north)``, degrees: window of the raster, whole degrees, and of the
-        outlines, borders and settlements.
+        ``(west, south, east, north)``, degrees: window of the raster, widened to whole degrees,
+        and of the outlines, borders and settlements.
+    title : str
+        Of the data package.
+    others : mapping, optional
+        Further files of the base that are in the folder already: name to (path, name there).
     """
     # Corners on long edges: projected, a straight edge would cut off land behind its parallel.
     box = shapely.box(*vectors).segmentize(_LONGEST_EDGE_DEG)
     base = world()
     near = [c for c, g in base.geometries.items() if _touches(base.topology.bounds(g), vectors)]
     codes = sorted(near, key=lambda code: (code != home, code))
-    _write_geojson(_outlines(codes, box), folder / CUT["countries"][0])
-    _write_geojson(_borders(codes, box), folder / CUT["borders"][0])
+    _write_geojson(_outlines(codes, box), folder / CUT["countries"])
+    _write_geojson(_borders(codes, box), folder / CUT["borders"])
     table = settlements(vectors)
     degrees = {name: table[name].map("{:.5f}".format) for name in ("latitude", "longitude")}
-    table.assign(**degrees).to_csv(folder / CUT["settlements"][0], index=False, lineterminator="\n")
-    _cut_elevation(folder / CUT["elevation"][0], elevation)
+    table.assign(**degrees).to_csv(folder / CUT["settlements"], index=False, lineterminator="\n")
+    _cut_elevation(folder / CUT["elevation"], elevation)
+    made = f"Cut from the world base of borderrisk to {vectors} (W, S, E, N)."
+    files_of = {name: (path, _SOURCE.get(name, name)) for name, path in CUT.items()}
+    _describe(folder, title, made, files_of | dict(others or {}))
 
 
-def describe_cut(
-    folder: Path, title: str, window: Bounds, others: Mapping[str, tuple[str, str]] | None = None
-) -> None:
-    """Write the ``datapackage.json`` of a cut: credits of the base, checksums of the files.
-
-    Parameters
-    ----------
-    folder : Path
-        Holds the files of :func:`cut`.
-    title : str
-        Of the package.
-    window : tuple of float
-        ``(west, south, east, north)`` of the cut, degrees.
-    others : mapping, optional
-        Further files of the base in the folder: name to (path, name in the base).
-    """
+def _describe(folder: Path, title: str, made: str, paths: Mapping[str, tuple[str, str]]) -> None:
+    """Write the data package of a cut: credits of the base, checksums of the files."""
     base = {r["name"]: r for r in json.loads(base_bytes(PACKAGE))["resources"]}
-    text = ", ".join(f"{value:g}" for value in window)
     resources = []
-    for name, (path, source) in (CUT | dict(others or {})).items():
+    for name, (path, source) in paths.items():
         content = (folder / path).read_bytes()
-        credit = {k: base[source][k] for k in ("licenses", "sources", "publisher", "attribution")}
-        facts = {
-            "name": name, "path": path, "title": base[source]["title"],
-            "version": base[source]["version"], **credit,
-            "how_made": f"Cut from the world base of borderrisk to {text} (W, S, E, N).",
-            "bytes": len(content), "hash": f"sha256:{hashlib.sha256(content).hexdigest()}",
-        }  # fmt: skip
-        resources.append(facts)
-    package = {
-        "profile": "data-package", "name": "borderrisk-cut", "title": title,
-        "description": "Base data of this folder; coordinates are WGS84 degrees.",
-        "resources": resources,
-    }  # fmt: skip
-    (folder / PACKAGE).write_text(json.dumps(package, ensure_ascii=False, indent=2) + "\n", "utf-8")
+        kept = ("title", "version", "licenses", "sources", "publisher", "attribution")
+        credit = {key: base[source][key] for key in kept} | {"how_made": made}
+        sums = {"bytes": len(content), "hash": f"sha256:{hashlib.sha256(content).hexdigest()}"}
+        resources.append({"name": name, "path": path} | credit | sums)
+    package = {"profile": "data-package", "name": "borderrisk-cut", "title": title}
+    text = json.dumps(package | {"resources": resources}, ensure_ascii=False, indent=2)
+    (folder / PACKAGE).write_text(text + "\n", "utf-8")
 
 
 def arc_ids(geometry: dict[str, Any]) -> Iterator[int]:
@@ -377,9 +370,13 @@ def _cut_at_180(rings: list[np.ndarray]) -> list[Polygon]:
         return [Polygon(rings[0], rings[1:])]
     whole, sides = shapely.make_valid(Polygon(turned[0], turned[1:])), []
     for shift in (-360, 0, 360):
-        moved = shapely.transform(whole, lambda xy, x=shift: np.round(np.add(xy, (x, 0)), DECIMALS))
+        moved = shapely.transform(whole, partial(_shifted, east=shift))
         sides += _clipped(moved, shapely.box(-180, -90, 180, 90), "Polygon")
     return sides
+
+
+def _shifted(xy: np.ndarray, east: float) -> np.ndarray:
+    return np.round(xy + np.array([east, 0.0]), DECIMALS)
 
 
 def _parts(geometry: dict[str, Any]) -> list[list[list[int]]]:

@@ -14,12 +14,13 @@ from borderrisk.features.terrain._checks import (
     RasterWindow,
     check_coverage,
     check_range,
+    doubts,
     refuse_empty,
 )
 from borderrisk.features.terrain._pass import Plan, Sums, sum_rows
 from borderrisk.grid import Grid
 
-__all__ = ["ElevationArray", "RasterWindow", "check_coverage", "terrain_features"]
+__all__ = ["ElevationArray", "RasterWindow", "check_coverage", "doubts", "terrain_features"]
 
 
 def terrain_features(

@@ -18,6 +18,11 @@ log = logging.getLogger(__name__)
 
 # No land is higher than Everest; below the Dead Sea it is a void or another unit.
 PLAUSIBLE_M = (-500.0, 8_900.0)
+# What a sample of pixels is judged by. Of elevation, neighbours differ by up to a tenth or so of
+# what any two pixels do.
+_WINDOWS, _WINDOW_SIZE = 8, 64
+_ROUGH = 0.12
+_FAR_FROM_0_M = 50.0
 
 
 class RasterWindow(Protocol):
@@ -177,3 +182,53 @@ def check_range(source: RasterWindow, low: np.ndarray, high: np.ndarray) -> None
             "to ft; if these are voids, give their value as a bad value.",
             *(name_of(source), lowest, highest),
         )
+
+
+def doubts(source: RasterWindow, grid: Grid) -> list[str]:
+    """Say why a raster may be no elevation, from a sample of the pixels that the grid lies on."""
+    sample = [source.read(rows, cols).astype(float) for rows, cols in _spread(source, grid)]
+    values = np.concatenate([np.empty(0), *(part.ravel() for part in sample)])
+    values = values[np.isfinite(values)]
+    if values.size < 2:
+        return []
+    low, high, found = float(values.min()), float(values.max()), []
+    if low == high:
+        return [f"flat: it has the same value everywhere, {low:g} m"]
+    if np.unique(values).size <= 3:
+        found.append(f"only {np.unique(values).size} values, {low:g} to {high:g}: a mask?")
+    elif low >= 0 and high <= 360 and _roughness(sample) > _ROUGH:
+        found.append(
+            f"values of {low:g} to {high:g} that jump from pixel to pixel: it looks like a "
+            "hillshade, slope or aspect, not elevation"
+        )
+    zeros, others = (values == 0).mean(), values[values != 0]
+    if zeros > 0.005 and np.percentile(np.abs(others), 1) > _FAR_FROM_0_M:
+        found.append(
+            f"{zeros:.1%} of the pixels are exactly 0 m, all others far from it: voids? If so, set "
+            "data.elevation.bad_values: [0]"
+        )
+    return found
+
+
+def _spread(source: RasterWindow, grid: Grid) -> list[tuple[slice, slice]]:
+    """Windows spread over the pixels that a grid lies on, all of them if they are few."""
+    to_raster = transformer(grid.crs, source.crs)
+    west, south, east, north = to_raster.transform_bounds(*grid.bounds, densify_pts=21)
+    left, top = ~source.transform @ (west, north)
+    right, bottom = ~source.transform @ (east, south)
+    axes = []
+    for low, high, size in ((top, bottom, source.shape[0]), (left, right, source.shape[1])):
+        start, stop = np.clip([int(low), int(high) + 1], 0, size)
+        if stop - start <= _WINDOWS * _WINDOW_SIZE:
+            axes.append([slice(start, stop)] if stop > start else [])
+            continue
+        starts = np.linspace(start, stop - _WINDOW_SIZE, _WINDOWS).astype(int)
+        axes.append([slice(int(first), int(first) + _WINDOW_SIZE) for first in starts])
+    return [(rows, cols) for rows in axes[0] for cols in axes[1]]
+
+
+def _roughness(sample: list[np.ndarray]) -> float:
+    """How much neighbours differ, as a share of how much any two pixels differ."""
+    steps = [np.diff(part, axis=axis).ravel() for part in sample for axis in (0, 1)]
+    every = np.concatenate([part.ravel() for part in sample])
+    return float(np.nanmean(np.concatenate(steps) ** 2) / (2 * np.nanvar(every)))

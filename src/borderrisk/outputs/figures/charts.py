@@ -72,7 +72,7 @@ def _draw_captured(
 
 def border_capture_figure(scene: Scene) -> Figure | None:
     """Share of later incidents behind the kilometres of border ranked first."""
-    found = (scene.meta.get("scorecard") or {}).get("border_capture") or {}
+    found = (scene.meta.scorecard or {}).get("border_capture") or {}
     if not found:
         return None
     figure, (ax,) = figure_of(1)

@@ -25,7 +25,7 @@ NOTE = (
 def effects_figure(scene: Scene) -> Figure | None:
     """Effect of each feature on log-intensity, averaged over tenths of the study area.
 
-    Reads ``scene.meta["effects"]`` (see :func:`borderrisk.model.drivers.by_decile`)::
+    Reads ``scene.meta.effects`` (see :func:`borderrisk.model.drivers.by_decile`)::
 
         {feature: {"values": [...], "effect": [...]}}
 
@@ -37,7 +37,7 @@ def effects_figure(scene: Scene) -> Figure | None:
     Figure or None
         None if the model has no effects of features.
     """
-    curves: dict[str, dict[str, list[float]]] = scene.meta.get("effects") or {}
+    curves: dict[str, dict[str, list[float]]] = scene.meta.effects
     names = sorted(curves, key=lambda name: -np.ptp(curves[name]["effect"]))[:MOST]
     if not names:
         return None

@@ -78,12 +78,12 @@ def frame(
 
 def _add_foot(side: Axes, scene: Scene, height: float) -> float:
     """Write statement and sources at the foot of a side panel; how high they reach, inches."""
-    statement = scene.meta.get("statement") or "An area-level score, not a statement about people."
-    if scene.meta.get("compared"):
-        statement = f"Change between the runs {scene.meta['compared']}. {statement}"
+    statement = scene.meta.statement
+    if scene.meta.compared:
+        statement = f"Change between the runs {scene.meta.compared}. {statement}"
     if not scene.has_intervals:
         statement = f"{statement} No interval was computed in this run."
-    names = [str(s.get("attribution") or s.get("title")) for s in scene.meta.get("sources", [])]
+    names = [str(s.get("attribution") or s.get("title")) for s in scene.meta.sources]
     credit = "Sources: " + ". ".join(dict.fromkeys(names)) + "." if names else ""
     room = int((height - LEGEND_HEIGHT) / FOOT_LINE)
     lines = [line for text in (statement, credit) for line in textwrap.wrap(text, FOOT_LETTERS)]
@@ -102,8 +102,8 @@ def _map_size(pixels: Pixels) -> tuple[float, float]:
 
 
 def _add_titles(figure: Figure, scene: Scene, focus: Focus | None, what: str) -> None:
-    place = focus.title if focus else str(scene.meta.get("title", ""))
-    persian = focus.title_fa if focus else str(scene.meta.get("title_fa") or "")
+    place = focus.title if focus else scene.meta.title
+    persian = focus.title_fa if focus else scene.meta.title_fa
     width, height = figure.get_size_inches()
     y = 1 - 0.42 / height
     figure.text(0.5 / width, y, f"{place}: {what.lower()}", fontsize=13, fontweight="bold",
@@ -111,7 +111,7 @@ def _add_titles(figure: Figure, scene: Scene, focus: Focus | None, what: str) ->
     # On the second line, where a long English title cannot run into it.
     figure.text(1 - 0.3 / width, 1 - 0.64 / height, persian, fontsize=11.5, ha="right",
                 va="bottom", parse_math=False)  # fmt: skip
-    origin, days = scene.meta.get("origin"), scene.meta.get("horizon_days")
+    origin, days = scene.meta.origin, scene.meta.horizon_days
     facts = ["Relative intensity of reported incidents"]
     facts += [f"forecast from {origin} for {days} days"] if origin and days else []
     figure.text(0.5 / width, 1 - 0.62 / height, "; ".join(facts), fontsize=8.5, color=MUTED,

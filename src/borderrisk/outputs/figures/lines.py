@@ -25,7 +25,7 @@ _TITLE_POINTS, _NOTE_POINTS, _SPACING, _PAD_INCHES = 11, 8, 1.3, 0.08
 
 def prospective(scene: Scene) -> dict[str, Any]:
     """Return the scorecard's forward-in-time part; empty if the run was not evaluated."""
-    return (scene.meta.get("scorecard") or {}).get("prospective") or {}
+    return (scene.meta.scorecard or {}).get("prospective") or {}
 
 
 def shortest(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -50,7 +50,7 @@ def measured(scene: Scene, counts: Mapping[str, Any] | None = None) -> str:
     str
         Empty if the scorecard does not say.
     """
-    part, own = prospective(scene), main_model(scene.meta.get("scorecard") or {})
+    part, own = prospective(scene), main_model(scene.meta.scorecard or {})
     if counts is None:
         summary = shortest(part.get("summary") or [])
         of_all = [row for row in summary if row["subset"] == "all"]
@@ -88,7 +88,7 @@ def model_styles(scene: Scene, names: Iterable[str]) -> dict[str, dict[str, Any]
     The config's own model comes first and stands out; other models are thin lines, baselines
     dashed ones.
     """
-    card = scene.meta.get("scorecard") or {}
+    card = scene.meta.scorecard or {}
     part, main = prospective(scene), main_model(card)
     rows = [*(part.get("summary") or []), *(part.get("rows") or [])]
     baselines = {row["model"] for row in rows if row.get("role") == "baseline"}

@@ -47,7 +47,7 @@ def reliability_figure(scene: Scene) -> Figure | None:
 
 
 def _say(figure: Figure, scene: Scene, wide: bool) -> None:
-    own = str(main_model(scene.meta.get("scorecard") or {}) or "").replace("_", " ")
+    own = str(main_model(scene.meta.scorecard or {}) or "").replace("_", " ")
     how = "; ".join(text for text in (own, measured(scene)) if text)
     note = f"{how}. {_NOTE}" if how else _NOTE
     add_title(figure, "Predicted against observed", note + _GROUND * wide)

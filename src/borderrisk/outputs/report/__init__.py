@@ -141,10 +141,10 @@ def _environment(*, autoescape: bool) -> Environment:
 def _headline(scene: Scene) -> dict[str, Any]:
     meta = scene.meta
     return {
-        "title": meta.get("title") or "Border risk",
-        "title_fa": meta.get("title_fa") or "",
-        "run_id": meta.get("run_id") or "",
-        "statement": meta.get("statement") or "Relative intensity of reported incidents.",
+        "title": meta.title,
+        "title_fa": meta.title_fa,
+        "run_id": meta.run_id,
+        "statement": meta.statement,
         "verdict": verdict(scene),
         "tiles": _tiles(scene),
     }
@@ -156,10 +156,10 @@ def _tiles(scene: Scene) -> list[tuple[str, str]]:
         ("scored cells", show(int((exposure > 0).sum()))),
         ("incidents", show(len(scene.incidents))),
     ]
-    if meta.get("origin"):
-        tiles.append(("forecast from", str(meta["origin"])))
-    if meta.get("horizon_days"):
-        tiles.append(("for", f"{meta['horizon_days']} days"))
+    if meta.origin:
+        tiles.append(("forecast from", meta.origin))
+    if meta.horizon_days:
+        tiles.append(("for", f"{meta.horizon_days} days"))
     if "trust" in scene.cells:
         words = decode(scene.cells["trust"])
         total = exposure[words != ""].sum()

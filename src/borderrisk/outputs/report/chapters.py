@@ -41,7 +41,7 @@ def build_sections(scene: Scene) -> list[Section]:
 
 
 def _purpose(scene: Scene) -> list[Block]:
-    days, origin = scene.meta.get("horizon_days"), scene.meta.get("origin")
+    days, origin = scene.meta.horizon_days, scene.meta.origin
     when = f" from {origin} for {days} days" if origin and days else ""
     return [
         Paragraph(
@@ -83,29 +83,23 @@ def _maps(scene: Scene) -> list[Block]:
 def _data(scene: Scene) -> list[Block]:
     incidents, meta = scene.incidents, scene.meta
     blocks: list[Block] = []
-    sources = meta.get("sources") or []
     blocks.append(
-        records(sources, "Sources") if sources else Paragraph("No sources were recorded.")
+        records(meta.sources, "Sources") if meta.sources else Paragraph("No sources were recorded.")
     )
     if len(incidents):
         blocks.append(facts(_incident_facts(scene), "Incidents"))
         blocks.append(_kinds(incidents))
     else:
         blocks.append(Paragraph("The run holds no incidents."))
-    counts = meta.get("incident_counts")
-    if counts:
-        as_rows = counts if isinstance(counts, list) else None
-        blocks.append(
-            records(as_rows, "Rows read") if as_rows is not None else facts(counts, "Rows read")
-        )
-    rejected = meta.get("rejected") or []
+    if meta.incident_counts:
+        blocks.append(facts(meta.incident_counts, "Rows read"))
     blocks.append(
-        records(rejected, "Rejected rows")
-        if rejected
+        records(meta.rejected, "Rejected rows")
+        if meta.rejected
         else Paragraph("No row of the incident table was rejected.")
     )
-    if meta.get("notes"):
-        blocks.append(Bullets([str(note) for note in meta["notes"]]))
+    if meta.notes:
+        blocks.append(Bullets(meta.notes))
     return blocks
 
 
@@ -177,21 +171,19 @@ def _projection(scene: Scene) -> str:
 
 def _model(scene: Scene) -> list[Block]:
     meta, blocks = scene.meta, list[Block]()
-    model = meta.get("model")
-    if isinstance(model, dict):
-        blocks.append(facts({str(k).replace("_", " "): v for k, v in model.items()}))
-    elif model:
-        blocks.append(Paragraph(f"Estimator: {model}."))
+    if meta.model:
+        blocks.append(facts({k.replace("_", " "): v for k, v in meta.model.items()}))
     else:
         blocks.append(Paragraph("The estimator and its parameters are in the config below."))
     blocks.append(
         Paragraph(
-            "Intensity is susceptibility (what terrain, border and access explain) times history "
-            "(what earlier incidents explain) times reporting (how evenly places are reported). "
-            "A model of an origin only ever sees what was known before that date."
+            "Intensity is a sum of parts: the places of earlier incidents (history), those of the "
+            "last year or so (recent), what terrain, border and access explain (ground), and what "
+            "is the same everywhere (even). Their shares in a cell add up to 1. A model of an "
+            "origin only ever sees what was known before that date."
         )
     )
-    if meta.get("effects"):
+    if meta.effects:
         said = "Mean effect of each feature on log-intensity, by tenths of the study area."
         blocks.append(Picture("driver-effects", said))
     else:
@@ -215,9 +207,8 @@ def _trust(scene: Scene) -> list[Block]:
 
 
 def _responsible_use(scene: Scene) -> list[Block]:
-    statement = str(scene.meta.get("statement") or "Relative intensity of reported incidents.")
     return [
-        Paragraph(statement),
+        Paragraph(scene.meta.statement),
         Bullets(
             [
                 "Use it to order attention among areas, together with local knowledge; not to "
@@ -226,7 +217,7 @@ def _responsible_use(scene: Scene) -> list[Block]:
                 "Say with every number which period it covers, how wide its interval is, and "
                 "whether the cell is trusted.",
                 "Acting on the map changes what is reported. Retraining on the outcome feeds the "
-                "map to itself; keep that in mind and check the reporting factor.",
+                "map to itself; keep that in mind.",
                 "A model that does not beat its baselines on the scorecard should not be used in "
                 "their place.",
             ]
@@ -236,9 +227,9 @@ def _responsible_use(scene: Scene) -> list[Block]:
 
 def _reproduction(scene: Scene) -> list[Block]:
     blocks: list[Block] = []
-    text, manifest = scene.meta.get("config_text"), scene.meta.get("manifest")
+    text, manifest = scene.meta.config_text, scene.meta.manifest
     if text:
-        blocks.append(Listing("Config", str(text)))
+        blocks.append(Listing("Config", text))
     if manifest:
         blocks.append(Listing("Manifest", json.dumps(manifest, indent=2, ensure_ascii=False)))
     if not blocks:

@@ -33,7 +33,7 @@ _SUBSETS = {
 
 
 def _scorecard(scene: Scene) -> dict[str, Any]:
-    return scene.meta.get("scorecard") or {}
+    return scene.meta.scorecard or {}
 
 
 def verdict(scene: Scene) -> str:

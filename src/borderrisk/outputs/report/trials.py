@@ -21,7 +21,7 @@ from borderrisk.outputs.subject import main_model
 
 def spatial_blocks(scene: Scene) -> list[Block]:
     """Show how the model does where it has seen nothing."""
-    card = scene.meta.get("scorecard") or {}
+    card = scene.meta.scorecard or {}
     part, own = card.get("spatial") or {}, main_model(card)
     if not part:
         return [Paragraph("The test behind a border left out was not part of this run.")]

@@ -17,8 +17,6 @@ from borderrisk.scores import meanings, shown
 from borderrisk.words import CODES, MODELS, UNITS, Label, nearest_places
 
 TOP_CELLS = 20
-# Coverage of the intervals where a scene does not say.
-LEVEL = 0.9
 
 
 def payload(view: View, packed: Packed, language: str) -> dict[str, Any]:
@@ -41,7 +39,7 @@ def payload(view: View, packed: Packed, language: str) -> dict[str, Any]:
         "drivers": _drivers(view),
         "top": _top_cells(view),
         "facts": _facts(view),
-        "scorecard": headline(scene.meta.get("scorecard")),
+        "scorecard": headline(scene.meta.scorecard),
         **vectors_json(view),
     }
 
@@ -126,15 +124,15 @@ def _facts(view: View) -> dict[str, Any]:
     ends = view.scene.incidents.get("date_end", view.scene.incidents["date"])
     sources = [
         {key: str(source.get(key) or "") for key in ("title", "version", "licence", "attribution")}
-        for source in meta.get("sources") or []
+        for source in meta.sources
     ]
     return {
-        "run": str(meta.get("run_id") or ""),
-        "compared": str(meta.get("compared") or ""),
-        "origin": str(meta.get("origin") or "")[:10],
-        "horizonDays": meta.get("horizon_days"),
-        "level": float(meta.get("level") or LEVEL),
-        "statement": str(meta.get("statement") or ""),
+        "run": meta.run_id,
+        "compared": meta.compared,
+        "origin": meta.origin[:10],
+        "horizonDays": meta.horizon_days,
+        "level": meta.level,
+        "statement": meta.statement,
         "lastIncident": ends.max().strftime("%Y-%m-%d") if len(ends) else "",
         "sources": sources,
     }
@@ -146,7 +144,7 @@ def headline(scorecard: dict[str, Any] | None) -> dict[str, Any] | None:
     Parameters
     ----------
     scorecard : dict or None
-        ``scene.meta["scorecard"]``; any part may be absent.
+        ``scene.meta.scorecard``; any part may be absent.
 
     Returns
     -------

@@ -138,8 +138,7 @@ def marker(cells: xr.Dataset) -> str:
 
 
 def _scene_titles(scene: Scene) -> tuple[str, str]:
-    title = str(scene.meta.get("title") or "Border risk")
-    return title, str(scene.meta.get("title_fa") or title)
+    return scene.meta.title, scene.meta.title_fa or scene.meta.title
 
 
 def _focus_window(scene: Scene, name: str) -> tuple[tuple[slice, slice], Bounds, tuple[str, str]]:
