@@ -410,7 +410,7 @@ def _sound(mutants: Sequence[Mutant], tree: Path) -> bool:
         tests = dict.fromkeys(test for mutant in mutants for test in _tests(mutant, tree))
     except LookupError:
         return False
-    return not _run([*tests], tree).returncode
+    return not _run([*tests], tree, timeout=None).returncode
 
 
 def _tests(mutant: Mutant, tree: Path) -> list[str]:
@@ -473,7 +473,9 @@ def _only(text: str, folder: Path) -> Path:
     return found[0]
 
 
-def _run(tests: Sequence[str], tree: Path) -> subprocess.CompletedProcess[str]:
+def _run(
+    tests: Sequence[str], tree: Path, timeout: float | None = _TIMEOUT_S
+) -> subprocess.CompletedProcess[str]:
     options = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist"]
     return subprocess.run(
         [sys.executable, "-m", "pytest", *options, *tests],
@@ -481,7 +483,7 @@ def _run(tests: Sequence[str], tree: Path) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=_TIMEOUT_S,
+        timeout=timeout,
         # The copy comes before the project as it is installed.
         env={**os.environ, "PYTHONPATH": str(tree / "src")},
     )
