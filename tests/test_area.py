@@ -46,7 +46,7 @@ def test_a_spike_of_the_outline_loses_no_cell():
     plain, odd = area(), area(home=spiked)
     assert odd.polygon.geom_type == "Polygon"
     scored = [a.grid.coverage(a.polygon).sum() for a in (plain, odd)]
-    assert scored[1] == pytest.approx(scored[0], rel=1e-6)
+    assert scored[1] == pytest.approx(scored[0], rel=1e-3)
     mixed = shapely.GeometryCollection([plain.polygon, shapely.LineString([(0, 0), (9e4, 9e4)])])
     np.testing.assert_allclose(
         plain.grid.coverage(mixed), plain.grid.coverage(plain.polygon), atol=1e-12

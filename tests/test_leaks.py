@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from borderrisk.model.fitting import fit_spatial
-from borderrisk.synthetic import make_world
+from benchmarks.studies.worlds import make_world
 from scipy.sparse import csr_matrix
 
 from borderrisk.config import load_config
 from borderrisk.errors import DataError
 from borderrisk.evaluation import backtest
+from borderrisk.model.registry import make_model
 from borderrisk.pipeline import evaluating
 from borderrisk.pipeline.stages import Stages
 
@@ -45,8 +45,8 @@ def every_year_elsewhere(world, a_year=12, years=range(2008, 2019)):
 def test_weights_are_learned_from_what_was_known_before_each_lesson(world):
     """Where nothing ever strikes twice, places of earlier incidents earn no weight."""
     cells, panel = every_year_elsewhere(world)
-    fitted = fit_spatial("pooled", {"n_estimators": 10, "alpha": 1.0}, cells, panel, ORIGIN)
-    weights = fitted.estimator.weights_
+    fitted = make_model("decayed_pool", n_estimators=10).fit(cells, panel, ORIGIN)
+    weights = fitted.facts()["weights"]
     assert weights["history"] + weights["recent"] < 0.25
 
 
@@ -65,7 +65,7 @@ def test_a_place_hit_later_is_new_at_the_origin(world):
 
 def test_an_incident_mostly_elsewhere_is_not_scored(world):
     cells, panel = world.cells(), world.panel().take([0, 1])
-    inside, outside = np.flatnonzero(cells.study)[0], np.flatnonzero(~cells.study)[0]
+    inside, outside = np.flatnonzero(cells.exposure > 0.999)[0], np.flatnonzero(~cells.study)[0]
     shares = [[0.4, 0.6], [0.6, 0.4]]
     columns = ([0, 0, 1, 1], [inside, outside] * 2)
     mass = csr_matrix((np.ravel(shares), columns), shape=(2, len(cells)))

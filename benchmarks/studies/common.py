@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-import pandas as pd
-
-from borderrisk.config import load_config
-from borderrisk.evaluation.backtest import yearly_origins
-from borderrisk.model import registry
+from borderrisk.config import Config, load_config
 from borderrisk.model.cells import CellTable
-from borderrisk.model.level import YEAR_DAYS
-from borderrisk.model.panel import Panel
 from borderrisk.model.protocol import Settings
 from borderrisk.pipeline import steps
+from borderrisk.pipeline.evaluating import tested
 from borderrisk.pipeline.stages import Stages
 
 CONFIG = Path(__file__).parents[2] / "configs" / "eastern-border.yaml"
@@ -29,54 +26,44 @@ def parser(name: str, doc: str | None) -> argparse.ArgumentParser:
     )  # fmt: skip
 
 
-def looked_at(name: str, doc: str | None, arguments: Sequence[str]) -> Look:
+def stages_of(name: str, doc: str | None, arguments: Sequence[str]) -> Stages:
     """Open the config that a study is asked to look at, ``--set`` as for a run."""
     options = parser(name, doc)
     options.add_argument("--config", type=Path, default=CONFIG)
     options.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     given = options.parse_args(arguments)
-    return Look(Stages.of(load_config(given.config, dict(s.split("=", 1) for s in given.set))))
+    pairs = dict(item.split("=", 1) for item in given.set)
+    return Stages.of(load_config(given.config, pairs))
 
 
-class Look:
-    """What a study wants of a config, whose shortest horizon it looks at.
+@dataclass(frozen=True)
+class Case:
+    """What most studies look at in the stages of a config."""
 
-    Parameters
-    ----------
-    stages : Stages
-        Of the config.
-    """
-
-    def __init__(self, stages: Stages):
-        self.stages, self.section = stages, stages.config.evaluation
-        self.seed, self.workers = stages.config.seed, stages.config.compute.workers
-        self.years = min(self.section.horizons_years)
+    stages: Stages
 
     @property
+    def config(self) -> Config:
+        """The config."""
+        return self.stages.config
+
+    @cached_property
     def cells(self) -> CellTable:
         """Cells of the domain."""
         return self.stages[steps.cells]
 
-    @property
-    def known(self) -> Panel:
-        """Every incident before the config's own origin."""
-        return self.stages[steps.incidents].known
+    @cached_property
+    def record(self) -> steps.Record:
+        """The incidents."""
+        return self.stages[steps.incidents]
+
+    @cached_property
+    def tested(self) -> dict[str, Settings]:
+        """The config's own model first, and all others."""
+        return tested(self.config, self.cells)
 
     @property
-    def origins(self) -> list[pd.Timestamp]:
-        """Yearly origins of the evaluation."""
-        return yearly_origins(self.section.first_origin, self.section.last_origin)
-
-    @property
-    def own(self) -> Settings:
-        """The config's model."""
-        return self.models[self.stages.config.model.estimator]
-
-    @property
-    def models(self) -> dict[str, Settings]:
-        """Every model that the columns are enough for, the config's own first."""
-        own = self.stages.config.model
-        return registry.usable(
-            (own.estimator, *registry.models()), self.cells, YEAR_DAYS * self.years,
-            **{own.estimator: own.parameters},
-        )  # fmt: skip
+    def distances(self) -> list[str]:
+        """Features that tell the distance to each neighbour's border."""
+        codes = self.stages[steps.area].lines
+        return [f"border_distance_{code.lower()}_km" for code in codes]

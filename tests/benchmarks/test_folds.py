@@ -11,9 +11,6 @@ from borderrisk.evaluation.folds import nearest_cell, square_blocks
 from borderrisk.evaluation.transfer import spatial_tests
 from borderrisk.model.registry import make_model
 
-MODELS = {name: make_model(name) for name in ("kde", "border_distance", "even")}
-MODELS = {"glm": make_model("glm", alpha=0.1), **MODELS}
-
 
 @pytest.fixture(scope="module")
 def cells():
@@ -130,8 +127,10 @@ def test_one_incident_has_no_range(cells):
 
 @pytest.fixture(scope="module")
 def found(cells, clusters):
+    given = {"glm": make_model("glm", alpha=0.1)}
+    given |= {name: make_model(name) for name in ("kde", "border_distance", "even")}
     return folds.fold_study(
-        cells, clusters, ORIGIN, MODELS, distances=DISTANCES, folds=3, seed=1, workers=1
+        cells, clusters, ORIGIN, given, distances=DISTANCES, folds=3, seed=1, workers=1
     )
 
 
@@ -152,8 +151,9 @@ def test_columns_that_name_a_border_are_gone_when_it_is_left_out(found, cells, c
     assert folds.neighbour_columns("AFG") == ("border_distance_afg_km", "hours_from_border_afg")
     assert [row["model"] for row in found["unnamed"]] == ["glm", "border_distance"]
     named = spatial_tests(
-        cells, clusters, ORIGIN, {k: MODELS[k] for k in ("glm", "border_distance")}, seed=1,
-        neighbour_distances=DISTANCES,
+        cells, clusters, ORIGIN,
+        {"glm": make_model("glm", alpha=0.1), "border_distance": make_model("border_distance")},
+        seed=1, neighbour_distances=DISTANCES,
     )  # fmt: skip
     glm, reference = zip(found["unnamed"], named["summary"], strict=True)
     assert reference[0]["bits"] == reference[1]["bits"]

@@ -69,11 +69,11 @@ def test_validate_says_what_each_input_holds(call):
     ("parameters", "words"),
     [
         (
-            "{bandwith_km: 3}",
-            ["no parameter 'bandwith_km'", "did you mean 'bandwidth_km'"],
+            "{n_estimator: 3}",
+            ["no parameter 'n_estimator'", "did you mean 'n_estimators'"],
         ),
-        ("{n_estimators: 0}", ["n_estimators of estimator pooled", "got 0"]),
-        ("{features: slope_mean}", ["features of estimator pooled", "got 'slope_mean'"]),
+        ("{n_estimators: 0}", ["n_estimators of model decayed_pool", "got 0"]),
+        ("{ground: forrest}", ["Unknown ground 'forrest'", "did you mean 'forest'"]),
     ],
 )
 def test_wrong_parameters_of_the_model_are_refused_at_once(call, tmp_path, parameters, words):

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from borderrisk.config import ESTIMATOR_NAMES, Config, json_schema, load_config, schema_text
 from borderrisk.config.base import merge_patch
 from borderrisk.config.sections import INCIDENT_COLUMNS
-from borderrisk.config.whole import PATH_KEYS
+from borderrisk.config.whole import PATH_KEYS, mapped_focus
 from borderrisk.config.yamltext import read_yaml
 from borderrisk.errors import ConfigError
 
@@ -25,8 +25,8 @@ def test_defaults(load):
     config = load()
     assert config.study_area.border_strip_km == 250
     assert config.evaluation.first_origin == date(2014, 1, 1)
-    assert config.mapped_focus == {}
-    assert config.model.estimator == "pooled"
+    assert mapped_focus(config) == {}
+    assert config.model.estimator == "decayed_pool"
 
 
 def test_paths_start_at_the_config(load, folder):
@@ -60,10 +60,10 @@ def test_overrides_replace_and_their_paths_start_here(load, folder, monkeypatch)
     (folder / "elsewhere" / "dem").mkdir(parents=True)
     load()
     monkeypatch.chdir(folder / "elsewhere")
-    changes = {"data.elevation.path": "dem", "seed": "7", "model.parameters": "{a: 1}"}
+    changes = {"data.elevation.path": "dem", "seed": "7", "model.parameters": "{n_estimators: 1}"}
     config = load_config(folder / "c.yaml", changes)
     assert config.data.elevation.path == (folder / "elsewhere" / "dem",)
-    assert (config.seed, config.model.parameters) == (7, {"a": 1})
+    assert (config.seed, config.model.parameters) == (7, {"n_estimators": 1})
 
 
 def test_a_path_of_an_override_that_does_not_exist(problems):
@@ -83,9 +83,9 @@ def test_a_config_is_immutable(load):
 
 
 def test_part_is_canonical_and_holds_no_machine_path(load, folder):
-    config = load("seed: 5\nmodel: {parameters: {b: 1, a: فا}}")
-    assert config.part("seed", "model") == (
-        '{"model":{"estimator":"pooled","parameters":{"a":"فا","b":1}},"seed":5}'
+    config = load("seed: 5\nmodel: {estimator: kde, parameters: {bandwidth_km: 30}}\ntitle: فا")
+    assert config.part("title", "seed", "model") == (
+        '{"model":{"estimator":"kde","parameters":{"bandwidth_km":30}},"seed":5,"title":"فا"}'
     )
     assert json.loads(config.part("features.terrain")) == {
         "features.terrain": {"tpi_radii_km": [10, 50]}
@@ -304,11 +304,6 @@ def test_every_input_path_is_known_as_one():
         "data.settlements", "data.incidents.path", "data.posts", "data.roads", "data.land_cover",
         "data.barriers", "data.water", "features.table", "segments.against",
     }  # fmt: skip
-
-
-def test_every_estimator_of_the_model_can_be_named():
-    estimators = pytest.importorskip("borderrisk.model.estimators").ESTIMATORS
-    assert set(estimators) | {"pooled"} == set(ESTIMATOR_NAMES)
 
 
 def test_every_incident_column_of_the_reader_can_be_mapped():

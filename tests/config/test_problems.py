@@ -5,7 +5,10 @@ import pytest
 from borderrisk.config import load_config
 from borderrisk.errors import ConfigError
 
-NAMES = "pooled, gam, glm, random_forest, history, kde, border_distance"
+NAMES = (
+    "decayed_pool, random_forest, glm, even, border_distance, last_period, kde, radius_history, "
+    "kde_pool, history_alone, expert_weights"
+)
 
 # Text after the minimal config, whose last line is 8, and what is said about it.
 WRONG = [
@@ -88,9 +91,22 @@ WRONG = [
     ("uncertainty: {level: 1}", "9:22: uncertainty.level: must be less than 1 (got 1)"),
     ("uncertainty: {level: 0.0}", "9:22: uncertainty.level: must be greater than 0 (got 0.0)"),
     (
-        "model: {estimator: gamm}",
-        f"9:20: model.estimator: must be one of {NAMES}, uniform (got \"gamm\"); "
-        "did you mean 'gam'?",
+        "model: {estimator: glmm}",
+        f"9:20: model.estimator: must be one of {NAMES}, walk_and_hide (got \"glmm\"); "
+        "did you mean 'glm'?",
+    ),
+    (
+        "model: {estimator: uniform}",
+        '9:20: model.estimator: is called even now (got "uniform")',
+    ),
+    (
+        "model: {parameters: {horizon_days: 30}}",
+        "9:22: model.parameters.horizon_days: is set by outputs.horizon_days",
+    ),
+    (
+        "model: {estimator: kde, parameters: {bandwidth_km: -3}}",
+        "9:38: model.parameters.bandwidth_km: Parameter bandwidth_km of model kde: input should be "
+        "greater than 0 (got -3)",
     ),
     (
         "model: {estimator: hist_gradient_boosting}",
@@ -98,8 +114,8 @@ WRONG = [
         "without incidents on record worse than the forest does; use random_forest "
         '(got "hist_gradient_boosting")',
     ),
-    ("model: {parameters: {a: !!python/name:os.system x}}",
-     "9:25: model.parameters.a: tags are not supported "
+    ("model: {parameters: {weights: !!python/name:os.system x}}",
+     "9:31: model.parameters.weights: tags are not supported "
      "(got 'tag:yaml.org,2002:python/name:os.system')"),
     ("features: {columns: [elevation_of_town]}",
      "9:21: features.columns: set features.table, the file with these columns"),
@@ -222,7 +238,7 @@ def test_every_problem_at_once_in_the_order_of_the_file(problems):
         outputs: {focus: [a]}
         seed: 3
         """,
-        {"model.estimator": "gan", "no.such": "1", "segments.segment_km": "["},
+        {"model.estimator": "gln", "no.such": "1", "segments.segment_km": "["},
     ) == [
         "c.yaml:9:1: titel: unknown key; did you mean 'title'?",
         'c.yaml:10:7: seed: must be a whole number (got "many")',
@@ -232,7 +248,7 @@ def test_every_problem_at_once_in_the_order_of_the_file(problems):
         "--set segments.segment_km: segments.segment_km: not valid YAML: while parsing a flow node "
         "expected the node content, but found '<stream end>'",
         "--set model.estimator: model.estimator: must be one of "
-        f"{NAMES}, uniform (got \"gan\"); did you mean 'gam'?",
+        f"{NAMES}, walk_and_hide (got \"gln\"); did you mean 'glm'?",
         "--set no.such: no: unknown key",
     ]
 

@@ -37,7 +37,8 @@ def forecasts(cells):
     found = []
     for year, factor in ((2014, 1.5), (2015, 1.9), (2016, 1.9)):
         intensity = {
-            "decayed_pool": ramp(cells, factor), "kde": ramp(cells, 1.2), "even": np.ones(len(cells)),
+            "decayed_pool": ramp(cells, factor), "kde": ramp(cells, 1.2),
+            "even": np.ones(len(cells)),
         }  # fmt: skip
         places = [0, 1, 2, 3, 4, 5] if year < 2016 else [0]
         new = [False] * (len(places) - 1) + [True]
@@ -50,6 +51,23 @@ def forecasts(cells):
 @pytest.fixture
 def part(forecasts, cells):
     return sc.prospective(forecasts, bt.origin_rows(forecasts, cells), cells, "decayed_pool")
+
+
+def test_every_gain_is_over_history_alone_where_it_is(cells):
+    places, best = [0, 1, 2, 3, 4, 5], ramp(cells, 1.9)
+    test = at(cells, places, [False] * 6)
+    for factor, verdict in ((1.2, "better than history alone, by +0.32"), (1.5, "no better than")):
+        intensity = {
+            "decayed_pool": ramp(cells, 1.5), "kde": best, "history_alone": ramp(cells, factor),
+        }  # fmt: skip
+        one = [
+            bt.Forecasts(pd.Timestamp(f"{year}-01-01"), intensity, {1: test})
+            for year in (2014, 2015, 2016)
+        ]
+        part = sc.prospective(one, bt.origin_rows(one, cells), cells, "decayed_pool")
+        assert sc.pick(part, "decayed_pool", "all")["gain"]["baseline"] == "history_alone"
+        assert verdict in sc.headline(part, "decayed_pool")[0]
+        assert "bits" in sc.headline(part, "decayed_pool")[0]
 
 
 def test_origins_with_few_later_incidents_do_not_count(part):
@@ -223,7 +241,7 @@ def test_the_scorecard_is_json_and_text(part):
     }  # fmt: skip
     json.dumps(card)
     text = render_text(card)
-    assert "beats the best baseline (kde)" in text
+    assert "better than kde, by +0.49 bits" in text
     assert text.endswith("A note.\n")
 
 

@@ -221,8 +221,10 @@ def test_blocks_of_the_intervals_are_three_buffers_and_two_cells_at_least(cells,
 def test_same_seed_same_scores(cells, clusters):
     def run():
         return spatial_tests(
-            cells, clusters, ORIGIN, ["random_forest", "border_distance"],
-            {"random_forest": {"n_estimators": 5}}, seed=4, neighbour_distances=DISTANCES,
+            cells, clusters, ORIGIN,
+            {"random_forest": make_model("random_forest", n_estimators=5),
+             **made("border_distance")},
+            seed=4, neighbour_distances=DISTANCES,
         )  # fmt: skip
 
     assert run() == run()
@@ -231,7 +233,7 @@ def test_same_seed_same_scores(cells, clusters):
 def test_later_incidents_are_ignored(cells, clusters):
     def run(panel):
         return spatial_tests(
-            cells, panel, "2017-01-01", ["kde"], seed=0, neighbour_distances=DISTANCES
+            cells, panel, "2017-01-01", made("kde"), seed=0, neighbour_distances=DISTANCES
         )
 
     assert run(clusters) == run(clusters.before("2017-01-01"))

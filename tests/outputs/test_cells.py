@@ -9,7 +9,7 @@ import pytest
 import shapely
 
 from borderrisk.errors import ConfigError, OutputError
-from borderrisk.outputs.export import SUFFIXES, cells_table, export, write_cells
+from borderrisk.outputs.export import FORMATS, cells_table, export, write_cells
 from borderrisk.outputs.vectorfiles import write_layer
 
 
@@ -116,9 +116,9 @@ def test_geojson_says_null_and_escapes_text(table, tmp_path):
     assert second["properties"]["driver_1"] is None
 
 
-@pytest.mark.parametrize("format", SUFFIXES)
+@pytest.mark.parametrize("format", FORMATS)
 def test_the_same_scene_gives_the_same_bytes(make_scene, tmp_path, format):
-    files = [tmp_path / f"{k}" / f"c{SUFFIXES[format]}" for k in (1, 2)]
+    files = [tmp_path / f"{k}" / f"c{FORMATS[format][0]}" for k in (1, 2)]
     assert len({export(make_scene(), path, format) for path in files}) == 1
     assert files[0].read_bytes() == files[1].read_bytes()
     assert [p.name for p in files[0].parent.iterdir()] == [files[0].name]
@@ -186,11 +186,11 @@ def test_export_of_nothing_and_to_an_unknown_format_are_refused(scene, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("format", SUFFIXES)
+@pytest.mark.parametrize("format", FORMATS)
 def test_a_place_that_cannot_be_written_is_one_clear_error(scene, tmp_path, format):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="cannot be written"):
-        export(scene, tmp_path / "file" / f"c{SUFFIXES[format]}", format)
+        export(scene, tmp_path / "file" / f"c{FORMATS[format][0]}", format)
 
 
 def test_other_layers_are_rfc_7946_too(scene, tmp_path):

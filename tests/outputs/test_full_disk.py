@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from borderrisk.errors import OutputError
-from borderrisk.outputs.export import SUFFIXES, cells_table, write_cells
+from borderrisk.outputs.export import FORMATS, cells_table, write_cells
 from borderrisk.outputs.gridfiles import write_features, write_risk_tif
 
 
@@ -25,10 +25,10 @@ def scene(make_scene):
     return make_scene(rows=40, cols=60)
 
 
-@pytest.mark.parametrize("format", SUFFIXES)
+@pytest.mark.parametrize("format", FORMATS)
 def test_cells_on_a_full_disk(scene, tmp_path, format):
     cells = cells_table(scene)
-    target = tmp_path / f"c{SUFFIXES[format]}"
+    target = tmp_path / f"c{FORMATS[format][0]}"
     with pytest.raises(OutputError, match="free space"), _space_for(30_000):
         write_cells(cells, target, format)
     assert not list(tmp_path.iterdir())

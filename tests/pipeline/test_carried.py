@@ -12,6 +12,7 @@ from borderrisk.errors import ConfigError
 from borderrisk.model.modelfile import load_model
 from borderrisk.pipeline import result as results
 from borderrisk.pipeline import run as jobs
+from borderrisk.pipeline import steps
 from borderrisk.pipeline.stages import Stages
 
 # Features that no place or neighbour gives its name to: these can travel.
@@ -48,56 +49,45 @@ def place(small, tmp_path_factory):
     return load, model
 
 
-def lonlat(cells, values):
-    """Longitude and latitude of the cell with the highest value."""
-    at = np.nanargmax(values)
-    return tuple(axis.ravel()[at] for axis in cells.grid.lonlat())
-
-
-@pytest.mark.parametrize("estimator", ["pooled", "kde", "history"])
-def test_places_that_a_model_remembers_stay_where_they_are(place, estimator, tmp_path):
+@pytest.mark.parametrize("estimator", ["decayed_pool", "kde", "radius_history"])
+def test_a_carried_model_takes_its_past_from_the_new_place(place, estimator, tmp_path):
     load, model = place
     home, away = Stages.of(load()), Stages.of(load(name="north", **NORTH))
-    assert home.inputs.grid.crs != away.inputs.grid.crs
+    assert home[steps.area].grid.crs != away[steps.area].grid.crs
     scored = jobs.score(model(estimator), away.config, out=tmp_path / "north")
-    # What the model says at the same longitudes and latitudes, on the grid it was trained on.
-    mask = scored.scene.cells["exposure"].to_numpy() > 0
-    x, y = home.inputs.grid.project(*(axis[mask] for axis in away.inputs.grid.lonlat()))
-    table = away.cells.x[away.cells.study].assign(x_km=x / 1000, y_km=y / 1000)
-    fitted = load_model(model(estimator)).model
-    expected = fitted.predict(table.reindex(columns=list(fitted.feature_names_in_)))
-    found = scored.scene.cells["intensity"].to_numpy()[mask]
+    fitted, record = load_model(model(estimator)).model, away[steps.incidents]
+    cells = away[steps.cells]
+    own = fitted.settings.fit(cells, record.panel, record.origin)
+    carried = fitted.carried(cells, record.panel, record.origin)
+    assert np.array_equal(carried.weights, fitted.weights)
+    assert carried.level == own.level
+    remembered = own.parts(cells)["history"] / carried.parts(cells)["history"]
+    assert np.nanmax(remembered) == pytest.approx(np.nanmin(remembered))
+    found = scored.scene.cells["intensity"].to_numpy()[cells.mask]
+    expected = np.where(cells.study, carried.intensity(cells), np.nan)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-def test_the_peak_of_a_carried_history_stays_at_its_place(place, tmp_path):
+def test_a_carried_model_says_so_and_can_be_read_again(place, tmp_path):
     load, model = place
-    home = Stages.of(load())
-    fitted = load_model(model("kde")).model
-    own = home.cells.to_grid(fitted.predict(home.cells.x[["x_km", "y_km"]]))
-    north = home.inputs.grid.lonlat()[1] > 34
     scored = jobs.score(model("kde"), load(name="north", **NORTH), out=tmp_path / "north")
-    away = Stages.of(load(name="north", **NORTH)).cells
-    there = np.where(away.grid.lonlat()[1] > 34, scored.scene.cells["intensity"].to_numpy(), np.nan)
-    before = lonlat(home.cells, np.where(north & (home.features["exposure"] > 0), own, np.nan))
-    after = lonlat(away, there)
-    apart = np.hypot(*(np.subtract(*axis) for axis in zip(
-        home.inputs.grid.project(*before), home.inputs.grid.project(*after), strict=True
-    )))  # fmt: skip
-    assert apart < 1.5 * 40_000
-
-
-def test_what_was_trained_on_the_same_grid_is_read_bit_by_bit(place):
-    load, model = place
-    stages = Stages.of(load())
-    saved = load_model(model("kde"))
-    assert stages.cells_for(saved).x.equals(stages.cells.x)
+    assert "trained elsewhere" in scored.scene.meta.notes[0]
+    assert (
+        "trained elsewhere" in json.loads((scored.folder / "manifest.json").read_text())["notes"][0]
+    )
+    assert "trained elsewhere" in (scored.folder / "report.md").read_text(encoding="utf-8")
+    again = load_model(scored.folder / "model.skops")
+    there = Stages.of(load(name="north", **NORTH))[steps.cells]
+    found = scored.scene.cells["intensity"].to_numpy()[
+        there.mask & (there.to_grid(there.study) > 0)
+    ]
+    np.testing.assert_allclose(again.model.intensity(there)[there.study], found, rtol=1e-5)
 
 
 def test_trust_shows_unknown_conditions_and_cut_off_surroundings(place, tmp_path):
     """North-east of the training area the elevation ends at 69 E and 41 N."""
     load, model = place
-    scored = jobs.score(model("pooled"), load(name="uz", **UZBEKISTAN), out=tmp_path / "uz")
+    scored = jobs.score(model("decayed_pool"), load(name="uz", **UZBEKISTAN), out=tmp_path / "uz")
     trust = scored.cells["trust"].astype(str)
     assert (trust == "extrapolation").sum() >= 5
     assert (trust == "edge").sum() >= 3
@@ -121,6 +111,17 @@ def test_features_named_after_a_place_cannot_travel(place, small, tmp_path):
     with pytest.raises(ConfigError, match="border_distance_pak_km"):
         jobs.score(path, load(name="uz", **UZBEKISTAN), out=tmp_path / "uz")
     assert not (tmp_path / "uz").exists()
+
+
+def test_not_even_where_the_same_names_are_made(small, tmp_path):
+    """The distance to another stretch of the same border is another thing."""
+    named = TRAVELLING | {"features.exclude": "[]"}
+    path = tmp_path / "m.skops"
+    jobs.train(small(**named), path)
+    with pytest.raises(ConfigError, match=r"called after places there: border_distance_afg_km"):
+        jobs.score(path, small(**named | {"name": "north"} | NORTH), out=tmp_path / "north")
+    here = jobs.score(path, small(**named), out=tmp_path / "here")
+    assert np.isfinite(here.cells["intensity"]).all()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 import shapely
 
 from borderrisk.errors import DataError
-from borderrisk.pipeline import validate
+from borderrisk.pipeline.checking import validate
 
 from .conftest import CONFIGS
 

@@ -124,6 +124,7 @@ OTHER = {
     "data.elevation.bad_values": [-1.0],
     "data.incidents.layout": "ucdp_ged",
     "data.incidents.columns": {"date": "day"},
+    "data.incidents.calendar": "jalali",
     "data.incidents.confidence": ["high"],
     "data.incidents.kinds": ["raid"],
     "features.concealment.observers": ["roads"],

@@ -101,6 +101,12 @@ def test_known_codes_mapped_as_a_radius_are_decoded_and_said(tmp_path, column, k
     assert f"{column} holds codes, not kilometres" in caplog.text
 
 
+def test_a_row_without_a_code_gets_the_default_radius(tmp_path):
+    path = table_of(tmp_path, "geo_precision", [1, ""])
+    found = read_incidents(path, "table", {"radius_km": "geo_precision"}, 40).incidents
+    assert found["radius_km"].tolist() == [5, 40]
+
+
 def test_codes_of_another_book_are_refused_until_they_are_explained(tmp_path):
     path = table_of(tmp_path, "precision", [1, 2, 2])
     with pytest.raises(ConfigError, match=r"precision looks like codes .*radius_km"):

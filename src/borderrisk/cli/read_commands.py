@@ -8,8 +8,6 @@ import click
 
 from borderrisk.cli import common
 
-FORMATS = ("geojson", "geoparquet", "gpkg", "flatgeobuf", "csv")
-
 
 @click.command(name="map")
 @common.run_argument()
@@ -50,7 +48,9 @@ def map_(
 
 @click.command()
 @common.run_argument()
-@click.option("--format", "format_", type=click.Choice(FORMATS), default="geojson")
+@click.option(
+    "--format", "format_", default="geojson", help="geojson, geoparquet, gpkg, flatgeobuf or csv."
+)
 @click.option("--focus", help="Only cells of this window.")
 @click.option("--top", type=click.IntRange(min=1), help="Only the N cells of highest risk.")
 @click.option("--min-risk", type=click.FloatRange(0, 100), help="Only cells of at least this risk.")

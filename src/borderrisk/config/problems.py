@@ -70,7 +70,13 @@ _GONE = {
     "hist_gradient_boosting": (
         "boosted trees are no longer offered, as they forecast places without incidents on record "
         "worse than the forest does; use random_forest"
-    )
+    ),
+    "pooled": "the pooled model is replaced by one that forecasts more borders better; "
+    "use decayed_pool",
+    "gam": "splines are no longer offered; use glm or random_forest",
+    "history": "is called radius_history now",
+    "persistence": "is called last_period now",
+    "uniform": "is called even now",
 }
 
 

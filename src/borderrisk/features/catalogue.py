@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 import xarray as xr
 
@@ -142,14 +143,21 @@ _PERSIAN = {
 }
 
 GROUPS = tuple(dict.fromkeys(feature.group for feature in DECLARED))
-_BY_NAME = {f.name: f for f in DECLARED if "{" not in f.name}
 
 
 def _pattern(template: str, part: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\{(\w+)\\}", rf"(?P<\1>{part})", re.escape(template)))
 
 
-_TEMPLATES = [(_pattern(f.name, "[a-z0-9_-]+"), f) for f in DECLARED if "{" in f.name]
+@cache
+def _index(
+    declared: tuple[Feature, ...],
+) -> tuple[dict[str, Feature], list[tuple[re.Pattern[str], Feature]]]:
+    """Features by name, and those whose name is a template."""
+    plain = {f.name: f for f in declared if "{" not in f.name}
+    return plain, [(_pattern(f.name, "[a-z0-9_-]+"), f) for f in declared if "{" in f.name]
+
+
 _FURTHER = [(_pattern(name, ".+"), fa) for name, fa in _PERSIAN.items()]
 
 
@@ -175,9 +183,10 @@ def feature(name: str, places: Mapping[str, str] | None = None) -> Feature:
     >>> feature("settlement_distance_100k_km").long_name
     'Distance to the nearest place of 100,000 people'
     """
-    if name in _BY_NAME:
-        return _BY_NAME[name]
-    for pattern, template in _TEMPLATES:
+    plain, templates = _index(DECLARED)
+    if name in plain:
+        return plain[name]
+    for pattern, template in templates:
         if match := pattern.fullmatch(name):
             words = _words(match, places or {})
             return replace(
@@ -197,9 +206,10 @@ def names_a_place(name: str) -> bool:
     >>> names_a_place("border_distance_afg_km"), names_a_place("border_distance_km")
     (True, False)
     """
-    if name in _BY_NAME:
+    plain, templates = _index(DECLARED)
+    if name in plain:
         return False
-    found = (pattern.fullmatch(name) for pattern, _ in _TEMPLATES)
+    found = (pattern.fullmatch(name) for pattern, _ in templates)
     return any(match and {"ccc", "target"} & set(match.groupdict()) for match in found)
 
 

@@ -70,6 +70,8 @@ class Pool:
         """Bind parts to a model of some cells."""
         raw = densities(cells, memory, ground)
         area = cells.study_area_100km2
+        if not area.any():
+            area = cells.area_100km2
         scale = area @ raw / area.sum()
         pool = cls(settings, level, memory, ground, np.asarray(weights, float), scale, area.sum())
         pool._seen[:] = [(cells, raw)]

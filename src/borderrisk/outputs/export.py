@@ -52,8 +52,8 @@ def cells_table(
     Returns
     -------
     geopandas.GeoDataFrame
-        With ``cell_id``, then the scores of ``shown("table")`` as far as the scene has them;
-        codes are words. Row-major order unless ``top`` is given.
+        With ``cell_id``, then the scores of ``shown("table")``, empty where the scene has none
+        (a first look has no intervals); codes are words. Row-major order unless ``top`` is given.
 
     Raises
     ------
@@ -63,8 +63,9 @@ def cells_table(
     keep = _selected(scene, focus, top, min_risk)
     columns: dict[str, Any] = {"cell_id": _text(scene.grid.cell_ids(keep))}
     for score in shown("table"):
-        if score.name in scene.cells:
-            columns[score.name] = _column(score, scene.cells[score.name], keep)
+        known = score.name in scene.cells
+        values = _column(score, scene.cells[score.name], keep) if known else np.nan
+        columns[score.name] = values
     cells = cells_frame(scene.grid, keep, columns)
     if top is None:
         return cells
@@ -139,7 +140,7 @@ def export(
     path : Path
         File to make; replaced if it exists.
     format : str
-        A key of :data:`SUFFIXES`. A GeoPackage also holds incidents, border lines, further layers
+        A key of :data:`FORMATS`. A GeoPackage also holds incidents, border lines, further layers
         and the styles QGIS opens them with.
     focus, top, min_risk
         As in :func:`cells_table`.
@@ -195,8 +196,9 @@ def write_cells(cells: gpd.GeoDataFrame, path: Path, format: str) -> Path:
         Such as :func:`cells_table` gives.
     path : Path
         File to make; replaced if it exists.
-    format : {"geojson", "geoparquet", "gpkg", "flatgeobuf", "csv"}
-        GeoParquet 1.1 (with a box of each cell) and the GIS formats are in the CRS of the cells;
+    format : str
+        A key of :data:`FORMATS`. GeoParquet 1.1 (with a box of each cell) and the GIS formats are
+        in the CRS of the cells;
         GeoJSON (RFC 7946) is in WGS84; CSV has the centre of each cell in WGS84 and no polygons.
 
     Raises
@@ -206,12 +208,18 @@ def write_cells(cells: gpd.GeoDataFrame, path: Path, format: str) -> Path:
     OutputError
         If the file cannot be written.
     """
-    if format not in _WRITERS:
-        raise ConfigError(f"Unknown format {format!r}; choose one of {', '.join(_WRITERS)}.")
+    check_format(format)
     path = Path(path)
     with writing(path) as partial:
-        _WRITERS[format](cells, partial)
+        FORMATS[format][1](cells, partial)
     return path
+
+
+def check_format(format: str) -> str:
+    """Return how files of a format end, or raise ``ConfigError`` with those there are."""
+    if format not in FORMATS:
+        raise ConfigError(f"Unknown format {format!r}; choose one of {', '.join(FORMATS)}.")
+    return FORMATS[format][0]
 
 
 def _write_geoparquet(cells: gpd.GeoDataFrame, path: Path) -> None:
@@ -230,17 +238,11 @@ def _write_csv(cells: gpd.GeoDataFrame, path: Path) -> None:
     plain.to_csv(path, index=False, lineterminator="\n")
 
 
-_WRITERS: dict[str, Callable[[gpd.GeoDataFrame, Path], None]] = {
-    "geojson": write_squares,
-    "geoparquet": _write_geoparquet,
-    "gpkg": lambda cells, path: write_geopackage({"cells": cells}, path),
-    "flatgeobuf": lambda cells, path: write_vector(cells, path, "cells", "FlatGeobuf"),
-    "csv": _write_csv,
-}
-SUFFIXES = {
-    "geojson": ".geojson",
-    "geoparquet": ".parquet",
-    "gpkg": ".gpkg",
-    "flatgeobuf": ".fgb",
-    "csv": ".csv",
+# Format to the end of its files' names, and what writes it.
+FORMATS: dict[str, tuple[str, Callable[[gpd.GeoDataFrame, Path], None]]] = {
+    "geojson": (".geojson", write_squares),
+    "geoparquet": (".parquet", _write_geoparquet),
+    "gpkg": (".gpkg", lambda cells, path: write_geopackage({"cells": cells}, path)),
+    "flatgeobuf": (".fgb", lambda cells, path: write_vector(cells, path, "cells", "FlatGeobuf")),
+    "csv": (".csv", _write_csv),
 }

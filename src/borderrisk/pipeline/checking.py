@@ -38,6 +38,9 @@ def validate(config: Config) -> list[dict[str, Any]]:
     stages = Stages.of(config)
     study, elevation = stages[steps.area], stages.inputs.elevation
     check_coverage(elevation, study.grid, needed=study.base["exposure"].to_numpy() > 0)
+    found = readings(stages)
+    for reading in found:
+        reading.tell()
     return [
         {
             "input": reading.what,
@@ -46,7 +49,7 @@ def validate(config: Config) -> list[dict[str, Any]]:
             "left out": "; ".join((*filter(None, [reading.left_out]), *reading.warnings)),
             "used for": reading.used_for,
         }
-        for reading in readings(stages)
+        for reading in found
     ]
 
 

@@ -28,6 +28,7 @@ from borderrisk.evaluation.transfer import spatial_tests
 from borderrisk.model.cells import CellTable
 from borderrisk.model.level import YEAR_DAYS
 from borderrisk.model.panel import Panel
+from borderrisk.model.protocol import Settings
 from borderrisk.model.registry import models, usable
 from borderrisk.pipeline.stages import Work
 
@@ -109,6 +110,12 @@ def _origins(section: Any) -> list[pd.Timestamp]:
     return yearly_origins(section.first_origin, section.last_origin)
 
 
+def tested(config: Any, cells: CellTable) -> dict[str, Settings]:
+    """Return the config's own model, and every other one that the cells are enough for."""
+    own, days = config.model, YEAR_DAYS * min(config.evaluation.horizons_years)
+    return usable((own.estimator, *models()), cells, days, **{own.estimator: own.parameters})
+
+
 def _tests(
     config: Any,
     cells: CellTable,
@@ -119,11 +126,7 @@ def _tests(
 ) -> dict[str, Any]:
     """Run the tests side by side, in processes of their own."""
     section = config.evaluation
-    own = config.model
-    given = usable(
-        (own.estimator, *models()), cells, YEAR_DAYS * min(section.horizons_years),
-        **{own.estimator: own.parameters},
-    )  # fmt: skip
+    given = tested(config, cells)
     jobs: dict[str, Callable[[], Any]] = {
         PROSPECTIVE: partial(
             backtest, cells, known, _origins(section), section.horizons_years, given,

@@ -18,7 +18,7 @@ from borderrisk.border.watchplan import Allocation, allocate
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.outputs.atomic import write_text, writing
 from borderrisk.outputs.compare import compare, write_comparison
-from borderrisk.outputs.export import SUFFIXES, cells_table, export
+from borderrisk.outputs.export import cells_table, check_format, export
 from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.store import load_scene
 from borderrisk.outputs.vectorfiles import write_layer
@@ -171,7 +171,7 @@ def export_cells(
 ) -> tuple[Path, int]:
     """Export scored cells; return the file and how many cells it holds."""
     result = open_run(run_path)
-    name = "-".join(["export", *([focus] if focus else [])]) + SUFFIXES[format_]
+    name = "-".join(["export", *([focus] if focus else [])]) + check_format(format_)
     path = Path(out) if out else result.folder / name
     return path, export(result.scene, path, format_, focus=focus, top=top, min_risk=min_risk)
 

@@ -250,7 +250,9 @@ def _noted(scene: Scene, manifest: Manifest, variant: Variant) -> Scene:
 
 def _with_note(scene: Scene, manifest: Manifest, note: str) -> Scene:
     manifest.notes.append(note)
-    return replace(scene, meta=replace(scene.meta, notes=[note, *scene.meta.notes]))
+    meta = scene.meta
+    said = f"A model trained elsewhere. {meta.statement}"
+    return replace(scene, meta=replace(meta, statement=said, notes=[note, *meta.notes]))
 
 
 def _with_manifest(scene: Scene, manifest: Manifest, stages: Stages) -> Scene:
@@ -283,7 +285,9 @@ def train(config: Config, out: str | Path | None = None) -> dict[str, Any]:
     """Fit the model of a config and save it; return what was written."""
     path = Path(out) if out else config.runs_folder / MODEL
     check_target(path)
-    model = Stages.of(config)[steps.model]
+    stages = Stages.of(config)
+    checking.tell(stages)
+    model = stages[steps.model]
     with writing(path) as partial:
         save_model(partial, model)
     return {
@@ -302,6 +306,7 @@ def write_features(
     path = Path(out) if out else config.runs_folder / "features.nc"
     check_target(path)
     stages = Stages.of(config)
+    checking.tell(stages)
     write_feature_file(stages[steps.features], path)
     return path, records(feature_summary(stages[steps.features]).reset_index())
 
@@ -320,6 +325,7 @@ def evaluate(
     run_id = new_run_id(config.runs_folder, config.hash)
     final = Path(out) if out else config.runs_folder / f"evaluation-{run_id}"
     with RunFolder(final, force=force) as folder:
+        checking.tell(stages)
         scorecard = stages[steps.scorecard]
         text = render_text(scorecard)
         write_json(scorecard, folder.path / "scorecard.json")

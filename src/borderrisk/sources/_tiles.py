@@ -129,7 +129,7 @@ def raster_header(path: Path) -> Iterator[Any]:
 
 def _local(path: Path) -> Any:
     """Open a raster of one of the formats whose pixels lie in files on this machine."""
-    return rasterio.DatasetReader(str(path), driver=list(RASTERS))
+    return rasterio.DatasetReader(str(path.absolute()), driver=list(RASTERS))
 
 
 def _check_bands(path: Path, ds: Any) -> None:
@@ -160,14 +160,8 @@ def _placed(path: Path, ds: Any) -> tuple[CRS, Affine, bool]:
     crs = CRS.from_wkt(ds.crs.to_wkt())
     crs = crs.sub_crs_list[0] if crs.is_compound else crs
     t = ds.transform
-    if (
-        not np.isfinite(tuple(t)).all()
-        or t.b
-        or t.d
-        or t.a <= 0
-        or t.e == 0
-        or not (crs.is_geographic or crs.is_projected)
-    ):
+    upright = np.isfinite(tuple(t)).all() and not (t.b or t.d) and t.a > 0 and t.e != 0
+    if not (upright and (crs.is_geographic or crs.is_projected)):
         raise DataError(
             f"{path}: the raster is rotated, mirrored or not georeferenced (transform "
             f"{tuple(t)[:6]}, {crs.name}); gdalwarp makes it north-up."

@@ -142,7 +142,7 @@ def opened(
     path = existing(path, what)
     where = f"{what}: {path}"
     with tempfile.TemporaryDirectory(prefix="borderrisk-") as place:
-        file, found = path, format_of(path)
+        file, found = path.absolute(), format_of(path)
         for level in "ab":
             if found in ("zip", "gzip"):
                 file = _unpacked(file, found, Path(place) / level, where)

@@ -15,7 +15,7 @@ from borderrisk.errors import ConfigError, DataError, did_you_mean
 from borderrisk.grid import WGS84
 from borderrisk.sources import rowchecks as checks
 from borderrisk.sources.dates import PRECISIONS, is_day_number, read_dates, widened
-from borderrisk.sources.layouts import LAYOUT_NAMES, read_layout, read_table
+from borderrisk.sources.layouts import LAYOUTS, read_layout, read_table
 from borderrisk.sources.rowchecks import CONFIDENCE_WEIGHT, Rejections
 
 AHEAD = "dated ahead of now"
@@ -78,8 +78,8 @@ def read_incidents(
     """
     where = f"incidents: {path}"
     rejections = Rejections()
-    if layout not in LAYOUT_NAMES:
-        hint = did_you_mean(layout, LAYOUT_NAMES)
+    if layout not in ("table", *LAYOUTS):
+        hint = did_you_mean(layout, ("table", *LAYOUTS))
         raise ConfigError(f"incidents.layout: there is no layout {layout!r}.{hint}")
     if layout == "table":
         records = read_table(path, columns, default_radius_km, rejections, radius_km)

@@ -148,7 +148,6 @@ LAYOUTS = {
         ("iyear", "imonth", "iday"), "specificity", "", ("doubtterr",), _finish_gtd,
     ),
 }  # fmt: skip
-LAYOUT_NAMES = ("public_record", "table", "ucdp_ged", "acled", "gtd")
 
 
 def layout_of(header: list[str]) -> str:
@@ -188,6 +187,8 @@ def read_layout(
         records["date_precision"] = found
     if layout.finish:
         layout.finish(table, records, rejections)
+    if "confidence" not in layout.names:
+        records["confidence"] = records["confidence"].replace("", "high")
     return records
 
 
@@ -279,7 +280,8 @@ def _radii(
         meaning = {**(known or {}), **(codes or {})}
         said = ", ".join(f"{code} = {km:g} km" for code, km in meaning.items())
         log.warning("incidents: %s holds codes, not kilometres; read as %s", column, said)
-        return _decoded(cells, _texts(meaning), rejections)
+        given = cells[cells != ""]
+        return _decoded(given, _texts(meaning), rejections).reindex(cells.index, fill_value="")
     bare = cells[cells != ""].str.removesuffix(".0")
     named = _CODE_NAME.search(column) and not re.search("km|radius", column, re.I)
     if named and len(bare) and bare.str.fullmatch(r"\d").all():
