@@ -45,7 +45,7 @@ def test_grids_compares_ranks(asked, capsys, monkeypatch):
 
 
 def test_planted_tells_bits_and_coverage(capsys):
-    words = "planted --incidents 60 --worlds 1 2 --side 14 --replicates 2 --scheduler threads"
+    words = "planted --incidents 60 --worlds 1 --side 14 --replicates 2 --scheduler threads"
     studies.main(words.split())
     text = capsys.readouterr().out
     for words in ("the truth itself", "border_distance", "class  all", "km of border"):

@@ -104,6 +104,28 @@ def test_a_conflict_that_moves_is_followed_and_one_that_stays_is_remembered():
     assert share["moving"]["even"] > 3 * share["staying"]["even"]
 
 
+def test_a_lesson_knows_nothing_of_what_it_is_about():
+    """Incidents that never come back to a place: to remember places is worth nothing."""
+    cells, rng = make_cells(), np.random.default_rng(2)
+    dates = pd.date_range("2008-01-01", "2019-12-31", periods=240)
+    panel = at(cells, rng.uniform(-140, 140, (240, 2)), dates)
+    fitted = make_model("history_alone").fit(cells, panel, ORIGIN)
+    assert np.array(fitted.weights)[:4].sum() < 0.2
+
+
+def test_the_ground_forgets_where_enough_is_left():
+    """Four hundred old incidents on low ground, a hundred of the last year on high ground."""
+    cells = make_cells(seed=3)
+    height = cells.x["elevation_mean"].to_numpy()
+    order, rng = np.argsort(height), np.random.default_rng(1)
+    chosen = np.r_[rng.choice(order[:200], 400), rng.choice(order[-200:], 100)]
+    dates = [*pd.date_range("2005-01-01", "2010-12-31", periods=400),
+             *pd.date_range("2019-01-01", "2019-12-31", periods=100)]  # fmt: skip
+    panel = at(cells, cells.x[["x_km", "y_km"]].to_numpy()[chosen], dates)
+    ground = make_model("decayed_pool", **SMALL).fit(cells, panel, ORIGIN).susceptibility(cells)
+    assert ground[order[-200:]].mean() > 3 * ground[order[:200]].mean()
+
+
 def test_ground_that_explains_the_incidents_gets_the_weight():
     cells = make_cells(seed=3)
     rng = np.random.default_rng(1)

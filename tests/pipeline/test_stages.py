@@ -4,7 +4,9 @@ import json
 from datetime import date
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from benchmarks.studies.worlds import make_world
 from pydantic import BaseModel
 
 from borderrisk.config import Config, load_config
@@ -222,3 +224,11 @@ def test_every_input_is_in_the_keys_of_the_stages_that_read_its_role(tmp_path, r
     )
     moved = {w.name for w in STAGES if changed.key(w).digest != before[w.name]}
     assert moved == {w.name for w in STAGES if reads(w)}
+
+
+def test_a_record_knows_nothing_after_its_origin():
+    panel = make_world(seed=1, incidents=60, shape=(12, 14), cell_size_m=30_000).panel()
+    origin = pd.Timestamp("2015-01-01")
+    known = steps.Record(None, panel, panel, origin).known
+    assert 0 < len(known) < len(panel)
+    assert (known.incidents["date_end"] < origin).all()
