@@ -172,7 +172,7 @@ class _Record:
     section: dict[str, Any]
     comment: str
     incidents: gpd.GeoDataFrame
-    here: gpd.GeoDataFrame
+    here: pd.DataFrame
 
     @classmethod
     def read(cls, path: Path | None, border: Border, choose: Choose, notes: list[str]) -> _Record:
@@ -183,7 +183,8 @@ class _Record:
             return cls(missing, "Still missing: the incidents, one a row", none, none)
         layout, columns, understood, _ = describe_incidents(path, choose)
         table = _read(path, layout, columns, border.bounds(0)).incidents
-        here = defaults.incidents_in(border.area, table)
+        at = {"longitude": table.geometry.x, "latitude": table.geometry.y}
+        here = defaults.in_area(border.area, pd.DataFrame(table).assign(**at))
         if here.empty:
             raise ConfigError(
                 f"{path}: none of its {len(table)} incidents lies in {border.home.name} within "
@@ -204,14 +205,13 @@ def _config_text(
 ) -> str:
     """Return the config of a folder, with the reasons of what it chooses."""
     area, here, whole = border.area, record.here, record.incidents
-    towns = defaults.in_area(area, places)
     cell, why = defaults.cell_km(
         here["radius_km"], area.polygon.area / 1e6, sum(border.km.values())
     )
     windows = dict(defaults.around(text, area, places) for text in focus)
     evaluation: dict[str, Any] = {}
     if len(whole):
-        windows = windows or defaults.busiest(area, here, towns)
+        windows = windows or defaults.busiest(area, here, defaults.in_area(area, places))
         evaluation = defaults.origins(here["date"], whole["date_end"].max()) or {"enabled": False}
     km = ", ".join(f"{code} {length:,.0f} km" for code, length in border.km.items())
     study = {"home": border.home.code, "neighbours": list(border.km), "window": border.window}
@@ -245,7 +245,7 @@ def _config_text(
         (record.comment, {"data": data | {"incidents": record.section}}),
         (
             "Largest towns of the strip: longitude, latitude",
-            {"features": {"travel": {"targets": defaults.targets(area, towns)}}},
+            {"features": {"travel": defaults.travel(border, places)}},
         ),
         (testing, {"evaluation": evaluation}),
         ("Results are kept in this folder", {"outputs": {"folder": "."}}),
