@@ -23,13 +23,9 @@ from borderrisk.compute import map_parallel
 from borderrisk.errors import DataError
 from borderrisk.evaluation.transfer import (
     BLOCK_PER_BUFFER,
-<<<<<<< HEAD
-    REFERENCE,
     Fold,
     Region,
     border_regions,
-=======
->>>>>>> main
     fit_fold,
     held_out,
     location_buffer_km,

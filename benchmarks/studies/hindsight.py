@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy.sparse import csr_matrix
 
 from benchmarks.studies import common
@@ -15,16 +14,12 @@ from borderrisk.evaluation import summary as sc
 from borderrisk.evaluation.backtest import (
     BASELINES,
     MIN_LATER,
-<<<<<<< HEAD
-=======
-    SUBSETS,
->>>>>>> main
     Forecasts,
     backtest,
     origin_rows,
     yearly_origins,
 )
-from borderrisk.evaluation.scorecard import GROUNDS, REFERENCE
+from borderrisk.evaluation.scorecard import GROUNDS, Prospective, Skill
 from borderrisk.model.baselines import BANDWIDTHS_KM
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
@@ -86,27 +81,7 @@ def oracle_pools(
     """
     area = cells.study_area_100km2[cells.study]
     rows = []
-<<<<<<< HEAD
     for subset in GROUNDS:
-        found: dict[str, list[np.ndarray]] = {}
-        for forecast, surfaces in zip(forecasts, maps, strict=True):
-            _, mass = forecast.scored(years, subset)
-            if not mass.shape[0]:
-                continue
-            said = forecast.intensity
-            pool = best_pool(_densities(forecast, area), mass)
-            each = {"reference": said[REFERENCE], "model": said[model], "pool": pool}
-            bits = {k: metrics.information_gain(v, area, mass) for k, v in each.items()}
-            heat = [metrics.information_gain(v, area, mass) for v in surfaces]
-            bits["heat_map"] = max(heat, key=lambda b: float(b.sum()))
-            for name, values in bits.items():
-                found.setdefault(name, []).append(values)
-        if found:
-            means = {name: np.concatenate(values) for name, values in found.items()}
-            row = {name: float(values.mean()) for name, values in means.items()}
-            rows.append({"subset": subset, "incidents": len(means["model"]), **row})
-=======
-    for subset in SUBSETS:
         parts = [_scored(f, area, years, subset, baseline) for f in forecasts]
         parts = [part for part in parts if part.size]
         if parts:
@@ -114,7 +89,6 @@ def oracle_pools(
             worst = min(float(part[:, 2].mean()) for part in parts)
             row = {"subset": subset, "incidents": sum(map(len, parts)), "bits": bits}
             rows.append(row | {"capture_10": capture, "gain": gain, "worst_origin": worst})
->>>>>>> main
     return rows
 
 
@@ -122,8 +96,7 @@ def _scored(
     forecast: Forecasts, area: np.ndarray, years: int, subset: str, baseline: str
 ) -> np.ndarray:
     """Bits, capture and gain of every incident of a subset under its best pool, shape (n, 3)."""
-    test = forecast.tests[years]
-    mass = test.mass[test.subset(subset)]
+    _, mass = forecast.scored(years, subset)
     if not mass.shape[0]:
         return np.zeros((0, 3))
     pooled = best_pool(_densities(forecast, area), mass)
@@ -152,21 +125,23 @@ def best_pool(densities: np.ndarray, mass: csr_matrix) -> np.ndarray:
     return densities @ learn_weights(densities[hit], counts[hit], next_to_none)
 
 
-def worst_origin(part: dict[str, Any], model: str, years: int) -> tuple[str, float] | None:
-    """Origin at which the model falls furthest behind the overall best baseline, and by how much.
+def pick(part: Prospective, model: str, subset: str, years: int) -> Skill | None:
+    """Return the summary of a model."""
+    return next((row for row in part.of(subset, years) if row.model == model), None)
 
-    The baseline is the one of the summary, not the best of each origin in hindsight.
-    """
-    row = sc.pick(part, model, "all", years)
-    if row is None or row["gain"] is None:
+
+def worst_origin(part: Prospective, model: str, years: int) -> tuple[str, float] | None:
+    """Origin at which the model falls furthest behind history alone, and by how much."""
+    row = pick(part, model, "all", years)
+    if row is None or row.gain is None:
         return None
-    table = pd.DataFrame(part["rows"])
-    table = table[(table["horizon_years"] == years) & (table["subset"] == "all")]
-    wide = table[table["incidents"] >= MIN_LATER].pivot_table(
-        index="origin", columns="model", values="bits"
-    )
-    difference = wide[model] - wide[row["gain"]["baseline"]]
-    return str(difference.idxmin()), float(difference.min())
+    bits = {
+        (r.origin, r.model): r.bits
+        for r in part.rows
+        if (r.horizon_years, r.subset) == (years, "all") and r.incidents >= MIN_LATER
+    }
+    behind = {day: v - bits[day, row.gain.baseline] for (day, m), v in bits.items() if m == model}
+    return min(behind.items(), key=lambda item: item[1])
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -179,15 +154,16 @@ def main(arguments: Sequence[str]) -> None:
         case.tested, near_km=section.near_km, least=section.min_past_incidents,
         seed=case.config.seed, workers=case.config.compute.workers,
     )  # fmt: skip
-    part = sc.prospective(forecasts, origin_rows(forecasts, cells), cells, name)
+    rows = origin_rows(forecasts, cells)
+    part = sc.prospective(forecasts, rows, cells, name, near_km=section.near_km)
     used = sc.used_origins(forecasts, years)
     kde = oracle_kde_bits(cells, panel, used, years)
     print(f"kde with the best bandwidth of each period: {kde:.2f} bits")
-    row = sc.pick(part, name, "all", years)
-    if row is None or row["gain"] is None:
+    row = pick(part, name, "all", years)
+    if row is None or row.gain is None:
         print("No origin is followed by enough incidents.")
         return
-    baseline = row["gain"]["baseline"]
+    baseline = row.gain.baseline
     pools = {pool["subset"]: pool for pool in oracle_pools(cells, used, years, baseline)}
     print(f"with hindsight: {POOL}")
     print(f"{'':52}{'wanted':>10}{'reached':>10}{'with hindsight':>16}")
@@ -196,17 +172,17 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _rows(
-    part: dict[str, Any], name: str, years: int, pools: dict[str, dict[str, Any]]
+    part: Prospective, name: str, years: int, pools: dict[str, dict[str, Any]]
 ) -> Iterator[tuple[str, float, float, float]]:
     """Yield what is judged, the least wanted, what was reached and what hindsight reaches."""
     for subset, (gain, captured) in WANTED.items():
-        row = sc.pick(part, name, subset, years)
-        if row is None or row["gain"] is None or subset not in pools:
+        row = pick(part, name, subset, years)
+        if row is None or row.gain is None or subset not in pools:
             continue
-        baseline = row["bits"] - row["gain"]["bits"]
+        baseline = row.bits - row.gain.bits
         most, label = pools[subset]["bits"] - baseline, f"{subset} incidents: "
-        yield f"{label}bits over the best baseline", gain, row["gain"]["bits"], most
-        captures = captured, row["capture_10"], pools[subset]["capture_10"]
+        yield f"{label}bits over history alone", gain, row.gain.bits, most
+        captures = captured, row.capture_10, pools[subset]["capture_10"]
         yield f"{label}captured in a tenth of the area", *captures
     worst = worst_origin(part, name, years)
     if worst:
