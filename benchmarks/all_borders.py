@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import shapely
-from borderrisk.pipeline.starting import init
 
 from borderrisk.config import load_config
 from borderrisk.errors import BorderRiskError
 from borderrisk.pipeline.checking import validate
+from borderrisk.pipeline.starting import init
 from borderrisk.sources.worldbase import settlements, world
 
 INCIDENTS, FIRST_YEAR, YEARS = 200, 2010, 15
