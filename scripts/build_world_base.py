@@ -397,18 +397,26 @@ def _written_in(name: str, kinds: tuple[str, ...]) -> bool:
 def _countries(
     places: list[dict[str, Any]], codes: dict[str, Any], document: dict[str, Any]
 ) -> dict[int, str]:
-    """Return the country of each place: GeoNames', or the area without ISO number it lies in."""
+    """Return the country of each place: GeoNames', but that of the outline where the two differ.
+
+    They do in areas without an ISO number, and where GeoNames counts a part of a country by itself.
+    """
     own = {area for area, _ in WITHOUT_NUMBER.values()}
     topology = worldbase.Topology(document)
+    geometries = document["objects"]["countries"]["geometries"]
+    outlines = {g["id"]: shapely.make_valid(topology.polygons(g)) for g in geometries}
+    country = [codes[place["countrycode"]]["iso3"] for place in places]
     points = shapely.points([(place["longitude"], place["latitude"]) for place in places])
-    country = {place["geonameid"]: codes[place["countrycode"]]["iso3"] for place in places}
-    for geometry in document["objects"]["countries"]["geometries"]:
-        if geometry["id"] in own:
-            outline = topology.polygons(geometry)
-            shapely.prepare(outline)
-            for k in np.flatnonzero(shapely.contains(outline, points)):
-                country[places[k]["geonameid"]] = geometry["id"]
-    return country
+    for code in own:
+        shapely.prepare(outlines[code])
+        for k in np.flatnonzero(shapely.contains(outlines[code], points)):
+            country[k] = code
+    names, tree = list(outlines), shapely.STRtree(list(outlines.values()))
+    for code in set(country) - set(outlines):
+        mine = [k for k, other in enumerate(country) if other == code]
+        nearest = Counter(names[tree.nearest(points[k])] for k in mine).most_common(1)[0][0]
+        country = [nearest if other == code else other for other in country]
+    return {place["geonameid"]: code for place, code in zip(places, country, strict=True)}
 
 
 def corrected(cities: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

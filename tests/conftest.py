@@ -8,14 +8,27 @@ from hypothesis import settings
 from pyproj import CRS
 
 from borderrisk.area import StudyArea, reproject
+from borderrisk.evaluation.findings import headline
+from borderrisk.evaluation.scorecard import (
+    CaptureCurve,
+    ChanceClass,
+    ClassCount,
+    Gain,
+    Held,
+    Prospective,
+    Scorecard,
+    Skill,
+    Total,
+)
 from borderrisk.features.catalogue import annotate
 from borderrisk.grid import WGS84, Grid, laea_crs
-from borderrisk.outputs.scene import Focus, Relief, Scene, SceneMeta
+from borderrisk.outputs.scene import Focus, Relief, Scene, SceneMeta, Source
 from borderrisk.scores import by_name, probability, risk_class, risk_percentile
 
 # A busy machine is no failure of the code.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
 
 # Folders, modules and tests that make whole runs or many fits, or else take more than a few seconds
 # (`pytest --durations=20` names them). `make test-fast` leaves them out.
@@ -23,7 +36,7 @@ SLOW = {
     "pipeline", "test_ablation", "test_backtest", "test_ceiling", "test_dependence",
     "test_estimators_contract", "test_feature_choice", "test_figures", "test_full_disk",
     "test_leaks", "test_placement", "test_planted", "test_pooled", "test_pooled_fit", "test_qgis",
-    "test_report", "test_robustness", "test_spatial", "test_synthetic", "test_thinned",
+    "test_report", "test_robustness", "test_transfer", "test_synthetic", "test_thinned",
     "test_travel_input", "test_uncertainty",
     "test_fate_of_a_mutant", "test_the_figure_shows_model_baselines_and_length",
     "test_the_report_says_what_watching_would_have_covered",
@@ -276,78 +289,68 @@ def _meta():
         run_id="20240103-abcdef",
         origin="2024-01-03",
         horizon_days=365,
-        level=0.9,
         statement="Relative intensity of reported incidents; not a statement about any person.",
         sources=[
-            {"title": "Border lines", "version": "5.1", "licence": "Public domain",
-             "attribution": "Natural Earth"},
-            {"title": "Settlements", "version": "2024", "licence": "CC BY 4.0",
-             "attribution": "GeoNames"},
+            Source("Border lines", "5.1", "Public domain", "Natural Earth"),
+            Source("Settlements", "2024", "CC BY 4.0", "GeoNames"),
         ],
         scorecard=_scorecard(),
-    )  # fmt: skip
+    )
+
+
+_MODELS = (
+    ("decayed_pool", "model", 2.9),
+    ("history_alone", "baseline", 2.5),
+    ("border_distance", "baseline", 1.0),
+)
 
 
 def _scorecard():
-    def row(model, role, bits, **more):
-        return {
-            "model": model, "role": role, "horizon_years": 1, "subset": "all", "incidents": 7,
-            "bits": bits, "capture_5": 0.4, "capture_10": 0.6, "capture_20": 0.8,
-            "border_capture_10": 0.55, "auc": 0.9, "brier": 0.01, "log_score": 0.05,
-        } | more  # fmt: skip
+    gain = Gain("history_alone", 0.4, 0.1, 0.7)
 
-    models = [
-        ("decayed_pool", "model", 2.9),
-        ("kde", "baseline", 2.5),
-        ("border_distance", "baseline", 1.0),
-    ]
+    def row(subset, incidents, name, role, bits, **more):
+        places = {"capture_5": 0.4, "capture_10": 0.6, "capture_20": 0.8, "auc": 0.9}
+        chances = {"brier": 0.01, "log_score": 0.05} if subset == "all" else {}
+        own = {"gain": gain} if name == "decayed_pool" else {}
+        found = {"origins": 1, **places, **chances, **own, "border_capture_10": 0.55, **more}
+        return Skill(name, role, subset, 1, incidents, bits=bits, **found)
+
     origins = ["2021-01-01", "2022-01-01", "2023-01-01"]
-    share = [0.0, 0.05, 0.1, 0.2, 0.5, 1.0]
-    gain = {"baseline": "kde", "bits": 0.4, "low": 0.1, "high": 0.7}
-    more = {"baseline": "kde", "capture_10": 0.05, "low": -0.01, "high": 0.125}
     later = {"all": (7, 3, 7), "repeat": (5, 2, 6), "new": (2, 1, 1)}
-
-    def curves(of_all):
-        return {
-            "capture_curve": {
-                "decayed_pool": {"area_share": share, "captured": [0, 0.4, 0.6, 0.8, 0.95, 1]},
-                "kde": {"area_share": share, "captured": [0, 0.35, 0.5, 0.7, 0.9, 1]},
-            },
-            "calibration": [
-                {"risk_class": k, "expected": of_all * k / 2, "observed": of_all * (k - 1),
-                 "low": of_all * k / 9, "high": of_all * 2 * k}
-                for k in range(1, 6)
-            ],
-            "reliability": [
-                {"predicted": 0.002, "observed": 0.001, "cells": 90},
-                {"predicted": 0.03, "observed": 0.04, "cells": 20},
-            ],
-        }  # fmt: skip
-
-    return {
-        "prospective": {
-            "origins": origins,
-            "horizons_years": [1],
-            "least_incidents": 5,
-            "rows": [
-                row(m, r, b + 0.2 * i, origin=o, subset=subset, incidents=counts[i])
-                for subset, counts in later.items()
-                for i, o in enumerate(origins)
-                for m, r, b in models
-            ],
-            "summary": [
-                row(
-                    m, r, b, origins=2, incidents=14,
-                    gain=gain if r == "model" else None,
-                    gain_capture_10=more if r == "model" else None,
-                )
-                for m, r, b in models
-            ],
-            **curves(1),
-            "subsets": {
-                "repeat": {"incidents": 11, "ground_share": 0.25, **curves(0.75)},
-                "new": {"incidents": 3, "ground_share": 0.75, **curves(0.25)},
-            },
-        },
-        "notes": ["A small example."],
+    share, captured = [0.0, 0.05, 0.1, 0.2, 0.5, 1.0], {
+        "decayed_pool": [0, 0.4, 0.6, 0.8, 0.95, 1], "history_alone": [0, 0.35, 0.5, 0.7, 0.9, 1],
     }  # fmt: skip
+    parts = {"all": 1.0, "repeat": 0.75, "new": 0.25}
+    part = Prospective(
+        origins, [1], 5, 15.0, 0.9,
+        rows=[
+            row(subset, counts[i], name, role, bits + 0.2 * i, origin=origin)
+            for subset, counts in later.items()
+            for i, origin in enumerate(origins)
+            for name, role, bits in _MODELS
+        ],
+        summary=[
+            row(subset, sum(counts[::2]), *model, origins=2)
+            for subset, counts in later.items()
+            for model in _MODELS
+        ],
+        capture=[
+            CaptureCurve(subset, sum(counts[::2]), share, captured)
+            for subset, counts in later.items()
+        ],
+        ground_share={"repeat": 0.25, "new": 0.75},
+        calibration=[
+            ClassCount(ground, k, w * k / 2, w * (k - 1), w * (k - 1) * 0.9, w * 2 * k)
+            for ground, w in parts.items()
+            for k in range(1, 6)
+        ],
+        reliability=[
+            ChanceClass(ground, *values)
+            for ground in parts
+            for values in ((0.001, 0.002, 0.001, 0.0, 0.01, 90), (0.03, 0.03, 0.04, 0.0, 0.1, 20))
+        ],
+        totals=[Total(origin, 1, 6.0, 7.0, 2, 11, 1, 13, 1.5, 2.0) for origin in origins],
+        held=[Held(1, 0.8, 3, 3, 0.37, 1.0), Held(1, 0.9, 3, 3, 0.37, 1.0)],
+    )  # fmt: skip
+    said = headline("decayed_pool", part)
+    return Scorecard("decayed_pool", said, part, notes=["A small example."])

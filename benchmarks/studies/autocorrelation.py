@@ -7,8 +7,7 @@ from scipy.sparse import csr_matrix
 from scipy.spatial.distance import pdist, squareform
 
 from borderrisk.errors import DataError
-from borderrisk.evaluation.folds import square_blocks
-from borderrisk.model.cells import COORDINATES, CellTable
+from borderrisk.model.cells import COORDINATES, CellTable, square_blocks
 from borderrisk.model.panel import Panel
 
 MOST_BLOCKS = 1500

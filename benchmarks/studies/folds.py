@@ -10,7 +10,7 @@ columns that are named after that border.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -21,24 +21,25 @@ from benchmarks.studies import common
 from benchmarks.studies.autocorrelation import autocorrelation_range_km
 from borderrisk.compute import map_parallel
 from borderrisk.errors import DataError
-from borderrisk.evaluation.folds import (
+from borderrisk.evaluation.transfer import (
+    BLOCK_PER_BUFFER,
+<<<<<<< HEAD
+    REFERENCE,
     Fold,
     Region,
     border_regions,
+=======
+>>>>>>> main
+    fit_fold,
     held_out,
-    in_study,
+    location_buffer_km,
     nearest_cell,
     region_of,
-    square_blocks,
-)
-from borderrisk.evaluation.transfer import (
-    BLOCK_PER_BUFFER,
-    fit_fold,
-    location_buffer_km,
     score_fold,
     summaries,
 )
-from borderrisk.model.cells import COORDINATES, CellTable
+from borderrisk.model.cells import COORDINATES, CellTable, square_blocks
+from borderrisk.model.level import MIN_IN_STUDY
 from borderrisk.model.panel import Panel
 from borderrisk.model.protocol import Settings, require_past
 from borderrisk.model.registry import make_model
@@ -103,7 +104,9 @@ def fold_study(
         "unnamed": _unnamed(cells, past, origin, models, distances, clear, buffer_km, seed),
     }  # fmt: skip
     return {
-        scheme: summaries(pd.concat(found, ignore_index=True), block, seed) if found else []
+        scheme: [asdict(row) for row in summaries(pd.concat(found, ignore_index=True), block, seed)]
+        if found
+        else []
         for scheme, found in tables.items()
     }
 
@@ -125,7 +128,7 @@ def _unnamed(
 ) -> list[pd.DataFrame]:  # fmt: skip
     """Scores behind each border by models that have no column named after it."""
     found = []
-    for region in border_regions(cells, past, clear, distances).regions:
+    for region in border_regions(cells, past, clear, distances)[0]:
         fold = held_out(region, cells, past, buffer_km)
         if fold is not None:
             gone = [name for name in neighbour_columns(region.name) if name in cells.x]
@@ -206,7 +209,7 @@ def block_regions(
     """
     block_of, _ = square_blocks(cells.x[list(COORDINATES)].to_numpy(), block_km)
     block = block_of[nearest_cell(cells, panel)]
-    clear = clear & in_study(cells, panel)
+    clear = clear & (panel.home(cells)[1] >= MIN_IN_STUDY)
     presence = np.bincount(block[clear], minlength=block_of.max() + 1)
     fold = balanced_folds(presence, np.bincount(block_of, cells.area_100km2), folds)
     regions = []

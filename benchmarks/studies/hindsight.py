@@ -15,12 +15,16 @@ from borderrisk.evaluation import summary as sc
 from borderrisk.evaluation.backtest import (
     BASELINES,
     MIN_LATER,
+<<<<<<< HEAD
+=======
     SUBSETS,
+>>>>>>> main
     Forecasts,
     backtest,
     origin_rows,
     yearly_origins,
 )
+from borderrisk.evaluation.scorecard import GROUNDS, REFERENCE
 from borderrisk.model.baselines import BANDWIDTHS_KM
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
@@ -82,6 +86,26 @@ def oracle_pools(
     """
     area = cells.study_area_100km2[cells.study]
     rows = []
+<<<<<<< HEAD
+    for subset in GROUNDS:
+        found: dict[str, list[np.ndarray]] = {}
+        for forecast, surfaces in zip(forecasts, maps, strict=True):
+            _, mass = forecast.scored(years, subset)
+            if not mass.shape[0]:
+                continue
+            said = forecast.intensity
+            pool = best_pool(_densities(forecast, area), mass)
+            each = {"reference": said[REFERENCE], "model": said[model], "pool": pool}
+            bits = {k: metrics.information_gain(v, area, mass) for k, v in each.items()}
+            heat = [metrics.information_gain(v, area, mass) for v in surfaces]
+            bits["heat_map"] = max(heat, key=lambda b: float(b.sum()))
+            for name, values in bits.items():
+                found.setdefault(name, []).append(values)
+        if found:
+            means = {name: np.concatenate(values) for name, values in found.items()}
+            row = {name: float(values.mean()) for name, values in means.items()}
+            rows.append({"subset": subset, "incidents": len(means["model"]), **row})
+=======
     for subset in SUBSETS:
         parts = [_scored(f, area, years, subset, baseline) for f in forecasts]
         parts = [part for part in parts if part.size]
@@ -90,6 +114,7 @@ def oracle_pools(
             worst = min(float(part[:, 2].mean()) for part in parts)
             row = {"subset": subset, "incidents": sum(map(len, parts)), "bits": bits}
             rows.append(row | {"capture_10": capture, "gain": gain, "worst_origin": worst})
+>>>>>>> main
     return rows
 
 

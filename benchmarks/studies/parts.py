@@ -92,7 +92,7 @@ def part_bits(
         if len(later.new) < MIN_LATER:
             continue
         new = ~repeat_ground(cells, panel.before(origin), near_km)
-        mass = within(later.mass[later.subset("new")], new)
+        mass = within(later.mass[np.flatnonzero(later.new)], new)
         for label in left_out():
             fitted = Without(left_out=label).fit(cells, panel, origin, seed, memo)
             said = fitted.intensity(cells)[cells.study]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,17 +19,6 @@ if TYPE_CHECKING:
 
 Label = dict[str, str]
 
-# Short names by ISO 3166 code, for the borders of Iran and of its neighbours.
-COUNTRIES: dict[str, tuple[str, str]] = {
-    "AFG": ("Afghanistan", "افغانستان"), "ARE": ("Emirates", "امارات"),
-    "ARM": ("Armenia", "ارمنستان"), "AZE": ("Azerbaijan", "آذربایجان"),
-    "BHR": ("Bahrain", "بحرین"), "CHN": ("China", "چین"), "IND": ("India", "هند"),
-    "IRN": ("Iran", "ایران"), "IRQ": ("Iraq", "عراق"), "KWT": ("Kuwait", "کویت"),
-    "OMN": ("Oman", "عمان"), "PAK": ("Pakistan", "پاکستان"), "QAT": ("Qatar", "قطر"),
-    "SAU": ("Saudi Arabia", "عربستان"), "TJK": ("Tajikistan", "تاجیکستان"),
-    "TKM": ("Turkmenistan", "ترکمنستان"), "TUR": ("Türkiye", "ترکیه"),
-    "UZB": ("Uzbekistan", "ازبکستان"),
-}  # fmt: skip
 KINDS = {
     "bombing": "بمب‌گذاری", "suicide_bombing": "بمب‌گذاری انتحاری",
     "armed_attack": "حمله مسلحانه", "clash": "درگیری", "armed_clash": "درگیری مسلحانه",
@@ -67,10 +60,18 @@ _DIGITS = str.maketrans("0123456789,", "۰۱۲۳۴۵۶۷۸۹٬")
 _POINTS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 
 
+@cache
+def _countries() -> dict[str, Label]:
+    """Names of countries by code, from the outlines in the package."""
+    packed = files("borderrisk").joinpath("basedata", "outlines.topojson.gz").read_bytes()
+    shapes = json.loads(gzip.decompress(packed))["objects"]["countries"]["geometries"]
+    names = ((shape["id"], shape["properties"]) for shape in shapes)
+    return {code: {"en": its["name"], "fa": its["name_fa"]} for code, its in names}
+
+
 def country_label(code: str) -> Label:
     """Name of a country by its ISO 3166 code; the code itself when none is known."""
-    english, persian = COUNTRIES.get(code, (code, code))
-    return {"en": english, "fa": persian}
+    return dict(_countries().get(code, {"en": code, "fa": code}))
 
 
 def pair_label(pair: str) -> Label:

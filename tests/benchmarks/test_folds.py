@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from tests.squares import DISTANCES, ORIGIN, clustered, make_cells, make_panel, scattered
 
 from borderrisk.errors import DataError
-from borderrisk.evaluation.folds import nearest_cell, square_blocks
-from borderrisk.evaluation.transfer import spatial_tests
+from borderrisk.evaluation.transfer import nearest_cell, spatial_tests
+from borderrisk.model.cells import square_blocks
 from borderrisk.model.registry import make_model
 
 
@@ -155,6 +155,7 @@ def test_columns_that_name_a_border_are_gone_when_it_is_left_out(found, cells, c
         {"glm": make_model("glm", alpha=0.1), "border_distance": make_model("border_distance")},
         seed=1, neighbour_distances=DISTANCES,
     )  # fmt: skip
-    glm, reference = zip(found["unnamed"], named["summary"], strict=True)
-    assert reference[0]["bits"] == reference[1]["bits"]
-    assert glm[0]["bits"] != glm[1]["bits"]
+    bits = {row.model: row.bits for row in named.summary}
+    glm, reference = found["unnamed"]
+    assert reference["bits"] == bits["border_distance"]
+    assert glm["bits"] != bits["glm"]

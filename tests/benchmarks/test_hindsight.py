@@ -69,5 +69,34 @@ def test_a_bandwidth_with_hindsight_is_at_least_any_fixed_one():
     models = {"even": make_model("even"), "kde": make_model("kde", bandwidth_km=30.0)}
     forecasts = bt.backtest(cells, panel, origins, (1,), models, near_km=15, least=10, workers=1)
     area = cells.study_area_100km2[cells.study]
+<<<<<<< HEAD
+
+    def bits(of):
+        gains = [metrics.information_gain(of(f), area, f.tests[1].mass) for f in forecasts]
+        return np.concatenate(gains).mean()
+
+    assert found["all"]["model"] == pytest.approx(bits(lambda f: f.intensity["glm"]))
+    assert found["all"]["reference"] == pytest.approx(bits(lambda f: f.intensity["history_alone"]))
+    assert found["all"]["pool"] >= max(found["all"]["model"], 0) - 0.01
+    one = make_model("kde", bandwidth_km=30.0)
+    fixed = bits(lambda f: one.fit(cells, panel, f.origin).intensity(cells)[cells.study])
+    assert found["all"]["heat_map"] >= fixed
+
+
+def test_baselines_are_not_in_the_pool(rows):
+    cells, panel, forecasts, _ = rows
+    first = forecasts[0]
+    better = {**first.intensity, "kde": first.tests[1].mass.sum(axis=0).A1 + 1e-3}
+    told = bt.Forecasts(first.origin, better, first.tests, first.near, first.levels)
+    again = hindsight.hindsight_rows(cells, panel, [told], 1, "glm")[0]
+    assert again == hindsight.hindsight_rows(cells, panel, [first], 1, "glm")[0]
+
+
+def test_subsets_part_the_incidents(rows):
+    counts = {name: row["incidents"] for name, row in rows[-1].items()}
+    assert counts["all"] == counts.get("repeat", 0) + counts.get("new", 0)
+    assert isinstance(rows[2][0].origin, pd.Timestamp)
+=======
     bits = [metrics.information_gain(f.intensity["kde"], area, f.tests[1].mass) for f in forecasts]
     assert hindsight.oracle_kde_bits(cells, panel, forecasts, 1) >= np.concatenate(bits).mean()
+>>>>>>> main

@@ -134,7 +134,7 @@ def test_coverage_of_sums_by_hand():
     # Two parts of two cells; replicates of the first part sum to 3..7, of the second to 10.
     drawn = np.array([[1, 2, 5, 5], [1, 4, 5, 5], [3, 4, 5, 5]], np.float32)
     none = np.zeros(4)
-    bounds = Intervals(none, none, none, none, drawn, 0.999)
+    bounds = Intervals(*[none] * 6, drawn, 0.999)
     parts, area = np.array([7, 7, 9, 9]), np.ones(4)
     point = np.array([2.0, 3.0, 5.0, 5.0])
     for truth, covered in (([1, 5, 5, 5], 1.0), ([1, 7, 5, 5], 0.5), ([1, 7, 6, 5], 0.0)):

@@ -10,6 +10,7 @@ from borderrisk.model.level import (
     Level,
     count_interval,
     discounted_mean,
+    ending_between,
     expected_level,
     likely_size,
     period_counts,
@@ -45,6 +46,12 @@ def test_years_end_at_the_origin_and_begin_with_the_first_incident(cells):
     assert period_counts(cells, dated(cells, days), ORIGIN, 365).tolist() == [1, 1, 2]
     level = expected_level(cells, dated(cells, days), ORIGIN, 365)
     assert level.mean == pytest.approx((0.16 + 0.4 + 2 + 0.5) / 1.56)
+
+
+def test_a_period_ends_before_the_day_the_next_begins(cells):
+    both = dated(cells, ["2019-01-01", "2019-12-31", "2020-01-01"])
+    year = ending_between(both, pd.Timestamp("2019-01-01"), ORIGIN)
+    assert year.incidents["incident_id"].tolist() == ["0", "1"]
 
 
 def test_months_have_their_own_rule(cells):

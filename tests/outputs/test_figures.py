@@ -4,20 +4,27 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import shapely
-from matplotlib.collections import EllipseCollection
+from matplotlib.collections import EllipseCollection, LineCollection
 from matplotlib.colors import rgb_to_hsv, to_rgb
 
+from borderrisk.border.capture import BorderCapture
 from borderrisk.errors import ConfigError, OutputError
+from borderrisk.evaluation.scorecard import ChanceClass
 from borderrisk.outputs.figures import draw, write_figures
 from borderrisk.outputs.figures.backdrop import Pixels, brightness, paint
-from borderrisk.outputs.figures.charts import border_capture_figure, capture_figure, skill_figure
+from borderrisk.outputs.figures.charts import (
+    border_capture_figure,
+    capture_figure,
+    measured,
+    model_styles,
+    reliability_figure,
+    skill_figure,
+)
 from borderrisk.outputs.figures.frame import nice_length
-from borderrisk.outputs.figures.lines import measured, model_styles
 from borderrisk.outputs.figures.maps import risk_figure
-from borderrisk.outputs.figures.reliability import reliability_figure
 from borderrisk.outputs.figures.style import render
 from borderrisk.outputs.palette import MODEL_COLOUR, RISK_COLOURS
-from borderrisk.outputs.scene import SceneMeta
+from borderrisk.outputs.scene import SceneMeta, Source
 
 EFFECTS = {
     "slope_mean": {"values": [0, 5, 9], "effect": [-1, 0, 1]},
@@ -109,33 +116,37 @@ def test_unknown_format_and_unwritable_folder(scene, tmp_path):
         write_figures(scene, tmp_path / "file", ("png",))
 
 
-@pytest.mark.parametrize(("own", "stands_out"), [("gam", "gam"), (None, "decayed_pool")])
-def test_the_model_of_the_config_stands_out(scene, own, stands_out):
-    card = {**scene.meta.scorecard, "model": own}
-    styles = model_styles(
-        replace(scene, meta=SceneMeta(scorecard=card)), ["kde", "decayed_pool", "gam", "history"]
-    )
-    assert next(iter(styles)) == stands_out
-    assert [n for n, s in styles.items() if s["color"] == MODEL_COLOUR] == [stands_out]
-    assert len({s["color"] for s in styles.values()}) == 4
-    assert styles["kde"]["ls"] == "--"
+@pytest.fixture
+def card(scene):
+    return scene.meta.scorecard
 
 
-def test_a_model_has_one_colour_in_every_chart(scene):
-    everyone = model_styles(scene, ["decayed_pool", "kde", "border_distance"])
-    few = model_styles(scene, ["kde"])
-    assert few == {"kde": everyone["kde"]}
+def with_card(scene, card):
+    return replace(scene, meta=replace(scene.meta, scorecard=card))
 
 
-def test_charts_say_how_they_were_measured(scene):
-    assert measured(scene) == "14 incidents, 2 origins 2021–2023, 1 year ahead"
-    counts = {"origins": 1, "incidents": 1.0}
-    assert measured(scene, counts) == "1 incident, 1 origin 2021–2023, 1 year ahead"
-    assert measured(replace(scene, meta=SceneMeta())) == ""
-    border = {"km": [0, 100], "captured": {"decayed_pool": [0, 1], "length": [0, 1]}, "low": [0, 1],
-              "high": [0, 1], "origins": 2, "incidents": 9.0}  # fmt: skip
-    card = scene.meta.scorecard | {"border_capture": border}
-    scene = replace(scene, meta=SceneMeta(scorecard=card))
+def test_the_model_of_the_config_stands_out(card):
+    names = ["kde", "decayed_pool", "glm", "history_alone"]
+    for own in ("glm", "decayed_pool"):
+        styles = model_styles(replace(card, model=own), names)
+        assert next(iter(styles)) == own
+        assert [n for n, s in styles.items() if s["color"] == MODEL_COLOUR] == [own]
+        assert len({s["color"] for s in styles.values()}) == 4
+        assert styles["history_alone"]["ls"] == "--"
+
+
+def test_a_model_has_one_colour_in_every_chart(card):
+    everyone = model_styles(card, ["decayed_pool", "history_alone", "border_distance"])
+    few = model_styles(card, ["history_alone"])
+    assert few == {"history_alone": everyone["history_alone"]}
+
+
+def test_charts_say_how_they_were_measured(scene, card):
+    assert measured(card) == "14 incidents, 2 origins 2021–2023, 1 year ahead"
+    assert measured(card, (1.0, 1)) == "1 incident, 1 origin 2021–2023, 1 year ahead"
+    border = BorderCapture(100.0, 2, 9.0, [0, 100], {"decayed_pool": [0, 1], "length": [0, 1]},
+                           "decayed_pool", [0, 1], [0, 1])  # fmt: skip
+    scene = with_card(scene, replace(card, border_capture=border))
     for draw_one in (capture_figure, skill_figure, reliability_figure, border_capture_figure):
         said = " ".join(text.get_text() for text in draw_one(scene).texts)
         count = 9 if draw_one is border_capture_figure else 14
@@ -160,41 +171,28 @@ def test_predictions_have_a_panel_for_each_ground(scene):
     assert np.add(heights[1], heights[2]) == pytest.approx(heights[0])
 
 
-def test_a_class_without_a_cell_on_the_ground_is_not_drawn(scene):
-    card = scene.meta.scorecard
-    part = card["prospective"]
-    none = {"risk_class": 1, "expected": 0.0, "observed": 0.0, "low": 0.0, "high": 3.0}
-    rows = [none, *part["calibration"][1:]]
-    scene = replace(
-        scene, meta=SceneMeta(scorecard=card | {"prospective": part | {"calibration": rows}})
-    )
-    first = reliability_figure(scene).axes[0]
-    assert [bar.get_x() + bar.get_width() / 2 for bar in first.patches] == [2, 3, 4, 5]
-
-
 def test_origins_that_averages_leave_out_are_hollow(scene):
     figure = skill_figure(scene)
     said = " ".join(text.get_text() for text in figure.texts)
-    assert "Hollow: fewer than 5 in all; averages leave such origins out." in said
+    assert "Hollow: fewer than 5 in all; averages leave these out." in said
     ax = figure.axes[0]
     hollow = [line for line in ax.lines if line.get_markerfacecolor() == "white"]
     assert [line.get_xdata().tolist() for line in hollow] == [[1], [1], [1]]
-    (own,) = (line for line in ax.lines if line.get_label() == "decayed_pool")
+    (own,) = (line for line in ax.lines if line.get_label() == "decayed pool")
     assert np.isfinite(own.get_ydata()).tolist() == [True, False, True]
     assert [label.get_text() for label in figure.axes[2].get_xticklabels()] == [
         "2021\n(2)", "2022\n(1)", "2023\n(1)",
     ]  # fmt: skip
 
 
-def test_older_scorecards_have_charts_of_all_incidents(scene):
-    card = scene.meta.scorecard
-    part = {k: v for k, v in card["prospective"].items() if k not in ("subsets", "least_incidents")}
-    part["rows"] = [row for row in part["rows"] if row["subset"] == "all"]
-    scene = replace(scene, meta=SceneMeta(scorecard=card | {"prospective": part}))
-    assert len(capture_figure(scene).axes) == len(skill_figure(scene).axes) == 1
-    assert len(reliability_figure(scene).axes) == 2
-    lines = skill_figure(scene).axes[0].lines
-    assert not any(line.get_markerfacecolor() == "white" for line in lines)
+def test_what_happened_in_no_cell_is_marked_and_intervals_are_drawn(scene, card):
+    rows = [ChanceClass("all", 0.0, 0.002, 0.0, 0.0, 0.03, 90),
+            ChanceClass("all", 0.03, 0.05, 0.1, 0.02, 0.3, 20)]  # fmt: skip
+    part = replace(card.prospective, reliability=rows)
+    ax = reliability_figure(with_card(scene, replace(card, prospective=part))).axes[3]
+    assert {text.get_text() for text in ax.get_legend().get_texts()} == {"seen", "none seen"}
+    (bars,) = (c for c in ax.collections if isinstance(c, LineCollection))
+    assert [seg[:, 1].tolist() for seg in bars.get_segments()] == [pytest.approx([0.02, 0.3])]
 
 
 def test_titles_lie_on_no_panel(scene):
@@ -207,7 +205,7 @@ def test_titles_lie_on_no_panel(scene):
 
 
 def test_nothing_in_the_side_panel_lies_on_anything_else(scene):
-    long = [{"attribution": f"{k}: an institute with a rather long name"} for k in range(40)]
+    long = [Source("", attribution=f"{k}: an institute with a rather long name") for k in range(40)]
     for sources in (scene.meta.sources, long[:9], long):
         crowded = replace(scene, meta=replace(scene.meta, sources=sources))
         for focus in (None, *scene.focuses):

@@ -7,13 +7,14 @@ import geopandas as gpd
 import pytest
 import shapely
 
+from borderrisk.evaluation.scorecard import Behind, Gain, Transfer
 from borderrisk.outputs.figures import write_figures
 from borderrisk.outputs.report import escape_markdown, fence, spark, write_report
 from borderrisk.outputs.report.blocks import Bars, Table, percent, records, show
 from borderrisk.outputs.report.chapters import build_sections
 from borderrisk.outputs.report.ranked import driver_words
-from borderrisk.outputs.report.scorecard import verdict
-from borderrisk.outputs.scene import SceneMeta
+from borderrisk.outputs.report.skill import verdict
+from borderrisk.outputs.scene import Rejected, SceneMeta, Source
 from borderrisk.words import nearest_places
 
 HOSTILE = '"><script>alert(1)</script>&\u202e|`'
@@ -31,8 +32,8 @@ def hostile(scene):
         title=HOSTILE,
         config_text=f"name: {HOSTILE}\n```\n# not a heading",
         manifest={"seed": 1, "inputs": [HOSTILE]},
-        rejected=[{"row": 3, "incident_id": HOSTILE, "reason": "no date"}],
-        sources=[{"title": HOSTILE, "licence": "CC0", "attribution": HOSTILE}],
+        rejected=[Rejected("3", HOSTILE, "no date")],
+        sources=[Source(HOSTILE, licence="CC0", attribution=HOSTILE)],
         notes=[HOSTILE],
         model={"estimator": HOSTILE},
     )
@@ -89,7 +90,7 @@ def test_the_numbers_are_those_of_the_scene(scene, tmp_path):
     row, col = divmod(int((-strongest).ravel().argsort()[0]), strongest.shape[1])
     first = next(line for line in markdown.splitlines() if line.startswith("| 1 (1 to 7) |"))
     assert f"| r{row:03d}c{col:03d} |" in first
-    assert "pooled gains 0.40 bits per incident over the best baseline (kde)" in markdown
+    assert "Decayed pool is better than history alone: +0.40 (+0.10 to +0.70) bits" in markdown
 
 
 def test_what_is_absent_is_a_sentence(scene, tmp_path):
@@ -162,25 +163,23 @@ def test_markdown_links_the_figures_that_exist(scene, tmp_path):
     assert re.findall(r"\]\((.*?)\)", markdown) == ["figures/risk.png"]
 
 
-@pytest.mark.parametrize(
-    ("bits", "low", "high", "says"),
-    [
-        (0.4, 0.1, 0.7, "gains 0.40 bits"),
-        (0.2, -0.1, 0.5, "not clearly better"),
-        (-0.3, -0.5, 0.1, "use the baseline instead"),
-        (0.4, None, None, "gains 0.40 bits per incident over the best baseline (kde)."),
-    ],
-)
-def test_the_verdict_is_honest(scene, bits, low, high, says):
-    gain = {"baseline": "kde", "bits": bits, "low": low, "high": high}
-    row = {"model": "gam", "role": "model", "subset": "all", "horizon_years": 1, "gain": gain}
-    card = {"prospective": {"summary": [row]}}
-    assert says in verdict(replace(scene, meta=SceneMeta(scorecard=card)))
+def with_card(scene, **changes):
+    card = replace(scene.meta.scorecard, **changes)
+    return replace(scene, meta=replace(scene.meta, scorecard=card))
+
+
+def section(scene, anchor):
+    return next(s for s in build_sections(scene) if s.anchor == anchor).blocks
+
+
+def test_the_verdict_is_the_first_line_of_the_scorecard(scene):
+    assert verdict(scene) == scene.meta.scorecard.headline[0]
+    assert "not evaluated" in verdict(replace(scene, meta=SceneMeta()))
 
 
 def test_counts_are_split_by_ground(scene):
     blocks = next(s for s in build_sections(scene) if s.anchor == "calibration").blocks
-    classes, cells = (block for block in blocks if block.kind == "table")
+    classes, cells, totals = (block for block in blocks if block.kind == "table")
     assert [row[0] for row in classes.rows] == (
         ["all"] * 5 + ["repeat ground"] * 5 + ["new ground"] * 5
     )
@@ -190,66 +189,44 @@ def test_counts_are_split_by_ground(scene):
         ["new ground", "5", "0.625", "1"],
     ]
     assert len(cells.rows) == 6
+    assert totals.rows[0][:3] == ["2021-01-01", "6", "7"]
+    said = " ".join(blocks[0].texts)
+    assert "Totals of 3 periods: 18 expected, 21 reported" in said
+    assert "the 90% interval held 3 (37% to 100%)" in said
+    assert "25% below that of a Poisson count" in said
     assert any("25 % of the area" in block.text for block in blocks if block.kind == "paragraph")
 
 
-def test_older_scorecards_have_counts_of_all_ground(scene):
-    card = dict(scene.meta.scorecard)
-    card["prospective"] = {k: v for k, v in card["prospective"].items() if k != "subsets"}
-    sections = build_sections(replace(scene, meta=SceneMeta(scorecard=card)))
-    blocks = next(s for s in sections if s.anchor == "calibration").blocks
-    tables = [block for block in blocks if block.kind == "table"]
-    assert [len(table.rows) for table in tables] == [5, 2]
-    assert tables[0].columns[0] == "risk class"
+def test_what_scored_higher_than_the_run_is_named(scene):
+    part = scene.meta.scorecard.prospective
+    rows = [replace(r, bits=3.0) if r.model == "history_alone" else r for r in part.summary]
+    blocks = section(with_card(scene, prospective=replace(part, summary=rows)), "scorecard")
+    texts = [block.text for block in blocks if block.kind == "paragraph"]
+    assert texts[0] == "More bits than decayed pool (2.90): history alone (3.00)."
 
 
-def test_a_gain_in_capture_is_in_points(scene):
-    section = next(s for s in build_sections(scene) if s.anchor == "scorecard")
-    table = next(b for b in section.blocks if b.kind == "table" and b.caption.startswith("Forward"))
-    assert table.columns[-1] == "gain in capture 10 %"
-    assert [row[-1] for row in table.rows] == ["+5.0 (-1.0 to +12.5)", "–", "–"]
-
-
-def _card(own, rows, **more):
-    summary = [
-        {"model": m, "role": role, "subset": "all", "horizon_years": 1, "bits": bits,
-         "gain": {"baseline": "kde", "bits": gain, "low": gain - 0.1, "high": gain + 0.1}}
-        for m, role, bits, gain in rows
+def test_gains_stand_beside_what_they_are_over(scene):
+    table = next(b for b in section(scene, "scorecard") if b.kind == "table")
+    assert table.caption == "All incidents, 1 year ahead, 14 incidents"
+    first = dict(zip(table.columns, table.rows[0], strict=True))
+    assert first["model"] == "decayed pool (this run)"
+    assert first["over history alone"] == "+0.40 (+0.10 to +0.70)"
+    assert [row[0] for row in table.rows[1:]] == [
+        "history alone (baseline)", "border distance (baseline)",
     ]  # fmt: skip
-    return {"prospective": {"summary": summary}, **more} | ({"model": own} if own else {})
 
 
-def test_the_verdict_is_about_the_model_of_the_config(scene):
-    rows = [("history", "model", 3.0, 0.9), ("gam", "model", 2.0, -0.2)]
-    scene = replace(scene, meta=SceneMeta(scorecard=_card("gam", rows)))
-    assert "gam loses 0.20 bits" in verdict(scene)
-    section = next(s for s in build_sections(scene) if s.anchor == "scorecard")
-    texts = [block.text for block in section.blocks if block.kind == "paragraph"]
-    assert any("scored higher: history (3.00)" in text for text in texts)
-    older = replace(scene, meta=SceneMeta(scorecard=_card(None, rows)))
-    assert "history gains" in verdict(older)
-
-
-def test_headline_and_the_border_left_out_are_told(scene):
-    card = _card(
-        "gam", [("gam", "model", 2.0, 0.3)], headline=["sixteen words"],
-        spatial={
-            "summary": [{"fold": "all", "model": "gam", "bits": 1e-17,
-                         "gain": {"bits": -0.5, "low": -0.8, "high": -0.2}}],
-            "block_km": 75.0, "buffer_km": 25.0, "scored": 9, "unscored": 4,
-            "untested": [{"fold": "AAA", "reason": "no incident left to train on"}],
-        },
-    )  # fmt: skip
-    sections = {s.anchor: s for s in build_sections(replace(scene, meta=SceneMeta(scorecard=card)))}
-    assert "sixteen words" in sections["scorecard"].blocks[1].texts
-    method, border, table, untested = sections["spatial"].blocks
-    assert "with 25 km around it" in method.text
-    assert "4 incidents are too vaguely placed" in method.text
-    assert "gam loses against the distance to the border" in border.text
-    assert "-0.50 (-0.80 to -0.20)" in border.text
-    assert table.caption == "Behind a border left out"
-    assert table.rows[0][:3] == ["gam (this run)", "–", "0.00"]
-    assert untested.rows == [["AAA", "no incident left to train on"]]
+def test_the_border_left_out_is_told(scene):
+    gain = Gain("border_distance", -0.5, -0.8, -0.2)
+    row = Behind("all", "decayed_pool", "model", 9, 1e-17, 0.5, 0.1, gain)
+    found = Transfer([row], [row], 75.0, 25.0, 9, 4, {"AAA": "no incident left to train on"})
+    blocks = section(with_card(scene, transfer=found), "spatial")
+    method, finding, untested, table = blocks
+    assert "and 25 km around it" in method.text
+    assert "9 incidents; 4 are placed too vaguely" in method.text
+    assert "decayed pool is worse than border distance: -0.50 (-0.80 to -0.20)" in finding.text
+    assert untested.text == "Border AAA was not left out: no incident left to train on."
+    assert table.rows[0][:3] == ["decayed pool (this run)", "9", "0.00"]
 
 
 def test_nearest_place_with_distance_and_direction():
@@ -291,16 +268,6 @@ def test_numeric_columns_are_found():
     assert table.numeric == [True, False, False]
 
 
-def test_a_gain_that_spans_nought_is_level(scene):
-    gain = {"baseline": "kde", "bits": 0.4, "low": -0.3, "high": 1.2}
-    row = {"fold": "all", "model": "gam", "gain": gain}
-    card = {"model": "gam", "spatial": {"summary": [row]}}
-    sections = build_sections(replace(scene, meta=SceneMeta(scorecard=card)))
-    text = next(s for s in sections if s.anchor == "spatial").blocks[1].text
-    assert "gam is level with the distance to the border" in text
-    assert "0.40 (-0.30 to 1.20)" in text
-
-
 def test_pictures_already_drawn_are_not_drawn_again(scene, tmp_path, monkeypatch):
     write_figures(scene, tmp_path / "figures", ("png", "svg"))
     monkeypatch.setattr("borderrisk.outputs.report.render", lambda *a, **k: 1 / 0)
@@ -312,8 +279,8 @@ def test_pictures_already_drawn_are_not_drawn_again(scene, tmp_path, monkeypatch
 
 def test_digests_are_cut_but_not_lost(scene, tmp_path):
     digest = "0123456789abcdef" * 4
-    sources = [{"title": "Lines", "sha256": digest}]
-    html = _text(write_report(replace(scene, meta=SceneMeta(sources=sources)), tmp_path), ".html")
+    meta = SceneMeta(sources=[Source("Lines", sha256=digest)])
+    html = _text(write_report(replace(scene, meta=meta), tmp_path), ".html")
     assert f'title="{digest}">0123456789ab…<' in html
 
 

@@ -9,8 +9,13 @@ from pyproj import CRS
 from borderrisk.area import StudyArea
 from borderrisk.errors import DataError
 from borderrisk.outputs.gridfiles import write_features
-from borderrisk.outputs.scene import Focus, Relief, Scene, SceneMeta
+from borderrisk.outputs.scene import Focus, Rejected, Relief, Scene, SceneMeta, Source
 from borderrisk.outputs.store import load_scene, save_scene
+
+META = SceneMeta(
+    title="t", sources=[Source("Lines", licence="CC0", bytes=12)], horizon_days=30,
+    rejected=[Rejected("3", "a", "no date")], effects={"slope_mean": {"values": [1.0]}},
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -24,7 +29,7 @@ def scene(grid):
     relief = Relief(np.array([[1.0, np.nan]]), Affine(0.1, 0, 60, 0, -0.1, 31), CRS.from_epsg(4326))
     return Scene(
         area, cells, points, points, points, relief,
-        (Focus("zabol", (60, 30, 62, 32), "Zabol", "زابل"),), SceneMeta("t"), {"segments": points},
+        (Focus("zabol", (60, 30, 62, 32), "Zabol", "زابل"),), META, {"segments": points},
     )  # fmt: skip
 
 
@@ -38,8 +43,15 @@ def test_a_scene_comes_back_as_it_was(scene, tmp_path):
     assert back.area.polygon.equals(scene.area.polygon)
     assert back.settlements.name.tolist() == ["زابل"]
     assert back.focuses == scene.focuses
+    assert back.meta == META
     assert list(back.layers) == ["segments"]
     np.testing.assert_array_equal(back.relief.elevation, [[1, np.nan]])
+
+
+def test_a_scorecard_comes_back_with_its_scene(make_scene, tmp_path):
+    scene = make_scene()
+    save_scene(scene, tmp_path)
+    assert load_scene(tmp_path).meta == scene.meta
 
 
 def test_cells_that_lie_in_a_file_already_are_linked(scene, tmp_path):

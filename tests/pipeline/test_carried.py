@@ -1,20 +1,23 @@
 """A model on another area: places stay where they are, and trust says what is unlike."""
 
 import json
+from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from borderrisk.cli.app import app
 from borderrisk.errors import ConfigError
 from borderrisk.model.modelfile import load_model
+from borderrisk.pipeline import elsewhere, steps
 from borderrisk.pipeline import result as results
 from borderrisk.pipeline import run as jobs
-from borderrisk.pipeline import steps
 from borderrisk.pipeline.stages import Stages
 
+INCIDENTS = Path(__file__).parents[2] / "data" / "raw" / "incidents.csv"
 # Features that no place or neighbour gives its name to: these can travel.
 TRAVELLING = {
     "features.exclude": "[border_distance_afg_km, border_distance_pak_km, border_distance_tkm_km]",
@@ -32,12 +35,24 @@ UZBEKISTAN = {
 }
 
 
+def elsewhere_file(folder):
+    """Write the shipped incidents moved to the Uzbek side of the Amu Darya."""
+    table = pd.read_csv(INCIDENTS, dtype=str)
+    draw = np.random.default_rng(0)
+    table["longitude"] = draw.uniform(62.5, 67.0, len(table)).round(4).astype(str)
+    table["latitude"] = draw.uniform(38.0, 39.4, len(table)).round(4).astype(str)
+    table.to_csv(folder / "uz.csv", index=False)
+    return folder / "uz.csv"
+
+
 @pytest.fixture(scope="module")
 def place(small, tmp_path_factory):
     """Give configs of this module, and where each estimator's model is."""
     folder = tmp_path_factory.mktemp("carried")
 
     def load(**overrides):
+        if overrides.get("name") == "uz":
+            overrides["data.incidents.path"] = str(elsewhere_file(folder))
         return small(**TRAVELLING | overrides)
 
     def model(estimator):
@@ -115,7 +130,7 @@ def test_features_named_after_a_place_cannot_travel(place, small, tmp_path):
 
 def test_not_even_where_the_same_names_are_made(small, tmp_path):
     """The distance to another stretch of the same border is another thing."""
-    named = TRAVELLING | {"features.exclude": "[]"}
+    named = TRAVELLING | {"features.exclude": "[border_distance_pak_km]"}
     path = tmp_path / "m.skops"
     jobs.train(small(**named), path)
     with pytest.raises(ConfigError, match=r"called after places there: border_distance_afg_km"):
@@ -187,11 +202,11 @@ def test_the_scheduler_of_the_configs_is_used_and_must_be_one(place, monkeypatch
     address = "tcp://127.0.0.1:1"
     asked = []
 
-    def elsewhere(function, jobs, *, scheduler):
+    def there(function, jobs, *, scheduler):
         asked.append(scheduler)
         return [out for _, out in jobs]
 
-    monkeypatch.setattr("borderrisk.pipeline.elsewhere.map_parallel", elsewhere)
+    monkeypatch.setattr("borderrisk.pipeline.elsewhere.map_parallel", there)
     one = load(name="one", **{"compute.scheduler": address})
     two = load(name="two", **{"compute.scheduler": address})
     elsewhere.score_regions(model("kde"), [one, two], tmp_path)

@@ -5,6 +5,7 @@ from affine import Affine
 
 from borderrisk.config import load_config
 from borderrisk.errors import DataError
+from borderrisk.pipeline import steps
 from borderrisk.pipeline.stages import Stages
 
 from .conftest import CONFIGS, SMALL
@@ -32,7 +33,7 @@ def test_elevation_that_ends_short_of_the_study_area_is_refused(tmp_path):
     with pytest.raises(
         DataError, match=r"north\.tif does not cover \d+(\.\d+)? % of the study area"
     ):
-        _ = Stages.of(config).features
+        _ = Stages.of(config)[steps.features]
 
 
 def test_elevation_that_fails_midway_is_named_and_leaves_nothing_in_the_cache(tmp_path):
@@ -44,7 +45,7 @@ def test_elevation_that_fails_midway_is_named_and_leaves_nothing_in_the_cache(tm
 
     def features():
         config = load_config(CONFIGS / "eastern-border.yaml", SMALL | overrides)
-        return Stages.of(config).features
+        return Stages.of(config)[steps.features]
 
     write_dem(dem)
     whole = dem.read_bytes()

@@ -11,6 +11,7 @@ from affine import Affine
 
 from borderrisk.config import load_config
 from borderrisk.errors import DataError
+from borderrisk.pipeline import steps
 from borderrisk.pipeline.inputs import input_files
 from borderrisk.pipeline.stages import Stages
 
@@ -70,11 +71,11 @@ def load(folder, **data):
 
 def test_features_are_computed_anew_when_a_tile_of_a_virtual_raster_changes(mosaic, tmp_path):
     before = Stages.of(load(tmp_path, elevation__path=mosaic))
-    assert float(before.features["elevation_mean"].max()) == pytest.approx(1000)
+    assert float(before[steps.features]["elevation_mean"].max()) == pytest.approx(1000)
     write_tile(tmp_path / "tiles" / "d.tif", *PLACES["d"], 1500)
     after = Stages.of(load(tmp_path, elevation__path=mosaic))
-    assert after.features_key.digest != before.features_key.digest
-    assert float(after.features["elevation_mean"].max()) == pytest.approx(1500)
+    assert after.key(steps.features).digest != before.key(steps.features).digest
+    assert float(after[steps.features]["elevation_mean"].max()) == pytest.approx(1500)
 
 
 def test_every_tile_is_an_input_of_the_run(mosaic, tmp_path):
@@ -87,7 +88,7 @@ def test_every_tile_is_an_input_of_the_run(mosaic, tmp_path):
 def test_a_missing_tile_is_named_before_anything_is_read(mosaic, tmp_path):
     (tmp_path / "tiles" / "c.tif").unlink()
     with pytest.raises(DataError, match=r"dem\.vrt: it refers to .*c\.tif, which does not exist"):
-        _ = Stages.of(load(tmp_path, elevation__path=mosaic)).features
+        _ = Stages.of(load(tmp_path, elevation__path=mosaic))[steps.features]
 
 
 def test_tiles_of_one_name_in_two_folders_count_each(tmp_path):
@@ -96,9 +97,9 @@ def test_tiles_of_one_name_in_two_folders_count_each(tmp_path):
         write_tile(tmp_path / name / "dem.tif", *place, 1000)
     tiles = [str(tmp_path / name / "dem.tif") for name in ("west", "east")]
     given = {"elevation__path": json.dumps(tiles)}
-    before = Stages.of(load(tmp_path, **given)).features_key.digest
+    before = Stages.of(load(tmp_path, **given)).key(steps.features).digest
     write_tile(tmp_path / "west" / "dem.tif", *PLACES["a"], 1500)
-    assert Stages.of(load(tmp_path, **given)).features_key.digest != before
+    assert Stages.of(load(tmp_path, **given)).key(steps.features).digest != before
 
 
 def names_beside(folder, **data):

@@ -12,7 +12,9 @@ from rasterio.shutil import copy
 from rasterio.transform import from_bounds
 
 from borderrisk.errors import DataError
-from borderrisk.pipeline.inputs import Movement, draw_terrain, fine_terrain
+from borderrisk.pipeline import steps
+from borderrisk.pipeline.inputs import Inputs
+from borderrisk.pipeline.movement import Ground
 from borderrisk.pipeline.stages import Stages
 
 ZAHEDAN, MILAK = (60.863, 29.496), (61.6, 30.95)
@@ -25,7 +27,8 @@ def base(small):
 
 
 def movement(small, base, **settings):
-    return Movement(small(**settings), base.inputs)
+    config = small(**settings)
+    return Ground(config, Inputs(config), base[steps.area])
 
 
 def hours_to(surfaces, name, lonlat):
@@ -133,10 +136,8 @@ def test_water_slows_and_a_bridge_crosses_water_that_cannot_be_waded(
 
 def test_a_wall_stays_closed_on_the_coarser_terrain_of_the_random_routes(small, base, tmp_path):
     wall = write(tmp_path / "wall.geojson", shapely.Point(ZAHEDAN).buffer(0.7).exterior)
-    config = small(**{"data.barriers": wall})
-    full = Movement(config, base.inputs).fine
-    coarse = fine_terrain(config, base.inputs, pixels=full.grid.size // 3)
-    for fine in (full, coarse):
+    closed = movement(small, base, **{"data.barriers": wall})
+    for fine in (closed.fine, closed.terrain(closed.fine.grid.size // 3)):
         grid = fine.grid
         inside, outside = (
             np.ravel_multi_index(grid.rowcol(*grid.project(*at)), grid.shape)
@@ -148,9 +149,10 @@ def test_a_wall_stays_closed_on_the_coarser_terrain_of_the_random_routes(small, 
 
 
 def test_random_routes_are_drawn_on_fewer_pixels_where_there_are_many(small, base):
-    full = Movement(small(), base.inputs).fine
-    assert draw_terrain(small(), base.inputs).grid == full.grid
-    coarse = fine_terrain(small(), base.inputs, pixels=full.grid.size // 3)
+    plain = movement(small, base)
+    full = plain.fine
+    assert plain.drawn().grid == full.grid
+    coarse = plain.terrain(full.grid.size // 3)
     assert full.grid.size / 8 < coarse.grid.size <= full.grid.size / 3
 
 
@@ -172,11 +174,11 @@ def test_posts_are_state_presence_and_see_what_is_near(small, base, tmp_path):
         path, index=False
     )
     settings = {"features.concealment.enabled": "true"}
-    grid = base.inputs.grid
+    grid = base[steps.area].grid
     cell = tuple(int(v) for v in grid.rowcol(*grid.project(*lonely)))
 
     def there(**more):
-        ds = Stages.of(small(**settings, **more)).features
+        ds = Stages.of(small(**settings, **more))[steps.features]
         return float(ds.remoteness[cell]), float(ds.hidden_share[cell])
 
     with_post = {"data.posts": str(path)}
@@ -196,8 +198,8 @@ def test_people_on_roads_see(small, tmp_path):
         "features.travel.road_speeds_kmh": "{track: 20}",
     }  # fmt: skip
     stages = Stages.of(small(**settings, **{"features.concealment.observers": "[roads]"}))
-    grid = stages.inputs.grid
-    hidden = stages.features.hidden_share
+    grid = stages[steps.area].grid
+    hidden = stages[steps.features].hidden_share
     assert float(hidden[tuple(int(v) for v in grid.rowcol(*grid.project(58.6, 31.3)))]) < 1
     assert float(hidden[tuple(int(v) for v in grid.rowcol(*grid.project(*ZAHEDAN)))]) == 1
 
@@ -206,7 +208,8 @@ def test_people_on_roads_see(small, tmp_path):
 def test_a_group_can_be_switched_off(small, group):
     off = {"features.concealment.enabled": "true"} | {f"features.{group}.enabled": "false"}
     stages = Stages.of(small(**off))
-    groups = {stages.features[name].attrs.get("group") for name in stages.cells.features}
+    features, names = stages[steps.features], stages[steps.cells].features
+    groups = {features[name].attrs.get("group") for name in names}
     assert group not in groups
     assert {"travel", "concealment"} - {group} <= groups
-    assert len(stages.border.segments) > 100
+    assert len(stages[steps.border].segments) > 100

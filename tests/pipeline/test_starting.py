@@ -113,6 +113,27 @@ def test_focus_windows_are_found_by_the_name_of_a_town(tmp_path):
     assert north - south == pytest.approx(160 / 111, rel=0.03)
 
 
+def test_towns_that_the_raster_has_in_the_sea_are_no_targets(tmp_path):
+    init(tmp_path / "p", home="PAK", neighbours=["IRN"])
+    found = load_config(tmp_path / "p", check_paths=False).features.travel.targets
+    assert "turbat" in found
+    assert "gwadar" not in found
+
+
+def test_towns_beyond_the_sea_are_no_targets(tmp_path):
+    init(tmp_path / "esp", home="Spain", neighbours=["Morocco"])
+    found = load_config(tmp_path / "esp", check_paths=False).features.travel.targets
+    assert set(found) == {"ceuta", "melilla"}
+
+
+def test_thinly_settled_sides_lower_what_counts_as_a_settlement(tmp_path):
+    init(tmp_path / "esh", home="ESH", neighbours=["DZA"])
+    travel = load_config(tmp_path / "esh", check_paths=False).features.travel
+    assert travel.far_settlement_population == 10_000
+    init(tmp_path / "kas", home="Siachen Glacier", neighbours=["PAK"])
+    assert not load_config(tmp_path / "kas", check_paths=False).features.travel.enabled
+
+
 def test_busy_parts_get_a_map_of_their_own(tmp_path):
     rng = np.random.default_rng(1)
     place = np.repeat([(70.2, 32.8), (67.3, 29.6)], [40, 25], axis=0) + rng.normal(0, 0.1, (65, 2))

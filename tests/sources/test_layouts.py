@@ -159,3 +159,11 @@ def test_a_file_in_another_layout_lacks_columns(tmp_path):
     path = table_of(tmp_path, "geo_precision", [1])
     with pytest.raises(DataError, match="lacks"):
         read_incidents(path, "acled")
+
+
+def test_a_file_in_another_known_layout_is_recognised(tmp_path):
+    path = tmp_path / "events.csv"
+    pd.DataFrame([ACLED]).to_csv(path, index=False)
+    for layout in ("public_record", "gtd"):
+        with pytest.raises(DataError, match="It is in the layout acled"):
+            read_incidents(path, layout)

@@ -13,8 +13,10 @@ import xarray as xr
 from affine import Affine
 
 from borderrisk.area import StudyArea
+from borderrisk.evaluation.findings import headline
+from borderrisk.evaluation.scorecard import Gain, Prospective, Scorecard, Skill
 from borderrisk.grid import Grid, laea_crs
-from borderrisk.outputs.scene import Focus, Relief, Scene, SceneMeta
+from borderrisk.outputs.scene import Focus, Relief, Scene, SceneMeta, Source
 from borderrisk.outputs.webmap import write_map
 from borderrisk.scores import risk_class, risk_percentile
 
@@ -117,20 +119,23 @@ def _settlements():
     )
 
 
-SCORECARD = {
-    "prospective": {
-        "origins": ["2018-01-01", "2019-01-01", "2020-01-01"],
-        "horizons_years": [1],
-        "rows": [],
-        "summary": [
-            {"model": "decayed_pool", "role": "model", "horizon_years": 1, "subset": "all",
-             "origins": 3, "incidents": 41, "bits": 2.9, "capture_10": 0.78,
-             "gain": {"baseline": "kde", "bits": 0.31, "low": 0.08, "high": 0.55}},
-            {"model": "kde", "role": "baseline", "horizon_years": 1, "subset": "all",
-             "origins": 3, "incidents": 41, "bits": 2.6, "capture_10": 0.7, "gain": None},
-        ],
-    }
-}  # fmt: skip
+def skill(model, role, bits, capture, gain=None, **more):
+    places = {"capture_5": 0.5, "capture_10": capture, "capture_20": 0.9, "auc": 0.9}
+    row = {"subset": "all", "horizon_years": 1, "incidents": 41, "origins": 3, **places, **more}
+    return Skill(model, role, bits=bits, gain=gain, **row)
+
+
+def card_of(model, *rows, years=(1,)):
+    part = Prospective(["2018-01-01", "2019-01-01", "2020-01-01"], list(years), 5, 15.0, 0.9,
+                       rows=[], summary=list(rows))  # fmt: skip
+    return Scorecard(model, headline(model, part), part)
+
+
+SCORECARD = card_of(
+    "decayed_pool",
+    skill("decayed_pool", "model", 2.9, 0.78, Gain("history_alone", 0.31, 0.08, 0.55)),
+    skill("history_alone", "baseline", 2.6, 0.7),
+)
 
 
 @pytest.fixture(scope="session")
@@ -162,9 +167,7 @@ def scene():
         horizon_days=365,
         statement="Relative intensity of reported incidents.",
         scorecard=SCORECARD,
-        sources=[
-            {"title": HOSTILE, "version": "1", "licence": "CC BY 4.0", "attribution": "by them"}
-        ],
+        sources=[Source(HOSTILE, "1", "CC BY 4.0", "by them")],
     )
     return Scene(
         area=area,

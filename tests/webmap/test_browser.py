@@ -462,7 +462,7 @@ def test_the_panel_carries_scorecard_vintage_and_licences(open_map):
     capture = page.locator("[data-br=capture]").inner_text()
     assert "78%" in capture
     assert "70%" in capture
-    assert "density of earlier incidents" in capture
+    assert "history alone" in capture
     gain = page.locator("[data-br=gain]").inner_text()
     assert "+0.31 bits" in gain
     assert "+0.08 to +0.55" in gain

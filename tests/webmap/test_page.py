@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
+from tests.webmap.conftest import card_of, skill
 
 from borderrisk.errors import ConfigError, OutputError
+from borderrisk.evaluation.scorecard import Gain
 from borderrisk.features.catalogue import DECLARED, GROUPS
 from borderrisk.outputs.scene import SceneMeta
 from borderrisk.outputs.webmap import render_map, write_map
@@ -170,35 +172,36 @@ def test_plain_values(value, expected):
 
 def test_headline_of_a_scorecard(scene):
     line = headline(scene.meta.scorecard)
-    assert (line["model"], line["baseline"], line["origins"], line["incidents"]) == (
-        "decayed_pool",
-        "kde",
-        3,
-        41,
-    )
+    assert (line["model"], line["baseline"]) == ("decayed_pool", "history_alone")
+    assert (line["origins"], line["incidents"], line["horizon_years"]) == (3, 41, 1)
     assert (line["capture"], line["baseline_capture"]) == (0.78, 0.7)
     assert (line["gain"], line["low"], line["high"]) == (0.31, 0.08, 0.55)
 
 
-@pytest.mark.parametrize("card", [None, {}, {"prospective": {"summary": []}}, {"spatial": {}}])
-def test_no_evaluation_no_headline(card):
-    assert headline(card) is None
+def test_no_evaluation_no_headline():
+    assert headline(None) is None
+    assert headline(card_of("glm")) is None
 
 
-@pytest.mark.parametrize(("own", "shown"), [("gam", "gam"), ("gb", "gb"), (None, "gam")])
-def test_headline_is_about_the_configs_model_at_the_shortest_horizon(own, shown):
-    """Never simply the model that scored best; the rival is the strongest baseline."""
-    rows = [
-        {"model": "gam", "role": "model", "horizon_years": 2, "bits": 9},
-        {"model": "gam", "role": "model", "horizon_years": 1, "bits": 2, "origins": ["a", "b"]},
-        {"model": "gb", "role": "model", "horizon_years": 1, "bits": 2.5, "origins": ["a", "b"]},
-        {"model": "gb", "role": "model", "horizon_years": 1, "bits": 5, "subset": "new"},
-        {"model": "kde", "role": "baseline", "horizon_years": 1, "bits": 2.1, "capture_10": 0.6},
-        {"model": "even", "role": "baseline", "horizon_years": 1, "bits": 0},
-    ]
-    line = headline({"model": own, "prospective": {"summary": rows}})
-    assert (line["model"], line["baseline"], line["baseline_capture"]) == (shown, "kde", 0.6)
-    assert (line["origins"], line["gain"]) == (2, None)
+def test_headline_is_about_the_configs_model_at_the_shortest_horizon():
+    """Never simply the model that scored best."""
+    gain = Gain("history_alone", -0.1, -0.2, 0.1)
+    card = card_of(
+        "glm",
+        skill("glm", "model", 9.0, 0.9, horizon_years=3),
+        skill("glm", "model", 2.0, 0.5, gain, horizon_years=2),
+        skill("random_forest", "model", 2.5, 0.8, horizon_years=2),
+        skill("glm", "model", 5.0, 0.6, horizon_years=2, subset="new"),
+        skill("history_alone", "baseline", 2.1, 0.6, horizon_years=2),
+        years=(2, 3),
+    )
+    line = headline(card)
+    assert (line["model"], line["horizon_years"], line["capture"]) == ("glm", 2, 0.5)
+    assert (line["baseline"], line["baseline_capture"], line["gain"]) == (
+        "history_alone",
+        0.6,
+        -0.1,
+    )
 
 
 def test_kinds_never_share_a_mark_but_for_other():

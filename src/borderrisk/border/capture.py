@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -13,7 +12,6 @@ from borderrisk.scores import tails
 
 LENGTH = "length"
 _STEP_KM = 10.0
-_SAID_KM = (50, 100, 250, 500)
 _RESAMPLES = 2000
 
 
@@ -73,6 +71,38 @@ class Outlook:
     happened: np.ndarray
 
 
+@dataclass(frozen=True)
+class BorderCapture:
+    """Share of later incidents behind the first kilometres of border, as each model ranks them.
+
+    Attributes
+    ----------
+    border_km : float
+        Its whole length.
+    origins : int
+    incidents : float
+        How many followed them.
+    km : list of float
+        Kilometres watched: every 10 km up to the whole border.
+    captured : dict of str to list of float
+        By model, and by ``length`` alone.
+    model : str
+        The one that ``low`` and ``high`` are about.
+    subsets : dict of str to BorderCapture
+        The same of some of the incidents.
+    """
+
+    border_km: float
+    origins: int
+    incidents: float
+    km: list[float]
+    captured: dict[str, list[float]]
+    model: str
+    low: list[float]
+    high: list[float]
+    subsets: dict[str, BorderCapture] = field(default_factory=dict)
+
+
 def prospective_curves(
     outlooks: Sequence[Outlook],
     attribution: csr_matrix,
@@ -81,7 +111,7 @@ def prospective_curves(
     *,
     level: float = 0.9,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> BorderCapture | None:
     """How much of the next period's incidents lay behind the k kilometres ranked first.
 
     At each origin every model ranks the segments by what it expects behind them; curves are means
@@ -104,14 +134,12 @@ def prospective_curves(
 
     Returns
     -------
-    dict
-        JSON-ready: ``border_km``, ``origins``, ``incidents``, ``km`` (every 10 km up to the whole
-        border), ``captured`` (a list for each model, and ``length``), ``model``, ``low`` and
-        ``high`` (of the model's); empty without incidents.
+    BorderCapture or None
+        None without incidents.
     """
     weight = np.array([outlook.happened.sum() for outlook in outlooks])
     if not weight.sum() > 0:
-        return {}
+        return None
     total = float(np.sum(length_km))
     km = np.append(np.arange(0, total, _STEP_KM), total)
     curves = {
@@ -121,16 +149,16 @@ def prospective_curves(
     means = {name: np.average(each, axis=0, weights=weight) for name, each in curves.items()}
     low, high = _bounds(curves[model], weight, level, seed)
     captured = {**means, LENGTH: km / total}
-    return {
-        "border_km": total,
-        "origins": len(outlooks),
-        "incidents": float(weight.sum()),
-        "km": km.round(3).tolist(),
-        "captured": {name: values.round(4).tolist() for name, values in captured.items()},
-        "model": model,
-        "low": low.round(4).tolist(),
-        "high": high.round(4).tolist(),
-    }
+    return BorderCapture(
+        border_km=total,
+        origins=len(outlooks),
+        incidents=float(weight.sum()),
+        km=km.round(3).tolist(),
+        captured={name: values.round(4).tolist() for name, values in captured.items()},
+        model=model,
+        low=low.round(4).tolist(),
+        high=high.round(4).tolist(),
+    )
 
 
 def _curve(
@@ -154,36 +182,3 @@ def _bounds(
     means = (times / times.sum(axis=1, keepdims=True)) @ curves
     low, high = np.quantile(means, tails(level), axis=0)
     return low, high
-
-
-def capture_lines(curves: Mapping[str, Any], against: str = "kde") -> list[str]:
-    """Say what watching some kilometres would have covered, next to a baseline.
-
-    Parameters
-    ----------
-    curves : mapping
-        From :func:`prospective_curves`; may be empty.
-    against : str
-        Baseline besides length alone.
-    """
-    if not curves:
-        return []
-    km, captured = np.asarray(curves["km"]), curves["captured"]
-    lines = []
-    for length in (k for k in _SAID_KM if k < curves["border_km"]):
-
-        def at(values: Sequence[float], length: float = length) -> str:
-            return f"{np.interp(length, km, values):.0%}"
-
-        own, low, high = (at(v) for v in (captured[curves["model"]], curves["low"], curves["high"]))
-        others = f"{at(captured[LENGTH])} by length alone"
-        if against in captured:
-            others = f"{at(captured[against])} as a {against} ranks them, {others}"
-        lines.append(
-            f"Watching the {length} km of border ranked first ({length / curves['border_km']:.0%} "
-            f"of it) would have covered {own} ({low} to {high}) of the next year's incidents; "
-            f"{others}."
-        )
-    for subset, part in curves.get("subsets", {}).items():
-        lines += [f"At {subset} places: {line}" for line in capture_lines(part, against)]
-    return lines

@@ -31,11 +31,12 @@ def evaluate(
     """
     common.configure_logging(verbose, as_json)
     config = common.load(config_path, overrides)
+    from borderrisk.evaluation.findings import render_text
     from borderrisk.pipeline import run
 
     with common.progress_bar() as progress:
-        folder, scorecard, text = run.evaluate(config, out=out, force=force, progress=progress)
-    common.emit({"folder": str(folder), "scorecard": scorecard}, as_json, text)
+        folder, card = run.evaluate(config, out=out, force=force, progress=progress)
+    common.emit({"folder": str(folder), "scorecard": card.to_json()}, as_json, render_text(card))
 
 
 @click.command()

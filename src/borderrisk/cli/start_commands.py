@@ -96,12 +96,12 @@ def init(  # noqa: PLR0917 - one per option
         folder, home=home, neighbours=neighbours, incidents=incidents, focus=focus, window=window,
         force=force, choose=_take if yes or not sys.stdin.isatty() else _ask,
     )  # fmt: skip
-    if started.ready:
-        ending = f"next: borderrisk run {started.folder}"
-    else:
+    ending = f"next: borderrisk run {started.folder}"
+    if not started.ready:
         ending = (
-            f"still missing: your incidents. Next: borderrisk init {started.folder} --home {home} "
-            "... --incidents FILE --force (or name the file in config.yaml)"
+            "still missing: your incidents. Put them at "
+            f"{started.folder / 'data' / 'incidents.csv'} with the columns date, latitude, "
+            "longitude, radius_km, or repeat this command with --incidents FILE --force"
         )
     facts = {"folder": str(started.folder), "notes": started.notes, "ready": started.ready}
     common.emit(facts, as_json, *started.notes, f"wrote {started.folder}", ending)

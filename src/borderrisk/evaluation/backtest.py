@@ -16,20 +16,20 @@ from borderrisk.border.capture import border_capture, observed_by_segment
 from borderrisk.compute import map_parallel
 from borderrisk.errors import DataError
 from borderrisk.evaluation import metrics
+from borderrisk.evaluation.scorecard import NEW_GROUND, SUBSETS, Skill
 from borderrisk.model import registry
 from borderrisk.model.cells import CellTable
-from borderrisk.model.level import MIN_IN_STUDY
+from borderrisk.model.level import MIN_IN_STUDY, Level
 from borderrisk.model.panel import Panel
 from borderrisk.model.protocol import Memo, Settings, require_past
 
 BASELINES = tuple(registry.models("baseline"))
-# What every headline compares with: the model without what the ground explains.
-REFERENCE = "history_alone"
-SUBSETS = ("all", "repeat", "new")
 MIN_LATER = 5
 # A quiet end of the record is no missing data.
 GRACE = pd.Timedelta(days=60)
 NEAR_KM = 15.0
+# An incident counts on new ground if at least this much of its mass lies there.
+MIN_ON_GROUND = 0.2
 
 
 def role(name: str) -> str:
@@ -63,15 +63,21 @@ class Later:
         Rows sum to 1.
     new : ndarray of bool, shape (incidents,)
         Whether no incident known at the origin lies near.
+    weight : ndarray, shape (incidents,)
+        Confidence: what models count an incident with.
+    elsewhere : int
+        Incidents of the horizon that lie mostly beyond the border, or outside the study area.
     """
 
     mass: csr_matrix
     new: np.ndarray
+    weight: np.ndarray
+    elsewhere: int = 0
 
-    def subset(self, name: str) -> np.ndarray:
-        """Positions of the incidents of a subset."""
-        masks = {"all": np.ones(len(self.new), bool), "repeat": ~self.new, "new": self.new}
-        return np.flatnonzero(masks[name])
+    @property
+    def counted(self) -> csr_matrix:
+        """Mass times confidence: what expectations are about."""
+        return csr_matrix(diags_array(self.weight) @ self.mass)
 
 
 @dataclass(frozen=True)
@@ -86,20 +92,37 @@ class Forecasts:
         What each model expects.
     tests : dict of int to Later
         What happened within each horizon.
-    near : ndarray of bool, shape (study cells,), optional
+    near : ndarray of bool, shape (study cells,)
         Repeat ground: cells with an incident known at the origin near their centre.
+    levels : dict of str to Level
+        Incidents that each model expects in the whole study area.
     """
 
     origin: pd.Timestamp
     intensity: dict[str, np.ndarray]
     tests: dict[int, Later]
-    near: np.ndarray | None = None
+    near: np.ndarray
+    levels: dict[str, Level]
+
+    @property
+    def day(self) -> str:
+        """The origin as text."""
+        return f"{self.origin:%Y-%m-%d}"
 
     def ground(self, subset: str) -> np.ndarray:
-        """Cells of all ground, of repeat ground or of new ground; none where it is not known."""
-        if subset == "all" or self.near is None:
-            return np.full(len(next(iter(self.intensity.values()))), subset == "all")
+        """Cells of all ground, of repeat ground or of new ground."""
+        if subset == "all":
+            return np.ones(len(self.near), bool)
         return self.near if subset == "repeat" else ~self.near
+
+    def scored(self, years: int, subset: str) -> tuple[np.ndarray, csr_matrix]:
+        """Cells that a subset is scored among, and its incidents' mass on them; rows sum to 1."""
+        test = self.tests[years]
+        if subset != NEW_GROUND:
+            masks = {"all": np.ones(len(test.new), bool), "repeat": ~test.new, "new": test.new}
+            return self.ground("all"), csr_matrix(test.mass[np.flatnonzero(masks[subset])])
+        mass = test.mass[np.flatnonzero(test.new)][:, np.flatnonzero(~self.near)]
+        return ~self.near, _whole(csr_matrix(mass), MIN_ON_GROUND)[0]
 
 
 def yearly_origins(first: Any, last: Any) -> list[pd.Timestamp]:
@@ -140,7 +163,9 @@ def later_incidents(
     later = panel.between(origin, origin + pd.DateOffset(years=years))
     mass, kept = in_study(cells, later)
     known = panel.before(origin).incidents[["x", "y"]].to_numpy()
-    return Later(mass, new_places(known, later.take(kept), near_km))
+    here = later.take(kept)
+    weight = here.incidents["weight"].to_numpy(float)
+    return Later(mass, new_places(known, here, near_km), weight, len(later) - len(kept))
 
 
 def in_study(cells: CellTable, panel: Panel) -> tuple[csr_matrix, np.ndarray]:
@@ -148,8 +173,13 @@ def in_study(cells: CellTable, panel: Panel) -> tuple[csr_matrix, np.ndarray]:
 
     Rows sum to 1.
     """
-    mass, share = cells.inside(panel.mass)
-    kept = np.flatnonzero(share >= MIN_IN_STUDY)
+    return _whole(panel.home(cells)[0], MIN_IN_STUDY)
+
+
+def _whole(mass: csr_matrix, least: float) -> tuple[csr_matrix, np.ndarray]:
+    """Rows with at least so much mass, scaled to sum to 1, and their numbers."""
+    share = np.asarray(mass.sum(axis=1)).ravel()
+    kept = np.flatnonzero(share >= least)
     return csr_matrix(diags_array(1 / share[kept]) @ mass[kept]), kept
 
 
@@ -200,12 +230,13 @@ def forecast_origin(
         Shares work between origins.
     """
     past = panel.before(origin)
-    found = {}
+    found, levels = {}, {}
     for name, settings in models.items():
         fitted = settings.fit(cells, past, origin, seed, memo)
         found[name] = np.maximum(fitted.intensity(cells)[cells.study], 1e-300)
+        levels[name] = fitted.level
     tests = {years: later_incidents(cells, panel, origin, years, near_km) for years in horizons}
-    return Forecasts(origin, found, tests, repeat_ground(cells, past, near_km))
+    return Forecasts(origin, found, tests, repeat_ground(cells, past, near_km), levels)
 
 
 def backtest(
@@ -240,55 +271,54 @@ def backtest(
 
 def origin_rows(
     forecasts: Sequence[Forecasts], cells: CellTable, line: BorderLine | None = None
-) -> list[dict[str, Any]]:
-    """Score every model at every origin, horizon and subset."""
-    rows = []
-    for forecast in forecasts:
-        for years, test in forecast.tests.items():
-            for subset in SUBSETS:
-                index = test.subset(subset)
-                for name, intensity in forecast.intensity.items():
-                    row: dict[str, Any] = {
-                        "model": name,
-                        "role": role(name),
-                        "origin": f"{forecast.origin:%Y-%m-%d}",
-                        "horizon_years": years,
-                        "subset": subset,
-                        "incidents": len(index),
-                    }
-                    if len(index):
-                        row |= score(intensity, cells, test.mass[index], years, line)
-                    rows.append(row)
-    return rows
+) -> list[Skill]:
+    """Score every model at every origin, horizon and subset with an incident."""
+    return [
+        _skill(forecast, name, cells, years, subset, line)
+        for forecast in forecasts
+        for years in forecast.tests
+        for subset in SUBSETS
+        if forecast.scored(years, subset)[1].shape[0]
+        for name in forecast.intensity
+    ]
 
 
-def score(
-    intensity: np.ndarray,
-    cells: CellTable,
-    mass: csr_matrix,
-    years: float,
-    line: BorderLine | None = None,
-) -> dict[str, float]:
-    """Return every metric of one forecast against some incidents on the study cells."""
-    area = cells.study_area_100km2[cells.study]
-    chance = scores.probability(intensity, area, years * scores.DAYS_PER_YEAR)
-    happened = metrics.occurred(mass)
+def _skill(
+    forecast: Forecasts, name: str, cells: CellTable, years: int, subset: str,
+    line: BorderLine | None,
+) -> Skill:  # fmt: skip
+    ground, mass = forecast.scored(years, subset)
+    intensity, area = forecast.intensity[name], cells.study_area_100km2[cells.study]
+    found = place_scores(intensity[ground], area[ground], mass)
+    if subset == "all":
+        found |= chance_scores(intensity, area, forecast.tests[years].counted, years)
+    if line is not None and subset != NEW_GROUND:
+        found["border_capture_10"] = behind_border(intensity * area, cells, mass, line)
+    return Skill(name, role(name), subset, years, mass.shape[0], 1, origin=forecast.day, **found)
+
+
+def place_scores(intensity: np.ndarray, area: np.ndarray, mass: csr_matrix) -> dict[str, Any]:
+    """Bits per incident, captures and AUC of a forecast of places."""
     found = {"bits": float(metrics.information_gain(intensity, area, mass).mean())}
-    found["located_bits"] = float(metrics.located_gain(intensity, area, mass).mean())
     for share in metrics.SHARES:
         name = f"capture_{share * 100:.0f}"
         found[name] = float(metrics.capture(intensity, area, mass, share).mean())
-    found |= {
-        "auc": metrics.roc_auc(intensity, area, mass),
+    return found | {"auc": metrics.roc_auc(intensity, area, mass)}
+
+
+def chance_scores(
+    intensity: np.ndarray, area: np.ndarray, mass: csr_matrix, years: float
+) -> dict[str, float]:
+    """Brier and log score of the chance of an incident in each cell."""
+    chance = scores.probability(intensity, area, years * scores.DAYS_PER_YEAR)
+    happened = metrics.occurred(mass)
+    return {
         "brier": metrics.brier(chance, happened, area),
         "log_score": metrics.log_score(chance, happened, area),
     }
-    if line is not None:
-        found["border_capture_10"] = _border_capture(intensity * area, cells, mass, line)
-    return found
 
 
-def _border_capture(
+def behind_border(
     expected: np.ndarray, cells: CellTable, mass: csr_matrix, line: BorderLine
 ) -> float:
     """Share of the incidents behind the tenth of the border that is watched first."""

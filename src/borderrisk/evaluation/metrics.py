@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_matrix
-from scipy.stats import gamma
+from scipy.stats import beta, gamma, nbinom, poisson
 
+from borderrisk.evaluation.scorecard import ClassCount
 from borderrisk.scores import tails
 
 SHARES = (0.05, 0.10, 0.20)
@@ -56,20 +57,6 @@ def information_gain(intensity: np.ndarray, area: np.ndarray, mass: csr_matrix) 
     return np.asarray(mass @ np.log2(relative_density(intensity, area)))
 
 
-def located_gain(intensity: np.ndarray, area: np.ndarray, mass: csr_matrix) -> np.ndarray:
-    """Bits per incident when its mass is read as the likelihood of its reported point.
-
-    ``log2`` of the mean relative intensity over the mass (the marginal likelihood of a point with a
-    known error). It rewards forecasts that are concentrated on points which reports use again and
-    again, so it is shown beside :func:`information_gain`, not instead of it.
-
-    Returns
-    -------
-    ndarray of float64, shape (incidents,)
-    """
-    return np.log2(np.asarray(mass @ relative_density(intensity, area)))
-
-
 def top_area(intensity: np.ndarray, area: np.ndarray, share: float) -> np.ndarray:
     """Part of each cell that lies in the given share of the area with the highest intensity.
 
@@ -83,7 +70,7 @@ def top_area(intensity: np.ndarray, area: np.ndarray, share: float) -> np.ndarra
     size = np.bincount(group, weights=area)
     before = np.concatenate([[0.0], np.cumsum(size)[:-1]])
     part = (share * size.sum() - before) / np.maximum(size, 1e-300)
-    return np.clip(part, 0, 1)[group]
+    return np.asarray(np.clip(part, 0, 1)[group])
 
 
 def capture(
@@ -108,7 +95,7 @@ def capture_curve(
     size, caught = (np.bincount(group, weights=w) for w in (area, per_cell))
     x = np.concatenate([[0.0], np.cumsum(size) / size.sum()])
     y = np.concatenate([[0.0], np.cumsum(caught) / max(caught.sum(), 1e-300)])
-    return np.interp(shares, x, y)
+    return np.asarray(np.interp(shares, x, y))
 
 
 def roc_auc(intensity: np.ndarray, area: np.ndarray, mass: csr_matrix) -> float:
@@ -127,7 +114,7 @@ def occurred(mass: csr_matrix) -> np.ndarray:
     """Chance that at least one of the incidents was in each cell, shape (cells,)."""
     chance = mass.copy()
     chance.data = np.log1p(-np.minimum(chance.data, 1 - 1e-15))
-    return -np.expm1(np.asarray(chance.sum(axis=0)).ravel())
+    return np.asarray(-np.expm1(np.asarray(chance.sum(axis=0)).ravel()))
 
 
 def brier(probability: np.ndarray, happened: np.ndarray, area: np.ndarray) -> float:
@@ -159,9 +146,13 @@ def poisson_interval(observed: float, level: float = 0.9) -> tuple[float, float]
     return float(low), float(gamma.ppf(1 - tail, observed + 1))
 
 
-def calibration(
-    expected: np.ndarray, happened: np.ndarray, risk_class: np.ndarray, level: float = 0.9
-) -> list[dict[str, float]]:
+def class_counts(
+    expected: np.ndarray,
+    happened: np.ndarray,
+    risk_class: np.ndarray,
+    level: float = 0.9,
+    ground: str = "all",
+) -> list[ClassCount]:
     """Compare expected and observed incidents per risk class, with Poisson intervals.
 
     Parameters
@@ -169,25 +160,49 @@ def calibration(
     expected, happened : ndarray, shape (cells,)
         Expected incidents, and the sum of the mass of those that occurred.
     risk_class : ndarray of int, shape (cells,)
-        1-5.
+        1-5; classes without a cell are left out.
     level : float
-        Level of the interval.
+        Of the intervals.
+    ground : str
+        What the cells are.
     """
     rows = []
-    for k in range(1, 6):
+    for k in np.unique(risk_class[risk_class > 0]):
         inside = risk_class == k
         observed = float(happened[inside].sum())
-        low, high = poisson_interval(observed, level)
-        rows.append(
-            {
-                "risk_class": k,
-                "expected": float(expected[inside].sum()),
-                "observed": observed,
-                "low": low,
-                "high": high,
-            }
-        )
+        bounds = poisson_interval(observed, level)
+        rows.append(ClassCount(ground, int(k), float(expected[inside].sum()), observed, *bounds))
     return rows
+
+
+def binomial_interval(held: float, count: int, level: float = 0.9) -> tuple[float, float]:
+    """Exact interval of a share, also of a soft count (Clopper & Pearson 1934, Biometrika 26).
+
+    Examples
+    --------
+    >>> [round(v, 3) for v in binomial_interval(9, 10)]
+    [0.606, 0.995]
+    """
+    tail = (1 - level) / 2
+    low = beta.ppf(tail, held, count - held + 1) if held > 0 else 0.0
+    high = beta.ppf(1 - tail, held + 1, count - held) if held < count else 1.0
+    return float(low), float(high)
+
+
+def count_score(reported: float, mean: float, size: float | None = None) -> float:
+    """Continuous ranked probability score of a negative binomial count, or of a Poisson one.
+
+    The sum of ``(F(k) - 1{k >= reported})**2`` over all counts k (Epstein 1969, J. Applied
+    Meteorology 8): the lower the better, in incidents.
+
+    Examples
+    --------
+    >>> round(count_score(0, 1.0), 3)
+    0.476
+    """
+    law = poisson(mean) if size is None else nbinom(size, size / (size + mean))
+    k = np.arange(int(max(reported, law.ppf(1 - 1e-9))) + 2)
+    return float(((law.cdf(k) - (k >= reported)) ** 2).sum())
 
 
 def paired_difference(

@@ -1,119 +1,293 @@
-"""The scorecard as plain text."""
+"""The scorecard: how well a model did on what it had not seen: typed, and as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from borderrisk.border.capture import capture_lines
-from borderrisk.evaluation.backtest import SUBSETS
+from pydantic import TypeAdapter
+
+from borderrisk.border.capture import BorderCapture
+
+# What every headline compares with: the model without what the ground explains.
+REFERENCE = "history_alone"
+NEW_GROUND = "new_ground"
+SUBSETS = ("all", "repeat", "new", NEW_GROUND)
+GROUNDS = SUBSETS[:3]
+SUBSET_WORDS = {
+    "all": "all incidents",
+    "repeat": "at repeat places",
+    "new": "at new places",
+    NEW_GROUND: "within new ground",
+}
+# Cells that are more likely than not to have an incident.
+LIKELY = 0.5
 
 
-def render_text(scorecard: Mapping[str, Any]) -> str:
-    """Return the scorecard as plain text: headline, summary tables and notes."""
-    part = scorecard["prospective"]
-    lines = [*scorecard.get("headline", []), ""]
-    for years in part["horizons_years"]:
-        for subset in SUBSETS:
-            chosen = [
-                row
-                for row in part["summary"]
-                if (row["horizon_years"], row["subset"]) == (years, subset)
-            ]
-            if chosen:
-                lines += [f"{subset} incidents, {years} year(s) ahead", *_tables(chosen), ""]
-    if part["summary"]:
-        lines += [*_legend(part["summary"]), ""]
-    if scorecard.get("border_capture"):
-        lines += [*capture_lines(scorecard["border_capture"]), ""]
-    if scorecard.get("spatial"):
-        lines += [*spatial_lines(scorecard["spatial"]), ""]
-    lines += scorecard.get("notes", [])
-    return "\n".join(lines) + "\n"
+@dataclass(frozen=True)
+class Gain:
+    """Difference in bits per incident to a baseline on the same incidents, with its interval."""
+
+    baseline: str
+    bits: float
+    low: float
+    high: float
+
+    @property
+    def verdict(self) -> str:
+        """``better``, ``worse`` or, where the interval includes nought, ``no better``."""
+        return "better" if self.low > 0 else "worse" if self.high < 0 else "no better"
+
+    def __str__(self) -> str:
+        bits, low, high = (round(value, 2) + 0.0 for value in (self.bits, self.low, self.high))
+        return f"{bits:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
-def spatial_lines(found: Mapping[str, Any]) -> list[str]:
-    """Return the test behind a border left out, one model per line, as lines of text."""
-    if not found["summary"]:
-        return [f"border left out: {row['fold']} not tested, {row['reason']}"
-                for row in found["untested"]]  # fmt: skip
-    return [
-        f"behind a border left out of training ({found['scored']} incidents, "
-        f"{found['buffer_km']:.0f} km around it left out as well)",
-        f"{'model':24}{'role':10}{'bits':>8}{'gain over border distance':>28}",
-        *(
-            f"{row['model']:24}{row['role']:10}{_number(row['bits']):>8}"
-            f"{_text('gain', row.get('gain')):>28}"
-            for row in found["summary"]
-        ),
-    ]
+@dataclass(frozen=True)
+class Skill:
+    """Scores of one model on one subset of incidents, at one origin or over several.
+
+    Attributes
+    ----------
+    model, role, subset : str
+        Subsets: ``all``; ``repeat`` and ``new`` places (an earlier incident near, or none); and
+        ``new_ground``, the new ones scored among the cells with no earlier incident near only.
+    horizon_years, incidents, origins : int
+        What it rests on.
+    bits : float
+        Per incident, over an even forecast of the same cells.
+    capture_5, capture_10, capture_20, border_capture_10 : float
+        Share of the incidents in that percentage of the area, or behind that of the border.
+    auc, brier, log_score : float, optional
+        The last two of all incidents only: a forecast does not say which will be repeats.
+    gain, gain_best : Gain, optional
+        Over history alone, and over the best of the other baselines.
+    origin : str
+        Empty for a mean over origins.
+    """
+
+    model: str
+    role: str
+    subset: str
+    horizon_years: int
+    incidents: int
+    origins: int
+    bits: float
+    capture_5: float
+    capture_10: float
+    capture_20: float
+    auc: float
+    border_capture_10: float | None = None
+    brier: float | None = None
+    log_score: float | None = None
+    gain: Gain | None = None
+    gain_best: Gain | None = None
+    origin: str = ""
 
 
-# Columns of the two tables of each test: key, heading, width.
-_FIRST = (
-    ("bits", "bits", 8),
-    ("gain", "gain in bits", 26),
-    ("capture_5", "5 %", 8),
-    ("capture_10", "10 %", 8),
-    ("capture_20", "20 %", 8),
-    ("gain_capture_10", "gain at 10 %", 26),
-)
-_SECOND = (
-    ("border_capture_10", "border 10 %", 13),
-    ("auc", "AUC", 9),
-    ("brier", "Brier", 10),
-    ("log_score", "log score", 12),
-)
-_SIGNIFICANT = ("brier", "log_score")
+@dataclass(frozen=True)
+class CaptureCurve:
+    """Share of the incidents of a subset in the share of the area that each model ranks first."""
+
+    subset: str
+    incidents: int
+    area_share: list[float]
+    captured: dict[str, list[float]]
 
 
-def _tables(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [*_table(rows, _FIRST), "", *_table(rows, _SECOND)]
+@dataclass(frozen=True)
+class ClassCount:
+    """Incidents expected and observed in the cells of a risk class, on some ground."""
+
+    ground: str
+    risk_class: int
+    expected: float
+    observed: float
+    low: float
+    high: float
 
 
-def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[tuple[str, str, int]]) -> list[str]:
-    head = f"{'model':24}{'role':10}{'n':>4}"
-    return [
-        head + "".join(f"{title:>{width}}" for _, title, width in columns),
-        *(
-            f"{row['model']:24}{row['role']:10}{row['incidents']:4d}"
-            + "".join(f"{_text(key, row.get(key)):>{width}}" for key, _, width in columns)
-            for row in rows
-        ),
-    ]
+@dataclass(frozen=True)
+class ChanceClass:
+    """Cells given about the same chance: what was said, and in what share of them it happened."""
+
+    ground: str
+    above: float
+    predicted: float
+    observed: float
+    low: float
+    high: float
+    cells: int
 
 
-def _text(key: str, value: Any) -> str:
-    if isinstance(value, Mapping):
-        size = value["bits"] if "bits" in value else value["capture_10"]
-        return f"{size + 0.0:+.2f} ({value['low']:+.2f} to {value['high']:+.2f})"
-    if key in _SIGNIFICANT and value is not None:
-        return f"{value:#.3g}"
-    return _number(value)
+@dataclass(frozen=True)
+class Total:
+    """Incidents in the whole study area after one origin: expected, reported, intervals.
+
+    Both are counted by confidence. ``crps`` is the continuous ranked probability score of the
+    forecast, ``crps_poisson`` that of a Poisson count with the same mean.
+    """
+
+    origin: str
+    horizon_years: int
+    expected: float
+    reported: float
+    low_80: int
+    high_80: int
+    low_90: int
+    high_90: int
+    crps: float
+    crps_poisson: float
 
 
-def _legend(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Say what the columns are, and what each gain is measured against."""
-    against: dict[tuple[str, int, str], str] = {}
-    for row in rows:
-        for key in ("gain", "gain_capture_10"):
-            if row.get(key):
-                test = (key, row["horizon_years"], row["subset"])
-                against[test] = row[key]["baseline"]
-    lines = [
-        "5, 10, 20 %: captured in that share of the area; border 10 %: behind that share of the "
-        "border's length (by length alone 0.100)"
-    ]
-    words_of = {
-        "gain": "gain in bits: over the baseline with the most",
-        "gain_capture_10": "gain at 10 %: over the baseline that captures most there",
-    }
-    for key, words in words_of.items():
-        each = [f"{s} {y}y {name}" for (k, y, s), name in against.items() if k == key]
-        if each:
-            lines.append(f"{words} ({', '.join(each)})")
-    return lines
+@dataclass(frozen=True)
+class Held:
+    """How many of the totals an interval held, and the binomial interval of that share."""
+
+    horizon_years: int
+    level: float
+    held: int
+    periods: int
+    low: float
+    high: float
 
 
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{round(value, 3) + 0.0:.3f}"
+@dataclass(frozen=True)
+class Prospective:
+    """Forecasts from past origins. Curves and counts are of the shortest horizon.
+
+    Attributes
+    ----------
+    origins : list of str
+    horizons_years : list of int
+    least_incidents : int
+        That must follow an origin for it to count in means, curves and counts.
+    near_km : float
+        What makes a place a repeat.
+    level : float
+        Of all intervals that do not name theirs.
+    rows, summary : list of Skill
+        Of each origin, and over the origins that count.
+    ground_share : dict of str to float
+        Mean share of the area that is repeat and new ground.
+    """
+
+    origins: list[str]
+    horizons_years: list[int]
+    least_incidents: int
+    near_km: float
+    level: float
+    rows: list[Skill]
+    summary: list[Skill]
+    capture: list[CaptureCurve] = field(default_factory=list)
+    ground_share: dict[str, float] = field(default_factory=dict)
+    calibration: list[ClassCount] = field(default_factory=list)
+    reliability: list[ChanceClass] = field(default_factory=list)
+    totals: list[Total] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
+
+    @property
+    def shortest(self) -> int:
+        """The shortest horizon, years."""
+        return min(self.horizons_years)
+
+    @property
+    def likely(self) -> ChanceClass | None:
+        """Cells that were said to be more likely than not to have an incident."""
+        found = (row for row in self.reliability if row.ground == "all" and row.above >= LIKELY)
+        return next(found, None)
+
+    def of(self, subset: str, years: int | None = None) -> list[Skill]:
+        """Summary of a subset at a horizon, by default the shortest; the best first."""
+        years = self.shortest if years is None else years
+        found = [r for r in self.summary if (r.subset, r.horizon_years) == (subset, years)]
+        return sorted(found, key=lambda row: -row.bits)
+
+
+@dataclass(frozen=True)
+class Behind:
+    """Scores of a model behind a border that was left out of its training, or behind all such."""
+
+    border: str
+    model: str
+    role: str
+    incidents: int
+    bits: float
+    auc: float
+    capture_10: float
+    gain: Gain | None = None
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Each border left out in turn.
+
+    Attributes
+    ----------
+    rows, summary : list of Behind
+        Of each border, and over all of them.
+    block_km, buffer_km : float
+        Incidents of a block are drawn together for intervals; training keeps the buffer away.
+    scored, unscored : int
+        Incidents; the latter are vaguer than the buffer or outside the study area.
+    untested : dict of str to str
+        Borders that could not be left out, with the reason.
+    """
+
+    rows: list[Behind]
+    summary: list[Behind]
+    block_km: float
+    buffer_km: float
+    scored: int
+    unscored: int
+    untested: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Scorecard:
+    """Every test of a model and its baselines.
+
+    Attributes
+    ----------
+    model : str
+        The config's own.
+    headline : list of str
+        What the tests say, the difference to history alone first.
+    prospective : Prospective
+    border_capture : BorderCapture, optional
+    transfer : Transfer, optional
+        None where the config asks for no border left out.
+    notes : list of str
+        What a reader of the figures must know.
+    """
+
+    model: str
+    headline: list[str]
+    prospective: Prospective
+    border_capture: BorderCapture | None = None
+    transfer: Transfer | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def skill(self, subset: str = "all", years: int | None = None) -> Skill | None:
+        """Scores of the config's own model on a subset, at the shortest horizon by default."""
+        found = self.prospective.of(subset, years)
+        return next((row for row in found if row.model == self.model), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        found: dict[str, Any] = _FORM.dump_python(self, mode="json")
+        return found
+
+    @staticmethod
+    def from_json(values: Any) -> Scorecard:
+        """Return the scorecard of plain values.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            A ``ValueError``: if they are none of a scorecard.
+        """
+        return _FORM.validate_python(values)
+
+
+_FORM = TypeAdapter(Scorecard)

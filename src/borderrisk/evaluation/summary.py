@@ -1,32 +1,42 @@
-"""The scorecard: every test of the model and its baselines, in one JSON-ready dict."""
+"""From forecasts and what came of them to the figures of the scorecard."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from math import ceil
 from typing import Any
 
 import numpy as np
-import pandas as pd
+from scipy.sparse import csr_matrix
 
 from borderrisk import scores
+from borderrisk.border.capture import BorderCapture, Outlook, prospective_curves
 from borderrisk.evaluation import metrics
-from borderrisk.evaluation.backtest import BASELINES, MIN_LATER, REFERENCE, SUBSETS, Forecasts
+from borderrisk.evaluation.backtest import BASELINES, MIN_LATER, BorderLine, Forecasts
+from borderrisk.evaluation.findings import many
+from borderrisk.evaluation.scorecard import (
+    GROUNDS,
+    LIKELY,
+    REFERENCE,
+    SUBSETS,
+    CaptureCurve,
+    ChanceClass,
+    ClassCount,
+    Gain,
+    Held,
+    Prospective,
+    Skill,
+    Total,
+)
 from borderrisk.model.cells import CellTable
-from borderrisk.scores import DAYS_PER_YEAR
+from borderrisk.model.level import count_interval
 
-PER_INCIDENT = (
-    "bits", "located_bits", "capture_5", "capture_10", "capture_20", "border_capture_10",
-)  # fmt: skip
-PER_ORIGIN = ("auc", "brier", "log_score")
-# Differences that get an interval: bits and captures of each incident, model against baseline.
-Score = Callable[[np.ndarray, np.ndarray, Any], np.ndarray]
-_DIFFERENCES: dict[str, tuple[str, Score]] = {
-    "gain": ("bits", metrics.information_gain),
-    "gain_capture_10": ("capture_10", partial(metrics.capture, share=0.1)),
-}
-Rated = dict[str, tuple[np.ndarray, np.ndarray]]
+# Means over incidents, and over origins.
+_PER_INCIDENT = ("bits", "capture_5", "capture_10", "capture_20", "border_capture_10")
+_PER_ORIGIN = ("auc", "brier", "log_score")
+_CURVE = np.linspace(0, 1, 41)
+_CHANCES = (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, LIKELY)
+_HELD = (0.8, 0.9)
 
 
 def used_origins(forecasts: Sequence[Forecasts], years: int) -> list[Forecasts]:
@@ -36,280 +46,275 @@ def used_origins(forecasts: Sequence[Forecasts], years: int) -> list[Forecasts]:
 
 def prospective(
     forecasts: Sequence[Forecasts],
-    rows: list[dict[str, Any]],
+    rows: list[Skill],
     cells: CellTable,
     model: str,
     *,
+    near_km: float,
     level: float = 0.9,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> Prospective:
     """Summarise a backtest.
 
     Parameters
     ----------
     forecasts : sequence of Forecasts
         From :func:`borderrisk.evaluation.backtest.backtest`.
-    rows : list of dict
+    rows : list of Skill
         From :func:`borderrisk.evaluation.backtest.origin_rows`.
     cells : CellTable
         Cells of the domain.
     model : str
-        The config's model: calibration and reliability are about it.
+        The config's model: calibration, reliability and totals are about it.
+    near_km : float
+        What made a place a repeat.
     level : float
         Coverage of the intervals.
     seed : int
         Of the block bootstrap.
-
-    Returns
-    -------
-    dict
-        ``origins``, ``horizons_years``, ``least_incidents`` (that an origin needs to count),
-        ``rows`` (of each origin) and ``summary`` (over the origins); then, over all incidents of
-        the shortest horizon, ``capture_curve``, ``calibration`` and ``reliability``, and under
-        ``subsets`` the same for ``repeat`` and ``new``: see
-        :func:`borderrisk.evaluation.summary.curves`.
     """
     horizons = sorted(forecasts[0].tests)
-    shortest = used_origins(forecasts, horizons[0])
+    first = horizons[0]
+    used = used_origins(forecasts, first)
     area = cells.study_area_100km2[cells.study]
-    found = {name: curves(shortest, area, model, horizons[0], name, level) for name in SUBSETS}
-    everything = found.pop("all")
-    return {
-        "origins": [f"{f.origin:%Y-%m-%d}" for f in forecasts],
-        "horizons_years": horizons,
-        "least_incidents": MIN_LATER,
-        "rows": rows,
-        "summary": [
+    totals = [total(f, model, years) for years in horizons for f in forecasts]
+    shares = {g: [area[f.ground(g)].sum() / area.sum() for f in used] for g in GROUNDS[1:]}
+    return Prospective(
+        origins=[f.day for f in forecasts],
+        horizons_years=horizons,
+        least_incidents=MIN_LATER,
+        near_km=near_km,
+        level=level,
+        rows=rows,
+        summary=[
             row
             for years in horizons
             for subset in SUBSETS
             for row in summary_rows(forecasts, rows, area, years, subset, level=level, seed=seed)
         ],
-        **{key: everything[key] for key in ("capture_curve", "calibration", "reliability")},
-        "subsets": found,
-    }
+        capture=[curve for s in SUBSETS if (curve := _captured(used, area, first, s))],
+        ground_share={g: float(np.mean(found)) for g, found in shares.items() if found},
+        calibration=[r for g in GROUNDS for r in _calibration(used, g, area, model, first, level)],
+        reliability=[r for g in GROUNDS for r in _reliability(used, g, area, model, first, level)],
+        totals=totals,
+        held=list(held(totals)),
+    )
 
 
 def summary_rows(
     forecasts: Sequence[Forecasts],
-    rows: Iterable[Mapping[str, Any]],
+    rows: Sequence[Skill],
     area: np.ndarray,
     years: int,
     subset: str,
     *,
     level: float,
     seed: int,
-) -> list[dict[str, Any]]:
-    """Average every model over the origins with enough incidents, with its gain.
+) -> list[Skill]:
+    """Average every model over the origins with enough incidents, with its gains.
 
-    Bits and captures are means over incidents, the other metrics means over origins. ``gain`` is
-    the difference to the baseline with the most bits in the same subset, ``gain_capture_10`` the
-    one to the baseline that captures most in a tenth of the area, each with a bootstrap interval
-    over origins; origins whose test periods overlap are drawn together.
+    Bits and captures are means over incidents, the other metrics means over origins. Gains have a
+    bootstrap interval over origins; those whose test periods overlap are drawn together.
     """
     used = used_origins(forecasts, years)
-    days = {f"{f.origin:%Y-%m-%d}" for f in used}
-    table = pd.DataFrame(
-        [
-            row
-            for row in rows
-            if row["origin"] in days
-            and (row["horizon_years"], row["subset"]) == (years, subset)
-            and row["incidents"]
-        ]
-    )
-    if table.empty:
+    days = {f.day for f in used}
+    table = [r for r in rows if r.origin in days and (r.horizon_years, r.subset) == (years, subset)]
+    if not table:
         return []
-    span = _span(forecasts, years)
-    rated = {
-        key: {name: _rated(used, area, years, subset, name, score) for name in used[0].intensity}
-        for key, (_, score) in _DIFFERENCES.items()
-    }
+    bits, blocks = _bits(used, area, years, subset)
+    how: dict[str, Any] = {"span": _span(forecasts, years), "level": level, "seed": seed}
     found = []
-    for name, part in table.groupby("model", sort=False):
-        row = {"model": name, "role": part["role"].iloc[0], "horizon_years": years}
-        row |= {"subset": subset, "origins": len(part), "incidents": int(part["incidents"].sum())}
-        for key in (k for k in PER_INCIDENT if k in part):
-            row[key] = float(np.average(part[key], weights=part["incidents"]))
-        row |= {key: _mean(part[key]) for key in PER_ORIGIN}
-        for key, (unit, _) in _DIFFERENCES.items():
-            row[key] = _gain(rated[key], str(name), unit, span, level, seed)
+    for name in dict.fromkeys(row.model for row in table):
+        own = [row for row in table if row.model == name]
+        weight = [row.incidents for row in own]
+        means: dict[str, Any] = {key: _mean(own, key, weight) for key in _PER_INCIDENT}
+        means |= {key: _mean(own, key) for key in _PER_ORIGIN}
+        for key, other in _rivals(bits, name).items():
+            means[key] = Gain(
+                other, *metrics.paired_difference(bits[name], bits[other], blocks, **how)
+            )
+        row = Skill(name, own[0].role, subset, years, sum(weight), len(own), **means)
         found.append(row)
-    return sorted(found, key=lambda row: -row["bits"])
+    return found
 
 
-def _mean(values: pd.Series) -> float | None:
-    return float(values.mean()) if values.notna().any() else None
+def _mean(rows: Sequence[Skill], key: str, weight: Sequence[int] | None = None) -> Any:
+    values = [getattr(row, key) for row in rows]
+    return None if None in values else float(np.average(values, weights=weight))
+
+
+def _bits(
+    used: Sequence[Forecasts], area: np.ndarray, years: int, subset: str
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Bits of every incident by model, and the number of the origin each belongs to."""
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in used[0].intensity}
+    sizes = []
+    for forecast in used:
+        ground, mass = forecast.scored(years, subset)
+        sizes.append(mass.shape[0])
+        for name, values in forecast.intensity.items():
+            parts[name].append(metrics.information_gain(values[ground], area[ground], mass))
+    bits = {name: np.concatenate(found) for name, found in parts.items()}
+    return bits, np.repeat(np.arange(len(sizes)), sizes)
+
+
+def _rivals(bits: dict[str, np.ndarray], name: str) -> dict[str, str]:
+    """Name history alone and, for a model, the best other baseline."""
+    rivals = {"gain": REFERENCE} if REFERENCE in bits and name != REFERENCE else {}
+    others = [n for n in bits if n in BASELINES and n not in (REFERENCE, name)]
+    if others and name not in BASELINES:
+        rivals["gain_best"] = max(others, key=lambda n: bits[n].mean())
+    return rivals
 
 
 def _span(forecasts: Sequence[Forecasts], years: int) -> int:
     """How many origins in a row have test periods that overlap."""
     days = np.diff([f.origin.toordinal() for f in forecasts])
     # Years and their halves are not all of the same length.
-    return ceil(years * DAYS_PER_YEAR / days.min() - 0.1) if len(days) else 1
+    return ceil(years * scores.DAYS_PER_YEAR / days.min() - 0.1) if len(days) else 1
 
 
-def _rated(
-    used: Sequence[Forecasts], area: np.ndarray, years: int, subset: str, name: str, score: Score
-) -> tuple[np.ndarray, np.ndarray]:
-    """Score of every incident, and the number of the origin each belongs to."""
-    parts = []
-    for forecast in used:
-        test = forecast.tests[years]
-        mass = test.mass[test.subset(subset)]
-        parts.append(score(forecast.intensity[name], area, mass))
-    blocks = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-    return np.concatenate(parts), blocks
+def total(forecast: Forecasts, model: str, years: int) -> Total:
+    """Compare the total that a model expected with what was reported, both by confidence."""
+    level, reported = forecast.levels[model], float(forecast.tests[years].weight.sum())
+    mean = level.mean * years
+    ends = (count_interval(mean, level.size, share) for share in _HELD)
+    (low_80, high_80), (low_90, high_90) = ends
+    own, rule = (metrics.count_score(reported, mean, size) for size in (level.size, None))
+    return Total(forecast.day, years, mean, reported, low_80, high_80, low_90, high_90, own, rule)
 
 
-def _gain(
-    rated: Rated, name: str, unit: str, span: int, level: float, seed: int
-) -> dict[str, Any] | None:
-    """Difference to history alone, or to the best baseline without it; None for that one itself."""
-    baselines = [n for n in rated if n in BASELINES]
-    best = max(baselines, key=lambda n: rated[n][0].mean(), default=None)
-    best = REFERENCE if REFERENCE in baselines else best
-    if best is None or name == best:
-        return None
-    first, (second, blocks) = rated[name][0], rated[best]
-    found = metrics.paired_difference(first, second, blocks, span=span, level=level, seed=seed)
-    return {"baseline": best, unit: found.value, "low": found.low, "high": found.high}
-
-
-def pick(part: Mapping[str, Any], model: str, subset: str, years: int = 1) -> dict[str, Any] | None:
-    """Return the summary row of a model, or None."""
-    for row in part["summary"]:
-        if (row["model"], row["subset"], row["horizon_years"]) == (model, subset, years):
-            return dict(row)
-    return None
-
-
-def headline(part: Mapping[str, Any], model: str) -> list[str]:
-    """Say in two lines how good the model is, next to history alone."""
-    words = {"all": "all incidents", "new": "new places"}
-    rows = {label: pick(part, model, subset) for subset, label in words.items()}
-    return [_said(label, row) for label, row in rows.items() if row is not None]
-
-
-def _said(label: str, row: Mapping[str, Any]) -> str:
-    text = f"{label} ({row['incidents']}): "
-    gain = row["gain"]
-    if gain:
-        verdict = "better" if gain["low"] > 0 else "worse" if gain["high"] < 0 else "no better"
-        text += (
-            f"{verdict} than {gain['baseline'].replace('_', ' ')}, by {gain['bits']:+.2f} bits "
-            f"per incident ({gain['low']:+.2f} to {gain['high']:+.2f}); "
-        )
-    return text + (
-        f"{row['bits']:+.2f} bits per incident over even, {row['capture_10']:.0%} in the top 10 % "
-        "of area"
-    )
-
-
-_CURVE = np.linspace(0, 1, 41)
-_RELIABILITY_EDGES = (0, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
-
-
-def curves(
-    used: Sequence[Forecasts], area: np.ndarray, model: str, years: int, subset: str, level: float
-) -> dict[str, Any]:
-    """Capture curve, calibration and reliability of one subset.
-
-    Captures are those of the subset's incidents. A forecast says how many incidents to expect in
-    a cell, not how many of them will be repeats; calibration and reliability are therefore those
-    of the subset's *ground*: cells with an incident known at the origin near their centre
-    (``repeat``), and all others (``new``). The two add up to ``all``.
-
-    Parameters
-    ----------
-    used : sequence of Forecasts
-        Origins with enough later incidents.
-    area : ndarray, shape (study cells,)
-        Scored area.
-    model : str
-        Whose calibration and reliability.
-    years : int
-        Horizon.
-    subset : {"all", "repeat", "new"}
-        Which incidents, and which ground.
-    level : float
-        Of the Poisson intervals of the counts.
-
-    Returns
-    -------
-    dict
-        ``incidents``, ``ground_share`` (mean share of the area), ``capture_curve`` (by model),
-        ``calibration``, ``reliability``; the last three empty where there is nothing to show.
-    """
-    ground = [f.ground(subset) for f in used]
-    shares = [float(area[g].sum() / area.sum()) for g in ground]
-    return {
-        "incidents": sum(len(f.tests[years].subset(subset)) for f in used),
-        "ground_share": float(np.mean(shares)) if any(shares) else None,
-        "capture_curve": _captured(used, area, years, subset),
-        "calibration": _calibration(used, ground, area, model, years, level),
-        "reliability": _reliability(used, ground, area, model, years),
-    }
+def held(totals: Sequence[Total]) -> Iterator[Held]:
+    """How many of the totals each interval held."""
+    for years in dict.fromkeys(row.horizon_years for row in totals):
+        own = [row for row in totals if row.horizon_years == years]
+        ends = {0.8: ("low_80", "high_80"), 0.9: ("low_90", "high_90")}
+        for share, (low, high) in ends.items():
+            # A reported total by confidence is no whole number, the ends are.
+            count = sum(getattr(r, low) <= round(r.reported) <= getattr(r, high) for r in own)
+            yield Held(years, share, count, len(own), *metrics.binomial_interval(count, len(own)))
 
 
 def _captured(
     used: Sequence[Forecasts], area: np.ndarray, years: int, subset: str
-) -> dict[str, Any]:
-    tests = [(f, f.tests[years].subset(subset)) for f in used]
-    tests = [(f, index) for f, index in tests if len(index)]
+) -> CaptureCurve | None:
+    tests = [(f, *f.scored(years, subset)) for f in used]
+    tests = [(f, ground, mass) for f, ground, mass in tests if mass.shape[0]]
     if not tests:
-        return {}
-    weights = [len(index) for _, index in tests]
-    found = {}
-    for name in tests[0][0].intensity:
+        return None
+    counts = [mass.shape[0] for *_, mass in tests]
+    captured = {}
+    for name in used[0].intensity:
         each = [
-            metrics.capture_curve(f.intensity[name], area, f.tests[years].mass[index], _CURVE)
-            for f, index in tests
+            metrics.capture_curve(f.intensity[name][ground], area[ground], mass, _CURVE)
+            for f, ground, mass in tests
         ]
-        mean = np.average(each, axis=0, weights=weights)
-        found[name] = {"area_share": _CURVE.tolist(), "captured": mean.tolist()}
-    return found
+        captured[name] = np.average(each, axis=0, weights=counts).tolist()
+    return CaptureCurve(subset, sum(counts), _CURVE.tolist(), captured)
 
 
 def _calibration(
-    used: Sequence[Forecasts], ground: Sequence[np.ndarray], area: np.ndarray, model: str,
-    years: int, level: float,
-) -> list[dict[str, float]]:  # fmt: skip
-    """Sum expected and observed incidents per class over the origins, on some ground."""
-    if not any(inside.any() for inside in ground):
-        return []
-    expected, happened, classes = [], [], []
-    for forecast, inside in zip(used, ground, strict=True):
-        intensity = forecast.intensity[model]
+    used: Sequence[Forecasts], ground: str, area: np.ndarray, model: str, years: int, level: float
+) -> list[ClassCount]:
+    """Compare counts per class over the origins, on some ground."""
+    parts = []
+    for forecast in used:
+        intensity, inside = forecast.intensity[model], forecast.ground(ground)
         risk = scores.risk_class(scores.risk_percentile(intensity, area))
-        mass = np.asarray(forecast.tests[years].mass.sum(axis=0)).ravel()
-        expected.append((intensity * area * years)[inside])
-        happened.append(mass[inside])
-        classes.append(risk[inside])
-    return metrics.calibration(
-        np.concatenate(expected), np.concatenate(happened), np.concatenate(classes), level
-    )
+        happened = np.asarray(forecast.tests[years].counted.sum(axis=0)).ravel()
+        parts.append([v[inside] for v in (intensity * area * years, happened, risk)])
+    if not parts:
+        return []
+    expected, observed, classes = (np.concatenate(found) for found in zip(*parts, strict=True))
+    return metrics.class_counts(expected, observed, classes, level, ground)
 
 
 def _reliability(
-    used: Sequence[Forecasts], ground: Sequence[np.ndarray], area: np.ndarray, model: str,
-    years: int,
-) -> list[dict[str, float]]:  # fmt: skip
-    """Mean predicted probability and observed frequency in bins of the probability."""
-    if not any(inside.any() for inside in ground):
+    used: Sequence[Forecasts], ground: str, area: np.ndarray, model: str, years: int, level: float
+) -> list[ChanceClass]:
+    """Mean chance and how often it happened, in classes of the chance."""
+    parts = []
+    for forecast in used:
+        inside = forecast.ground(ground)
+        chance = scores.probability(forecast.intensity[model], area, years * scores.DAYS_PER_YEAR)
+        parts.append((chance[inside], metrics.occurred(forecast.tests[years].counted)[inside]))
+    if not parts:
         return []
-    days = years * scores.DAYS_PER_YEAR
-    both = list(zip(used, ground, strict=True))
-    chance = np.concatenate(
-        [scores.probability(f.intensity[model], area, days)[inside] for f, inside in both]
-    )
-    happened = np.concatenate([metrics.occurred(f.tests[years].mass)[g] for f, g in both])
-    bins = np.digitize(chance, _RELIABILITY_EDGES[1:-1])
-    return [
-        {
-            "predicted": float(chance[bins == k].mean()),
-            "observed": float(happened[bins == k].mean()),
-            "cells": int((bins == k).sum()),
-        }
-        for k in np.unique(bins)
-    ]
+    chance, happened = (np.concatenate(found) for found in zip(*parts, strict=True))
+    classes = np.digitize(chance, _CHANCES[1:])
+    rows = []
+    for k in np.unique(classes):
+        inside = classes == k
+        said, came, cells = chance[inside].mean(), float(happened[inside].sum()), int(inside.sum())
+        bounds = metrics.binomial_interval(came, cells, level)
+        rows.append(ChanceClass(ground, _CHANCES[k], float(said), came / cells, *bounds, cells))
+    return rows
+
+
+def border_curves(
+    forecasts: Sequence[Forecasts],
+    cells: CellTable,
+    line: BorderLine,
+    model: str,
+    *,
+    level: float,
+    seed: int,
+) -> BorderCapture | None:
+    """Curve of what watching the first k kilometres of border would have covered.
+
+    Of the shortest horizon, over the forecasts followed by enough incidents, with the same for
+    incidents at repeat and at new places.
+    """
+    years = min(forecasts[0].tests)
+    used = used_origins(forecasts, years)
+    rows = np.flatnonzero(cells.mask.ravel())[cells.study]
+    attribution = csr_matrix(line.attribution[rows])
+    area = cells.study_area_100km2[cells.study]
+    curves = {}
+    for subset in GROUNDS:
+        outlooks = [
+            Outlook(
+                {n: v * area for n, v in f.intensity.items() if n in (model, *BASELINES)},
+                np.asarray(f.scored(years, subset)[1].sum(axis=0)).ravel(),
+            )
+            for f in used
+        ]
+        curves[subset] = prospective_curves(
+            outlooks, attribution, line.length_km, model, level=level, seed=seed
+        )
+    whole = curves.pop("all")
+    if whole is not None:
+        whole.subsets.update({name: part for name, part in curves.items() if part is not None})
+    return whole
+
+
+def notes(forecasts: Sequence[Forecasts], part: Prospective) -> list[str]:
+    """Say what a reader of the figures must know about the periods they rest on."""
+    years = part.shortest
+    tests = [f.tests[years] for f in forecasts]
+    used, found = len(used_origins(forecasts, years)), []
+    if used < len(forecasts):
+        found.append(
+            f"{used} of {many(len(forecasts), 'origin')} count: the others were followed by fewer "
+            f"than {part.least_incidents} incidents in the study area."
+        )
+    elsewhere = sum(test.elsewhere for test in tests)
+    if elsewhere:
+        found.append(
+            f"{many(elsewhere, 'incident')} of the test periods are not scored: more likely than "
+            "not they lie beyond the border, or elsewhere outside the study area."
+        )
+    weight = np.concatenate([test.weight for test in tests])
+    if len(weight) and weight.min() < 1:
+        found.append(
+            "Totals, classes and chances count an incident by its confidence, as forecasts do "
+            f"({len(weight)} incidents count as {weight.sum():.0f}); bits and captures count each "
+            "as one."
+        )
+    overlapping = [y for y in part.horizons_years if _span(forecasts, y) > 1]
+    if overlapping:
+        found.append(
+            f"Test periods of {many(overlapping[0], 'year')} overlap: their totals are no "
+            "independent witnesses, and intervals over origins draw neighbours together."
+        )
+    return found

@@ -1,36 +1,31 @@
-"""Skill behind a border that a model has not seen."""
+"""Skill behind a border that a model has not seen: what a fold may see, and where it is scored."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_matrix, diags_array
+from scipy.spatial import cKDTree
 
 from borderrisk.compute import map_parallel
 from borderrisk.evaluation.backtest import role
-from borderrisk.evaluation.folds import (
-    Fold,
-    Region,
-    border_regions,
-    held_out,
-    nearest_cell,
-    restrict,
-    square_blocks,
-)
 from borderrisk.evaluation.metrics import capture, information_gain, paired_difference, roc_auc
-from borderrisk.model.cells import COORDINATES, CellTable
-from borderrisk.model.panel import Panel
+from borderrisk.evaluation.scorecard import Behind, Gain, Transfer
+from borderrisk.model.cells import COORDINATES, CellTable, square_blocks
+from borderrisk.model.level import MIN_IN_STUDY
+from borderrisk.model.panel import MIN_SHARE, Panel
 from borderrisk.model.protocol import Memo, Settings, require_past
 
 REFERENCE = "border_distance"
 BUFFER_QUANTILE = 0.9
 # Blocks of the intervals: what lies within a few radii of uncertainty is no second witness.
 BLOCK_PER_BUFFER = 3.0
-SCORES = ("bits", "auc", "capture_10")
+_SCORES = ("bits", "auc", "capture_10")
 
 
 def spatial_tests(
@@ -42,7 +37,7 @@ def spatial_tests(
     seed: int = 0,
     neighbour_distances: Sequence[str] = (),
     workers: int | None = None,
-) -> dict[str, Any]:
+) -> Transfer:
     """Score every model on the land behind one border at a time, trained on all other land.
 
     All that is nearest to one neighbour is held out. Training keeps a distance from it: the
@@ -64,15 +59,6 @@ def spatial_tests(
         Columns ``border_distance_<ccc>_km``: the borders that are left out in turn.
     workers : int, optional
         Threads; all processors by default.
-
-    Returns
-    -------
-    dict
-        ``rows`` (of each border left out: ``fold, model, role, incidents, bits, auc,
-        capture_10``), ``summary`` (the same over all of them, with ``gain`` over
-        ``border_distance`` and its 90 % interval, square blocks of ``block_km`` drawn whole),
-        ``block_km, buffer_km``; ``scored`` and ``unscored`` (incidents; the latter are vaguer than
-        the buffer or outside the study area); ``untested`` (borders, with the reason).
     """
     past = require_past(panel, origin, 2)
     plan = _plan(cells, past, neighbour_distances)
@@ -90,7 +76,7 @@ class _Plan:
     """Borders to leave out with their folds, and why some cannot be."""
 
     tested: list[tuple[Region, Fold]]
-    untested: list[dict[str, str]]
+    untested: dict[str, str]
     block: np.ndarray
     block_km: float
     buffer_km: float
@@ -104,7 +90,7 @@ def _plan(cells: CellTable, past: Panel, distances: Sequence[str]) -> _Plan:
     regions, untested = border_regions(cells, past, clear, distances)
     folds = [(region, held_out(region, cells, past, buffer_km)) for region in regions]
     reason = "no incident left to train on"
-    untested += [{"fold": region.name, "reason": reason} for region, fold in folds if fold is None]
+    untested |= {region.name: reason for region, fold in folds if fold is None}
     tested = [(region, fold) for region, fold in folds if fold is not None]
     return _Plan(tested, untested, number[nearest_cell(cells, past)], block_km, buffer_km)
 
@@ -154,33 +140,32 @@ def score_fold(
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def _result(scores: list[pd.DataFrame], plan: _Plan, seed: int) -> dict[str, Any]:
+def _result(scores: list[pd.DataFrame], plan: _Plan, seed: int) -> Transfer:
     table = pd.concat(scores, ignore_index=True) if scores else pd.DataFrame()
     scored = int(table["incident"].nunique()) if len(table) else 0
-    return {
-        "rows": rows_by(table, ["fold", "model"]),
-        "summary": summaries(table, plan.block, seed),
-        "block_km": plan.block_km,
-        "buffer_km": plan.buffer_km,
-        "scored": scored,
-        "unscored": len(plan.block) - scored,
-        "untested": plan.untested,
-    }
+    return Transfer(
+        rows=rows_by(table, ["fold", "model"]),
+        summary=sorted(summaries(table, plan.block, seed), key=lambda row: -row.bits),
+        block_km=plan.block_km,
+        buffer_km=plan.buffer_km,
+        scored=scored,
+        unscored=len(plan.block) - scored,
+        untested=plan.untested,
+    )
 
 
-def rows_by(table: pd.DataFrame, keys: list[str]) -> list[dict[str, Any]]:
-    """Average the scores of incidents by some columns, the model among them."""
-    if table.empty:
-        return []
+def rows_by(table: pd.DataFrame, keys: list[str]) -> list[Behind]:
+    """Average the scores of incidents by the model, and perhaps by the fold."""
     rows = []
-    for _, part in table.groupby(keys, sort=False):
-        row: dict[str, Any] = {key: str(part[key].iloc[0]) for key in keys}
-        row |= {"role": role(row["model"]), "incidents": len(part)}
-        rows.append(row | {name: float(part[name].mean()) for name in SCORES})
+    for _, part in table.groupby(keys, sort=False) if len(table) else ():
+        model, means = str(part["model"].iloc[0]), (float(part[name].mean()) for name in _SCORES)
+        border = str(part["fold"].iloc[0]) if "fold" in keys else "all"
+        bits, auc, captured = means
+        rows.append(Behind(border, model, role(model), len(part), bits, auc, captured))
     return rows
 
 
-def summaries(table: pd.DataFrame, block: np.ndarray, seed: int) -> list[dict[str, Any]]:
+def summaries(table: pd.DataFrame, block: np.ndarray, seed: int) -> list[Behind]:
     """Average the scores of each model over all folds, with its gain over the reference.
 
     Parameters
@@ -192,24 +177,182 @@ def summaries(table: pd.DataFrame, block: np.ndarray, seed: int) -> list[dict[st
     seed : int
         Of the draws.
     """
-    found = []
-    for row in rows_by(table, ["model"]):
-        part, reference = (table[table["model"] == name] for name in (row["model"], REFERENCE))
-        found.append({"fold": "all", **row, "gain": _gain(part, reference, block, seed)})
-    return found
+    return [replace(r, gain=_gain(table, r.model, block, seed)) for r in rows_by(table, ["model"])]
 
 
-def _gain(
-    part: pd.DataFrame, reference: pd.DataFrame, block: np.ndarray, seed: int
-) -> dict[str, Any] | None:
+def _gain(table: pd.DataFrame, model: str, block: np.ndarray, seed: int) -> Gain | None:
     """Bits over the reference on the same incidents."""
-    if reference.empty or part["model"].iloc[0] == REFERENCE:
+    bits = {name: part.set_index("incident")["bits"] for name, part in table.groupby("model")}
+    if model == REFERENCE or REFERENCE not in bits:
         return None
-    both = part.merge(reference[["incident", "bits"]], on="incident", suffixes=("", "_reference"))
-    found = paired_difference(
-        both["bits"].to_numpy(),
-        both["bits_reference"].to_numpy(),
-        block[both["incident"]],
-        seed=seed,
+    first, second = bits[model], bits[REFERENCE].reindex(bits[model].index)
+    found = paired_difference(first.to_numpy(), second.to_numpy(), block[first.index], seed=seed)
+    return Gain(REFERENCE, *found)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What one fit may see, and what it is scored on.
+
+    Attributes
+    ----------
+    name : str
+        Of the region that is held out.
+    cells : ndarray of bool, shape (cells,)
+        Cells the model is trained on.
+    train, test : ndarray of bool, shape (incidents,)
+        Incidents it is trained on, and scored on.
+    """
+
+    name: str
+    cells: np.ndarray
+    train: np.ndarray
+    test: np.ndarray
+
+
+@dataclass(frozen=True)
+class Region:
+    """Places within which incidents are compared with the ground around them.
+
+    Attributes
+    ----------
+    name : str
+        Such as the neighbour's.
+    cells : ndarray of bool, shape (cells,)
+        Its cells.
+    incidents : ndarray of bool, shape (incidents,)
+        Incidents whose reported point lies in it and that can be scored there.
+    mass : scipy.sparse.csr_matrix, shape (incidents, cells)
+        Where they may have been, cut to the scored cells; rows sum to 1 or 0.
+    """
+
+    name: str
+    cells: np.ndarray
+    incidents: np.ndarray
+    mass: csr_matrix
+
+
+def restrict(cells: CellTable, panel: Panel, keep: np.ndarray) -> tuple[CellTable, Panel]:
+    """Return some cells as a table of their own, and the panel on them.
+
+    Parameters
+    ----------
+    cells : CellTable
+        All cells.
+    panel : Panel
+        Incidents over them.
+    keep : ndarray of bool, shape (cells,)
+        Cells that stay.
+
+    Returns
+    -------
+    CellTable, Panel
+        With the columns of mass that belong to the cells kept. The mass of an incident is scaled to
+        1 again; one with less than a tenth of it there is left out.
+    """
+    mask = cells.mask.copy()
+    mask[cells.mask] = keep
+    part = CellTable(
+        cells.grid,
+        mask,
+        cells.x[keep].reset_index(drop=True),
+        cells.area_100km2[keep],
+        cells.exposure[keep],
     )
-    return {"baseline": REFERENCE, "bits": found.value, "low": found.low, "high": found.high}
+    mass = csr_matrix(panel.mass[:, np.flatnonzero(keep)])
+    share = np.asarray(mass.sum(axis=1)).ravel()
+    cut = replace(panel, domain=np.where(mask, panel.domain, 0.0), mass=_normalised(mass))
+    return part, cut.subset(share >= MIN_SHARE)
+
+
+def _normalised(mass: csr_matrix) -> csr_matrix:
+    total = np.asarray(mass.sum(axis=1)).ravel()
+    factor = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
+    return csr_matrix(diags_array(factor) @ mass)
+
+
+def border_regions(
+    cells: CellTable, panel: Panel, clear: np.ndarray, distances: Sequence[str]
+) -> tuple[list[Region], dict[str, str]]:
+    """Part the domain by the nearest border.
+
+    Parameters
+    ----------
+    cells : CellTable
+        Cells of the domain.
+    panel : Panel
+        Incidents.
+    clear : ndarray of bool, shape (incidents,)
+        Incidents located well enough to be scored.
+    distances : sequence of str
+        Columns ``border_distance_<ccc>_km``.
+
+    Returns
+    -------
+    regions : list of Region
+        One for each neighbour with incidents.
+    untested : dict of str to str
+        The other neighbours, with the reason.
+    """
+    columns = {neighbour(name): name for name in distances}
+    known = {code: name for code, name in columns.items() if name in cells.x}
+    untested = {code: f"no column {name}" for code, name in columns.items() if code not in known}
+    if len(known) < 2:
+        return [], untested | dict.fromkeys(known, "no other border to learn from")
+    nearest = np.argmin(cells.x[list(known.values())].to_numpy(), axis=1)
+    clear = clear & (panel.home(cells)[1] >= MIN_IN_STUDY)
+    regions = [region_of(n, nearest == k, cells, panel, clear) for k, n in enumerate(known)]
+    empty = [region.name for region in regions if not region.incidents.any()]
+    reason = "no incident to score in the part of the study area nearest to it"
+    return (
+        [region for region in regions if region.incidents.any()],
+        untested | dict.fromkeys(empty, reason),
+    )
+
+
+def neighbour(column: str) -> str:
+    """Return the code of the neighbour in ``border_distance_<ccc>_km``."""
+    return column.removeprefix("border_distance_").removesuffix("_km").upper()
+
+
+def nearest_cell(cells: CellTable, panel: Panel) -> np.ndarray:
+    """Position of the cell whose centre is nearest to each incident, shape (incidents,)."""
+    tree = cKDTree(cells.x[list(COORDINATES)].to_numpy())
+    return np.asarray(tree.query(panel.incidents[["x", "y"]].to_numpy() / 1000)[1])
+
+
+def region_of(
+    name: str, inside: np.ndarray, cells: CellTable, panel: Panel, clear: np.ndarray
+) -> Region:
+    """Return the part of the domain inside a mask, with the incidents that can be scored there."""
+    study = np.flatnonzero(cells.study)
+    # Back to columns of all cells, without those outside the region.
+    spots = (inside[study].astype(float), (np.arange(len(study)), study))
+    mass = csr_matrix(panel.home(cells)[0] @ csr_matrix(spots, shape=(len(study), len(cells))))
+    share = np.asarray(mass.sum(axis=1)).ravel()
+    incidents = clear & inside[nearest_cell(cells, panel)] & (share >= MIN_SHARE)
+    return Region(name, inside, incidents, _normalised(mass))
+
+
+def held_out(region: Region, cells: CellTable, panel: Panel, buffer_km: float) -> Fold | None:
+    """Return the fold that trains away from a region and is scored in it.
+
+    Left out are cells whose centre lies within the buffer of a cell of the region, and incidents
+    within the buffer, or their own location radius if that is wider. Incidents of the region have
+    no say in this, wherever in it they lie.
+
+    Returns
+    -------
+    Fold or None
+        None if no incident is left to train on.
+    """
+    xy = cells.x[list(COORDINATES)].to_numpy()
+    tree = cKDTree(xy[region.cells])
+    keep = tree.query(xy)[0] > buffer_km
+    distance = tree.query(panel.incidents[["x", "y"]].to_numpy() / 1000)[0]
+    train = distance > np.maximum(panel.incidents["radius_km"].to_numpy(float), buffer_km)
+    if keep.any():
+        train &= np.asarray(panel.mass @ keep.astype(float)) >= MIN_SHARE
+    if not (keep.any() and train.any()):
+        return None
+    return Fold(region.name, keep, train, region.incidents)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -15,12 +15,14 @@ from borderrisk.errors import DataError
 from borderrisk.evaluation import metrics as measures
 from borderrisk.evaluation.backtest import (
     NEAR_KM,
-    SUBSETS,
     BorderLine,
+    behind_border,
+    chance_scores,
     in_study,
     new_places,
-    score,
+    place_scores,
 )
+from borderrisk.evaluation.scorecard import GROUNDS, REFERENCE, Gain
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
 from borderrisk.scores import DAYS_PER_YEAR
@@ -94,13 +96,13 @@ class Forecast:
     @cached_property
     def study_area(self) -> np.ndarray:
         """Scored area of the cells of the study area, 100 km²."""
-        return self.cells.study_area_100km2[self.cells.study]
+        return np.asarray(self.cells.study_area_100km2[self.cells.study])
 
     @cached_property
     def domain(self) -> np.ndarray:
         """Land share of each cell, to build a panel of new incidents with; (rows, columns)."""
         share = self.cells.area_100km2 * 100 / self.cells.grid.cell_area_km2
-        return np.nan_to_num(self.cells.to_grid(share))
+        return np.asarray(np.nan_to_num(self.cells.to_grid(share)))
 
 
 @dataclass(frozen=True)
@@ -112,9 +114,8 @@ class Verification:
     table : pandas.DataFrame
         One row per subset (``all``; ``repeat`` and ``new`` places if the forecast knows its past)
         and model (the forecast, then its baselines): ``model, role, subset, incidents``, metrics.
-    gain : dict
-        Bits per incident over the best baseline: ``baseline, bits, low, high`` (90 % interval);
-        empty without baselines.
+    gain : Gain, optional
+        Bits per incident over history alone; None without baselines.
     capture_curve : dict
         Per model ``area_share`` and ``captured``.
     calibration : list of dict
@@ -132,9 +133,9 @@ class Verification:
     """
 
     table: pd.DataFrame
-    gain: dict[str, Any]
+    gain: Gain | None
     capture_curve: dict[str, dict[str, list[float]]]
-    calibration: list[dict[str, float]]
+    calibration: list[dict[str, Any]]
     missed: pd.DataFrame
     counts: dict[str, int]
     left_out: pd.DataFrame
@@ -162,7 +163,7 @@ def verify(
     metrics : mapping of str to callable, optional
         ``f(intensity, area, mass) -> float`` for the columns of the table, with the study cells'
         intensities and areas (100 km²) and the incidents' mass on them (rows sum to 1). By default
-        all of :func:`borderrisk.evaluation.backtest.score`.
+        bits, captures, AUC, Brier and log score, and the capture along the border.
     rejected : int
         Rows of the file that are no part of the panel, to be counted among those given.
 
@@ -271,9 +272,9 @@ def _subsets(forecast: Forecast, later: Panel) -> dict[str, np.ndarray]:
     """Positions of all incidents, and of those at repeat and at new places."""
     everything = np.arange(len(later))
     if forecast.past is None or not len(forecast.past):
-        return {SUBSETS[0]: everything}
+        return {GROUNDS[0]: everything}
     new = new_places(forecast.past, later, NEAR_KM)
-    return dict(zip(SUBSETS, (everything, everything[~new], everything[new]), strict=True))
+    return dict(zip(GROUNDS, (everything, everything[~new], everything[new]), strict=True))
 
 
 def _table(
@@ -300,25 +301,29 @@ def _scored(
     metrics: Mapping[str, Metric] | None,
 ) -> dict[str, float]:
     if metrics is None:
-        years = forecast.horizon_days / DAYS_PER_YEAR
-        return score(values, forecast.cells, mass, years, forecast.line)
+        years, area = forecast.horizon_days / DAYS_PER_YEAR, forecast.study_area
+        found = place_scores(values, area, mass) | chance_scores(values, area, mass, years)
+        if forecast.line is not None:
+            behind = behind_border(values * area, forecast.cells, mass, forecast.line)
+            found["border_capture_10"] = behind
+        return found
     return {
         name: float(metric(values, forecast.study_area, mass)) for name, metric in metrics.items()
     }
 
 
-def _gain(forecast: Forecast, mass: csr_matrix) -> dict[str, Any]:
-    """Bits per incident over the baseline that did best; incidents are drawn for the interval."""
+def _gain(forecast: Forecast, mass: csr_matrix) -> Gain | None:
+    """Bits over history alone, or over the best baseline where that was not frozen as well."""
     if not forecast.baselines:
-        return {}
+        return None
     area = forecast.study_area
     bits = {
         name: measures.information_gain(values, area, mass)
         for name, values in forecast.study_intensity.items()
     }
-    best = max(forecast.baselines, key=lambda name: bits[name].mean())
-    found = measures.paired_difference(bits[FORECAST], bits[best], np.zeros(mass.shape[0]))
-    return {"baseline": best, "bits": found.value, "low": found.low, "high": found.high}
+    rival = max(forecast.baselines, key=lambda name: (name == REFERENCE, bits[name].mean()))
+    found = measures.paired_difference(bits[FORECAST], bits[rival], np.zeros(mass.shape[0]))
+    return Gain(rival, *found)
 
 
 def _curves(forecast: Forecast, mass: csr_matrix) -> dict[str, dict[str, list[float]]]:
@@ -332,11 +337,12 @@ def _curves(forecast: Forecast, mass: csr_matrix) -> dict[str, dict[str, list[fl
     }
 
 
-def _calibration(forecast: Forecast, mass: csr_matrix) -> list[dict[str, float]]:
+def _calibration(forecast: Forecast, mass: csr_matrix) -> list[dict[str, Any]]:
     years = forecast.horizon_days / DAYS_PER_YEAR
     expected = forecast.study_intensity[FORECAST] * forecast.study_area * years
     happened = np.asarray(mass.sum(axis=0)).ravel()
-    return measures.calibration(expected, happened, forecast.risk_class[forecast.cells.study])
+    classes = forecast.risk_class[forecast.cells.study]
+    return [asdict(row) for row in measures.class_counts(expected, happened, classes)]
 
 
 def _missed(forecast: Forecast, later: Panel, mass: csr_matrix) -> pd.DataFrame:

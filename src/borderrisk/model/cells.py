@@ -241,3 +241,30 @@ def _lattice(cells: gpd.GeoDataFrame) -> tuple[Grid, np.ndarray, np.ndarray]:
     if max(off, uneven) > _OFF_LATTICE * size:
         raise DataError("The cells are not the squares of one grid.")
     return grid, row, col
+
+
+def square_blocks(xy: np.ndarray, size_km: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the square block that each point lies in.
+
+    Parameters
+    ----------
+    xy : ndarray, shape (points, 2)
+        km.
+    size_km : float
+        Side of a block; the first starts at the lowest coordinates.
+
+    Returns
+    -------
+    block : ndarray of int, shape (points,)
+        0 to number of blocks − 1, by column and row.
+    corner : ndarray of int, shape (blocks, 2)
+        Column and row of each block.
+
+    Examples
+    --------
+    >>> square_blocks(np.array([[0.0, 0.0], [9.0, 0.0], [11.0, 0.0]]), 10.0)[0]
+    array([0, 0, 1])
+    """
+    place = np.floor((xy - xy.min(axis=0)) / size_km + 1e-9).astype(np.intp)
+    corner, block = np.unique(place, axis=0, return_inverse=True)
+    return block.ravel(), corner

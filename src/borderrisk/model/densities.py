@@ -30,6 +30,12 @@ class Smoother:
             self._land[width_km] = self._smooth(self.cells.area_100km2, width_km)
         return self._land[width_km]
 
+    def reach(self, row: int, width_km: float) -> np.ndarray:
+        """Return what one cell has of a count in every other, shape (cells,)."""
+        one = np.zeros(len(self.cells))
+        one[row] = 1.0
+        return self._smooth(one, width_km)
+
     def density(self, counts: np.ndarray, width_km: float) -> np.ndarray:
         """Return counts per 100 km² of land, smoothed by a Gaussian; shape (cells,)."""
         land = self.land(width_km)

@@ -118,6 +118,6 @@ class School:
 
 def arrivals(cells: CellTable, panel: Panel) -> np.ndarray:
     """Soft counts of the study cells, of incidents that lie mostly there."""
-    mass, inside = cells.inside(panel.mass)
+    mass, inside = panel.home(cells)
     kept = np.flatnonzero(inside >= MIN_IN_STUDY)
     return np.asarray(mass[kept].T @ (confidence(panel)[kept] / inside[kept])).ravel()

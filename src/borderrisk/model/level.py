@@ -113,7 +113,7 @@ def period_counts(cells: CellTable, past: Panel, origin: pd.Timestamp, days: int
     """Confidence-weighted incidents of each period, the latest last; at most 30 periods."""
     if not len(past):
         return np.zeros(0)
-    _, inside = cells.inside(past.mass)
+    _, inside = past.home(cells)
     counted = past.subset(inside >= MIN_IN_STUDY).incidents
     first, last = past.incidents["date"].min(), counted["date_end"]
     ends = [origin]

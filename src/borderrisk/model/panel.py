@@ -9,8 +9,10 @@ from typing import Any, Literal
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 from scipy.sparse import csr_matrix, diags_array
 from scipy.special import ndtr
+from shapely.geometry.base import BaseGeometry
 
 from borderrisk.errors import DataError
 from borderrisk.grid import WGS84, Grid
@@ -23,6 +25,10 @@ _CUT_SIGMA = 3.0232
 _MIN_SIGMA_M = 1.0
 # An incident with less of its mass than this on scored or read land is not placed.
 MIN_SHARE = 0.10
+# Points of a disc that are asked which side of the border they lie on, along a sunflower's spiral.
+_POINTS, _GOLDEN = 100, float(np.pi * (3 - np.sqrt(5)))
+# Less than this is rounding.
+_SURE = 1e-6
 _COLUMNS = ("incident_id", "date", "date_end", "radius_km", "weight")
 _KEPT = (*_COLUMNS, "kind")
 
@@ -115,6 +121,55 @@ class Panel:
         """Return the incidents whose whole reported period lies in ``[start, end)``."""
         first, last = self.incidents["date"], self.incidents["date_end"]
         return self.subset((first >= pd.Timestamp(start)) & (last < pd.Timestamp(end)))
+
+    def home(self, cells: CellTable) -> tuple[csr_matrix, np.ndarray]:
+        """Cut the mass of each incident to the study area.
+
+        As :meth:`CellTable.inside` does by the share of each cell; where the share of an incident
+        is known (:meth:`cut`), its mass adds to that.
+
+        Returns
+        -------
+        mass : csr_matrix, shape (incidents, study cells)
+        share : ndarray, shape (incidents,)
+            Sums of the rows.
+        """
+        mass, share = cells.inside(self.mass)
+        if "home" not in self.incidents:
+            return mass, share
+        known = self.incidents["home"].to_numpy()
+        torn = (share > _SURE) & (share < 1 - _SURE)
+        factor = np.divide(known, share, out=np.ones_like(share), where=torn)
+        return csr_matrix(diags_array(factor) @ mass), factor * share
+
+    def cut(self, polygon: BaseGeometry, exposure: np.ndarray) -> Panel:
+        """Return the incidents with the share of each disc that lies in the study area, ``home``.
+
+        Parameters
+        ----------
+        polygon : shapely geometry
+            Study area, grid metres.
+        exposure : ndarray, shape (rows, columns)
+            Share of each cell inside it.
+        """
+        table = self.incidents
+        sigma = np.maximum(table["radius_km"].to_numpy() * 1000 / RADIUS_PER_SIGMA, _MIN_SIGMA_M)
+        k = np.arange(_POINTS) + 0.5
+        out = sigma[:, None] * np.sqrt(-2 * np.log1p(-k / _POINTS))
+        x = table["x"].to_numpy()[:, None] + out * np.cos(_GOLDEN * k)
+        y = table["y"].to_numpy()[:, None] + out * np.sin(_GOLDEN * k)
+        shapely.prepare(polygon)
+        inside = shapely.contains_xy(polygon, x, y)
+        # Outside the study area a point may lie on water, where no incident is.
+        beyond = np.divide(
+            self.domain - exposure, 1 - exposure, out=np.zeros_like(self.domain),
+            where=exposure < 1,
+        )  # fmt: skip
+        row, col = self.grid.rowcol(x, y)
+        land = np.where(row >= 0, np.clip(beyond[row, col], 0, 1), 0.0)
+        counted = np.where(inside, 1.0, land).sum(axis=1)
+        share = inside.sum(axis=1) / np.maximum(counted, 1.0)
+        return replace(self, incidents=table.assign(home=share))
 
     def counts(self, weighted: bool = True) -> np.ndarray:
         """Return the expected number of incidents per domain cell.

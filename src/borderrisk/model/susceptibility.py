@@ -54,7 +54,7 @@ class Evidence:
     @classmethod
     def of(cls, cells: CellTable, past: Panel, origin: pd.Timestamp) -> Evidence:
         """Take what lies in the study area out of the incidents before an origin."""
-        mass, inside = cells.inside(past.mass)
+        mass, inside = past.home(cells)
         near = np.flatnonzero(inside > MIN_INSIDE)
         weight = (confidence(past) * inside)[near]
         rows = csr_matrix(diags_array(1 / inside[near]) @ mass[near])

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import pdist
 
 from borderrisk.errors import DataError
-from borderrisk.model.cells import COORDINATES, CellTable
+from borderrisk.model.cells import COORDINATES, CellTable, square_blocks
 
 OK, EXTRAPOLATION, SPARSE, EDGE = 0, 1, 2, 3
 OUTSIDE = -1
@@ -212,9 +212,9 @@ def area_folds(cells: CellTable, n: int = 5, across: int = 10) -> np.ndarray:
         Blocks are dealt in diagonals, so that neighbours lie in different folds.
     """
     xy = cells.x[list(COORDINATES)].to_numpy()
-    size = np.ptp(xy, axis=0).max() / across + 1e-9
-    column, row = np.floor((xy - xy.min(axis=0)) / size).astype(np.int64).T
-    return (column + 2 * row) % n
+    block, corner = square_blocks(xy, np.ptp(xy, axis=0).max() / across * (1 + 1e-6) + 1e-9)
+    column, row = corner[block].T
+    return np.asarray((column + 2 * row) % n)
 
 
 def reports_nearby(

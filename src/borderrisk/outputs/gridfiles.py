@@ -169,8 +169,8 @@ def _profile(scene: Scene, count: int) -> dict[str, Any]:
 
 
 def _tags(scene: Scene) -> dict[str, str]:
-    facts = {key: getattr(scene.meta, key) for key in ("title", "run_id", "origin", "horizon_days")}
-    tags = {key: str(value) for key, value in facts.items() if value}
+    facts = {k: getattr(scene.meta, k) for k in ("title", "run_id", "origin", "horizon_days")}
+    tags = {key: str(value) for key, value in facts.items() if value not in (None, "")}
     return tags | {"TIFFTAG_IMAGEDESCRIPTION": scene.meta.statement, "AREA_OR_POINT": "Area"}
 
 

@@ -10,16 +10,16 @@ import geopandas as gpd
 import numpy as np
 import xarray as xr
 from affine import Affine
+from pydantic import TypeAdapter
 from pyproj import CRS
 
 from borderrisk.area import StudyArea
 from borderrisk.errors import ConfigError
+from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.grid import Grid
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
-
-
 STATEMENT = "Relative intensity of reported incidents; no statement about any person."
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 
 
 @dataclass(frozen=True)
@@ -52,60 +52,103 @@ class Relief:
 
 
 @dataclass(frozen=True)
+class Source:
+    """An input file: what it is, whose, and which bytes were read."""
+
+    title: str
+    version: str = ""
+    licence: str = ""
+    attribution: str = ""
+    sha256: str | None = None
+    bytes: int | None = None
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A row of the incident table that is not used, and why; all text."""
+
+    row: str
+    incident_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class SceneMeta:
-    """Facts about a run, ready for JSON; a scene that is no run's has the defaults.
+    """Facts of a scoring that are no layers.
 
     Attributes
     ----------
-    title, title_fa, config_name, config_text : str
-        Of the config.
-    run_id, origin, scenario, compared : str
-        Which run; the date its forecast is made at; the scenario it is of; the runs it compares.
-    horizon_days : int or None
-        Period of the forecast.
+    title, title_fa, run_id, config_name : str
+    origin : str
+        First day of the forecast.
+    horizon_days : int, optional
     level : float
         Coverage of the intervals.
     language : str
-        In which maps open.
+        That maps speak first.
     seed : int
-        Of everything random.
     statement : str
-        What the numbers are, and are not.
-    sources : list of dict
-        ``title, version, licence, attribution`` and further facts of each input.
-    incident_counts, rejected, notes
-        What became of the rows of the incident table.
+        What the numbers are, in a sentence.
+    sources : list of Source
+    incident_counts : dict of str to int
+        What became of the rows.
+    rejected : list of Rejected
+    notes : list of str
+        What the reader must know about the inputs.
     model : dict
-        Estimator, parameters and what it learned.
+        Facts of the fitted model, as it tells them.
     effects : dict
-        Curves of :func:`borderrisk.model.drivers.by_decile`.
-    scorecard : dict or None
+        By feature, :func:`borderrisk.model.drivers.by_decile`.
+    scorecard : Scorecard, optional
         None if the run was not evaluated.
+    config_text : str
     manifest : dict
         As in ``manifest.json``.
+    compared, scenario : str
+        The two runs of a comparison; the name of a what-if.
     """
 
     title: str = "Border risk"
     title_fa: str = ""
-    config_name: str = ""
-    config_text: str = ""
     run_id: str = ""
+    config_name: str = ""
     origin: str = ""
-    scenario: str = ""
-    compared: str = ""
     horizon_days: int | None = None
     level: float = 0.9
     language: str = "en"
     seed: int = 0
     statement: str = STATEMENT
-    sources: list[dict[str, Any]] = field(default_factory=list)
-    incident_counts: dict[str, Any] = field(default_factory=dict)
-    rejected: list[dict[Any, Any]] = field(default_factory=list)
+    sources: list[Source] = field(default_factory=list)
+    incident_counts: dict[str, int] = field(default_factory=dict)
+    rejected: list[Rejected] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     model: dict[str, Any] = field(default_factory=dict)
     effects: dict[str, dict[str, list[float]]] = field(default_factory=dict)
-    scorecard: dict[str, Any] | None = None
+    scorecard: Scorecard | None = None
+    config_text: str = ""
     manifest: dict[str, Any] = field(default_factory=dict)
+    compared: str = ""
+    scenario: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        found: dict[str, Any] = _FORM.dump_python(self, mode="json")
+        return found
+
+    @staticmethod
+    def from_json(values: Any) -> SceneMeta:
+        """Return the facts of plain values.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            A ``ValueError``: if they are none of a scene.
+        """
+        return _FORM.validate_python(values)
+
+
+_FORM = TypeAdapter(SceneMeta)
 
 
 @dataclass(frozen=True)
@@ -127,7 +170,7 @@ class Scene:
     focuses : tuple of Focus
         Windows with a map and export of their own.
     meta : SceneMeta
-        What is known of the run.
+        Facts that are no layers.
     layers : dict of geopandas.GeoDataFrame
         Further vector layers by name (segments, corridors, routes).
     """

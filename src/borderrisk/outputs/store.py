@@ -51,7 +51,9 @@ def save_scene(scene: Scene, folder: Path, cells: Path | None = None) -> None:
     if scene.relief is not None:
         _write_relief(scene.relief, folder / "relief.tif")
     focuses = [vars(focus) for focus in scene.focuses]
-    text = json.dumps({"focuses": focuses, "meta": vars(scene.meta)}, ensure_ascii=False, indent=1)
+    text = json.dumps(
+        {"focuses": focuses, "meta": scene.meta.to_json()}, ensure_ascii=False, indent=1
+    )
     (folder / "scene.json").write_text(text, encoding="utf-8")
 
 
@@ -84,7 +86,7 @@ def _load(folder: Path) -> Scene:
         cells=cells,
         relief=_read_relief(folder / "relief.tif"),
         focuses=tuple(Focus(**{**f, "bounds": tuple(f["bounds"])}) for f in facts["focuses"]),
-        meta=SceneMeta(**facts["meta"]),
+        meta=SceneMeta.from_json(facts["meta"]),
         layers=layers,
         **{name: gpd.read_parquet(folder / f"{name}.parquet") for name in _VECTORS},
     )

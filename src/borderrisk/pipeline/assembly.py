@@ -16,12 +16,13 @@ from rasterio.warp import transform_bounds
 from borderrisk.area import reproject
 from borderrisk.border.ranking import segment_table
 from borderrisk.config.whole import mapped_focus
+from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.grid import WGS84, Grid
 from borderrisk.model.cells import CellTable
 from borderrisk.model.drivers import by_decile
 from borderrisk.model.modelfile import ModelFile
 from borderrisk.model.uncertainty import Intervals
-from borderrisk.outputs.scene import Focus, Relief, Scene, SceneMeta
+from borderrisk.outputs.scene import Focus, Rejected, Relief, Scene, SceneMeta, Source
 from borderrisk.outputs.store import load_scene
 from borderrisk.pipeline import scoring, steps
 from borderrisk.pipeline.inputs import Study
@@ -99,7 +100,7 @@ def make_scene(
     stages: Stages,
     scored: Scored,
     run_id: str,
-    scorecard: dict[str, Any] | None,
+    scorecard: Scorecard | None,
     previous: gpd.GeoDataFrame | None = None,
 ) -> Scene:
     """Build the scene of a run; segments are compared with ``previous`` where given."""
@@ -183,13 +184,12 @@ def _within_halo(points: gpd.GeoDataFrame, study: Study) -> gpd.GeoDataFrame:
     return points[points.within(halo)].reset_index(drop=True)
 
 
-def _meta(
-    stages: Stages, scored: Scored, run_id: str, scorecard: dict[str, Any] | None
-) -> SceneMeta:
+def _meta(stages: Stages, scored: Scored, run_id: str, scorecard: Scorecard | None) -> SceneMeta:
     config, record = stages.config, stages[steps.incidents]
+    rejected = record.rejected().astype(object).fillna("").astype(str)
     return SceneMeta(
         title=config.title or config.name,
-        title_fa=config.title_fa,
+        title_fa=config.title_fa or "",
         run_id=run_id,
         config_name=config.name,
         origin=scored.model.origin,
@@ -200,7 +200,7 @@ def _meta(
         statement=STATEMENT,
         sources=[_source(source, stages.project) for source in stages.inputs.sources],
         incident_counts=counts(stages),
-        rejected=record.rejected().astype(object).fillna("").astype(str).to_dict("records"),
+        rejected=[Rejected(*row) for row in rejected.itertuples(index=False)],
         notes=list(record.table.notes),
         model=_model_facts(scored.model),
         effects=scored.effects,
@@ -209,11 +209,13 @@ def _meta(
     )
 
 
-def _source(source: Any, project: Path) -> dict[str, Any]:
-    names = ("title", "version", "licence", "attribution", "sha256", "bytes")
-    return {name: getattr(source, name) for name in names} | {
-        "path": shown_path(source.path, project)
+def _source(source: Any, project: Path) -> Source:
+    said = {
+        key: str(getattr(source, key) or "")
+        for key in ("title", "version", "licence", "attribution")
     }
+    path = shown_path(source.path, project)
+    return Source(**said, sha256=source.sha256, bytes=source.bytes, path=str(path))
 
 
 def _model_facts(model: ModelFile) -> dict[str, Any]:

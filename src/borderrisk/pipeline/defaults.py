@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
@@ -17,14 +16,14 @@ from scipy.spatial import cKDTree
 from borderrisk.area import StudyArea, reproject
 from borderrisk.errors import ConfigError
 from borderrisk.grid import WGS84
-from borderrisk.pipeline.study import CELL_KM, SMALL_CELL_KM
-from borderrisk.sources.worldbase import Bounds, all_settlements, plain_name
+from borderrisk.pipeline.study import CELL_KM, SMALL_CELL_KM, Border
+from borderrisk.sources.worldbase import Bounds, all_settlements, on_land, plain_name
 
 LARGE_CELL_KM = 20
 """The terrain of the base has cells of 9 km: smaller ones than 5 km would show nothing more."""
 
 ENOUGH_CELLS = 150
-TARGETS, TARGETS_APART_KM = 3, 75
+TARGETS, TARGETS_APART_KM, COUNTED_PEOPLE = 3, 75, 10_000
 FOCUS_KM, BUSY_PARTS = 150, 2
 MIN_EVALUATED, MIN_PAST, MIN_LATER, MAX_ORIGINS = 30, 20, 5, 11
 
@@ -79,33 +78,49 @@ def origins(days: pd.Series, last: pd.Timestamp) -> dict[str, Any] | None:
 
 
 def in_area(area: StudyArea, places: pd.DataFrame) -> pd.DataFrame:
-    """Return the settlements inside the study area, the largest first."""
-    return places[_inside(area, places["longitude"].to_numpy(), places["latitude"].to_numpy())]
+    """Return the rows inside the study area, by their longitude and latitude."""
+    return places[_inside(area.polygon, area, places)]
 
 
-def incidents_in(area: StudyArea, incidents: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """Return the incidents whose point lies in the study area."""
-    return incidents[
-        _inside(area, incidents.geometry.x.to_numpy(), incidents.geometry.y.to_numpy())
-    ]
+def travel(border: Border, places: pd.DataFrame) -> dict[str, Any]:
+    """Return the travel section: the largest towns that lie apart, and how small places count.
+
+    Parameters
+    ----------
+    border : Border
+        Where people travel.
+    places : pandas.DataFrame
+        Settlements there and around, the largest first.
+    """
+    area, sides = border.area, {"home": [border.home.code], "far": list(border.km)}
+    near = places[_inside(area.halo, area, places)]
+    reached = places[_inside(border.mainland, area, places)]
+    section: dict[str, Any] = {"targets": _targets(area, reached)}
+    for side, codes in sides.items():
+        largest = near["population"][near["country"].isin(codes)].max()
+        if not largest > 0:
+            return {"enabled": False}
+        if largest < COUNTED_PEOPLE:
+            section[f"{side}_settlement_population"] = int(min(largest, COUNTED_PEOPLE // 10))
+    return section
 
 
-def targets(area: StudyArea, towns: pd.DataFrame) -> dict[str, list[float]]:
-    """Return the largest towns that lie apart from one another: name to [longitude, latitude]."""
+def _targets(area: StudyArea, towns: pd.DataFrame) -> dict[str, list[float]]:
     places = towns[towns["population"] > 0]
+    places = places[on_land(places)]  # nobody walks to a town that the raster has in the sea
     metres = np.column_stack(area.grid.project(places["longitude"], places["latitude"]))
     chosen: list[int] = []
     for k, here in enumerate(metres):
         if all(np.hypot(*(here - metres[j])) >= 1000 * TARGETS_APART_KM for j in chosen):
             chosen.append(k)
     rows = places.iloc[chosen[:TARGETS]].round({"longitude": 3, "latitude": 3})
-    at = zip(rows["longitude"].tolist(), rows["latitude"].tolist(), strict=True)
-    return {slug(name): list(xy) for name, xy in zip(rows["name"], at, strict=True)}
+    at = rows[["longitude", "latitude"]].to_numpy().tolist()
+    return dict(zip(map(slug, rows["name"]), at, strict=True))
 
 
-def busiest(area: StudyArea, incidents: gpd.GeoDataFrame, towns: pd.DataFrame) -> dict[str, Focus]:
+def busiest(area: StudyArea, incidents: pd.DataFrame, towns: pd.DataFrame) -> dict[str, Focus]:
     """Return windows around the parts of a long strip with the most incidents, each by a town."""
-    points = np.column_stack(area.grid.project(incidents.geometry.x, incidents.geometry.y))
+    points = np.column_stack(area.grid.project(incidents["longitude"], incidents["latitude"]))
     settled = np.column_stack(area.grid.project(towns["longitude"], towns["latitude"]))
     half, least = FOCUS_KM * 1000, max(MIN_PAST, len(points) // 10)
     west, south, east, north = area.polygon.bounds
@@ -154,10 +169,10 @@ def slug(text: str) -> str:
     return name or "place"
 
 
-def _inside(area: StudyArea, longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
-    x, y = area.grid.project(longitude, latitude)
-    shapely.prepare(area.polygon)
-    return np.asarray(shapely.contains_xy(area.polygon, np.asarray(x), np.asarray(y)))
+def _inside(polygon: Any, area: StudyArea, places: pd.DataFrame) -> np.ndarray:
+    """Whether places lie in a polygon in grid metres."""
+    shapely.prepare(polygon)
+    return shapely.contains_xy(polygon, *area.grid.project(places["longitude"], places["latitude"]))
 
 
 def _window(area: StudyArea, centre: np.ndarray, half_m: float, town: pd.Series) -> Focus:

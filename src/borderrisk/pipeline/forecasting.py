@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from borderrisk.config import Config
 from borderrisk.errors import ConfigError, DataError, GridError
 from borderrisk.evaluation import verification
 from borderrisk.evaluation.backtest import BASELINES, GRACE, BorderLine
+from borderrisk.evaluation.findings import spoken
 from borderrisk.evaluation.verification import FORECAST, Forecast
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
@@ -261,7 +263,7 @@ def verify(
         "data_until": until,
         "inputs": [file_facts(path, path.absolute().parent, sha256_file)],
         "incidents": found.counts,
-        "gain": found.gain,
+        "gain": asdict(found.gain) if found.gain else {},
         "notes": notes,
         "scores": records(found.table),
         "missed": records(found.missed.astype(str)),
@@ -332,8 +334,7 @@ def _text(found: verification.Verification, notes: list[str]) -> str:
     gain = found.gain
     lines = [
         *notes,
-        f"{gain['bits']:+.2f} bits per incident over the best baseline ({gain['baseline']}), "
-        f"{gain['low']:+.2f} to {gain['high']:+.2f}",
+        *([f"{gain} bits per incident over {spoken(gain.baseline)}"] if gain else []),
         found.table[columns].round(3).to_string(index=False),
         f"{len(found.missed)} incident(s) fell in class 1-2 cells"
         + "".join(

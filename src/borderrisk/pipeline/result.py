@@ -16,6 +16,7 @@ import pandas as pd
 from borderrisk.border.ranking import against_earlier, top
 from borderrisk.border.watchplan import Allocation, allocate
 from borderrisk.errors import ConfigError, DataError
+from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.outputs.atomic import write_text, writing
 from borderrisk.outputs.compare import compare, write_comparison
 from borderrisk.outputs.export import cells_table, check_format, export
@@ -56,7 +57,7 @@ class Result:
         return cells_table(self.scene)
 
     @property
-    def scorecard(self) -> dict[str, Any] | None:
+    def scorecard(self) -> Scorecard | None:
         """The scorecard, or None if the run was not evaluated."""
         return self.scene.meta.scorecard
 
@@ -71,7 +72,7 @@ class Result:
             "horizon_days": meta.horizon_days,
             "counts": self.manifest.get("counts", {}),
             "files": sorted(p.name for p in self.folder.iterdir()),
-            "skill": self.scorecard.get("headline") if self.scorecard else None,
+            "skill": self.scorecard.headline if self.scorecard else None,
             "seconds": self.manifest.get("seconds"),
             "statement": meta.statement,
         }

@@ -14,7 +14,8 @@ import pandas as pd
 
 from borderrisk.config import Config
 from borderrisk.errors import ConfigError
-from borderrisk.evaluation.scorecard import render_text
+from borderrisk.evaluation.findings import render_text
+from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.features.catalogue import names_a_place
 from borderrisk.model.modelfile import ModelFile, load_model, save_model
 from borderrisk.outputs.atomic import write_text, writing
@@ -270,12 +271,9 @@ def _write_facts(
         "counts": manifest.counts,
         "importance": model.extra.get("importance", {}),
     }
-    scorecard = scene.meta.scorecard
-    if scorecard is not None:
-        metrics["headline"] = scorecard.get("headline")
-        metrics["targets"] = scorecard.get("targets")
-        write_json(scorecard, folder / "scorecard.json")
-        write_text(render_text(scorecard), folder / "scorecard.txt")
+    if scene.meta.scorecard is not None:
+        metrics["headline"] = scene.meta.scorecard.headline
+        _write_card(scene.meta.scorecard, folder)
     write_json(metrics, folder / "metrics.json")
     rejected = stages[steps.incidents].rejected()
     write_text(rejected.to_csv(index=False, lineterminator="\n"), folder / "rejected.csv")
@@ -317,8 +315,8 @@ def evaluate(
     out: str | Path | None = None,
     force: bool = False,
     progress: Progress | None = None,
-) -> tuple[Path, dict[str, Any], str]:
-    """Make the scorecard of a config; return its folder, the scorecard and it as text."""
+) -> tuple[Path, Scorecard]:
+    """Make the scorecard of a config; return its folder and the scorecard."""
     stages = Stages.of(
         config.with_changes({"uncertainty": {"replicates": 0}}), refresh=force, progress=progress
     )
@@ -327,14 +325,17 @@ def evaluate(
     with RunFolder(final, force=force) as folder:
         checking.tell(stages)
         scorecard = stages[steps.scorecard]
-        text = render_text(scorecard)
-        write_json(scorecard, folder.path / "scorecard.json")
-        write_text(text, folder.path / "scorecard.txt")
+        _write_card(scorecard, folder.path)
         scored = score_cells(stages)
         scene = make_scene(stages, scored, run_id, scorecard)
         draw_figures(scene, config, folder.path)
         _manifest(stages, run_id, "evaluation").write(folder.path, stages.cache.records)
-    return folder.final, scorecard, text
+    return folder.final, scorecard
+
+
+def _write_card(card: Scorecard, folder: Path) -> None:
+    write_json(card.to_json(), folder / "scorecard.json")
+    write_text(render_text(card), folder / "scorecard.txt")
 
 
 def write_outputs(scene: Scene, config: Config, folder: Path) -> None:

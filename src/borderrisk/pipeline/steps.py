@@ -25,6 +25,7 @@ from borderrisk.border.segments import (
 )
 from borderrisk.config.whole import mapped_focus
 from borderrisk.errors import DataError
+from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.features import catalogue, proximity
 from borderrisk.features.concealment import concealment_features
 from borderrisk.features.terrain import terrain_features
@@ -249,21 +250,6 @@ def _randomised(
     return shares, {"route_density": xr.DataArray(routes.density, dims=("y", "x"), attrs=attrs)}
 
 
-def _save_json(value: Any, folder: Path) -> None:
-    text = json.dumps(value, ensure_ascii=False, default=_plain)
-    (folder / "value.json").write_text(text, encoding="utf-8")
-
-
-def _load_json(folder: Path) -> Any:
-    return json.loads((folder / "value.json").read_text(encoding="utf-8"))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    return value.tolist() if isinstance(value, np.ndarray) else str(value)
-
-
 @dataclass(frozen=True)
 class Record:
     """The incidents of a run.
@@ -304,7 +290,9 @@ def incidents(given: Given) -> Record:
     study = given[area]
     config = given.config
     table = given.files.incidents(study.halo_bounds)
-    everything = Panel.build(table.incidents, study.grid, study.base["domain"].to_numpy())
+    domain, exposure = (study.base[name].to_numpy() for name in ("domain", "exposure"))
+    placed = Panel.build(table.incidents, study.grid, domain)
+    everything = placed.cut(study.area.polygon, exposure)
     last = everything.incidents["date_end"].max() + pd.Timedelta(days=1)
     origin = last if config.train.origin is None else pd.Timestamp(config.train.origin)
     panel = everything.before(origin)
@@ -399,13 +387,22 @@ def intervals(given: Given) -> Intervals:
     )
 
 
+def _save_card(card: Scorecard, folder: Path) -> None:
+    text = json.dumps(card.to_json(), ensure_ascii=False)
+    (folder / "scorecard.json").write_text(text, encoding="utf-8")
+
+
+def _load_card(folder: Path) -> Scorecard:
+    return Scorecard.from_json(json.loads((folder / "scorecard.json").read_text(encoding="utf-8")))
+
+
 @stage(
     layer="evaluation",
     config=["evaluation", "model", "uncertainty.level", "seed"],
     after=[area, cells, border, incidents],
-    keep=Keep(_save_json, _load_json),
+    keep=Keep(_save_card, _load_card),
 )
-def scorecard(given: Given) -> dict[str, Any]:
+def scorecard(given: Given) -> Scorecard:
     """Test the model and every baseline on incidents that neither has seen."""
     codes = [code.lower() for code in given[area].lines]
     record = given[incidents]

@@ -8,7 +8,7 @@ from typing import Any
 
 import shapely
 from pyproj import Geod
-from shapely.geometry import MultiLineString
+from shapely.geometry import MultiLineString, MultiPolygon
 
 from borderrisk.area import StudyArea, reproject
 from borderrisk.errors import ConfigError
@@ -22,10 +22,11 @@ _GEOD = Geod(ellps="WGS84")
 
 @dataclass(frozen=True)
 class Border:
-    """Whose side is studied, km of border by neighbour, and the strip along it."""
+    """Whose side is studied, km of border by neighbour, the line (WGS84), the strip along it."""
 
     home: Country
     km: dict[str, float]
+    line: MultiLineString
     area: StudyArea
     window: Bounds | None
 
@@ -35,6 +36,14 @@ class Border:
         if language == "name_fa":
             return f"مرز زمینی {home}" if len(self.km) > 3 else f"مرز {home} با {others}"
         return f"{home}: land border" if len(self.km) > 3 else f"{home}: border with {others}"
+
+    @property
+    def mainland(self) -> MultiPolygon:
+        """The parts of the study area that the line runs along, without islands; grid metres."""
+        line = reproject(self.line, WGS84, self.area.grid.crs)
+        parts = shapely.get_parts(self.area.polygon)
+        near = shapely.distance(parts, line) < 1000
+        return MultiPolygon([part for part in parts[near] if part.geom_type == "Polygon"])
 
     @property
     def windows(self) -> tuple[Bounds, Bounds]:
@@ -102,8 +111,8 @@ def choose_border(
         notes.append(f"left out: the border with {listed([code])} ({reason})")
     kept = {code: lines[code] for code in km}
     _refuse_apart(home, kept)
-    area = _area(home, MultiLineString([part for line in kept.values() for part in line.geoms]))
-    return Border(home, km, area, window)
+    whole = MultiLineString([part for line in kept.values() for part in line.geoms])
+    return Border(home, km, whole, _area(home, whole), window)
 
 
 def _neighbours(home: Country) -> dict[str, float]:

@@ -128,9 +128,7 @@ def format_of(path: Path) -> str:
 
 
 @contextmanager
-def opened(
-    path: str | Path, what: str, formats: Sequence[str] | None = None
-) -> Iterator[tuple[Path, str]]:
+def opened(path: str | Path, what: str, formats: Sequence[str]) -> Iterator[tuple[Path, str]]:
     """Give a file to read and its format; of an archive, the one it holds, unpacked.
 
     Raises
@@ -147,7 +145,7 @@ def opened(
             if found in ("zip", "gzip"):
                 file = _unpacked(file, found, Path(place) / level, where)
                 found = format_of(file)
-        if formats is not None and found not in formats:
+        if found not in formats:
             raise DataError(
                 f"{where} is {found}, a format that is not read here; "
                 f"{', '.join(f'CSV {name}' if name == 'text' else name for name in formats)} can "

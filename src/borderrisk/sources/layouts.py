@@ -298,6 +298,8 @@ def _require(columns: Iterable[str], header: list[str], path: str | Path) -> Non
     missing = sorted(set(columns).difference(header))
     if missing:
         hints = " ".join(f"{name}:{did_you_mean(name, header)}" for name in missing)
+        if (other := layout_of(header)) != "table":
+            hints = f"It is in the layout {other}: set data.incidents.layout. {hints}"
         raise DataError(f"incidents: {path} lacks {len(missing)} column(s). {hints}")
 
 

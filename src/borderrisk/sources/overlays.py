@@ -274,7 +274,7 @@ def _read(path: Path, names: list[str], where: str) -> pd.DataFrame:
         else:
             try:
                 table = pd.read_parquet(file)
-            except (OSError, ValueError, ArrowException) as error:
+            except (OSError, ValueError, LookupError, TypeError, ArrowException) as error:
                 raise DataError(f"{where} cannot be read as Parquet ({error}).") from error
             table.index = pd.RangeIndex(1, len(table) + 1)
     absent = [name for name in names if name not in table]

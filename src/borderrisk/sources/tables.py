@@ -114,7 +114,8 @@ def _records(path: str | Path, what: str) -> Iterator[tuple[Iterator[list[str]],
             raise DataError(f"{where} cannot be decoded ({error}); save it as UTF-8.") from error
         except csv.Error as error:
             raise DataError(f"{where} is not a regular CSV file ({error}).") from error
-        except (pyogrio.errors.DataSourceError, ArrowException, OSError, ValueError) as error:
+        except (pyogrio.errors.DataSourceError, ArrowException, OSError, ValueError,
+                LookupError, TypeError) as error:  # fmt: skip
             raise DataError(f"{where} cannot be read as {found} ({error}).") from error
 
 

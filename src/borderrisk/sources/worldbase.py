@@ -236,6 +236,13 @@ def all_settlements() -> pd.DataFrame:
     return frame.assign(**degrees)[_TABLE].reset_index(drop=True)
 
 
+def on_land(places: pd.DataFrame) -> np.ndarray:
+    """Whether the base knows the elevation at places, by their longitude and latitude."""
+    with rasterio.MemoryFile(base_bytes(ELEVATION)) as memory, memory.open() as raster:
+        at = raster.sample(places[["longitude", "latitude"]].to_numpy())
+        return np.array([value[0] != NODATA for value in at], bool)
+
+
 def cut(
     folder: Path,
     home: str,

@@ -10,10 +10,14 @@ from matplotlib.figure import Figure
 
 from borderrisk.errors import ConfigError
 from borderrisk.outputs.atomic import writing
-from borderrisk.outputs.figures.charts import border_capture_figure, capture_figure, skill_figure
+from borderrisk.outputs.figures.charts import (
+    border_capture_figure,
+    capture_figure,
+    reliability_figure,
+    skill_figure,
+)
 from borderrisk.outputs.figures.effects import effects_figure
 from borderrisk.outputs.figures.maps import risk_figure, uncertainty_figure
-from borderrisk.outputs.figures.reliability import reliability_figure
 from borderrisk.outputs.figures.style import FORMATS, render, style
 from borderrisk.outputs.scene import Focus, Scene
 
@@ -42,8 +46,7 @@ def write_figures(
     Parameters
     ----------
     scene : Scene
-        A finished scoring. ``meta["scorecard"]`` and ``meta["effects"]`` (see
-        :func:`~borderrisk.outputs.figures.effects.effects_figure`) may be absent.
+        A finished scoring.
     folder : Path
         Where the files go; made if missing.
     formats : iterable of {"png", "svg", "pdf"}

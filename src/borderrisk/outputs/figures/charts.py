@@ -1,69 +1,68 @@
-"""Charts of the scorecard: capture curves, skill per origin."""
+"""Charts of the scorecard: captures, skill at each origin, predicted against observed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import PercentFormatter
 
-from borderrisk.outputs.figures.lines import (
-    add_legend,
-    add_title,
-    figure_of,
-    measured,
-    model_styles,
-    prospective,
-    shortest,
+from borderrisk.border.capture import LENGTH
+from borderrisk.evaluation.findings import many, spoken
+from borderrisk.evaluation.scorecard import (
+    GROUNDS,
+    SUBSET_WORDS,
+    SUBSETS,
+    CaptureCurve,
+    ChanceClass,
+    ClassCount,
+    Scorecard,
+    Skill,
 )
 from borderrisk.outputs.figures.style import INK, MUTED
-from borderrisk.outputs.palette import MODEL_COLOUR
+from borderrisk.outputs.palette import MODEL_COLOUR, RISK_COLOURS
 from borderrisk.outputs.scene import Scene
 
-_WORDS = {"all": "all incidents", "repeat": "at repeat places", "new": "at new places"}
+_MARKERS = "sD^vPX<>h"
+# Ten hues that stay apart in print and to most colour-blind readers, none near the model's.
+LINE_COLOURS = (
+    "#4c6a92", "#7a8f3c", "#b07d2b", "#3a9d9d", "#8a8a8a",
+    "#5b4b8a", "#c2552d", "#2f6b3c", "#6fa8dc", "#3d3d3d",
+)  # fmt: skip
+_TITLE_POINTS, _NOTE_POINTS, _SPACING, _PAD_INCHES = 11, 8, 1.3, 0.08
+_GROUND_WORDS = {"all": "all ground", "repeat": "repeat ground", "new": "new ground"}
+_NOTE = "Dotted: as predicted; the larger a dot, the more cells."
+_REPEAT = "\nRepeat ground: cells near an incident that was known at the origin."
 
 
 def capture_figure(scene: Scene) -> Figure | None:
     """Share of later incidents inside the highest-ranked share of the area."""
-    panels = _capture_panels(scene)
-    if not panels:
+    card = scene.meta.scorecard
+    if card is None or not card.prospective.capture:
         return None
-    figure, axes = figure_of(len(panels), sharey=True)
-    add_title(figure, "Later incidents captured by the top of the ranking", measured(scene))
-    for ax, (subset, count, curves) in zip(axes, panels, strict=True):
-        _draw_captured(ax, curves, model_styles(scene, curves))
-        number = "" if count is None else f" (n = {count})"
-        ax.set_title(_WORDS[subset] + number, fontsize=8.5, fontweight="normal")
+    curves = card.prospective.capture
+    figure, axes = figure_of(len(curves), sharey=True)
+    add_title(figure, "Later incidents captured by the top of the ranking", measured(card))
+    for ax, curve in zip(axes, curves, strict=True):
+        _draw_captured(ax, curve, model_styles(card, curve.captured))
+        ax.set_title(f"{SUBSET_WORDS[curve.subset]} (n = {curve.incidents})", fontsize=8.5,
+                     fontweight="normal")  # fmt: skip
     for ax in axes[1:]:
         ax.tick_params(left=False)
     axes[0].set_ylabel("share of later incidents inside")
-    axes[len(axes) // 2].set_xlabel("share of the study area, highest risk first")
+    axes[len(axes) // 2].set_xlabel("share of the area, highest risk first")
     add_legend(figure, axes)
     return figure
 
 
-def _capture_panels(scene: Scene) -> list[tuple[str, int | None, dict[str, Any]]]:
-    """Subset, incidents and curves of each panel."""
-    part = prospective(scene)
-    parts = {"all": part, **(part.get("subsets") or {})}
-    counts = {row["subset"]: row.get("incidents") for row in shortest(part.get("summary") or [])}
-    return [
-        (name, parts[name].get("incidents", counts.get(name)), parts[name]["capture_curve"])
-        for name in _WORDS
-        if parts.get(name, {}).get("capture_curve")
-    ]
-
-
-def _draw_captured(
-    ax: Axes, curves: Mapping[str, Any], styles: Mapping[str, Mapping[str, Any]]
-) -> None:
+def _draw_captured(ax: Axes, curve: CaptureCurve, styles: Mapping[str, Mapping[str, Any]]) -> None:
     for name, line in styles.items():
-        curve = curves[name]
-        ax.plot(curve["area_share"], curve["captured"], **{**line, "marker": ""})
-    if "uniform" not in curves:
+        ax.plot(curve.area_share, curve.captured[name], **{**line, "marker": ""})
+    if "even" not in curve.captured:
         ax.plot([0, 1], [0, 1], color=MUTED, lw=0.9, ls=":", label="by chance")
     ax.set(xlim=(0, 0.5), ylim=(0, 1.02))
     ax.xaxis.set_major_formatter(PercentFormatter(1))
@@ -72,20 +71,20 @@ def _draw_captured(
 
 def border_capture_figure(scene: Scene) -> Figure | None:
     """Share of later incidents behind the kilometres of border ranked first."""
-    found = (scene.meta.scorecard or {}).get("border_capture") or {}
-    if not found:
+    card = scene.meta.scorecard
+    if card is None or card.border_capture is None:
         return None
+    found = card.border_capture
     figure, (ax,) = figure_of(1)
     title = "Later incidents behind the stretches of border ranked first"
-    add_title(figure, title, measured(scene, found))
-    km, captured = found["km"], dict(found["captured"])
-    length = captured.pop("length")
-    ax.fill_between(km, found["low"], found["high"], color=MODEL_COLOUR, alpha=0.15, lw=0,
+    add_title(figure, title, measured(card, (found.incidents, found.origins)))
+    captured = {name: values for name, values in found.captured.items() if name != LENGTH}
+    ax.fill_between(found.km, found.low, found.high, color=MODEL_COLOUR, alpha=0.15, lw=0,
                     label="interval over origins")  # fmt: skip
-    for name, line in model_styles(scene, captured).items():
-        ax.plot(km, captured[name], **{**line, "marker": ""})
-    ax.plot(km, length, color=MUTED, lw=0.9, ls=":", label="by length alone")
-    ax.set(xlim=(0, min(1000, km[-1])), ylim=(0, 1.02), xlabel="km of border watched",
+    for name, line in model_styles(card, captured).items():
+        ax.plot(found.km, captured[name], **{**line, "marker": ""})
+    ax.plot(found.km, found.captured[LENGTH], color=MUTED, lw=0.9, ls=":", label="by length alone")
+    ax.set(xlim=(0, min(1000, found.km[-1])), ylim=(0, 1.02), xlabel="km of border watched",
            ylabel="share of later incidents behind them")  # fmt: skip
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     add_legend(figure, [ax])
@@ -93,48 +92,39 @@ def border_capture_figure(scene: Scene) -> Figure | None:
 
 
 def skill_figure(scene: Scene) -> Figure | None:
-    """Bits per incident over uniform at each past origin."""
-    part = prospective(scene)
-    rows = [r for r in shortest(part.get("rows") or []) if r.get("origin") and "bits" in r]
-    panels = [name for name in _WORDS if any(row["subset"] == name for row in rows)]
+    """Bits per incident over even at each past origin."""
+    card = scene.meta.scorecard
+    if card is None:
+        return None
+    part = card.prospective
+    rows = [row for row in part.rows if row.horizon_years == part.shortest]
+    panels = [name for name in SUBSETS if any(row.subset == name for row in rows)]
     if not panels:
         return None
-    height = 3.9 if len(panels) == 1 else 1.6 + 2.1 * len(panels)
-    figure = Figure(figsize=(8.8, height), layout="constrained")
+    figure = Figure(figsize=(8.8, max(3.9, 1.6 + 2.1 * len(panels))), layout="constrained")
     axes = list(figure.subplots(len(panels), 1, squeeze=False)[:, 0])
-    least = part.get("least_incidents", 0)
-    origins, thin = _origins(rows, least)
-    note = f"{measured(scene)}. In brackets: later incidents."
+    origins = sorted({row.origin for row in rows})
+    counts = {row.origin: row.incidents for row in rows if row.subset == "all"}
+    thin = np.array([counts.get(origin, 0) < part.least_incidents for origin in origins])
+    note = f"{measured(card)}. In brackets: later incidents."
     if thin.any():
-        note += f"\nHollow: fewer than {least} in all; averages leave such origins out."
+        note += f"\nHollow: fewer than {part.least_incidents} in all; averages leave these out."
     add_title(figure, "Skill at each past origin", note)
     for ax, subset in zip(axes, panels, strict=True):
-        _draw_skill(ax, scene, [row for row in rows if row["subset"] == subset], origins, thin)
-        ax.set_title(_WORDS[subset], fontsize=8.5, fontweight="normal")
-    axes[len(axes) // 2].set_ylabel("bits per incident over uniform")
+        _draw_skill(ax, card, [row for row in rows if row.subset == subset], origins, thin)
+        ax.set_title(SUBSET_WORDS[subset], fontsize=8.5, fontweight="normal")
+    axes[len(axes) // 2].set_ylabel("bits per incident over an even map")
     add_legend(figure, axes)
     return figure
 
 
-def _origins(rows: Sequence[Mapping[str, Any]], least: int) -> tuple[list[str], np.ndarray]:
-    """Every origin, and whether too few incidents follow it to count."""
-    counts = {row["origin"]: row.get("incidents", least) for row in rows if row["subset"] == "all"}
-    origins = sorted({row["origin"] for row in rows})
-    few = [counts.get(origin, 0) < least for origin in origins]
-    return origins, np.array(few)
-
-
 def _draw_skill(
-    ax: Axes,
-    scene: Scene,
-    rows: Sequence[Mapping[str, Any]],
-    origins: Sequence[str],
-    thin: np.ndarray,
+    ax: Axes, card: Scorecard, rows: Sequence[Skill], origins: Sequence[str], thin: np.ndarray
 ) -> None:
     x = np.arange(len(origins))
-    for name, line in model_styles(scene, dict.fromkeys(row["model"] for row in rows)).items():
-        found = {row["origin"]: row["bits"] for row in rows if row["model"] == name}
-        bits = np.array([np.nan if found.get(o) is None else found[o] for o in origins])
+    for name, line in model_styles(card, dict.fromkeys(row.model for row in rows)).items():
+        found = {row.origin: row.bits for row in rows if row.model == name}
+        bits = np.array([found.get(origin, np.nan) for origin in origins])
         size = 5 if line["zorder"] == 4 else 3.5
         ax.plot(x, np.where(thin, np.nan, bits), ms=size, **line)
         if thin.any():
@@ -143,7 +133,156 @@ def _draw_skill(
             ax.plot(x[thin], bits[thin], ls="", marker=line["marker"], ms=size, mfc="white",
                     mec=line["color"], mew=0.9, zorder=line["zorder"])  # fmt: skip
     ax.axhline(0, color=INK, lw=0.8)
-    counts = {row["origin"]: row.get("incidents") for row in rows}
-    labels = [f"{o[:4]}\n({counts.get(o) or 0})" for o in origins]
+    counts = {row.origin: row.incidents for row in rows}
+    labels = [f"{origin[:4]}\n({counts.get(origin, 0)})" for origin in origins]
     ax.set_xticks(x, labels=labels, fontsize=7.5)
     ax.set_xlim(-0.4, len(origins) - 0.6)
+
+
+def reliability_figure(scene: Scene) -> Figure | None:
+    """Predicted against observed, by class and by chance, on each kind of ground."""
+    card = scene.meta.scorecard
+    grounds = [] if card is None else [
+        g for g in GROUNDS if any(row.ground == g for row in card.prospective.calibration)
+    ]  # fmt: skip
+    if card is None or not grounds:
+        return None
+    part = card.prospective
+    figure, axes = figure_of(len(grounds), 2)
+    note = f"{spoken(card.model)}; {measured(card)}. {_NOTE}{_REPEAT * (len(grounds) > 1)}"
+    add_title(figure, "Predicted against observed", note)
+    ends = [v for row in part.reliability for v in (row.predicted, row.observed) if v > 0]
+    limits = (min(ends) / 2, max(ends) * 2) if ends else (1e-4, 1.0)
+    above, below = axes[: len(grounds)], axes[len(grounds) :]
+    for ground, upper, lower in zip(grounds, above, below, strict=True):
+        _draw_calibration(upper, [row for row in part.calibration if row.ground == ground])
+        _draw_reliability(lower, [row for row in part.reliability if row.ground == ground], limits)
+        share = part.ground_share.get(ground)
+        title = _GROUND_WORDS[ground] + ("" if share is None else f" ({share:.0%} of the area)")
+        upper.set_title(title, fontsize=8.5, fontweight="normal")
+        if ground != grounds[0]:
+            upper.set_ylabel("")
+            lower.set_ylabel("")
+    axes[0].legend(loc="upper left")
+    return figure
+
+
+def _draw_calibration(ax: Axes, rows: Sequence[ClassCount]) -> None:
+    """Draw expected counts as bars, observed ones as points with their Poisson interval."""
+    k, expected, observed, low, high = (
+        np.array([getattr(row, key) for row in rows])
+        for key in ("risk_class", "expected", "observed", "low", "high")
+    )
+    colours = [RISK_COLOURS[c - 1] for c in k]
+    ax.bar(k, expected, width=0.62, color=colours, edgecolor=MUTED, lw=0.5, label="expected")
+    ax.errorbar(k, observed, [observed - low, high - observed], fmt="none", ecolor=INK,
+                elinewidth=1, capsize=4, label="interval of the observed")  # fmt: skip
+    ax.plot(k, observed, "o", ms=6, mfc="white", mec=INK, mew=1.4, label="observed", zorder=5,
+            clip_on=False)  # fmt: skip
+    ax.set(xlabel="risk class", ylabel="incidents in the test periods", xticks=range(1, 6),
+           xlim=(0.5, 5.5))  # fmt: skip
+    ax.grid(visible=False, axis="x")
+
+
+def _draw_reliability(ax: Axes, rows: Sequence[ChanceClass], limits: tuple[float, float]) -> None:
+    """Draw how often it happened, with its binomial interval, against the chance given."""
+    said, came, low, high, cells = (
+        np.array([getattr(row, key) for row in rows])
+        for key in ("predicted", "observed", "low", "high", "cells")
+    )
+    seen = came > 0
+    ax.plot(limits, limits, color=MUTED, lw=0.9, ls=":")
+    ax.errorbar(said[seen], came[seen], [(came - low)[seen], (high - came)[seen]], fmt="none",
+                ecolor=MODEL_COLOUR, elinewidth=0.9, alpha=0.6)  # fmt: skip
+    ax.scatter(said[seen], came[seen], s=(15 + 120 * np.sqrt(cells / cells.max(initial=1)))[seen],
+               color=MODEL_COLOUR, alpha=0.75, edgecolors="white", zorder=3,
+               label="seen")  # fmt: skip
+    ax.set(xscale="log", yscale="log", xlim=limits, ylim=limits,
+           xlabel="predicted chance", ylabel="observed share of cells")  # fmt: skip
+    if not seen.all():
+        ax.plot(said[~seen], np.full((~seen).sum(), 1.15 * limits[0]), "v", color=MUTED,
+                label="none seen")  # fmt: skip
+        ax.legend(loc="upper left")
+
+
+def measured(card: Scorecard, counts: tuple[float, int] | None = None) -> str:
+    """Say on how many incidents, at which origins and how far ahead the scorecard rests.
+
+    Parameters
+    ----------
+    card : Scorecard
+    counts : tuple, optional
+        Incidents and origins to tell; by default those of the run's own model.
+    """
+    part, own = card.prospective, card.skill()
+    if counts is None:
+        counts = (own.incidents, own.origins) if own else (0, 0)
+    years = sorted(
+        row.origin[:4]
+        for row in part.rows
+        if (row.subset, row.horizon_years) == ("all", part.shortest)
+        and row.incidents >= part.least_incidents
+    )
+    span = f" {years[0]}–{years[-1]}" if years and years[0] < years[-1] else "".join(
+        f" {year}" for year in years[:1]
+    )  # fmt: skip
+    return (
+        f"{many(round(counts[0]), 'incident')}, {many(counts[1], 'origin')}{span}, "
+        f"{many(part.shortest, 'year')} ahead"
+    )
+
+
+def model_styles(card: Scorecard, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Line style of each model and baseline, the same in every chart of a scorecard.
+
+    The config's own model comes first and stands out; other models are thin lines, baselines
+    dashed ones.
+    """
+    wanted = list(names)
+    rows = [*card.prospective.summary, *card.prospective.rows]
+    baselines = {row.model for row in rows if row.role == "baseline"}
+    everyone = sorted({*wanted, *(row.model for row in rows)} - {card.model})
+    everyone.sort(key=lambda name: name in baselines)
+    own = {"color": MODEL_COLOUR, "lw": 2.6, "marker": "o", "zorder": 4,
+           "label": spoken(card.model)}  # fmt: skip
+    styles = {card.model: own}
+    styles |= {name: _line(name, k, name in baselines) for k, name in enumerate(everyone)}
+    return {name: style for name, style in styles.items() if name in wanted}
+
+
+def _line(name: str, k: int, dashed: bool) -> dict[str, Any]:
+    label = spoken(name)
+    return {
+        "color": LINE_COLOURS[k % len(LINE_COLOURS)], "lw": 1.3 if dashed else 1.1,
+        "ls": "--" if dashed else "-", "marker": _MARKERS[k % len(_MARKERS)],
+        "label": f"{label} (baseline)" if dashed else label, "zorder": 3,
+    }  # fmt: skip
+
+
+def figure_of(panels: int, rows: int = 1, *, sharey: bool = False) -> tuple[Figure, list[Axes]]:
+    """Return a figure with some panels side by side, in one row or more."""
+    width = {1: 7.4, 2: 8.8}.get(panels, 10.4)
+    layout = ConstrainedLayoutEngine(wspace=0.02 if panels < 3 else 0.04)
+    figure = Figure(figsize=(width, 1.3 + 2.9 * rows), layout=layout)
+    axes = figure.subplots(rows, panels, squeeze=False, sharey=sharey)
+    return figure, list(axes.ravel())
+
+
+def add_title(figure: Figure, title: str, note: str = "") -> None:
+    """Write a title and, below it in small letters, how the figure was measured."""
+    lines = note.count("\n") + 1 if note else 0
+    # Empty lines keep the room that the note needs; the layout puts the title at the upper pad.
+    figure.suptitle(title + "\n " * lines, x=0.01, ha="left", fontsize=_TITLE_POINTS,
+                    fontweight="bold", linespacing=_SPACING)  # fmt: skip
+    below = (_PAD_INCHES + _SPACING * _TITLE_POINTS / 72) / figure.get_figheight()
+    figure.text(0.01, 1 - below, note, ha="left", va="top", fontsize=_NOTE_POINTS, color=MUTED,
+                linespacing=_SPACING, parse_math=False)  # fmt: skip
+
+
+def add_legend(figure: Figure, axes: Sequence[Axes]) -> None:
+    """Beside one panel, below several."""
+    if len(axes) == 1:
+        axes[0].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        return
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower left", ncols=5)

@@ -37,7 +37,7 @@ def effects_figure(scene: Scene) -> Figure | None:
     Figure or None
         None if the model has no effects of features.
     """
-    curves: dict[str, dict[str, list[float]]] = scene.meta.effects
+    curves = scene.meta.effects
     names = sorted(curves, key=lambda name: -np.ptp(curves[name]["effect"]))[:MOST]
     if not names:
         return None

@@ -83,7 +83,7 @@ def _add_foot(side: Axes, scene: Scene, height: float) -> float:
         statement = f"Change between the runs {scene.meta.compared}. {statement}"
     if not scene.has_intervals:
         statement = f"{statement} No interval was computed in this run."
-    names = [str(s.get("attribution") or s.get("title")) for s in scene.meta.sources]
+    names = [source.attribution or source.title for source in scene.meta.sources]
     credit = "Sources: " + ". ".join(dict.fromkeys(names)) + "." if names else ""
     room = int((height - LEGEND_HEIGHT) / FOOT_LINE)
     lines = [line for text in (statement, credit) for line in textwrap.wrap(text, FOOT_LETTERS)]

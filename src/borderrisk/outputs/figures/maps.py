@@ -73,8 +73,8 @@ def uncertainty_figure(scene: Scene, focus: Focus | None = None) -> Figure | Non
     bar.set_ticks(ticks, labels=[f"×{t}" for t in ticks])
     bar.ax.minorticks_off()
     bar.ax.tick_params(labelsize=7.5)
-    interval = f"{scene.meta.level:.0%} interval"
-    bar.ax.set_title(f"Upper / lower end of the {interval}", fontsize=7.5, fontweight="normal")
+    title = f"Upper / lower end of the {scene.meta.level:.0%} interval"
+    bar.ax.set_title(title, fontsize=7.5, fontweight="normal")
     add_legend(side, [], hatched, top=0.88)
     return figure
 

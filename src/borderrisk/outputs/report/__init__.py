@@ -16,7 +16,7 @@ from borderrisk.outputs.figures import CHARTS, plan
 from borderrisk.outputs.figures.style import render
 from borderrisk.outputs.report.blocks import Abridged, Bars, Section, percent, show
 from borderrisk.outputs.report.chapters import build_sections
-from borderrisk.outputs.report.scorecard import verdict
+from borderrisk.outputs.report.skill import verdict
 from borderrisk.outputs.scene import Scene
 from borderrisk.scores import decode
 
@@ -37,10 +37,7 @@ def write_report(scene: Scene, folder: Path) -> list[Path]:
     Parameters
     ----------
     scene : Scene
-        A finished scoring. Beside the facts every scene has, ``meta`` may hold ``scorecard``,
-        ``effects``, ``model`` (dict), ``incident_counts`` (dict or list of dicts),
-        ``rejected`` (list of dicts), ``notes`` (list of str), ``config_text`` (str) and
-        ``manifest`` (dict).
+        A finished scoring.
     folder : Path
         Where the two files go. Figures of this scene in ``figures/`` there (see
         :func:`~borderrisk.outputs.figures.write_figures`) are taken as they are: ``report.html``

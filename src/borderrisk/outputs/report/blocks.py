@@ -155,35 +155,6 @@ def interval(value: Any, low: Any, high: Any) -> str:
     )
 
 
-def bits(value: Any) -> str:
-    """Bits to two places; what is nought but for rounding is shown as nought.
-
-    Examples
-    --------
-    >>> bits(2.835), bits(-1e-17), bits(None)
-    ('2.83', '0.00', '–')
-    """
-    if value is None or not math.isfinite(value):
-        return ABSENT
-    return f"{round(float(value), 2) + 0.0:.2f}"
-
-
-def bits_interval(gain: Mapping[str, Any] | None, key: str = "bits") -> str:
-    """Bits gained, with the interval as far as there is one."""
-    gain = gain or {}
-    text = bits(gain.get(key))
-    if gain.get("low") is None or gain.get("high") is None:
-        return text
-    return f"{text} ({bits(gain['low'])} to {bits(gain['high'])})"
-
-
-def named(row: Mapping[str, Any], own: str | None) -> str:
-    """Name of the model in a row of a scorecard, marked if it is a baseline or the run's own."""
-    mark = " (baseline)" if row.get("role") == "baseline" else ""
-    mark = " (this run)" if row.get("model") == own else mark
-    return str(row.get("model", "")).replace("_", " ") + mark
-
-
 def records(rows: Iterable[Mapping[str, Any]], caption: str = "", most: int = 200) -> Table:
     """Table of dicts with the union of their keys as columns; cut at ``most`` rows."""
     rows = list(rows)

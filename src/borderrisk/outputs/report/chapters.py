@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,11 @@ from borderrisk.outputs.report.ranked import (
     segment_blocks,
     top_cell_blocks,
 )
-from borderrisk.outputs.report.scorecard import calibration_blocks, scorecard_blocks
-from borderrisk.outputs.report.trials import spatial_blocks
+from borderrisk.outputs.report.skill import (
+    calibration_blocks,
+    scorecard_blocks,
+    transfer_blocks,
+)
 from borderrisk.outputs.scene import Scene
 from borderrisk.scores import by_name, decode, meanings
 from borderrisk.words import CODES
@@ -83,8 +87,9 @@ def _maps(scene: Scene) -> list[Block]:
 def _data(scene: Scene) -> list[Block]:
     incidents, meta = scene.incidents, scene.meta
     blocks: list[Block] = []
+    sources = [asdict(source) for source in meta.sources]
     blocks.append(
-        records(meta.sources, "Sources") if meta.sources else Paragraph("No sources were recorded.")
+        records(sources, "Sources") if sources else Paragraph("No sources were recorded.")
     )
     if len(incidents):
         blocks.append(facts(_incident_facts(scene), "Incidents"))
@@ -93,9 +98,10 @@ def _data(scene: Scene) -> list[Block]:
         blocks.append(Paragraph("The run holds no incidents."))
     if meta.incident_counts:
         blocks.append(facts(meta.incident_counts, "Rows read"))
+    rejected = [asdict(row) for row in meta.rejected]
     blocks.append(
-        records(meta.rejected, "Rejected rows")
-        if meta.rejected
+        records(rejected, "Rejected rows")
+        if rejected
         else Paragraph("No row of the incident table was rejected.")
     )
     if meta.notes:
@@ -172,7 +178,7 @@ def _projection(scene: Scene) -> str:
 def _model(scene: Scene) -> list[Block]:
     meta, blocks = scene.meta, list[Block]()
     if meta.model:
-        blocks.append(facts({k.replace("_", " "): v for k, v in meta.model.items()}))
+        blocks.append(facts({key.replace("_", " "): value for key, value in meta.model.items()}))
     else:
         blocks.append(Paragraph("The estimator and its parameters are in the config below."))
     blocks.append(
@@ -246,7 +252,7 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Scene], list[Block]]], ...] = (
     ("model", "Model", _model),
     ("scorecard", "Scorecard", scorecard_blocks),
     ("calibration", "Calibration", calibration_blocks),
-    ("spatial", "A border left out", spatial_blocks),
+    ("spatial", "A border left out", transfer_blocks),
     ("trust", "Trust", _trust),
     ("cells", "Highest-ranked cells", top_cell_blocks),
     ("segments", "Highest-ranked border segments", segment_blocks),

@@ -8,7 +8,7 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 
-from borderrisk.outputs.subject import main_model
+from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.outputs.webmap.columns import DRIVERS, Packed, described, label_json
 from borderrisk.outputs.webmap.maplayers import vectors_json
 from borderrisk.outputs.webmap.page import asset
@@ -122,10 +122,7 @@ def _facts(view: View) -> dict[str, Any]:
     """Vintage, provenance and horizon for the side panel."""
     meta = view.scene.meta
     ends = view.scene.incidents.get("date_end", view.scene.incidents["date"])
-    sources = [
-        {key: str(source.get(key) or "") for key in ("title", "version", "licence", "attribution")}
-        for source in meta.sources
-    ]
+    shown_of = ("title", "version", "licence", "attribution")
     return {
         "run": meta.run_id,
         "compared": meta.compared,
@@ -134,72 +131,40 @@ def _facts(view: View) -> dict[str, Any]:
         "level": meta.level,
         "statement": meta.statement,
         "lastIncident": ends.max().strftime("%Y-%m-%d") if len(ends) else "",
-        "sources": sources,
+        "sources": [{key: getattr(s, key) for key in shown_of} for s in meta.sources],
     }
 
 
-def headline(scorecard: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Pick capture in the riskiest tenth and the gain over the best baseline.
+def headline(card: Scorecard | None) -> dict[str, Any] | None:
+    """Pick capture in the riskiest tenth and the gain over history alone.
 
     Parameters
     ----------
-    scorecard : dict or None
-        ``scene.meta.scorecard``; any part may be absent.
+    card : Scorecard or None
+        Of the run; None when nothing was evaluated.
 
     Returns
     -------
     dict or None
         ``model``, ``baseline``, ``origins``, ``incidents``, ``horizon_years``, ``capture``,
         ``baseline_capture`` (shares), ``gain``, ``low``, ``high`` (bits per incident; None where
-        not known). None when nothing was evaluated. The shortest horizon over all incidents.
+        not known). The shortest horizon over all incidents.
     """
-    prospective = (scorecard or {}).get("prospective") or {}
-    rows = [row for row in prospective.get("summary") or [] if row.get("subset", "all") == "all"]
-    models = [row for row in rows if row.get("role") == "model"]
-    if not models:
+    own = card.skill() if card else None
+    if card is None or own is None:
         return None
-    shortest = min(row.get("horizon_years") or 0 for row in models)
-    own = main_model(scorecard or {})
-    model = _own([row for row in models if (row.get("horizon_years") or 0) == shortest], own)
-    baselines = [
-        row
-        for row in rows
-        if row.get("role") == "baseline" and (row.get("horizon_years") or 0) == shortest
-    ]
-    gain = model.get("gain") or {}
-    baseline = _rival(baselines, gain.get("baseline"))
+    gain = own.gain or own.gain_best
+    rows = card.prospective.of("all")
+    baseline = next((row for row in rows if gain and row.model == gain.baseline), None)
     return {
-        "model": model.get("model"),
-        "baseline": gain.get("baseline") or baseline.get("model"),
-        "origins": _count(model.get("origins"), prospective.get("origins")),
-        "incidents": model.get("incidents"),
-        "horizon_years": model.get("horizon_years"),
-        "capture": model.get("capture_10"),
-        "baseline_capture": baseline.get("capture_10"),
-        "gain": gain.get("bits"),
-        "low": gain.get("low"),
-        "high": gain.get("high"),
+        "model": own.model,
+        "baseline": gain.baseline if gain else None,
+        "origins": own.origins,
+        "incidents": own.incidents,
+        "horizon_years": own.horizon_years,
+        "capture": own.capture_10,
+        "baseline_capture": baseline.capture_10 if baseline else None,
+        "gain": gain.bits if gain else None,
+        "low": gain.low if gain else None,
+        "high": gain.high if gain else None,
     }
-
-
-def _own(models: list[dict[str, Any]], own: str | None) -> dict[str, Any]:
-    """Return the model of the config; the first row where an old scorecard does not name it."""
-    return next((row for row in models if row.get("model") == own), models[0])
-
-
-def _rival(baselines: list[dict[str, Any]], name: str | None) -> dict[str, Any]:
-    named = [row for row in baselines if row.get("model") == name]
-    return named[0] if named else max(baselines, key=_bits, default={})
-
-
-def _bits(row: dict[str, Any]) -> float:
-    bits = row.get("bits")
-    return float("-inf") if bits is None else float(bits)
-
-
-def _count(value: Any, origins: Any) -> int | None:
-    if isinstance(value, list):
-        return len(value)
-    if value is None:
-        return len(origins) if origins else None
-    return int(value)

@@ -138,7 +138,8 @@ def marker(cells: xr.Dataset) -> str:
 
 
 def _scene_titles(scene: Scene) -> tuple[str, str]:
-    return scene.meta.title, scene.meta.title_fa or scene.meta.title
+    title = scene.meta.title
+    return title, scene.meta.title_fa or title
 
 
 def _focus_window(scene: Scene, name: str) -> tuple[tuple[slice, slice], Bounds, tuple[str, str]]:

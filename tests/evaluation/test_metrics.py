@@ -1,9 +1,12 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_matrix
+from scipy.stats import binom
 
 from borderrisk.evaluation import metrics
 
@@ -28,8 +31,6 @@ def test_a_spike_earns_its_cells_share_only():
     spread = metrics.information_gain(np.array([2.0, 2, 0.1, 0.1]), AREA, rows([0.5, 0.5, 0, 0]))
     spike = metrics.information_gain(np.array([4.0, 0.1, 0.1, 0.1]), AREA, rows([0.5, 0.5, 0, 0]))
     assert spike < spread
-    located = metrics.located_gain(np.array([4.0, 0.0, 0, 0]), AREA, rows([0.5, 0.5, 0, 0]))
-    assert located == pytest.approx([1])
 
 
 def test_gain_counts_area_not_cells():
@@ -87,17 +88,31 @@ def test_garwood_interval_of_published_values():
     assert metrics.poisson_interval(10, 0.95) == pytest.approx((4.795, 18.390), abs=2e-3)
 
 
-def test_calibration_sums_by_class():
-    found = metrics.calibration(
-        np.array([1.0, 2, 3]), np.array([0.0, 1, 4]), np.array([1, 1, 5], dtype=np.uint8)
+def test_counts_are_summed_by_class():
+    found = metrics.class_counts(
+        np.array([1.0, 2, 3, 9]), np.array([0.0, 1, 4, 9]), np.array([1, 1, 5, 0], np.uint8)
     )
-    assert [(r["expected"], r["observed"]) for r in found] == [
-        (3, 1),
-        (0, 0),
-        (0, 0),
-        (0, 0),
-        (3, 4),
-    ]
+    assert [(r.risk_class, r.expected, r.observed) for r in found] == [(1, 3, 1), (5, 3, 4)]
+    assert (found[0].low, found[0].high) == metrics.poisson_interval(1)
+
+
+def test_binomial_interval_of_published_values():
+    # Clopper & Pearson: 0 of 10 goes up to 1 - (alpha/2)^(1/10).
+    assert metrics.binomial_interval(0, 10, 0.95) == pytest.approx((0, 1 - 0.025**0.1))
+    assert metrics.binomial_interval(10, 10, 0.95) == pytest.approx((0.025**0.1, 1))
+    low, high = metrics.binomial_interval(8, 11, 0.9)
+    assert binom.sf(7, 11, low) == pytest.approx(0.05)
+    assert binom.cdf(8, 11, high) == pytest.approx(0.05)
+
+
+def test_the_score_of_a_count_by_hand():
+    # Surely nought: off by the count itself. A mean of 1: sum of (F(k) - 1)^2 above, F(0)^2 below.
+    assert metrics.count_score(3, 1e-12) == pytest.approx(3)
+    cdf = np.cumsum([1 / math.e / math.factorial(k) for k in range(30)])
+    assert metrics.count_score(1, 1.0) == pytest.approx(cdf[0] ** 2 + ((1 - cdf[1:]) ** 2).sum())
+    # A wide forecast is better than a sharp one where the count is far off.
+    assert metrics.count_score(40, 8.0, 2.0) < metrics.count_score(40, 8.0)
+    assert metrics.count_score(8, 8.0) < metrics.count_score(8, 8.0, 2.0)
 
 
 def test_paired_difference_of_a_constant_is_certain():

@@ -6,12 +6,13 @@ from scipy.sparse import csr_matrix
 
 from borderrisk.errors import DataError
 from borderrisk.evaluation import backtest as bt
-from borderrisk.model.registry import make_model
+from borderrisk.evaluation.scorecard import GROUNDS
+from borderrisk.model.registry import settings
 
 MODELS = {
-    "even": make_model("even"),
-    "kde": make_model("kde", bandwidth_km=30.0),
-    "glm": make_model("glm", alpha=0.1),
+    "even": settings("even"),
+    "kde": settings("kde", {"bandwidth_km": 30.0}),
+    "glm": settings("glm", {"alpha": 0.1}),
 }
 ORIGINS = bt.yearly_origins("2014-01-01", "2016-01-01")
 
@@ -31,28 +32,38 @@ def test_origins_are_the_same_day_of_each_year():
     assert bt.yearly_origins("2014-07-01", "2016-06-30")[-1] == pd.Timestamp("2015-07-01")
 
 
-def test_every_model_is_scored_at_every_origin_horizon_and_subset(forecasts, cells):
-    rows = pd.DataFrame(bt.origin_rows(forecasts, cells))
-    assert len(rows) == 3 * 2 * 3 * len(MODELS)
+@pytest.fixture(scope="module")
+def rows(forecasts, cells):
+    return pd.DataFrame([vars(row) for row in bt.origin_rows(forecasts, cells)])
+
+
+def test_every_model_is_scored_at_every_origin_horizon_and_subset(rows):
     assert set(rows.loc[rows["role"] == "baseline", "model"]) == {"even", "kde"}
     counts = rows[rows["model"] == "kde"].pivot_table(
-        index=["origin", "horizon_years"], columns="subset", values="incidents"
+        index=["origin", "horizon_years"], columns="subset", values="incidents", fill_value=0
     )
+    assert len(counts) == 3 * 2
     assert (counts["repeat"] + counts["new"] == counts["all"]).all()
+    assert (counts["new_ground"] <= counts["new"]).all()
+    assert (rows.groupby(["origin", "horizon_years", "subset"]).size() == len(MODELS)).all()
 
 
-def test_even_gains_nothing_and_captures_the_share_of_area(forecasts, cells):
-    rows = pd.DataFrame(bt.origin_rows(forecasts, cells))
-    even = rows[(rows["model"] == "even") & (rows["incidents"] > 0)]
+def test_even_gains_nothing_and_captures_the_share_of_area(rows):
+    even = rows[rows["model"] == "even"]
     assert even["bits"].to_numpy() == pytest.approx(np.zeros(len(even)), abs=1e-9)
     assert even["capture_10"].to_numpy() == pytest.approx(np.full(len(even), 0.1))
     assert even["auc"].to_numpy() == pytest.approx(np.full(len(even), 0.5))
 
 
-def test_a_model_of_the_true_features_beats_the_baselines(forecasts, cells):
-    rows = pd.DataFrame(bt.origin_rows(forecasts, cells))
+def test_a_model_of_the_true_features_beats_the_baselines(rows):
     mean = rows[rows["subset"] == "all"].groupby("model")["bits"].mean()
     assert mean["glm"] > mean["kde"] > 0
+
+
+def test_only_all_incidents_have_scores_of_chances(rows):
+    known = rows.groupby("subset")["brier"].count()
+    assert known["all"] > 0
+    assert known.drop("all").sum() == 0
 
 
 def test_forecasts_do_not_change_with_what_happens_later(cells, panel, forecasts):
@@ -85,7 +96,7 @@ def test_repeat_ground_is_near_what_was_known_at_the_origin(cells, panel, foreca
         x, y = (axis[cells.mask][cells.study] for axis in cells.grid.centres())
         apart = np.hypot(x[:, None] - past[:, 0], y[:, None] - past[:, 1])
         assert np.array_equal(forecast.near, apart.min(axis=1) <= 15_000)
-        grounds = [forecast.ground(name) for name in bt.SUBSETS]
+        grounds = [forecast.ground(name) for name in GROUNDS]
         assert np.array_equal(grounds[1] | grounds[2], grounds[0])
         assert not (grounds[1] & grounds[2]).any()
         assert 0 < grounds[1].sum() < len(grounds[1])
@@ -107,8 +118,8 @@ def test_border_capture_counts_kilometres(cells):
     line = bt.BorderLine(csr_matrix(attribution), np.array([1.0, 9.0]))
     mass = csr_matrix(([1.0], ([0], [0])), shape=(1, len(study)))
     intensity = np.where(np.arange(len(study)) < len(near), 100.0, 1.0)
-    assert bt.score(intensity, cells, mass, 1, line)["border_capture_10"] == pytest.approx(1)
-    assert bt.score(1 / intensity, cells, mass, 1, line)["border_capture_10"] < 0.2
+    assert bt.behind_border(intensity, cells, mass, line) == pytest.approx(1)
+    assert bt.behind_border(1 / intensity, cells, mass, line) < 0.2
 
 
 def test_an_origin_with_too_little_past_is_an_error(cells, panel):

@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,10 +5,15 @@ from scipy.sparse import csr_matrix
 from scipy.spatial.distance import cdist
 from tests.squares import DISTANCES, ORIGIN, clustered, make_cells, make_panel, scattered
 
-from borderrisk.evaluation import folds as space
+from borderrisk.evaluation import transfer as space
 from borderrisk.evaluation.transfer import fit_fold, score_fold, spatial_tests
+from borderrisk.model.cells import square_blocks
 from borderrisk.model.panel import Panel
-from borderrisk.model.registry import make_model
+from borderrisk.model.registry import settings
+
+
+def given(*names, **parameters):
+    return {name: settings(name, parameters.get(name)) for name in names}
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +30,9 @@ def clusters(cells):
 def result(cells, clusters):
     return spatial_tests(
         cells, clusters, ORIGIN,
-        {"random_forest": make_model("random_forest", n_estimators=20), **made(
-            "kde", "border_distance", "even")},
-        seed=1, neighbour_distances=DISTANCES,
+        given("random_forest", "kde", "border_distance", "even",
+              random_forest={"n_estimators": 20}), seed=1, neighbour_distances=DISTANCES,
     )  # fmt: skip
-
-
-def made(*names):
-    return {name: make_model(name) for name in names}
 
 
 def corner(cells, panel):
@@ -44,12 +42,12 @@ def corner(cells, panel):
 
 
 def summary(result, model):
-    return next(row for row in result["summary"] if row["model"] == model)
+    return next(row for row in result.summary if row.model == model)
 
 
 def test_blocks_are_counted_by_hand():
     xy = np.array([[0.0, 0.0], [19.9, 0.0], [20.0, 0.0], [0.0, 25.0], [45.0, 25.0]])
-    block, corner = space.square_blocks(xy, 20.0)
+    block, corner = square_blocks(xy, 20.0)
     assert corner.tolist() == [[0, 0], [0, 1], [1, 0], [2, 1]]
     assert block.tolist() == [0, 0, 2, 1, 3]
 
@@ -93,9 +91,9 @@ def test_training_keeps_the_distance_of_the_buffer(cells, buffer_km):
 def test_where_held_out_incidents_were_does_not_change_the_training(cells, clusters, model):
     region = corner(cells, clusters)
     fold = space.held_out(region, cells, clusters, 20.0)
-    small = {"n_estimators": 5} if model in ("decayed_pool", "random_forest") else {}
-    given = {model: make_model(model, **small)}
-    before = fit_fold(cells, clusters, ORIGIN, given, 0, fold)[model]
+    small = {} if model in ("glm", "kde") else {"n_estimators": 5}
+    wanted = given(model, **{model: small})
+    before = fit_fold(cells, clusters, ORIGIN, wanted, 0, fold)[model]
     # All held-out incidents go to one cell of their region.
     target = np.flatnonzero(region.cells)[3]
     point = cells.x.iloc[target] * 1000
@@ -115,28 +113,28 @@ def test_where_held_out_incidents_were_does_not_change_the_training(cells, clust
     )
     again = space.held_out(region, cells, moved, 20.0)
     assert np.array_equal(again.cells, fold.cells)
-    assert np.array_equal(fit_fold(cells, moved, ORIGIN, given, 0, fold)[model], before)
+    assert np.array_equal(fit_fold(cells, moved, ORIGIN, wanted, 0, fold)[model], before)
 
 
 def test_a_border_without_others_to_learn_from_is_not_tested(cells):
     # All within the buffer (the wider radius) of the west: nothing is left to train on.
     panel = make_panel(cells, [-60.0, -50.0, 10.0], [0.0, 50.0, 0.0], 25.0)
-    west = space.border_regions(cells, panel, np.ones(3, bool), DISTANCES).regions[0]
+    west = space.border_regions(cells, panel, np.ones(3, bool), DISTANCES)[0][0]
     assert space.held_out(west, cells, panel, 25.0) is None
-    found = spatial_tests(cells, panel, ORIGIN, made("even"), neighbour_distances=DISTANCES)
-    assert {"fold": "AAA", "reason": "no incident left to train on"} in found["untested"]
-    alone = spatial_tests(cells, panel, ORIGIN, made("even"), neighbour_distances=DISTANCES[:1])
-    assert (alone["rows"], alone["summary"], alone["scored"]) == ([], [], 0)
-    assert alone["untested"] == [{"fold": "AAA", "reason": "no other border to learn from"}]
+    found = spatial_tests(cells, panel, ORIGIN, given("even"), neighbour_distances=DISTANCES)
+    assert found.untested["AAA"] == "no incident left to train on"
+    alone = spatial_tests(cells, panel, ORIGIN, given("even"), neighbour_distances=DISTANCES[:1])
+    assert (alone.rows, alone.summary, alone.scored) == ([], [], 0)
+    assert alone.untested == {"AAA": "no other border to learn from"}
 
 
 def test_incidents_outside_the_study_area_are_not_scored():
     x = make_cells().x["x_km"].to_numpy()
     cells = make_cells(exposure=(x < 0).astype(float))
     panel = make_panel(cells, [-100, -50, 50, 100], [0, 50, 0, 50])
-    found = spatial_tests(cells, panel, ORIGIN, made("even"), neighbour_distances=DISTANCES)
-    assert (found["scored"], found["unscored"]) == (2, 2)
-    assert [row["fold"] for row in found["untested"]] == ["BBB"]
+    found = spatial_tests(cells, panel, ORIGIN, given("even"), neighbour_distances=DISTANCES)
+    assert (found.scored, found.unscored) == (2, 2)
+    assert list(found.untested) == ["BBB"]
 
 
 # Borders
@@ -147,52 +145,51 @@ def test_borders_part_the_domain_at_the_middle(cells, clusters):
         cells, clusters, np.ones(len(clusters), bool), DISTANCES
     )
     west, east = regions
-    assert (west.name, east.name, untested) == ("AAA", "BBB", [])
+    assert (west.name, east.name, untested) == ("AAA", "BBB", {})
     assert np.array_equal(west.cells, cells.x["x_km"].to_numpy() < 0)
     assert np.array_equal(east.cells, cells.x["x_km"].to_numpy() > 0)
 
 
 def test_borders_that_cannot_be_left_out_are_named_with_the_reason(cells):
     panel = make_panel(cells, [-100, -50], [0, 50])
-    held = space.border_regions(
+    regions, untested = space.border_regions(
         cells, panel, np.ones(2, bool), (*DISTANCES, "border_distance_ccc_km")
     )
-    assert [region.name for region in held.regions] == ["AAA"]
-    assert [row["fold"] for row in held.untested] == ["CCC", "BBB"]
-    alone = space.border_regions(cells, panel, np.ones(2, bool), DISTANCES[:1])
-    assert alone.untested == [{"fold": "AAA", "reason": "no other border to learn from"}]
+    assert [region.name for region in regions] == ["AAA"]
+    assert list(untested) == ["CCC", "BBB"]
 
 
 # Scores
 
 
-def test_uniform_knows_nothing(result):
+def test_even_knows_nothing(result):
     row = summary(result, "even")
-    assert row["bits"] == pytest.approx(0, abs=1e-9)
-    assert row["auc"] == pytest.approx(0.5)
-    assert row["capture_10"] == pytest.approx(0.1)
+    assert row.bits == pytest.approx(0, abs=1e-9)
+    assert row.auc == pytest.approx(0.5)
+    assert row.capture_10 == pytest.approx(0.1)
 
 
 def test_a_heat_map_knows_nothing_of_a_border_it_has_not_seen(result):
-    assert {row["fold"] for row in result["rows"]} == {"AAA", "BBB"}
-    assert summary(result, "kde")["bits"] < 0.3
+    assert {row.border for row in result.rows} == {"AAA", "BBB"}
+    assert summary(result, "kde").bits < 0.3
 
 
 def test_rows_average_to_the_summary_and_gains_are_differences(result):
-    rows = pd.DataFrame(result["rows"])
-    for row in result["summary"]:
-        part = rows[rows["model"] == row["model"]]
-        assert part["incidents"].sum() == row["incidents"] == result["scored"]
-        assert np.average(part["bits"], weights=part["incidents"]) == pytest.approx(row["bits"])
-        if row["gain"] is not None:
-            base = summary(result, "border_distance")["bits"]
-            assert row["gain"]["bits"] == pytest.approx(row["bits"] - base)
-            assert row["gain"]["low"] <= row["gain"]["bits"] <= row["gain"]["high"]
+    rows = pd.DataFrame([vars(row) for row in result.rows])
+    assert (summary(result, "border_distance").gain is None) and len(result.summary) == 4
+    for row in result.summary:
+        part = rows[rows["model"] == row.model]
+        assert part["incidents"].sum() == row.incidents == result.scored
+        assert np.average(part["bits"], weights=part["incidents"]) == pytest.approx(row.bits)
+        if row.gain is not None:
+            base = summary(result, "border_distance").bits
+            assert row.gain.bits == pytest.approx(row.bits - base)
+            assert row.gain.low <= row.gain.bits <= row.gain.high
 
 
 def test_bits_are_relative_to_the_region_that_is_held_out(cells):
     panel = make_panel(cells, [-104, 104, -92, 96], [5, 5, -5, -5], 0.0)
-    west = space.border_regions(cells, panel, np.ones(4, bool), DISTANCES).regions[0]
+    west = space.border_regions(cells, panel, np.ones(4, bool), DISTANCES)[0][0]
     fold = space.held_out(west, cells, panel, 50.0)
     # Twice as likely in 10 % of the western half; the eastern half has no say.
     order = np.flatnonzero(cells.x["x_km"].to_numpy() < 0)
@@ -205,25 +202,28 @@ def test_bits_are_relative_to_the_region_that_is_held_out(cells):
     assert table["capture_10"].tolist() == pytest.approx([1.0, 1.0])
 
 
-def test_results_are_json(result):
-    assert json.loads(json.dumps(result, allow_nan=False)) == result
-    assert result["untested"] == []
-    assert result["scored"] + result["unscored"] == 120
+def test_every_incident_is_accounted_for(result):
+    assert result.untested == {}
+    assert result.scored + result.unscored == 120
 
 
 @pytest.mark.parametrize(("radius", "block_km"), [(20.0, 60.0), (0.0, 20.0)])
 def test_blocks_of_the_intervals_are_three_buffers_and_two_cells_at_least(cells, radius, block_km):
     panel = scattered(cells, 120, 5, radius)
-    found = spatial_tests(cells, panel, ORIGIN, made("even"), neighbour_distances=DISTANCES)
-    assert (found["buffer_km"], found["block_km"]) == (radius, block_km)
+    found = spatial_tests(cells, panel, ORIGIN, given("even"), neighbour_distances=DISTANCES)
+    assert (found.buffer_km, found.block_km) == (radius, block_km)
 
 
 def test_same_seed_same_scores(cells, clusters):
     def run():
         return spatial_tests(
             cells, clusters, ORIGIN,
+<<<<<<< HEAD:tests/evaluation/test_transfer.py
+            given("random_forest", "border_distance", random_forest={"n_estimators": 5}),
+=======
             {"random_forest": make_model("random_forest", n_estimators=5),
              **made("border_distance")},
+>>>>>>> main:tests/model/test_spatial.py
             seed=4, neighbour_distances=DISTANCES,
         )  # fmt: skip
 
@@ -233,7 +233,11 @@ def test_same_seed_same_scores(cells, clusters):
 def test_later_incidents_are_ignored(cells, clusters):
     def run(panel):
         return spatial_tests(
+<<<<<<< HEAD:tests/evaluation/test_transfer.py
+            cells, panel, "2017-01-01", given("kde"), seed=0, neighbour_distances=DISTANCES
+=======
             cells, panel, "2017-01-01", made("kde"), seed=0, neighbour_distances=DISTANCES
+>>>>>>> main:tests/model/test_spatial.py
         )
 
     assert run(clusters) == run(clusters.before("2017-01-01"))

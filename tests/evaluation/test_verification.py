@@ -14,7 +14,7 @@ from borderrisk.evaluation.verification import Forecast, check_dates, verify
 from borderrisk.grid import WGS84
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
-from borderrisk.scores import KAPPA
+from borderrisk.scores import probability
 
 # Two study cells of 100 km², r000c000 (class 5) and r000c001 (class 1), and one halo cell.
 WEST, EAST, HALO = (-35_000.0, 25_000.0), (-25_000.0, 25_000.0), (-15_000.0, 25_000.0)
@@ -95,13 +95,12 @@ def test_two_cells_by_hand(frozen):
     assert kde["capture_10"] == pytest.approx(0.2 / 3)
     assert flat["capture_10"] == pytest.approx(0.1)
     assert ours["auc"] == pytest.approx((2 * 0.75 + 0.25) / 3)
-    # One incident each at the negative binomial chance of more than none, over 366 days.
-    chance = 1 - (1 + np.array([3.0, 1.0]) * 366 / 365.25 / KAPPA) ** -KAPPA
+    # One incident each at the chance of a cell with so many expected, over 366 days.
+    chance = probability(np.array([3.0, 1.0]), 1.0, 366)
     assert ours["brier"] == pytest.approx(((1 - chance) ** 2).mean())
-    # The best baselines are those at 0 bits; the first of them is named.
-    assert found.gain["baseline"] == "even"
-    assert found.gain["bits"] == pytest.approx(ours["bits"])
-    assert found.gain["low"] <= found.gain["bits"] <= found.gain["high"]
+    assert found.gain.baseline == "history_alone"
+    assert found.gain.bits == pytest.approx(ours["bits"])
+    assert found.gain.low <= found.gain.bits <= found.gain.high
 
 
 def test_curve_and_calibration_by_hand(frozen):
@@ -112,7 +111,7 @@ def test_curve_and_calibration_by_hand(frozen):
     curve = found.capture_curve["forecast"]
     at = [curve["area_share"].index(share) for share in (0.0, 0.25, 0.5, 1.0)]
     assert [curve["captured"][k] for k in at] == pytest.approx([0, 1 / 3, 2 / 3, 1])
-    low, high = found.calibration[0], found.calibration[4]
+    low, high = found.calibration
     assert (low["risk_class"], low["observed"]) == (1, 1.0)
     assert low["expected"] == pytest.approx(366 / 365.25)
     assert (high["observed"], high["expected"]) == (2.0, pytest.approx(3 * 366 / 365.25))
@@ -269,7 +268,7 @@ def test_capture_by_border_length(frozen, grid):
 def test_a_forecast_without_baselines(frozen):
     forecast = frozen(cells_of().drop(columns=list(BASELINES)))
     found = verify(forecast, panel_of(forecast, ("a", "2020-02-01", WEST)))
-    assert found.gain == {}
+    assert found.gain is None
     assert found.table["model"].tolist() == ["forecast"]
 
 
