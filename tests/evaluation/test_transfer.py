@@ -218,12 +218,7 @@ def test_same_seed_same_scores(cells, clusters):
     def run():
         return spatial_tests(
             cells, clusters, ORIGIN,
-<<<<<<< HEAD:tests/evaluation/test_transfer.py
             given("random_forest", "border_distance", random_forest={"n_estimators": 5}),
-=======
-            {"random_forest": make_model("random_forest", n_estimators=5),
-             **made("border_distance")},
->>>>>>> main:tests/model/test_spatial.py
             seed=4, neighbour_distances=DISTANCES,
         )  # fmt: skip
 
@@ -233,11 +228,7 @@ def test_same_seed_same_scores(cells, clusters):
 def test_later_incidents_are_ignored(cells, clusters):
     def run(panel):
         return spatial_tests(
-<<<<<<< HEAD:tests/evaluation/test_transfer.py
             cells, panel, "2017-01-01", given("kde"), seed=0, neighbour_distances=DISTANCES
-=======
-            cells, panel, "2017-01-01", made("kde"), seed=0, neighbour_distances=DISTANCES
->>>>>>> main:tests/model/test_spatial.py
         )
 
     assert run(clusters) == run(clusters.before("2017-01-01"))

@@ -116,20 +116,10 @@ def _tests(
     work: Work,
 ) -> tuple[list[Forecasts], Transfer | None]:
     """Run the tests side by side, in processes of their own."""
-<<<<<<< HEAD
-    section, own = config.evaluation, config.model
-    given = usable(
-        (own.estimator, *models()), cells, YEAR_DAYS * min(section.horizons_years),
-        **{own.estimator: own.parameters},
-    )  # fmt: skip
-    jobs: list[Callable[[], Any]] = [
-        partial(
-=======
     section = config.evaluation
     given = tested(config, cells)
-    jobs: dict[str, Callable[[], Any]] = {
-        PROSPECTIVE: partial(
->>>>>>> main
+    jobs: list[Callable[[], Any]] = [
+        partial(
             backtest, cells, known, _origins(section), section.horizons_years, given,
             near_km=section.near_km, least=section.min_past_incidents, seed=config.seed, workers=1,
         )
