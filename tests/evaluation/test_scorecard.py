@@ -230,9 +230,15 @@ def test_totals_are_held_or_not_by_the_intervals_of_every_origin(cells):
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "said"), [(0.1, 0.3, "is better than"), (-0.1, 0.3, "is no better than"),
-                              (-0.3, -0.1, "is worse than"), (-0.3, 0.1, "is no better than"), (0.0, 0.3, "is no better than")]
-)  # fmt: skip
+    ("low", "high", "said"),
+    [
+        (0.1, 0.3, "is better than"),
+        (-0.1, 0.3, "is no better than"),
+        (0.0, 0.3, "is no better than"),
+        (-0.3, 0.1, "is no better than"),
+        (-0.3, -0.1, "is worse than"),
+    ],
+)
 def test_the_first_line_is_the_difference_to_history_alone(part, low, high, said):
     changed = replace(row(part, OWN), gain=Gain(PEER, (low + high) / 2, low, high))
     others = [r for r in part.summary if r != row(part, OWN)]

@@ -49,4 +49,4 @@ def test_models_that_fade_nothing_name_none(cells, panel):
     assert (
         incidents_behind(model, cells, panel, ORIGIN, np.arange(2)).incident.tolist()
         == [[-1] * 3] * 2
-    )  # noqa: E501
+    )

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
-from borderrisk.pipeline.starting import init
 from click.testing import CliRunner
 
 from borderrisk.cli.app import app
@@ -16,6 +15,7 @@ from borderrisk.config import load_config
 from borderrisk.errors import ConfigError, DataError, OutputError
 from borderrisk.pipeline.checking import validate
 from borderrisk.pipeline.inputs import read_inputs
+from borderrisk.pipeline.starting import init
 from borderrisk.pipeline.study import list_neighbours
 from borderrisk.runs import find_run
 from borderrisk.sources.worldbase import world

@@ -116,8 +116,7 @@ def _tests(
     work: Work,
 ) -> tuple[list[Forecasts], Transfer | None]:
     """Run the tests side by side, in processes of their own."""
-    section = config.evaluation
-    given = tested(config, cells)
+    section, given = config.evaluation, tested(config, cells)
     jobs: list[Callable[[], Any]] = [
         partial(
             backtest, cells, known, _origins(section), section.horizons_years, given,
