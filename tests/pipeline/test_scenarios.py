@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from borderrisk.cli.app import app
 from borderrisk.config.sections import ScenarioConfig
 from borderrisk.errors import ConfigError, DataError
-from borderrisk.pipeline import elsewhere
+from borderrisk.pipeline import elsewhere, steps
 from borderrisk.pipeline import result as results
 from borderrisk.pipeline import run as jobs
 from borderrisk.pipeline.stages import Stages
@@ -112,7 +112,7 @@ def test_a_scenario_may_add_and_move_targets_but_not_remove_what_the_model_reads
     added = run("added", {"birjand": [59.2, 32.87]})
     assert added["displaced"] == pytest.approx(0, abs=1e-9)
     assert (tmp_path / "added" / "corridors.geojson").read_text("utf-8").count('"birjand"') > 3
-    read = Stages.of(small()).model.model.features_
+    read = Stages.of(small())[steps.model].features
     assert "hours_to_mashhad" in read
     assert "hours_to_kerman" not in read
     assert run("moved", {"mashhad": [60.6, 35.2]})["displaced"] > 0
