@@ -265,8 +265,8 @@ MUTANTS = (
     ),
     Mutant(
         "an incident foretells itself in the choice of a bandwidth",
-        "others = smoother.density(points(past), width)[mass.col] - mine",
-        "others = smoother.density(points(past), width)[mass.col] - 0 * mine",
+        "others = np.maximum(density[mass.col] - own, 0.0)",
+        "others = np.maximum(density[mass.col], 0.0)",
         ("test_the_bandwidth_by_brute_force",),
     ),
     Mutant(

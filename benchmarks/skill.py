@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.names import BORDERS
+from borderrisk.compute import map_parallel
 from borderrisk.evaluation.scorecard import (
     NEW_GROUND,
     SUBSET_WORDS,
@@ -45,7 +46,7 @@ what the ground explains."""
 
 @dataclass(frozen=True)
 class Evaluated:
-    """One border: its name, the scorecard, and the seconds it took."""
+    """One border: its name, the scorecard, and the seconds it took beside the others."""
 
     title: str
     card: Scorecard
@@ -60,11 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=PAGE)
     options = parser.parse_args(arguments)
     more = dict(given.split("=", 1) for given in options.set)
-    found = []
-    for title, (config, own) in BORDERS.items():
-        if not options.only or any(part.lower() in title.lower() for part in options.only):
-            print(title, "...", file=sys.stderr, flush=True)
-            found.append(evaluated(title, config, {**_ALWAYS, **own, **more}))
+    chosen = [
+        (title, config, {**_ALWAYS, **own, **more})
+        for title, (config, own) in BORDERS.items()
+        if not options.only or any(part.lower() in title.lower() for part in options.only)
+    ]
+    # Each evaluation is a process of its own, which these threads only wait for.
+    found = map_parallel(lambda one: evaluated(*one), chosen, workers=len(chosen))
     options.out.write_text("\n".join(page(found)) + "\n", encoding="utf-8")
 
 

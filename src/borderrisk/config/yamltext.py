@@ -39,16 +39,10 @@ Position = tuple[int, int]
 
 @dataclass
 class Document:
-    """Plain data of a YAML text and where each part of it stands.
+    """Plain data of a YAML text (dicts, lists, scalars) and where each part of it stands.
 
-    Attributes
-    ----------
-    data : object
-        Mappings as dict, sequences as list, scalars.
-    keys, values : dict
-        Location (a tuple of keys and indices) to (line, column), counted from 1.
-    problems : list of Problem
-        Everything wrong with the text itself.
+    ``keys`` and ``values`` take a location (a tuple of keys and indices) to (line, column), counted
+    from 1; ``problems`` are all that is wrong with the text itself.
     """
 
     data: Any = None

@@ -161,7 +161,7 @@ class Prospective:
     origins : list of str
     horizons_years : list of int
     least_incidents : int
-        That must follow an origin for it to count in means, curves and counts.
+        That must follow an origin for it to count in bits, captures and curves.
     near_km : float
         What makes a place a repeat.
     level : float

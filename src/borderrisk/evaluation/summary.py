@@ -79,6 +79,7 @@ def prospective(
     area = cells.study_area_100km2[cells.study]
     totals = [total(f, model, years) for years in horizons for f in forecasts]
     shares = {g: [area[f.ground(g)].sum() / area.sum() for f in used] for g in GROUNDS[1:]}
+    # Counts and chances are judged at every origin: to leave out quiet ones would favour too much.
     return Prospective(
         origins=[f.day for f in forecasts],
         horizons_years=horizons,
@@ -94,8 +95,12 @@ def prospective(
         ],
         capture=[curve for s in SUBSETS if (curve := _captured(used, area, first, s))],
         ground_share={g: float(np.mean(found)) for g, found in shares.items() if found},
-        calibration=[r for g in GROUNDS for r in _calibration(used, g, area, model, first, level)],
-        reliability=[r for g in GROUNDS for r in _reliability(used, g, area, model, first, level)],
+        calibration=[
+            r for g in GROUNDS for r in _calibration(forecasts, g, area, model, first, level)
+        ],
+        reliability=[
+            r for g in GROUNDS for r in _reliability(forecasts, g, area, model, first, level)
+        ],
         totals=totals,
         held=list(held(totals)),
     )
