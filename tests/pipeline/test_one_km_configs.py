@@ -24,7 +24,7 @@ WINDOWS = {
 
 def finer(path, window):
     """Write the shipped elevation around a window on pixels of 1 km, with hills of 40 m."""
-    west, south, east, north = np.array(window) + [-MARGIN, -MARGIN, MARGIN, MARGIN]
+    west, south, east, north = np.add(window, [-MARGIN, -MARGIN, MARGIN, MARGIN])
     shape = round((north - south) / PIXEL), round((east - west) / PIXEL)
     transform = from_origin(west, north, PIXEL, PIXEL)
     row, col = np.indices(shape)
