@@ -47,7 +47,10 @@ def test_a_forecast_is_verified_on_what_came_after(frozen, tmp_path):
     assert {"forecast", "even", "kde"} < set(everything) <= {"forecast", *BASELINES}
     assert everything["even"]["bits"] == pytest.approx(0, abs=1e-9)
     assert everything["forecast"]["bits"] > 1
-    assert "best baseline" in text
+    more = everything["forecast"]["bits"] - everything["history_alone"]["bits"]
+    assert found["gain"]["baseline"] == "history_alone"
+    assert found["gain"]["bits"] == pytest.approx(more)
+    assert "bits per incident over history alone" in text
     assert (tmp_path / "v" / "missed.csv").exists()
     curve = pd.read_csv(tmp_path / "v" / "capture.csv").set_index("area_share")
     assert curve.loc[[0, 1], "forecast"].tolist() == [0, pytest.approx(1)]
@@ -99,7 +102,7 @@ CHANGES = {
     "a file more": ("risk.tif", add, "more.txt"),
     "a link": ("scene/area.parquet", to_link, "scene/a"),
     "no sums": ("SHA256SUMS", Path.unlink, "is not frozen"),
-    "a byte of the sums": ("SHA256SUMS", flip, ""),
+    "a byte of the sums": ("SHA256SUMS", flip, "SHA256SUMS"),
 }
 
 
