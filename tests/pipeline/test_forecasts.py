@@ -22,6 +22,7 @@ CONFIG = Path(__file__).parents[2] / "configs" / "eastern-border.yaml"
 ORIGIN = "2024-01-01"
 SMALL = {"grid.cell_size_m": "40000", "features.concealment.enabled": "false"}
 PLAIN = {"outputs.focus": "[]"}
+QUICK = PLAIN | {"model.estimator": "kde"}
 
 
 @pytest.fixture(scope="module")
@@ -284,7 +285,7 @@ def test_every_row_that_is_not_scored_is_counted_and_listed(frozen, tmp_path):
 
 def test_a_forecast_of_some_kinds_is_verified_with_those(small, tmp_path):
     own = {"outputs.folder": str(tmp_path), "data.incidents.kinds": "[armed_clash, ambush]"}
-    config = small(**PLAIN, **own)
+    config = small(**QUICK, **own)
     forecasting.forecast(config, origin=ORIGIN, horizon_days=366, out=tmp_path / "f")
     new = later(config, tmp_path / "new.csv")
     found, _ = forecasting.verify(tmp_path / "f", new)
@@ -297,7 +298,7 @@ def test_a_forecast_of_some_kinds_is_verified_with_those(small, tmp_path):
 
 
 def test_an_origin_long_after_the_record_is_said(small, tmp_path, caplog):
-    config = small(**PLAIN, **{"outputs.folder": str(tmp_path)})
+    config = small(**QUICK, **{"outputs.folder": str(tmp_path)})
     with caplog.at_level(logging.WARNING):
         facts = forecasting.forecast(
             config, origin="2031-01-01", horizon_days=365, out=tmp_path / "f"

@@ -54,7 +54,8 @@ def on_two_km(name, place):
             "study_area.halo_km": "20",
             "features.travel.targets": targets,
             "corridors.routes": "4",
-            "model.parameters": "{n_estimators: 20}",
+            "model.estimator": "kde",
+            "outputs.figures": "[]",
             "compute.cache": str(place / "cache"),
         },
     )
