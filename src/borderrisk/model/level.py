@@ -112,7 +112,7 @@ def discounted_mean(counts: np.ndarray, kept: float) -> float:
 
     Examples
     --------
-    >>> discounted_mean(np.array([0.0, 10.0]), 0.4)
+    >>> round(discounted_mean(np.array([0.0, 10.0]), 0.4), 6)
     7.5
     """
     if not len(counts):
