@@ -274,9 +274,7 @@ def test_interval_of_the_curve_spans_the_origins():
     k = found.km.index(50)
     assert found.low[k] == 0
     assert found.high[k] == 0.75
-    low, own, high = (
-        np.array(v) for v in (found.low, found.captured["decayed_pool"], found.high)
-    )
+    low, own, high = (np.array(v) for v in (found.low, found.captured["decayed_pool"], found.high))
     assert ((low <= own + 1e-4) & (own <= high + 1e-4)).all()
 
 
