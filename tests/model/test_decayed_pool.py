@@ -218,6 +218,19 @@ def test_lessons_on_a_part_of_the_cells_say_the_same(world, cells, panel, monkey
         assert part.facts()["weights"][name] == pytest.approx(share, abs=0.12)
 
 
+def test_a_part_of_the_cells_stands_for_all_incidents(cells, panel, monkeypatch):
+    from borderrisk.model import lessons
+
+    def counted():
+        memo = {}
+        make_model("history_alone").fit(cells, panel, ORIGIN, memo=memo)
+        return sum(found.counts.sum() for key, found in memo.items() if key[0] == "lesson")
+
+    whole = counted()
+    monkeypatch.setattr(lessons, "MOST_CELLS", int(cells.study.sum() * 0.1))
+    assert counted() == pytest.approx(whole, rel=0.25)
+
+
 def test_a_state_gives_the_model_back(fitted, cells):
     again = opened(packed(fitted))
     assert again.settings == fitted.settings
