@@ -70,21 +70,23 @@ def watched(work: Callable[[], Any]) -> tuple[Any, float, int]:
 
 def _model(step: Callable[[str, Callable[[], Any]], Any], side: int) -> None:
     from benchmarks.studies.worlds import make_world
-    from borderrisk.model import drivers, trust
+    from borderrisk.model import drivers
     from borderrisk.model.registry import make_model
 
     world = make_world(seed=1, incidents=INCIDENTS, shape=(side, side), cell_size_m=1000.0)
     cells = step("table of cells", world.cells)
     panel = step("incidents as mass", world.panel)
     model = step("fit", lambda: make_model("decayed_pool").fit(cells, panel, AFTER))
-    step("intensity and its parts", lambda: model.parts(cells))
-    area = cells.study_area_100km2
+    step("intensity and its parts", lambda: (model.intensity(cells), model.parts(cells)))
     parts = step("drivers", lambda: model.drivers(cells))
     step("three strongest drivers", lambda: drivers.top_drivers(parts))
-    step("trust", lambda: _trust(trust, cells, panel, drivers.importance(parts, area)))
+    weights = drivers.importance(parts, cells.study_area_100km2)
+    step("trust", lambda: _trust(cells, panel, weights))
 
 
-def _trust(trust: Any, cells: Any, panel: Any, weights: dict[str, float]) -> Any:
+def _trust(cells: Any, panel: Any, weights: dict[str, float]) -> Any:
+    from borderrisk.model import trust
+
     folds = trust.area_folds(cells)
     test = trust.Dissimilarity.fit(cells.x[cells.study], weights, folds[cells.study])
     return trust.trust_codes(

@@ -1,7 +1,6 @@
-"""Nothing that came later is known earlier, and no stale result stands in for another."""
+"""Nothing that came later is known earlier."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,14 +8,9 @@ import pytest
 from benchmarks.studies.worlds import make_world
 from scipy.sparse import csr_matrix
 
-from borderrisk.config import load_config
-from borderrisk.errors import DataError
 from borderrisk.evaluation import backtest
 from borderrisk.model.registry import make_model
-from borderrisk.pipeline import evaluating
-from borderrisk.pipeline.stages import Stages
 
-CONFIG = Path(__file__).parents[1] / "configs" / "eastern-border.yaml"
 ORIGIN = pd.Timestamp("2019-01-01")
 
 
@@ -72,40 +66,3 @@ def test_an_incident_mostly_elsewhere_is_not_scored(world):
     scored, kept = backtest.in_study(cells, replace(panel, mass=mass))
     assert kept.tolist() == [1]
     assert scored.sum() == pytest.approx(1)
-
-
-def test_evaluation_sees_nothing_after_the_origin_of_the_run(tmp_path):
-    """A period that only later incidents could fill is refused before anything is fitted."""
-    own = {
-        "grid.cell_size_m": "40000",
-        "compute.cache": str(tmp_path),
-        "features.travel.enabled": "false",
-        "features.concealment.enabled": "false",
-        "corridors.enabled": "false",
-        "train.origin": "2020-01-01",
-        "evaluation.horizons_years": "[1]",
-        "evaluation.last_origin": "2019-07-01",
-    }
-    with pytest.raises(DataError, match=r"set evaluation\.last_origin earlier"):
-        evaluating.check(Stages.of(load_config(CONFIG, own)))
-
-
-class Asked:
-    """Stands in for the cache: notes the keys of the stages it is asked for, computes nothing."""
-
-    def __init__(self):
-        self.keys = []
-
-    def hashes(self, path):
-        return str(path)
-
-    def stage(self, key, compute, **how):
-        self.keys.append(key)
-
-
-def test_another_level_is_another_key_of_the_intervals():
-    asked = Asked()
-    for level in ("0.8", "0.9", "0.9"):
-        Stages(load_config(CONFIG, {"uncertainty.level": level}), asked).intervals(10)
-    first, second, third = (key.digest for key in asked.keys)
-    assert first != second == third

@@ -13,20 +13,16 @@ import pandas as pd
 from benchmarks.studies import common
 from borderrisk.compute import map_parallel
 from borderrisk.errors import DataError
-from borderrisk.evaluation.backtest import MIN_LATER, NEAR_KM, later_incidents, yearly_origins
+from borderrisk.evaluation.backtest import MIN_LATER, NEAR_KM, later_incidents
 from borderrisk.evaluation.metrics import information_gain, paired_difference
 from borderrisk.features.catalogue import GROUPS, feature, is_feature
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
-from borderrisk.model.protocol import Fitted, Memo, Settings
-from borderrisk.model.registry import settings
+from borderrisk.model.protocol import Memo, Settings
 
-# Models that read no features: nothing to leave out.
-FEATURELESS = (
-    "even", "history_alone", "last_period", "radius_history", "kde", "kde_pool", "border_distance",
-)  # fmt: skip
 NOTHING = "nothing"
 OTHER = "other"
+ALONE = "the ground alone"
 _ORIGINS = 4
 Bits = dict[str, list[np.ndarray]]
 
@@ -55,10 +51,9 @@ def ablation_rows(
     panel: Panel,
     origins: Sequence[Any],
     horizon_years: int,
+    model: Settings,
     *,
     seed: int = 0,
-    name: str = "decayed_pool",
-    parameters: Mapping[str, Any] | None = None,
     level: float = 0.9,
     workers: int | None = None,
 ) -> list[dict[str, Any]]:
@@ -74,12 +69,10 @@ def ablation_rows(
         Origins; yearly ones on the same day share most of the work.
     horizon_years : int
         Incidents within so many years are scored.
+    model : Settings
+        What to fit; what the ground alone would make of it is scored as well.
     seed : int
         Seed of the model and of the intervals.
-    name : str
-        Model; for ``pooled`` its features alone are scored as well.
-    parameters : mapping, optional
-        Its arguments, before those of :data:`borderrisk.evaluation.transfer.QUICK`.
     level : float
         Level of the interval of ``change``, from a bootstrap of the origins.
     workers : int, optional
@@ -90,29 +83,26 @@ def ablation_rows(
     list of dict
         ``model, left_out, incidents, bits, change, low, high``: bits per incident over uniform, and
         what leaving the group out changes (negative: the group helps). The first row of each model
-        leaves out nothing. Empty for a model without features.
+        leaves out nothing.
 
     Raises
     ------
     DataError
         If no incident follows any of the origins, or none precedes one of them.
     """
-    if name in FEATURELESS:
-        return []
     groups = feature_groups(cells.features)
     variants = {NOTHING: cells}
     for group, members in groups.items():
         if len(groups) > 1:
             variants[group] = replace(cells, x=cells.x.drop(columns=members))
     tests = _tests(cells, panel, origins, horizon_years)
-    model = settings(name, parameters)
     score = partial(_bits, panel=panel, tests=tests, model=model, seed=seed)
     found = map_parallel(score, variants.values(), workers=workers)
     scores = dict(zip(variants, found, strict=True))
     block = np.repeat(np.arange(len(tests)), [len(bits) for bits in next(iter(found[0].values()))])
     return [
-        _row(model, left_out, bits[model], scores[NOTHING][model], block, level, seed)
-        for model in scores[NOTHING]
+        _row(name, left_out, bits[name], scores[NOTHING][name], block, level, seed)
+        for name in scores[NOTHING]
         for left_out, bits in scores.items()
     ]
 
@@ -139,22 +129,16 @@ def _bits(
     model: Settings,
     seed: int,
 ) -> Bits:
-    """Bits of every incident by the model (and by its features alone), origin by origin."""
+    """Bits of every incident by the model, and by the ground alone, origin by origin."""
     area = cells.study_area_100km2[cells.study]
     memo: Memo = {}
     found: Bits = {}
     for origin, mass in tests.items():
         fitted = model.fit(cells, panel, origin, seed, memo)
-        for label, intensity in _surfaces(model.name, fitted, cells).items():
+        surfaces = {model.name: fitted.intensity(cells), ALONE: fitted.susceptibility(cells)}
+        for label, intensity in surfaces.items():
             bits = information_gain(intensity[cells.study], area, mass)
             found.setdefault(label, []).append(bits)
-    return found
-
-
-def _surfaces(name: str, fitted: Fitted, cells: CellTable) -> dict[str, np.ndarray]:
-    found = {name: fitted.intensity(cells)}
-    if fitted.parts(cells)["history"].any():
-        found[f"{name}, ground alone"] = fitted.susceptibility(cells)
     return found
 
 
@@ -182,17 +166,16 @@ def _row(
 
 def main(arguments: Sequence[str]) -> None:
     """Leave out each group at the last origins of a config that enough incidents follow."""
-    case = common.Case(common.stages_of("ablation", __doc__, arguments))
-    section, panel, cells = case.config.evaluation, case.record.known, case.cells
-    years = min(section.horizons_years)
+    look = common.looked_at("ablation", __doc__, arguments)
     followed = [
         origin
-        for origin in yearly_origins(section.first_origin, section.last_origin)
-        if len(later_incidents(cells, panel, origin, years, section.near_km).new) >= MIN_LATER
+        for origin in look.origins
+        if len(later_incidents(look.cells, look.known, origin, look.years, NEAR_KM).new)
+        >= MIN_LATER
     ]
     rows = ablation_rows(
-        cells, panel, followed[-_ORIGINS:], years,
-        seed=case.config.seed, name=case.config.model.estimator,
+        look.cells, look.known, followed[-_ORIGINS:], look.years, look.own,
+        seed=look.seed, workers=look.workers,
     )  # fmt: skip
     print("bits per incident with a group of features left out, and the change it makes")
     for row in rows:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
-from borderrisk.config import Config, load_config
+import pandas as pd
+
+from borderrisk.config import load_config
+from borderrisk.evaluation.backtest import yearly_origins
 from borderrisk.model.cells import CellTable
+from borderrisk.model.panel import Panel
 from borderrisk.model.protocol import Settings
 from borderrisk.pipeline import steps
 from borderrisk.pipeline.evaluating import tested
@@ -26,44 +28,50 @@ def parser(name: str, doc: str | None) -> argparse.ArgumentParser:
     )  # fmt: skip
 
 
-def stages_of(name: str, doc: str | None, arguments: Sequence[str]) -> Stages:
+def looked_at(name: str, doc: str | None, arguments: Sequence[str]) -> Look:
     """Open the config that a study is asked to look at, ``--set`` as for a run."""
     options = parser(name, doc)
     options.add_argument("--config", type=Path, default=CONFIG)
     options.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     given = options.parse_args(arguments)
-    pairs = dict(item.split("=", 1) for item in given.set)
-    return Stages.of(load_config(given.config, pairs))
+    return Look(Stages.of(load_config(given.config, dict(s.split("=", 1) for s in given.set))))
 
 
-@dataclass(frozen=True)
-class Case:
-    """What most studies look at in the stages of a config."""
+class Look:
+    """What a study wants of a config, whose shortest horizon it looks at.
 
-    stages: Stages
+    Parameters
+    ----------
+    stages : Stages
+        Of the config.
+    """
+
+    def __init__(self, stages: Stages):
+        self.stages, self.section = stages, stages.config.evaluation
+        self.seed, self.workers = stages.config.seed, stages.config.compute.workers
+        self.years = min(self.section.horizons_years)
 
     @property
-    def config(self) -> Config:
-        """The config."""
-        return self.stages.config
-
-    @cached_property
     def cells(self) -> CellTable:
         """Cells of the domain."""
         return self.stages[steps.cells]
 
-    @cached_property
-    def record(self) -> steps.Record:
-        """The incidents."""
-        return self.stages[steps.incidents]
-
-    @cached_property
-    def tested(self) -> dict[str, Settings]:
-        """The config's own model first, and all others."""
-        return tested(self.config, self.cells)
+    @property
+    def known(self) -> Panel:
+        """Every incident before the config's own origin."""
+        return self.stages[steps.incidents].known
 
     @property
-    def distances(self) -> list[str]:
-        """Features that tell the distance to each neighbour's border."""
-        codes = self.stages[steps.area].lines
-        return [f"border_distance_{code.lower()}_km" for code in codes]
+    def origins(self) -> list[pd.Timestamp]:
+        """Yearly origins of the evaluation."""
+        return yearly_origins(self.section.first_origin, self.section.last_origin)
+
+    @property
+    def own(self) -> Settings:
+        """The config's model."""
+        return self.models[self.stages.config.model.estimator]
+
+    @property
+    def models(self) -> dict[str, Settings]:
+        """Every model that the columns are enough for, the config's own first."""
+        return tested(self.stages.config, self.cells)

@@ -39,9 +39,9 @@ from borderrisk.model.level import MIN_IN_STUDY
 from borderrisk.model.panel import Panel
 from borderrisk.model.protocol import Settings, require_past
 from borderrisk.model.registry import make_model
+from borderrisk.pipeline import steps
 
 FOLDS = 5
-Models = Mapping[str, Settings]
 Fitted = tuple[Fold, dict[str, np.ndarray]]
 
 
@@ -49,7 +49,7 @@ def fold_study(
     cells: CellTable,
     panel: Panel,
     origin: Any,
-    models: Models,
+    models: Mapping[str, Settings],
     *,
     distances: Sequence[str] = (),
     folds: int = FOLDS,
@@ -63,7 +63,7 @@ def fold_study(
     cells, panel, origin
         As for :func:`borderrisk.evaluation.transfer.spatial_tests`.
     models : mapping of str to Settings
-        What to fit; the first is also tried without the columns that name a border.
+        What to fit, by name; the first is also tried without the columns that name a border.
     distances : sequence of str
         Columns ``border_distance_<ccc>_km``.
     folds : int
@@ -77,7 +77,7 @@ def fold_study(
     -------
     dict of str to list of dict
         For ``block``, ``random`` and ``unnamed`` what
-        :func:`borderrisk.evaluation.transfer.summaries` returns.
+        :func:`borderrisk.evaluation.transfer.summaries` returns, as plain values.
     """
     past = require_past(panel, origin, 2)
     buffer_km = location_buffer_km(past)
@@ -119,7 +119,7 @@ def _must(fold: Fold | None, region: Region) -> Fold:
 
 
 def _unnamed(
-    cells: CellTable, past: Panel, origin: Any, models: Models,
+    cells: CellTable, past: Panel, origin: Any, models: Mapping[str, Settings],
     distances: Sequence[str], clear: np.ndarray, buffer_km: float, seed: int,
 ) -> list[pd.DataFrame]:  # fmt: skip
     """Scores behind each border by models that have no column named after it."""
@@ -129,8 +129,7 @@ def _unnamed(
         if fold is not None:
             gone = [name for name in neighbour_columns(region.name) if name in cells.x]
             fewer = replace(cells, x=cells.x.drop(columns=gone))
-            first = next(iter(models))
-            kept = {name: models[name] for name in (first, "border_distance") if name in models}
+            kept = {k: models[k] for k in (next(iter(models)), "border_distance") if k in models}
             forecasts = fit_fold(fewer, past, origin, kept, seed, fold)
             found.append(score_fold(fold, region, forecasts, cells))
     return found
@@ -243,10 +242,12 @@ def random_folds(scored: np.ndarray, n_cells: int, folds: int, seed: int) -> lis
 
 def main(arguments: Sequence[str]) -> None:
     """Hold out places of a config in each way."""
-    case = common.Case(common.stages_of("folds", __doc__, arguments))
+    look = common.looked_at("folds", __doc__, arguments)
+    codes = [code.lower() for code in look.stages[steps.area].lines]
     found = fold_study(
-        case.cells, case.record.known, case.record.origin, case.tested,
-        distances=case.distances, seed=case.config.seed, workers=case.config.compute.workers,
+        look.cells, look.known, look.stages[steps.incidents].origin, look.models,
+        distances=[f"border_distance_{code}_km" for code in codes], seed=look.seed,
+        workers=look.workers,
     )  # fmt: skip
     names = [row["model"] for row in found["block"]]
     by_model = {scheme: {row["model"]: row for row in rows} for scheme, rows in found.items()}

@@ -1,19 +1,25 @@
-"""Whether the ranking of places holds when the cells are larger or smaller."""
+"""Whether the ranking of places holds when the cells are larger, smaller or moved."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+from affine import Affine
 
 from benchmarks.studies import common
+from borderrisk.area import StudyArea
 from borderrisk.errors import DataError
 from borderrisk.evaluation.metrics import top_area
 from borderrisk.grid import Grid
 from borderrisk.model.protocol import Fitted
 from borderrisk.pipeline import steps
+from borderrisk.pipeline.inputs import Inputs
 from borderrisk.pipeline.stages import Stages
+from borderrisk.runs import StageCache
 from borderrisk.scores import risk_percentile
 
 TOP_SHARE = 0.10
@@ -213,28 +219,40 @@ def _compare(reference: Surface, other: Surface) -> dict[str, float | bool | int
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Compare a config's ranks with those on cells of other sizes.
+    """Compare a config's ranks with those on cells of other sizes, and moved by half a cell.
 
     What the model chose for itself is kept, so that only the grid differs.
     """
-    case = common.Case(common.stages_of("grids", __doc__, arguments))
-    fitted = case.stages[steps.model].model
-    own = case.config.grid.cell_size_m / 1000
+    stages = common.looked_at("grids", __doc__, arguments).stages
+    chosen = stages[steps.model].model
+    own = stages.config.grid.cell_size_m / 1000
     surfaces = []
-    for size in (km for km in CELLS_KM if km != own):
-        changed = case.config.with_changes({"grid": {"cell_size_m": size * 1000}})
-        other = common.Case(Stages.of(changed))
-        panel, origin = other.record.panel, other.record.origin
-        again = fitted.settings.fit(other.cells, panel, origin, case.config.seed)
-        surfaces.append(_surface(other, again))
+    for size, shift in [*((km, 0.0) for km in CELLS_KM if km != own), (own, 0.5)]:
+        with TemporaryDirectory() as folder:
+            other = _variant(stages, size * 1000, shift, Path(folder))
+            cells, record = other[steps.cells], other[steps.incidents]
+            again = chosen.settings.fit(cells, record.panel, record.origin, stages.config.seed)
+            surfaces.append(_surface(other, again, shift > 0))
     print("ranks on another grid: correlation, and share of the top tenth that stays")
-    for row in rank_stability(_surface(case, fitted), surfaces):
-        shown = f"{row['spearman']:10.3f}{row['top_decile_overlap']:10.3f}"
-        print(f"{row['cell_km']:g} km".ljust(34) + shown)
+    for row in rank_stability(_surface(stages, chosen, False), surfaces):
+        grid = f"{row['cell_km']:g} km" + (", shifted by half a cell" if row["shifted"] else "")
+        print(f"{grid:34}{row['spearman']:10.3f}{row['top_decile_overlap']:10.3f}")
 
 
-def _surface(case: common.Case, fitted: Fitted) -> Surface:
-    cells = case.cells
+def _variant(stages: Stages, cell_size_m: float, shift: float, folder: Path) -> Stages:
+    """Return the stages on another grid, with a cache of their own: keys know of no shift."""
+    config = stages.config.with_changes({"grid": {"cell_size_m": cell_size_m}})
+    other = Stages(config, Inputs(config), StageCache(folder), stages.work)
+    study = other[steps.area]
+    grid = study.grid
+    moved = replace(grid, transform=grid.transform @ Affine.translation(shift, shift))
+    area = StudyArea(moved, study.area.polygon, study.area.halo)
+    made = {steps.area: replace(study, area=area)}
+    return replace(other, _made=made)
+
+
+def _surface(stages: Stages, fitted: Fitted, shifted: bool) -> Surface:
+    cells = stages[steps.cells]
     intensity = np.where(cells.study, fitted.intensity(cells), np.nan)
-    exposure = np.nan_to_num(cells.to_grid(cells.exposure))
-    return Surface(cells.grid, cells.to_grid(intensity), exposure)
+    exposure = stages[steps.features]["exposure"].to_numpy()
+    return Surface(cells.grid, cells.to_grid(intensity), exposure, shifted)

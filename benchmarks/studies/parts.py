@@ -13,22 +13,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_matrix, diags_array
 
 from benchmarks.names import BORDERS
 from benchmarks.studies import common
 from borderrisk.compute import map_parallel
 from borderrisk.config import load_config
-from borderrisk.evaluation.backtest import MIN_LATER, later_incidents, repeat_ground
+from borderrisk.evaluation.backtest import MIN_LATER, backtest
 from borderrisk.evaluation.metrics import information_gain, paired_difference
+from borderrisk.evaluation.scorecard import NEW_GROUND
 from borderrisk.model.cells import CellTable
 from borderrisk.model.decayed_pool import RECENT, DecayedPool
-from borderrisk.model.level import MIN_IN_STUDY
 from borderrisk.model.panel import Panel
-from borderrisk.model.protocol import Memo
 from borderrisk.pipeline.stages import Stages
 
 NOTHING, EVERYWHERE = "nothing", "four borders"
+SUBSETS = ("all", NEW_GROUND)
 Bits = dict[str, dict[str, list[np.ndarray]]]
 
 
@@ -82,39 +81,20 @@ def part_bits(
     Returns
     -------
     dict of str to dict of str to list of ndarray
-        By subset (``all``, ``new``) and what is left out, one array for each origin.
+        By subset and what is left out, one array for each origin that enough incidents follow.
     """
-    memo: Memo = {}
-    found: Bits = {"all": {}, "new": {}}
+    models = {label: Without(left_out=label) for label in left_out()}
+    made = backtest(cells, panel, origins, (1,), models, near_km=near_km, seed=seed, workers=1)
     area = cells.study_area_100km2[cells.study]
-    for origin in origins:
-        later = later_incidents(cells, panel, origin, 1, near_km)
-        if len(later.new) < MIN_LATER:
-            continue
-        new = ~repeat_ground(cells, panel.before(origin), near_km)
-        mass = within(later.mass[np.flatnonzero(later.new)], new)
-        for label in left_out():
-            fitted = Without(left_out=label).fit(cells, panel, origin, seed, memo)
-            said = fitted.intensity(cells)[cells.study]
-            bits = information_gain(said, area, later.mass)
-            found["all"].setdefault(label, []).append(bits)
-            bits = information_gain(said[new], area[new], mass) if new.any() else np.zeros(0)
-            found["new"].setdefault(label, []).append(bits)
+    found: Bits = {subset: {label: [] for label in models} for subset in SUBSETS}
+    for forecast in (one for one in made if len(one.tests[1].new) >= MIN_LATER):
+        for subset, bits in found.items():
+            ground, mass = forecast.scored(1, subset)
+            for label, said in forecast.intensity.items():
+                some = mass.shape[0] > 0
+                gain = information_gain(said[ground], area[ground], mass) if some else np.zeros(0)
+                bits[label].append(gain)
     return found
-
-
-def within(mass: csr_matrix, ground: np.ndarray) -> csr_matrix:
-    """Mass on some ground of the incidents that lie mostly there; rows sum to 1.
-
-    Examples
-    --------
-    >>> within(csr_matrix([[0.2, 0.8], [0.7, 0.3]]), np.array([True, False])).toarray()
-    array([[1.]])
-    """
-    there = csr_matrix(mass[:, np.flatnonzero(ground)])
-    share = np.asarray(there.sum(axis=1)).ravel()
-    kept = np.flatnonzero(share >= MIN_IN_STUDY)
-    return csr_matrix(diags_array(1 / share[kept]) @ there[kept])
 
 
 def worth(bits: Mapping[str, Sequence[np.ndarray]], seed: int = 0) -> list[dict[str, Any]]:
@@ -158,7 +138,7 @@ def main(arguments: Sequence[str]) -> None:
                 label: [one for bits in found for one in bits[subset][label]]
                 for label in found[0][subset]
             }
-            for subset in ("all", "new")
+            for subset in SUBSETS
         }
     for title, bits in borders.items():
         print("\n".join([*lines_of(title, bits), ""]))
@@ -173,10 +153,12 @@ def _of_border(config_and_changes: tuple[Any, Mapping[str, str]]) -> Bits:
 def lines_of(title: str, bits: Bits) -> list[str]:
     """Return the table of a border as lines of text."""
     tables = {subset: worth(values) for subset, values in bits.items()}
-    counts = ", ".join(f"{rows[0]['incidents']:,} {name}" for name, rows in tables.items())
+    counts = ", ".join(
+        f"{rows[0]['incidents']:,} {name.replace('_', ' ')}" for name, rows in tables.items()
+    )
     lines = [f"{title} ({counts})", f"{'without':16}{'all incidents':>34}{'within new ground':>34}"]
-    for every, new in zip(*tables.values(), strict=True):
-        lines.append(f"{every['left_out']:16}{_change(every):>34}{_change(new):>34}")
+    for one, there in zip(*tables.values(), strict=True):
+        lines.append(f"{one['left_out']:16}{_change(one):>34}{_change(there):>34}")
     return lines
 
 

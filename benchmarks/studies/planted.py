@@ -1,4 +1,8 @@
-"""The planted test: models on a world whose true intensity is known."""
+"""The planted test: models on worlds whose true intensity is known.
+
+For every number of incidents all models are tested on the first world, and the intervals of the
+first model on all of them: the share of cells whose interval holds the truth, by risk class.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +19,13 @@ from benchmarks.studies.worlds import FIRST_DAY, make_world
 from borderrisk import scores
 from borderrisk.border.segments import cut_border, nearest_segment
 from borderrisk.evaluation import metrics
-from borderrisk.evaluation.backtest import role
+from borderrisk.model import registry
 from borderrisk.model.cells import COORDINATES, CellTable
+from borderrisk.model.level import YEAR_DAYS
 from borderrisk.model.panel import Panel
-from borderrisk.model.protocol import Fitted, Memo, Settings
-from borderrisk.model.registry import models, usable
+from borderrisk.model.protocol import Memo, Settings
 from borderrisk.model.uncertainty import Intervals, bootstrap_intervals
 
-HORIZON_DAYS = 365.0
 # Sums over the land behind so many kilometres of border have intervals, too.
 SUM_KM = 25.0
 
@@ -32,12 +35,13 @@ def planted_test(
     panel: Panel,
     truth: np.ndarray,
     origin: Any,
-    tested: Mapping[str, Settings],
+    models: Mapping[str, Settings],
     *,
     replicates: int,
     level: float = 0.9,
     seed: int = 0,
     parts: np.ndarray | None = None,
+    scheduler: str = "threads",
 ) -> dict[str, Any]:
     """Compare every model with the intensity that the incidents were drawn from.
 
@@ -49,8 +53,8 @@ def planted_test(
         Its intensity, incidents per 100 km² per year.
     origin : date
         Models see what lies before it.
-    tested : mapping of str to Settings
-        Models by name; the first is the one whose intervals are tested.
+    models : mapping of str to Settings
+        What to fit, by name; the first is the one whose intervals are tested.
     replicates : int
         Refits for its intervals; none below 2.
     level : float
@@ -60,6 +64,8 @@ def planted_test(
     parts : ndarray of int, shape (study cells,), optional
         Number of the part (such as a border segment) that each cell belongs to: sums over parts
         have intervals, too.
+    scheduler : str
+        Of the bootstrap.
 
     Returns
     -------
@@ -68,33 +74,31 @@ def planted_test(
         incidents follow the truth) and ``spearman`` (rank correlation with the truth over the
         study area's cells); ``ceiling_bits`` of the truth itself; ``incidents, cells``; and
         ``coverage``: of each risk class of the first model and of all cells ``risk_class, cells,
-        covered``, the share of cells whose interval of the probability holds the truth, with
-        ``level`` and ``replicates``; ``sums``: ``parts, covered``, the share of parts whose
-        interval of the expected incidents does.
+        covered``, the share of cells whose interval of the expected incidents holds the truth,
+        with ``level`` and ``replicates``; ``sums``: ``parts, covered``, the share of parts whose
+        interval does.
     """
     area, known = cells.study_area_100km2[cells.study], truth[cells.study]
     memo: Memo = {}
-    rows, kept = [], None
-    for name, settings in tested.items():
-        model = settings.fit(cells, panel, origin, seed, memo)
-        kept = model if kept is None else kept
-        rows.append(_row(name, model.intensity(cells)[cells.study], area, known))
+    fitted = {name: model.fit(cells, panel, origin, seed, memo) for name, model in models.items()}
+    said = {name: one.intensity(cells)[cells.study] for name, one in fitted.items()}
+    rows = [_row(name, models[name].role, values, area, known) for name, values in said.items()]
     found: dict[str, Any] = {
         "incidents": len(panel),
         "cells": len(known),
         "ceiling_bits": expected_bits(known, area, known),
         "rows": sorted(rows, key=lambda row: -row["bits"]),
     }
-    if replicates >= 2 and kept is not None:
+    if replicates >= 2:
+        own = next(iter(models))
         intervals = bootstrap_intervals(
-            kept, cells, panel, origin, replicates=replicates, level=level,
-            horizon_days=HORIZON_DAYS, seed=seed, workers=1,
+            fitted[own], cells, panel, origin, replicates=replicates, level=level,
+            horizon_days=scores.DAYS_PER_YEAR, seed=seed, scheduler=scheduler,
         )  # fmt: skip
-        covered = interval_coverage(kept, intervals, cells, known)
+        covered = interval_coverage(said[own], intervals, area, known)
         found |= {"level": level, "replicates": replicates, "coverage": covered}
         if parts is not None:
-            point = kept.intensity(cells)[cells.study]
-            found["sums"] = sum_coverage(intervals, point, known, area, parts)
+            found["sums"] = sum_coverage(intervals, said[own], known, area, parts)
     return found
 
 
@@ -135,11 +139,13 @@ def _pooled(rows: Sequence[Mapping[str, Any]], counted: str) -> dict[str, Any]:
     return {counted: sum(counts), "covered": share, "low": min(covered), "high": max(covered)}
 
 
-def _row(name: str, intensity: np.ndarray, area: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
+def _row(
+    name: str, role: str, intensity: np.ndarray, area: np.ndarray, truth: np.ndarray
+) -> dict[str, Any]:
     flat = np.ptp(intensity) <= 1e-9 * intensity.max()
     return {
         "model": name,
-        "role": role(name),
+        "role": role,
         "bits": expected_bits(intensity, area, truth),
         "spearman": None if flat else float(spearmanr(intensity, truth).statistic),
     }
@@ -161,26 +167,20 @@ def expected_bits(intensity: np.ndarray, area: np.ndarray, truth: np.ndarray) ->
 
 
 def interval_coverage(
-    model: Fitted, intervals: Intervals, cells: CellTable, truth: np.ndarray
+    point: np.ndarray, intervals: Intervals, area: np.ndarray, truth: np.ndarray
 ) -> list[dict[str, Any]]:
-    """Return how often the intervals of the probability hold the truth, overall and per class."""
-    area = cells.study_area_100km2[cells.study]
-    chance = scores.probability(truth, area, HORIZON_DAYS)
-    risk = scores.risk_percentile(model.intensity(cells)[cells.study], area)
-    classes = scores.risk_class(risk)
-    parts = [("all", np.ones(len(chance), bool)), *((str(k), classes == k) for k in range(1, 6))]
+    """Return how often the intervals of a year's expected incidents hold the truth.
+
+    Over all study cells, and over those of each class by the estimate; all arrays are of the
+    study cells.
+    """
+    inside = holds(truth * area, intervals.expected_low, intervals.expected_high)
+    classes = scores.risk_class(scores.risk_percentile(point, area))
+    parts = [("all", np.ones(len(inside), bool)), *((str(k), classes == k) for k in range(1, 6))]
     return [
-        {
-            "risk_class": label,
-            "cells": int(inside.sum()),
-            "covered": coverage(
-                chance[inside],
-                intervals.probability_low[inside],
-                intervals.probability_high[inside],
-            ),
-        }
-        for label, inside in parts
-        if inside.any()
+        {"risk_class": label, "cells": int(part.sum()), "covered": float(inside[part].mean())}
+        for label, part in parts
+        if part.any()
     ]
 
 
@@ -195,49 +195,47 @@ def sum_coverage(
     drawn = np.stack([np.bincount(part, row * area) for row in intervals.replicates])
     own, known = (np.bincount(part, values * area) for values in (point, truth))
     low, high = np.quantile(drawn, scores.tails(intervals.level), axis=0)
-    covered = coverage(known, np.minimum(low, own), np.maximum(high, own))
-    return {"parts": len(known), "covered": covered}
+    covered = holds(known, np.minimum(low, own), np.maximum(high, own)).mean()
+    return {"parts": len(known), "covered": float(covered)}
 
 
-def coverage(
-    truth: np.ndarray, low: np.ndarray, high: np.ndarray, weight: np.ndarray | None = None
-) -> float:
-    """Share of cells (by weight) whose truth lies within the bounds.
-
-    The empirical coverage of interval forecasts (Gneiting, Balabdaoui & Raftery 2007, JRSS B
-    69(2)); a bound itself counts as within.
-
-    Examples
-    --------
-    >>> round(coverage(np.array([1.0, 2.0, 5.0]), np.zeros(3), np.array([1.0, 1.5, 9.0])), 3)
-    0.667
-    """
-    return float(np.average((truth >= low) & (truth <= high), weights=weight))
+def holds(truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Whether each truth lies within its bounds; a bound itself counts as within."""
+    return np.asarray((truth >= low) & (truth <= high))
 
 
 def main(arguments: Sequence[str]) -> None:
     """Test every model on one world, the intervals of the first model on all of them."""
     parser = common.parser("planted", __doc__)
-    parser.add_argument("--worlds", type=int, nargs="+", default=[11, 12, 13], metavar="SEED")
-    parser.add_argument("--replicates", type=int, default=60)
-    parser.add_argument("--side", type=int, default=43, help="cells along a world")
+    parser.add_argument("--incidents", type=int, nargs="+", default=[100, 400, 5000])
+    parser.add_argument("--worlds", type=int, nargs="+", default=[11, 12, 13, 14], metavar="SEED")
+    parser.add_argument("--replicates", type=int, default=100)
+    parser.add_argument("--side", type=int, default=60, help="cells along a world")
+    parser.add_argument("--scheduler", default="processes", help="of the intervals")
     given = parser.parse_args(arguments)
-    found = []
-    for number, seed in enumerate(given.worlds):
-        names = models()[:1] if number else models()
-        found.append(_one_world(seed, names, given.side, given.replicates))
-    print("\n".join(lines_of(over_worlds(found))))
+    for incidents in given.incidents:
+        found = []
+        for number, seed in enumerate(given.worlds):
+            names = registry.models("model")[: 1 if number else None]
+            names += [] if number else registry.models("baseline")
+            found.append(
+                _one_world(seed, incidents, names, given.side, given.replicates, given.scheduler)
+            )
+        print("\n".join([*lines_of(over_worlds(found)), ""]), flush=True)
 
 
-def _one_world(seed: int, names: Sequence[str], side: int, replicates: int) -> dict[str, Any]:
-    world = make_world(seed, 200, shape=(side, side), cell_size_m=15_000.0)
+def _one_world(
+    seed: int, incidents: int, names: Sequence[str], side: int, replicates: int, scheduler: str
+) -> dict[str, Any]:
+    world = make_world(seed, incidents, shape=(side, side))
     cells = world.cells()
     segments = cut_border(world.borders, world.grid.crs, SUM_KM)
     xy = cells.x.loc[cells.study, list(COORDINATES)].to_numpy() * 1000
     return planted_test(
         cells, world.panel(), world.intensity[cells.mask],
-        FIRST_DAY + pd.DateOffset(years=int(world.years)), usable(names, cells, 365),
-        replicates=replicates, parts=nearest_segment(segments, world.grid, *xy.T),
+        FIRST_DAY + pd.DateOffset(years=int(world.years)),
+        registry.usable(names, cells, YEAR_DAYS), replicates=replicates, scheduler=scheduler,
+        parts=nearest_segment(segments, world.grid, *xy.T),
     )  # fmt: skip
 
 

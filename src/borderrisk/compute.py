@@ -57,34 +57,15 @@ def map_parallel(
 ) -> list[R]:
     """Apply a function to items in parallel and return the results in the order of the items.
 
-    Parameters
-    ----------
-    function : callable of one item
-        Free of side effects: a cluster repeats it when a worker is lost. For processes and
-        clusters it must be picklable (a function of a module, or a ``functools.partial`` of one).
-    items : iterable
-        What to apply it to.
-    scheduler : str
-        ``threads``, ``processes`` or the address of a Dask scheduler (``tcp://host:8786``),
-        which needs the ``distributed`` extra here and borderrisk on its workers.
-    workers : int, optional
-        Threads or processes; all processors by default. A cluster has its own number.
-    progress : callable, optional
-        Told ``(done, total)`` in this process, in the order of the items.
+    The function is free of side effects: a cluster repeats it when a worker is lost. For processes
+    and clusters it must be picklable (a function of a module, or a ``functools.partial`` of one).
+    The scheduler is ``threads``, ``processes`` or the address of a Dask scheduler
+    (``tcp://host:8786``), which needs the ``distributed`` extra here and borderrisk on its workers.
+    By default there are as many workers as processors; a cluster has its own number. ``progress``
+    is told ``(done, total)`` in this process, in the order of the items.
 
-    Raises
-    ------
-    ConfigError
-        If the scheduler is unknown, cannot be reached, or the extra is not installed.
-    BorderRiskError
-        If a worker process dies.
-    Exception
-        Whatever ``function`` raises.
-
-    Examples
-    --------
-    >>> map_parallel(abs, [-2, 1, -3])
-    [2, 1, 3]
+    ConfigError if the scheduler is unknown, cannot be reached, or the extra is not installed;
+    BorderRiskError if a worker process dies; and whatever ``function`` raises.
     """
     from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import BrokenProcessPool

@@ -32,18 +32,7 @@ def polygons(geometry: Any) -> Any:
 
 
 def laea_crs(lon: float, lat: float) -> CRS:
-    """Lambert azimuthal equal-area projection (EPSG method 9820) centred on a point.
-
-    Parameters
-    ----------
-    lon, lat : float
-        Centre in degrees, WGS84.
-
-    Examples
-    --------
-    >>> laea_crs(60, 31).axis_info[0].unit_name
-    'metre'
-    """
+    """Return the Lambert azimuthal equal-area projection (EPSG method 9820) at a WGS84 point."""
     return CRS.from_proj4(
         f"+proj=laea +lat_0={lat:g} +lon_0={lon:g} +x_0=0 +y_0=0 +datum=WGS84 +units=m +no_defs"
     )

@@ -28,40 +28,25 @@ Where = Literal["table", "band", "layer", "compare", "popup", "report"]
 class Score:
     """One score: what it is called, where it is shown, and how a map draws and packs it.
 
-    Attributes
-    ----------
-    name, unit, long_name : str
-        Variable on the grid, and its CF attributes.
-    en, fa, note_en, note_fa : str
-        Name and explanation on the map.
-    format : str
-        How the map writes its numbers: a key of :data:`borderrisk.words.UNITS`, or
-        ``probability`` or ``codes``.
-    ramp : str
-        Colours, by name in :data:`borderrisk.outputs.palette.RAMPS`.
-    cuts : {"class", "area", "even", "zero", "codes"}
-        Classes of the map: those of the risk, the same shares of the area, fifths of the area,
-        steps around zero, or one per code.
-    dtype : str
-        Type in tables (codes are words there).
-    words : tuple of str
-        What the codes 0, 1, ... mean; a negative code is unknown.
-    bounds : tuple of str
-        Scores that hold its lower and upper bound.
-    width_of : str
-        Score whose upper less lower bound it is; it is no variable of its own.
-    table, band, layer, compare, popup, report : int or None
-        Its place among the columns of cell tables, bands of the raster, layers of the map,
-        compared columns, what a popup reads (a line each, if they are layers) and columns of the
-        report; None: not there.
-    group : str
-        Heading among the layers of the map.
-    packed : int
-        What comes first when a map is full comes first here.
-    precision : {"fine", "ends", "rough", "coarse", "exact"}
-        How finely a map packs it.
-    follows : str
-        Score from which most of it is known, so that a large map packs the difference.
+    ``name``, ``unit``, ``long_name`` are the variable on the grid and its CF attributes; ``en``,
+    ``fa``, ``note_en``, ``note_fa`` are name and explanation on the map.
+
+    ``format`` is how the map writes its numbers: a key of :data:`borderrisk.words.UNITS`, or
+    ``probability`` or ``codes``. ``ramp`` names colours of
+    :data:`borderrisk.outputs.palette.RAMPS`; ``cuts`` are the map's classes: those of the risk, the
+    same shares of the area, fifths of the area, steps around zero, or one per code. ``dtype`` is
+    the type in tables (codes are words there); ``words`` are what codes 0, 1, ... mean (a negative
+    one: unknown).
+
+    ``bounds`` are the scores that hold its lower and upper bound; ``width_of`` is the score whose
+    upper less lower bound it is: it is no variable of its own.
+
+    ``table``, ``band``, ``layer``, ``compare``, ``popup``, ``report`` are its place among the
+    columns of cell tables, bands of the raster, layers of the map (under the heading ``group``),
+    compared columns, what a popup reads (a line each, if they are layers) and columns of the
+    report; None: not there. What has a lower ``packed`` is packed first when a map is full, as
+    finely as ``precision`` says; from ``follows`` most of it is known, so that a large map packs
+    the difference.
     """
 
     name: str
@@ -301,22 +286,11 @@ def tails(level: float) -> tuple[float, float]:
 
 
 def probability(intensity: np.ndarray, area_100km2: np.ndarray, horizon_days: float) -> np.ndarray:
-    """Chance of at least one reported incident in a cell within the horizon.
+    """Return the chance of at least one reported incident in a cell within the horizon.
 
-    Parameters
-    ----------
-    intensity : ndarray
-        Expected reported incidents per 100 km² per year.
-    area_100km2 : ndarray
-        Scored area of each cell, in units of 100 km².
-    horizon_days : float
-        Length of the forecast.
-
-    Returns
-    -------
-    ndarray
-        ``1 - (1 + m/KAPPA)^-KAPPA`` of an expected count m: the negative binomial chance of a count
-        above zero. Incidents cluster, so it is lower than the Poisson chance ``1 - exp(-m)``.
+    The intensity is per 100 km² per year, the area the scored one. The chance is ``1 - (1 +
+    m/KAPPA)^-KAPPA`` of an expected count m: the negative binomial chance of a count above zero.
+    Incidents cluster, so it is lower than the Poisson chance ``1 - exp(-m)``.
 
     Examples
     --------
@@ -350,17 +324,10 @@ def count_bounds(
 
 
 def risk_percentile(intensity: np.ndarray, area: np.ndarray) -> np.ndarray:
-    """Rank of each cell by intensity: the share of the study area that lies lower, 0-100.
+    """Rank each cell by intensity: the share of the study area that lies lower, 0-100.
 
-    Parameters
-    ----------
-    intensity, area : ndarray, shape (cells,)
-        Finite intensities and the scored area of each cell (any unit).
-
-    Returns
-    -------
-    ndarray of float64, shape (cells,)
-        Cells of equal intensity share the middle of the area they take up together.
+    Cells of equal (finite) intensity share the middle of the area they take up together; ``area``
+    may be in any unit.
     """
     if not len(intensity):
         return np.zeros(0)

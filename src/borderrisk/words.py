@@ -95,12 +95,7 @@ def kind_label(kind: str) -> Label:
 def spoken(kind: str, text: str) -> Label:
     """Put a part of a variable's name into words.
 
-    Parameters
-    ----------
-    kind : str
-        What the part is: ``ccc`` a country, ``size`` a number of people, ``target`` a place.
-    text : str
-        As it stands in the name.
+    ``kind`` is ``ccc`` for a country, ``size`` for a number of people, ``target`` for a place.
 
     Examples
     --------
@@ -152,15 +147,7 @@ class Near:
 
 
 def nearest_places(settlements: gpd.GeoDataFrame, points: gpd.GeoSeries) -> list[Near | None]:
-    """Nearest settlement of each point; None without settlements.
-
-    Parameters
-    ----------
-    settlements : geopandas.GeoDataFrame
-        With ``name``; any CRS.
-    points : geopandas.GeoSeries
-        In a projected CRS in metres.
-    """
+    """Find the nearest settlement of each point (in projected metres); None without any."""
     if settlements.empty:
         return [None] * len(points)
     places = settlements.to_crs(points.crs)

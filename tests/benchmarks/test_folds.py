@@ -1,3 +1,5 @@
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from benchmarks.studies import folds
@@ -10,6 +12,9 @@ from borderrisk.errors import DataError
 from borderrisk.evaluation.transfer import nearest_cell, spatial_tests
 from borderrisk.model.cells import square_blocks
 from borderrisk.model.registry import make_model
+
+MODELS = {name: make_model(name) for name in ("kde", "border_distance", "even")}
+MODELS = {"glm": make_model("glm", alpha=0.1), **MODELS}
 
 
 @pytest.fixture(scope="module")
@@ -127,10 +132,8 @@ def test_one_incident_has_no_range(cells):
 
 @pytest.fixture(scope="module")
 def found(cells, clusters):
-    given = {"glm": make_model("glm", alpha=0.1)}
-    given |= {name: make_model(name) for name in ("kde", "border_distance", "even")}
     return folds.fold_study(
-        cells, clusters, ORIGIN, given, distances=DISTANCES, folds=3, seed=1, workers=1
+        cells, clusters, ORIGIN, MODELS, distances=DISTANCES, folds=3, seed=1, workers=1
     )
 
 
@@ -151,11 +154,9 @@ def test_columns_that_name_a_border_are_gone_when_it_is_left_out(found, cells, c
     assert folds.neighbour_columns("AFG") == ("border_distance_afg_km", "hours_from_border_afg")
     assert [row["model"] for row in found["unnamed"]] == ["glm", "border_distance"]
     named = spatial_tests(
-        cells, clusters, ORIGIN,
-        {"glm": make_model("glm", alpha=0.1), "border_distance": make_model("border_distance")},
-        seed=1, neighbour_distances=DISTANCES,
+        cells, clusters, ORIGIN, {k: MODELS[k] for k in ("glm", "border_distance")}, seed=1,
+        neighbour_distances=DISTANCES,
     )  # fmt: skip
-    bits = {row.model: row.bits for row in named.summary}
-    glm, reference = found["unnamed"]
-    assert reference["bits"] == bits["border_distance"]
-    assert glm["bits"] != bits["glm"]
+    glm, reference = zip(found["unnamed"], map(asdict, named.summary), strict=True)
+    assert reference[0]["bits"] == reference[1]["bits"]
+    assert glm[0]["bits"] != glm[1]["bits"]

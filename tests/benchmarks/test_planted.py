@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from benchmarks.studies import planted
 from benchmarks.studies.planted import (
     expected_bits,
+    holds,
     interval_coverage,
     over_worlds,
     planted_test,
@@ -13,7 +13,6 @@ from benchmarks.studies.worlds import make_world
 from borderrisk.evaluation.metrics import information_gain
 from borderrisk.model.registry import make_model
 from borderrisk.model.uncertainty import Intervals
-from borderrisk.scores import probability
 
 ORIGIN = "2020-01-01"
 MODELS = {
@@ -76,14 +75,16 @@ def test_no_model_has_more_bits_than_the_truth(found):
 
 
 def test_a_model_that_is_the_truth_has_its_bits_and_ranks(cells, truth):
-    class Oracle:
+    class Truth:
+        role = "model"
+
         def fit(self, *_):
             return self
 
         def intensity(self, _):
             return truth * 7
 
-    out = planted_test(cells, [], truth, ORIGIN, {"decayed_pool": Oracle()}, replicates=0)
+    out = planted_test(cells, [], truth, ORIGIN, {"oracle": Truth()}, replicates=0)
     row = out["rows"][0]
     assert row["bits"] == pytest.approx(out["ceiling_bits"])
     assert row["spearman"] == pytest.approx(1)
@@ -101,19 +102,16 @@ def test_coverage_is_of_the_first_model(found, cells):
     assert 0.4 < rows["all"]["covered"] < 1
 
 
-def test_coverage_by_hand(cells, truth, panel):
-    model = make_model("glm", alpha=0.1).fit(cells, panel, ORIGIN)
-    study = cells.study
-    chance = probability(truth[study], cells.study_area_100km2[study], planted.HORIZON_DAYS)
-    low, high = np.zeros(len(chance)), np.ones(len(chance))
-    low[:30] = 1.0
-    n = len(chance)
-    ranks, none = np.zeros(n, np.int32), np.zeros((0, n), np.float32)
-    bounds = Intervals(low, high, low, high, ranks, ranks, none, 0.9)
-    every = interval_coverage(model, bounds, cells, truth[study])[0]
-    assert every == {"risk_class": "all", "cells": n, "covered": pytest.approx(1 - 30 / n)}
-    exact = Intervals(chance, chance, chance, chance, ranks, ranks, none, 0.9)
-    assert interval_coverage(model, exact, cells, truth[study])[0]["covered"] == 1
+def test_coverage_by_hand():
+    # Four cells of rising intensity, the last of half the area, the bounds on incidents a year.
+    truth, area = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 1.0, 1.0, 0.5])
+    none = np.zeros((0, 4), np.float32)
+    low, high = np.array([0.5, 2.0, 4.0, 1.5]), np.array([0.9, 2.0, 5.0, 2.5])
+    bounds = Intervals(low, high, low, high, low, high, none, 0.9)
+    found = interval_coverage(np.array([1.0, 2.0, 3.0, 9.0]), bounds, area, truth)
+    assert found[0] == {"risk_class": "all", "cells": 4, "covered": 0.5}
+    assert sum(row["cells"] for row in found[1:]) == 4
+    assert found[-1] == {"risk_class": "4", "cells": 1, "covered": 1.0}
 
 
 def test_worlds_are_pooled_by_cells_with_their_range():
@@ -134,7 +132,7 @@ def test_coverage_of_sums_by_hand():
     # Two parts of two cells; replicates of the first part sum to 3..7, of the second to 10.
     drawn = np.array([[1, 2, 5, 5], [1, 4, 5, 5], [3, 4, 5, 5]], np.float32)
     none = np.zeros(4)
-    bounds = Intervals(*[none] * 6, drawn, 0.999)
+    bounds = Intervals(none, none, none, none, none, none, drawn, 0.999)
     parts, area = np.array([7, 7, 9, 9]), np.ones(4)
     point = np.array([2.0, 3.0, 5.0, 5.0])
     for truth, covered in (([1, 5, 5, 5], 1.0), ([1, 7, 5, 5], 0.5), ([1, 7, 6, 5], 0.0)):
@@ -145,6 +143,6 @@ def test_coverage_of_sums_by_hand():
     assert wide["covered"] == 1.0
 
 
-def test_coverage_by_weight():
-    low, high = np.zeros(2), np.ones(2)
-    assert planted.coverage(np.array([0.5, 2]), low, high, np.array([3.0, 1])) == 0.75
+def test_a_bound_itself_holds():
+    found = holds(np.array([0.0, 1.0, 2.0]), np.zeros(3), np.ones(3))
+    assert found.tolist() == [True, True, False]

@@ -38,10 +38,11 @@ def test_grids_compares_ranks(asked, capsys, monkeypatch):
 
     monkeypatch.setattr(grids, "CELLS_KM", (50.0, 40.0))
     studies.main(["grids", *asked])
-    _, other = capsys.readouterr().out.splitlines()
+    _, other, moved = capsys.readouterr().out.splitlines()
     assert other.startswith("50 km ")
+    assert moved.startswith("40 km, shifted by half a cell")
     # The nearest cells to the border stay so on any grid.
-    assert 0.9 < float(other.split()[-2]) < 1
+    assert float(other.split()[-2]) > 0.9 < float(moved.split()[-2]) < 1
 
 
 def test_planted_tells_bits_and_coverage(capsys):

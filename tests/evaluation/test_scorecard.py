@@ -220,6 +220,8 @@ def test_totals_are_held_or_not_by_the_intervals_of_every_origin(cells):
         assert held.held == sum(low <= n <= high for n in counts)
         assert (held.low, held.high) == metrics.binomial_interval(held.held, 4)
     k = np.arange(400)
+    observed = sum(r.observed for r in part.calibration if r.ground == "all")
+    assert observed == pytest.approx(sum(counts))
     crps = [((law.cdf(k) - (k >= n)) ** 2).sum() for n in counts]
     assert [t.crps for t in part.totals] == pytest.approx(crps)
     rule = [((poisson(8).cdf(k) - (k >= n)) ** 2).sum() for n in counts]

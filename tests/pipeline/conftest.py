@@ -10,7 +10,7 @@ SMALL = {
     "grid.cell_size_m": "40000",
     "corridors.routes": "4",
     "features.concealment.enabled": "false",
-    "outputs.figures": "[png, svg]",
+    "outputs.figures": "[]",
 }
 
 
@@ -21,6 +21,8 @@ def small(tmp_path_factory):
 
     def load(**overrides):
         own = {"compute.cache": str(place / "cache"), "outputs.folder": str(place / "runs")}
+        if "model.estimator" not in overrides:
+            own["model.parameters"] = "{n_estimators: 20}"
         return load_config(CONFIGS / "eastern-border.yaml", SMALL | own | overrides)
 
     return load
@@ -29,4 +31,5 @@ def small(tmp_path_factory):
 @pytest.fixture(scope="session")
 def finished(small):
     """One run of it without evaluation."""
-    return jobs.run(small(), evaluate=False, replicates=4)
+    drawn = small(**{"outputs.figures": "[png, svg]"})
+    return jobs.run(drawn, evaluate=False, replicates=4)

@@ -7,6 +7,7 @@ import pytest
 
 from borderrisk.config import load_config
 from borderrisk.pipeline import run as jobs
+from borderrisk.pipeline import steps
 from borderrisk.pipeline.assembly import relief
 from borderrisk.pipeline.stages import Stages
 
@@ -42,15 +43,17 @@ def on_two_km(name, place):
 @pytest.mark.parametrize("name", WINDOWS)
 def test_features_and_hillshade_use_the_finer_elevation(name, tmp_path):
     stages = Stages.of(on_two_km(name, tmp_path))
-    ds = stages.features
+    ds = stages[steps.features]
     study = ds["exposure"].to_numpy() > 0
     assert study.sum() > 1000
     for feature in ("slope_p90", "ruggedness", "tpi_10km", "hours_from_border"):
         assert np.isfinite(ds[feature].to_numpy()[study]).mean() > 0.99, feature
     # 1 km pixels: several in a cell, and one of the hillshade for each.
     assert (ds["elevation_range"].to_numpy()[study] > 0).mean() > 0.9
-    assert relief(stages.inputs).transform.a == pytest.approx(stages.inputs.elevation.transform.a)
-    assert stages.inputs.elevation.transform.a < 0.012
+    elevation = stages.inputs.elevation
+    shown = relief(elevation, stages[steps.area].grid)
+    assert shown.transform.a == pytest.approx(elevation.transform.a)
+    assert elevation.transform.a < 0.012
 
 
 def test_a_run_maps_its_focus(tmp_path):

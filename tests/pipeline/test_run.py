@@ -10,7 +10,9 @@ import rasterio
 from borderrisk.errors import ConfigError, DataError, OutputError
 from borderrisk.pipeline import result as results
 from borderrisk.pipeline import run as jobs
+from borderrisk.pipeline import steps
 from borderrisk.pipeline.stages import Stages
+from borderrisk.scores import KAPPA
 
 RAW = Path(__file__).parents[2] / "data" / "raw"
 
@@ -31,9 +33,16 @@ def test_scores_follow_their_definitions(finished):
     cells = gpd.read_parquet(finished.folder / "cells.parquet")
     cells = cells.astype(dict.fromkeys(cells.select_dtypes("float32"), "float64"))
     area = cells["exposure"] * 16  # cells of 40 km hold 16 times 100 km²
-    expected = cells["susceptibility"] * cells["history"] * cells["reporting"]
-    np.testing.assert_allclose(cells["intensity"], expected, rtol=1e-4)
-    chance = 1 - np.exp(-cells["intensity"] * area * 365 / 365.25)
+    shares = cells[[f"share_{part}" for part in ("history", "recent", "ground", "even")]]
+    np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-4)
+    parts = shares.mul(cells["intensity"], axis=0)
+    np.testing.assert_allclose(parts["share_even"], parts["share_even"].mean(), rtol=1e-4)
+    ground = parts["share_ground"] / cells["susceptibility"]
+    assert 0 < ground.mean() < 1
+    np.testing.assert_allclose(ground, ground.mean(), rtol=1e-4)
+    expected = cells["intensity"] * area * 365 / 365.25
+    np.testing.assert_allclose(cells["expected"], expected, rtol=1e-4)
+    chance = 1 - (1 + expected / KAPPA) ** -KAPPA
     np.testing.assert_allclose(cells["probability"], chance, rtol=1e-4)
     assert np.average(cells["risk"], weights=area) == pytest.approx(50, abs=0.1)
     assert sorted(cells["rank"]) == list(range(1, len(cells) + 1))
@@ -61,7 +70,8 @@ def test_every_rejected_row_is_listed_with_its_place_in_the_file(finished):
 
 def test_a_first_look_has_no_intervals(small, tmp_path):
     first = jobs.run(small(), out=tmp_path / "first", evaluate=False)
-    assert "probability_low" not in first.cells
+    assert first.cells["probability_low"].isna().all()
+    assert first.cells["probability"].notna().all()
 
 
 def test_segments_share_out_the_whole_expectation(finished):
@@ -82,7 +92,7 @@ def test_a_second_run_reads_the_cache_and_gives_the_same_bytes(finished, small):
 
 def test_another_model_recomputes_only_the_model(finished, small):
     other = Stages.of(small(**{"model.estimator": "border_distance"}))
-    _ = other.model
+    _ = other[steps.model]
     cached = {record.name: record.cached for record in other.cache.records}
     assert cached["features"]
     assert not cached["model"]
@@ -99,7 +109,8 @@ def test_nothing_after_the_origin_reaches_the_model(small, tmp_path):
     other = small(**{"train.origin": "2020-01-01", "data.incidents.path": str(moved)})
     one, two = (Stages.of(c) for c in (config, other))
     np.testing.assert_array_equal(
-        one.model.model.predict(one.cells.x), two.model.model.predict(two.cells.x)
+        one[steps.model].model.intensity(one[steps.cells]),
+        two[steps.model].model.intensity(two[steps.cells]),
     )
 
 
@@ -163,9 +174,8 @@ def test_maps_are_rebuilt_in_persian_without_training(finished, tmp_path):
 
 
 def test_two_runs_compare(finished, small, tmp_path):
-    other = jobs.run(
-        small(**{"model.estimator": "kde"}), out=tmp_path / "b", evaluate=False, replicates=0
-    )
+    kde = small(**{"model.estimator": "kde", "outputs.focus": "[]"})
+    other = jobs.run(kde, out=tmp_path / "b", evaluate=False, replicates=0)
     facts = results.compare_runs(finished.folder, other.folder, out=tmp_path / "change")
     assert facts["cells"] == len(finished.cells)
 
@@ -199,11 +209,13 @@ def test_corridors_and_routes_are_in_one_file_and_in_the_raster(finished):
 def test_a_period_that_evaluation_refuses_is_noticed_before_the_model(
     small, tmp_path, monkeypatch, changes, message
 ):
-    def never(*_):
-        raise AssertionError("the model was fitted or resampled first")
+    result_of = Stages.__getitem__
 
-    monkeypatch.setattr(Stages, "model", property(never))
-    monkeypatch.setattr(Stages, "intervals", never)
+    def watched(stages, stage):
+        assert stage not in (steps.model, steps.intervals), "fitted or resampled first"
+        return result_of(stages, stage)
+
+    monkeypatch.setattr(Stages, "__getitem__", watched)
     with pytest.raises(DataError, match=message):
         jobs.run(small(**changes), out=tmp_path / "r", evaluate=True, replicates=4)
     assert not (tmp_path / "r").exists()

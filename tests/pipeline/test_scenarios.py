@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from borderrisk.cli.app import app
 from borderrisk.config.sections import ScenarioConfig
 from borderrisk.errors import ConfigError, DataError
-from borderrisk.pipeline import elsewhere
+from borderrisk.pipeline import elsewhere, steps
 from borderrisk.pipeline import result as results
 from borderrisk.pipeline import run as jobs
 from borderrisk.pipeline.stages import Stages
@@ -104,21 +104,23 @@ def test_an_unknown_scenario_is_a_usage_error_and_leaves_nothing(small, tmp_path
 
 
 def test_a_scenario_may_add_and_move_targets_but_not_remove_what_the_model_reads(small, tmp_path):
+    config = small(**{"features.exclude": "[hours_to_kerman]", "outputs.focus": "[]"})
+
     def run(name, changes):
         targets = {"features": {"travel": {"targets": changes}}}
-        config = small().model_copy(update={"scenarios": {name: ScenarioConfig(changes=targets)}})
-        return elsewhere.scenario(config, name, out=tmp_path / name)[0]
+        own = config.model_copy(update={"scenarios": {name: ScenarioConfig(changes=targets)}})
+        return elsewhere.scenario(own, name, out=tmp_path / name)[0]
 
     added = run("added", {"birjand": [59.2, 32.87]})
     assert added["displaced"] == pytest.approx(0, abs=1e-9)
     assert (tmp_path / "added" / "corridors.geojson").read_text("utf-8").count('"birjand"') > 3
-    read = Stages.of(small()).model.model.features_
+    read = Stages.of(config)[steps.model].features
     assert "hours_to_mashhad" in read
     assert "hours_to_kerman" not in read
     assert run("moved", {"mashhad": [60.6, 35.2]})["displaced"] > 0
     assert run("unread", {"kerman": [58.36, 29.1]})["displaced"] == pytest.approx(0, abs=1e-9)
-    with pytest.raises(ConfigError, match="hours_to_kerman, which scenario gone takes away"):
-        run("gone", {"kerman": None})
+    with pytest.raises(ConfigError, match="hours_to_mashhad, which scenario gone takes away"):
+        run("gone", {"mashhad": None})
     assert not (tmp_path / "gone").exists()
 
 

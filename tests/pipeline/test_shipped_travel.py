@@ -8,7 +8,7 @@ import shapely
 from pyproj import Geod
 
 from borderrisk.config import load_config
-from borderrisk.pipeline.inputs import Movement
+from borderrisk.pipeline import steps
 from borderrisk.pipeline.stages import Stages
 
 CONFIG = Path(__file__).parents[2] / "configs" / "eastern-border.yaml"
@@ -28,7 +28,7 @@ CROSSINGS = {
 def shipped(tmp_path_factory):
     cache = str(tmp_path_factory.mktemp("cache"))
     stages = Stages.of(load_config(CONFIG, {"compute.cache": cache}))
-    return stages.inputs, Movement(stages.config, stages.inputs).solves
+    return stages[steps.area], stages[steps.ground].solves
 
 
 def near(grid, lonlat, pixels):
@@ -92,11 +92,11 @@ def test_hours_from_a_crossing_to_a_city_by_hand(shipped, crossing, target, km, 
 @pytest.mark.parametrize(("target", "neighbour"), [("mashhad", "TKM"), ("zahedan", "PAK")])
 def test_hours_from_the_nearest_border_to_a_city_by_hand(shipped, target, neighbour):
     """Mashhad lies 73 km from Turkmenistan (24 h), Zahedan 25 km from Pakistan (8 h)."""
-    inputs, solves = shipped
+    study, solves = shipped
     goal = {"mashhad": (59.606, 36.297), "zahedan": (60.863, 29.496)}[target]
     grid = solves.fine.grid
     x, y = grid.project(*goal)
-    km = shapely.Point(float(x), float(y)).distance(inputs.lines[neighbour]) / 1000
+    km = shapely.Point(float(x), float(y)).distance(study.lines[neighbour]) / 1000
     row, col = (int(v) for v in grid.rowcol(x, y))
     hours = float(solves.border[neighbour].hours[row, col])
     # a pixel of 2 km to either side, and hills

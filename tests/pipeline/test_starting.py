@@ -14,7 +14,7 @@ from borderrisk.cli.app import app
 from borderrisk.config import load_config
 from borderrisk.errors import ConfigError, DataError, OutputError
 from borderrisk.pipeline.checking import validate
-from borderrisk.pipeline.inputs import read_inputs
+from borderrisk.pipeline.inputs import Inputs, lay_area
 from borderrisk.pipeline.starting import init
 from borderrisk.pipeline.study import list_neighbours
 from borderrisk.runs import find_run
@@ -186,18 +186,19 @@ def test_the_cut_holds_the_whole_study_area(tmp_path, home, neighbours):
     near = places[places["country"] == world().find(home).code][["latitude", "longitude"]]
     at = near if len(near) else pd.DataFrame({"latitude": [35.4], "longitude": [77.1]})
     at.assign(date="2020-01-01", radius_km=5).to_csv(border / "data" / "incidents.csv")
-    inputs = read_inputs(load_config(border))
-    scored = inputs.area.polygon
-    assert inputs.home.buffer(10).covers(scored)
-    assert reprojected(home, inputs).symmetric_difference(scored).area < 1e-3 * scored.area
-    validate(load_config(border))
+    config = load_config(border)
+    study = lay_area(config, Inputs(config))
+    scored = study.area.polygon
+    assert study.home.buffer(10).covers(scored)
+    assert reprojected(home, study).symmetric_difference(scored).area < 1e-3 * scored.area
+    validate(config)
 
 
-def reprojected(home, inputs):
+def reprojected(home, study):
     """The strip of the whole, uncut country, in grid metres."""
     outline = shapely.make_valid(world().outline(world().find(home).code))
-    strip = shapely.union_all(list(inputs.lines.values())).buffer(250_000, quad_segs=16)
-    return shapely.intersection(shapely.make_valid(inputs.local(outline)), strip)
+    strip = shapely.union_all(list(study.lines.values())).buffer(250_000, quad_segs=16)
+    return shapely.intersection(shapely.make_valid(study.local(outline)), strip)
 
 
 def test_short_borders_are_left_out_and_said(tmp_path):

@@ -18,22 +18,13 @@ _RESAMPLES = 2000
 def capture_curve(
     rate: np.ndarray, length_km: np.ndarray, observed: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Share of later incidents behind the k kilometres of border with the highest rate.
+    """Return the share of later incidents behind the k kilometres of border with the highest rate.
 
-    Parameters
-    ----------
-    rate : ndarray, shape (segments,)
-        What is watched first; made without the observed incidents. A constant rate is the
-        length-only baseline. Segments of equal rate are watched in proportion to their length.
-    length_km : ndarray, shape (segments,)
-        Lengths.
-    observed : ndarray, shape (segments,)
-        Later incidents attributed to each segment; see :func:`observed_by_segment`.
-
-    Returns
-    -------
-    km, captured : ndarray
-        Corners of the curve, from (0, 0) to (whole border, 1); NaN captured without incidents.
+    By segment: ``rate`` is what is watched first, made without the observed incidents (constant:
+    the length-only baseline; equal rates are watched in proportion to their length), ``observed``
+    the later incidents attributed to it, see :func:`observed_by_segment`. Returns kilometres and
+    shares at the corners of the curve, from (0, 0) to (whole border, 1); NaN shares without
+    incidents.
     """
     _, group = np.unique(-np.asarray(rate, float), return_inverse=True)
     km = np.cumsum(np.bincount(group, weights=length_km))
@@ -57,15 +48,7 @@ def observed_by_segment(attribution: csr_matrix, mass: np.ndarray) -> np.ndarray
 
 @dataclass(frozen=True)
 class Outlook:
-    """Forecasts made at one origin, and what came of them.
-
-    Attributes
-    ----------
-    expected : mapping of str to ndarray, shape (cells,)
-        Incidents expected in each cell by each model, from what was known at the origin.
-    happened : ndarray, shape (cells,)
-        Incidents reported later in each cell.
-    """
+    """Incidents that models expected in each cell at one origin, and those reported there later."""
 
     expected: Mapping[str, np.ndarray]
     happened: np.ndarray
@@ -75,21 +58,9 @@ class Outlook:
 class BorderCapture:
     """Share of later incidents behind the first kilometres of border, as each model ranks them.
 
-    Attributes
-    ----------
-    border_km : float
-        Its whole length.
-    origins : int
-    incidents : float
-        How many followed them.
-    km : list of float
-        Kilometres watched: every 10 km up to the whole border.
-    captured : dict of str to list of float
-        By model, and by ``length`` alone.
-    model : str
-        The one that ``low`` and ``high`` are about.
-    subsets : dict of str to BorderCapture
-        The same of some of the incidents.
+    ``km`` watched go in steps of 10 up to the whole ``border_km``; ``captured`` is by model, and by
+    ``length`` alone; ``low`` and ``high`` are about ``model``. ``incidents`` followed the
+    ``origins``; ``subsets`` are the same of some of them.
     """
 
     border_km: float
@@ -112,30 +83,14 @@ def prospective_curves(
     level: float = 0.9,
     seed: int = 0,
 ) -> BorderCapture | None:
-    """How much of the next period's incidents lay behind the k kilometres ranked first.
+    """Return how much of the next period's incidents lay behind the k kilometres ranked first.
 
     At each origin every model ranks the segments by what it expects behind them; curves are means
     over all later incidents. Watching by length alone, ``length``, is the straight line.
 
-    Parameters
-    ----------
-    outlooks : sequence of Outlook
-        One of each origin, all with the same models.
-    attribution : csr_matrix, shape (cells, segments)
-        Share of each cell that belongs to each segment.
-    length_km : ndarray, shape (segments,)
-        Length of the segments.
-    model : str
-        Model whose curve gets an interval, from a bootstrap over origins.
-    level : float
-        Coverage of the interval.
-    seed : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    BorderCapture or None
-        None without incidents.
+    All outlooks have the same models; ``attribution`` is the share of each cell (row) that belongs
+    to each segment. The curve of ``model`` gets an interval from a bootstrap over origins. None
+    without incidents.
     """
     weight = np.array([outlook.happened.sum() for outlook in outlooks])
     if not weight.sum() > 0:

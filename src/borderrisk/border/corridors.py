@@ -34,17 +34,11 @@ _WORTHWHILE = 3.0
 class Corridors:
     """Where the quick ways from each neighbour to the targets lie.
 
-    Attributes
-    ----------
-    cells : xarray.Dataset
-        On the analysis grid: ``slack_<target>``, hours by which the best way through a cell
-        exceeds the best way from the same neighbour; the least of the neighbours.
-    corridors : geopandas.GeoDataFrame
-        WGS84 polygons: ``target``, ``neighbour``, ``slack_from_hours``, ``slack_to_hours``,
-        ``best_hours``.
-    routes : geopandas.GeoDataFrame
-        WGS84 lines in walking order: ``target``, ``neighbour``, ``route`` (1 = quickest),
-        ``hours``, ``slack_hours``, ``length_km``.
+    ``cells``, on the analysis grid, hold ``slack_<target>``: hours by which the best way through a
+    cell exceeds the best way from the same neighbour; the least of the neighbours. WGS84 polygons
+    ``corridors`` have ``target, neighbour, slack_from_hours, slack_to_hours, best_hours``; WGS84
+    lines ``routes``, in walking order, ``target, neighbour, route`` (1 = quickest), ``hours``,
+    ``slack_hours``, ``length_km``.
     """
 
     cells: xr.Dataset
@@ -62,33 +56,15 @@ def find_corridors(
     separation_km: float = SEPARATION_KM,
     workers: int | None = None,
 ) -> Corridors:
-    """Corridors and best routes from each neighbour's settlements, over its border, to each target.
+    """Find corridors and best routes from each neighbour's settlements over its border to targets.
 
     Neighbours more than three times as far from a target as the nearest one have none to it.
-
-    Parameters
-    ----------
-    grid : Grid
-        The analysis grid.
-    solves : Solves
-        From :func:`borderrisk.features.travel.solve_travel`.
-    home : shapely Polygon or MultiPolygon
-        The home country, in grid metres.
-    slack_hours : sequence of float
-        Upper edges of the slack classes, increasing.
-    routes : int
-        Most routes per neighbour and target, none beyond the largest slack.
-    separation_km : float
-        Least distance between the border crossings of two of them.
-    workers : int, optional
-        Solves that run at the same time; each core by default. Results do not depend on it.
-
-    Raises
-    ------
-    ConfigError
-        If the slack classes do not increase from above 0, or there is no target.
-    DataError
-        If no path leads over the border to a target.
+    ``home`` is in grid metres; ``slack_hours`` are the upper edges of the slack classes; there are
+    ``routes`` at most per neighbour and target, none beyond the largest slack, whose border
+    crossings are at least ``separation_km`` apart. ``workers`` solves run at the same time
+    (default: each core); results do not depend on it. ConfigError if the slack classes do not
+    increase from above 0, or there is no target; DataError if no path leads over the border to a
+    target.
     """
     edges = np.asarray(slack_hours, float)
     if not len(edges) or edges[0] <= 0 or np.any(np.diff(edges) <= 0):
@@ -115,18 +91,7 @@ def find_corridors(
 class Way:
     """All ways from one neighbour to one target.
 
-    Attributes
-    ----------
-    target, neighbour : str
-        Names.
-    far : FarSide
-        Travel away from the neighbour's settlements.
-    to : Travel
-        Travel towards the target.
-    slack : ndarray
-        Hours by which the best way through each fine cell exceeds the best of all.
-    best_hours : float
-        Hours of that.
+    ``slack`` is hours by which the best way through each fine cell exceeds the best of all.
     """
 
     target: str

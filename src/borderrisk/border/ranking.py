@@ -19,8 +19,8 @@ _TERRAIN = ("slope_mean", "ruggedness", "hidden_share")
 _DRIVERS = 3
 # Stretches of the same id are the same if their ends agree to this many kilometres.
 _SAME_KM = 0.5
-# Size of the negative binomial of the incidents behind a segment: the best log score over six yearly
-# origins of each of four borders (90 % intervals held 97 % where more than one was expected).
+# Size of the negative binomial of the incidents behind a segment: the best log score over six
+# yearly origins of four borders (90 % intervals held 97 % where more than one was expected).
 _SIZE = 1.2
 
 
@@ -38,35 +38,16 @@ def segment_table(
 ) -> gpd.GeoDataFrame:
     """Rank the segments by the incidents expected behind them.
 
-    Parameters
-    ----------
-    segments : geopandas.GeoDataFrame
-        From :func:`cut_border`.
-    attribution : csr_matrix, shape (cells, segments)
-        From :func:`attribute_cells`.
-    cells : xarray.Dataset
-        On the grid: ``intensity`` and ``exposure``; features, ``driver_k`` and ``trust`` where
-        there are any.
-    grid : Grid
-        The analysis grid.
-    replicates : ndarray, shape (replicates, scored cells), optional
-        Bootstrap intensities of the cells with exposure, row-major.
-    level : float
-        Coverage of the intervals.
-    horizon_days : float
-        Length of the forecast.
-    crossings : ndarray, shape (segments,), optional
-        Share of randomised routes that cross each segment.
-    previous : DataFrame, optional
-        An earlier run's table, joined by ``segment_id``.
+    Segments are from :func:`cut_border`, ``attribution`` from :func:`attribute_cells`. ``cells``
+    have ``intensity`` and ``exposure``, and features, ``driver_k`` and ``trust`` where there are
+    any. ``replicates`` are bootstrap intensities, (replicates, cells with exposure in row-major
+    order); ``crossings`` the share of randomised routes that cross each segment; ``previous`` an
+    earlier run's table, joined by ``segment_id``.
 
-    Returns
-    -------
-    geopandas.GeoDataFrame
-        The segments with ``expected_per_year`` (these sum to the study area's total), ``share``,
-        ``rate_per_km``, ``rank`` (1 = highest rate), their ``_low`` and ``_high`` bounds;
-        ``expected``, the incidents within the horizon, with ``count_low`` and ``count_high``,
-        their predictive interval; and what is known along each of them.
+    Adds ``expected_per_year`` (these sum to the study area's total), ``share``, ``rate_per_km``,
+    ``rank`` (1 = highest rate), their ``_low`` and ``_high`` bounds; ``expected`` within the
+    horizon with its predictive interval, ``count_low`` and ``count_high``; and what is known along
+    each segment.
     """
     expected, scored = expected_incidents(cells, grid)
     flow = csr_matrix(attribution[np.flatnonzero(scored)])
@@ -206,24 +187,11 @@ def _flags(variable: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def against_earlier(table: gpd.GeoDataFrame, previous: pd.DataFrame) -> gpd.GeoDataFrame:
-    """Say what changed since an earlier table of the same border.
+    """Say what changed since an earlier table of a border; ConfigError if it was cut differently.
 
-    Parameters
-    ----------
-    table, previous : DataFrame
-        From :func:`segment_table`.
-
-    Returns
-    -------
-    geopandas.GeoDataFrame
-        The table with ``expected_before``, ``change_per_year`` and ``rank_before`` (NaN for
-        segments the earlier one lacks), and ``change``: ``rose`` or ``fell`` where the intervals
-        of the ranks do not meet, ``within intervals`` where they do, ``no intervals`` without any.
-
-    Raises
-    ------
-    ConfigError
-        If the border was cut differently.
+    Adds ``expected_before``, ``change_per_year``, ``rank_before`` (NaN for segments the earlier one
+    lacks) and ``change``: ``rose`` or ``fell`` where the intervals of the ranks do not meet,
+    ``within intervals`` where they do, ``no intervals`` without any.
     """
     before = previous.set_index("segment_id").reindex(table.segment_id)
     _check_same_cut(table, before)

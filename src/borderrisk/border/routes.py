@@ -32,13 +32,9 @@ MAX_DRAW_PIXELS = 200_000
 class RandomRoutes:
     """Routes over randomly perturbed ground.
 
-    Attributes
-    ----------
-    crossings : DataFrame
-        One row per route: ``target``, ``draw``, ``x``, ``y`` (last crossing into the home country,
-        grid metres), ``hours`` and ``weight`` (sums to 1 for each target).
-    density : ndarray, shape (rows, columns)
-        Weighted share of all routes that pass each cell of the analysis grid.
+    ``crossings`` has one row per route: ``target, draw``, ``x, y`` (last crossing into the home
+    country, grid metres), ``hours`` and ``weight`` (sums to 1 for each target). ``density`` is the
+    weighted share of all routes that pass each cell of the analysis grid.
     """
 
     crossings: pd.DataFrame
@@ -57,35 +53,15 @@ def random_routes(
     seed: int | np.random.SeedSequence = 0,
     workers: int | None = None,
 ) -> RandomRoutes:
-    """Quickest routes from every far-side settlement to every target, over perturbed costs.
+    """Find the quickest routes from far-side settlements to targets, over perturbed costs.
 
-    Each draw multiplies the pace by a log-normal field that varies over about 10 km, and follows
-    the quickest way of each settlement; routes count by the inverse square of their hours.
+    Each draw, of ``draws`` per target, multiplies the pace by a log-normal field of log standard
+    deviation ``cost_spread`` that varies over about 10 km, and follows the quickest way of each
+    settlement; routes count by the inverse square of their hours.
 
-    Parameters
-    ----------
-    grid : Grid
-        The analysis grid.
-    fine : FineTerrain
-        What is walked over, on a refinement of ``grid``; coarsened to 200,000 pixels at most where
-        that can be done.
-    places : Places
-        Far-side settlements, and targets.
-    home : shapely Polygon or MultiPolygon
-        The home country, in grid metres.
-    draws : int
-        Perturbed costs per target.
-    cost_spread : float
-        Log standard deviation of the perturbation.
-    seed : int or SeedSequence
-        Fixes the draws; results do not depend on ``workers``.
-
-    Raises
-    ------
-    ConfigError
-        If ``draws`` is below 1 or the spread negative.
-    DataError
-        If no settlement reaches a target over the border.
+    ``fine`` is coarsened to 200,000 pixels at most where that can be done; ``home`` is in grid
+    metres. The seed fixes the draws; results do not depend on ``workers``. ConfigError if ``draws``
+    is below 1 or the spread negative; DataError if no settlement reaches a target over the border.
     """
     if draws < 1 or not cost_spread >= 0:
         raise ConfigError(

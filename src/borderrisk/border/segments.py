@@ -25,20 +25,12 @@ SEGMENT_KM = 10.0
 
 @dataclass(frozen=True)
 class Border:
-    """Segments of the border and the ways through it.
+    """Segments of the border, from :func:`cut_border`, and the ways through it.
 
-    Attributes
-    ----------
-    segments : geopandas.GeoDataFrame
-        From :func:`cut_border`.
-    attribution : csr_matrix, shape (grid cells, segments)
-        Share of each cell that is reached most quickly through each segment.
-    crossings : ndarray, shape (segments,), or None
-        Share of the randomised routes that cross each segment.
-    slack : xarray.Dataset
-        ``slack_<target>`` and ``route_density`` on the grid, as far as they were computed.
-    layers : dict of geopandas.GeoDataFrame
-        ``corridors`` and ``routes``, where computed.
+    ``attribution`` is the share of each grid cell (row) that is reached most quickly through each
+    segment, ``crossings`` the share of the randomised routes that cross each. ``slack`` has
+    ``slack_<target>`` and ``route_density`` on the grid, and ``layers`` ``corridors`` and
+    ``routes``, as far as they were computed.
     """
 
     segments: gpd.GeoDataFrame
@@ -53,29 +45,13 @@ def cut_border(
 ) -> gpd.GeoDataFrame:
     """Cut border lines into stretches of equal length.
 
-    Each continuous line of a pair begins at its northern end and is cut into the number of equal
-    pieces that comes nearest to ``segment_km``; pieces are numbered from north to south. The same
-    lines and length always give the same ids.
+    Each continuous line of a ``pair`` begins at its northern end and is cut into the number of
+    equal pieces that comes nearest to ``segment_km``, as measured in ``crs``, the grid's; pieces
+    are numbered from north to south. The same lines and length always give the same ids.
 
-    Parameters
-    ----------
-    borders : geopandas.GeoDataFrame
-        WGS84, with ``pair`` and lines.
-    crs : pyproj.CRS
-        Projection of the grid, in which lengths are equalised.
-    segment_km : float
-        Wanted length.
-
-    Returns
-    -------
-    geopandas.GeoDataFrame
-        WGS84: ``segment_id`` (``IRN-AFG-012``), ``pair``, ``from_km``, ``to_km`` (along the pair,
-        on the ellipsoid), ``length_km``, ``geometry``.
-
-    Raises
-    ------
-    ConfigError
-        If the length is not positive or exceeds the whole border.
+    Borders and segments are in WGS84; these have ``segment_id`` (``IRN-AFG-012``), ``pair``,
+    ``from_km``, ``to_km`` (along the pair, on the ellipsoid), ``length_km``. ConfigError if the
+    length is not positive or exceeds the whole border.
     """
     if not (np.isfinite(segment_km) and segment_km > 0):
         raise ConfigError(f"segment_km must be a positive length (got {segment_km:g}).")
@@ -146,31 +122,18 @@ def nearest_segment(
 def attribute_cells(
     grid: Grid, segments: gpd.GeoDataFrame, through_border: Travel, fine: Grid
 ) -> csr_matrix:
-    """Share of each cell that is reached most quickly through each segment.
+    """Return the share of each cell that is reached most quickly through each segment.
 
     The quickest segment takes all of a fine cell, however close the next one comes: neighbouring
-    segments can differ much, a good crossing drains what lies behind it. Of ways that take the
-    same time the one found first counts (that of the neighbour named first, and of the source
-    nearest to it), so that the same inputs always give the same shares. A border cell between two
-    segments belongs to the nearer one.
+    segments can differ much, a good crossing drains what lies behind it. Of ways that take the same
+    time the one found first counts (that of the neighbour named first, and of the source nearest to
+    it), so that the same inputs always give the same shares. A border cell between two segments
+    belongs to the nearer one, a cell that no path reaches to the nearest segment.
 
-    Parameters
-    ----------
-    grid : Grid
-        The analysis grid.
-    segments : geopandas.GeoDataFrame
-        From :func:`cut_border`.
-    through_border : Travel
-        Solve on ``fine`` whose sources lie on the border, started with the hours it takes from the
-        far side to there (:attr:`borderrisk.features.travel.Solves.far`).
-    fine : Grid
-        Refinement of ``grid``.
-
-    Returns
-    -------
-    scipy.sparse.csr_matrix, shape (rows * columns, segments)
-        Rows sum to 1, so whatever is summed over the cells is the same summed over the segments.
-        A cell that no path reaches belongs to the nearest segment.
+    ``through_border`` is a solve on ``fine``, a refinement of ``grid``, whose sources lie on the
+    border, started with the hours it takes from the far side to there
+    (:attr:`borderrisk.features.travel.Solves.far`). Rows of the result, one per grid cell, sum to
+    1, so whatever is summed over the cells is the same summed over the segments.
     """
     label = _border_labels(segments, through_border, fine)
     factor = fine.shape[0] // grid.shape[0]
@@ -197,21 +160,9 @@ def _border_labels(segments: gpd.GeoDataFrame, travel: Travel, fine: Grid) -> np
 def route_crossings(
     segments: gpd.GeoDataFrame, grid: Grid, x: np.ndarray, y: np.ndarray, weight: np.ndarray
 ) -> np.ndarray:
-    """Share of routes that cross each segment.
+    """Return the share of routes that cross each segment; they sum to 1, or 0 without routes.
 
-    Parameters
-    ----------
-    segments : geopandas.GeoDataFrame
-        From :func:`cut_border`.
-    grid : Grid
-        The analysis grid.
-    x, y, weight : ndarray, shape (routes,)
-        Where each route crosses the border (grid metres), and how much it counts.
-
-    Returns
-    -------
-    ndarray, shape (segments,)
-        Sums to 1, or 0 without routes.
+    ``x, y`` are where each route crosses the border (grid metres), ``weight`` how much it counts.
     """
     if not len(x):
         return np.zeros(len(segments))

@@ -21,19 +21,12 @@ _EPS = 1e-9
 class Allocation:
     """A choice of segments, or a schedule of choices.
 
-    Attributes
-    ----------
-    segments : DataFrame
-        ``segment_id``, ``pair``, ``length_km``, ``expected_per_year``, ``coverage`` (share of the
-        time each is watched: 0 or 1 without a schedule); those that are never watched are left
-        out. Highest coverage first, then highest rate.
-    km : float
-        Length watched at a time; the mean over time for a schedule.
-    capture, capture_low, capture_high : float
-        Expected share of the incidents behind the segments while they are watched; bounds are NaN
-        without replicates.
-    schedule : DataFrame or None
-        ``day`` (from 1), ``segment_id``, ``length_km`` of a randomised schedule.
+    ``segments`` has ``segment_id, pair, length_km, expected_per_year, coverage`` (share of the time
+    each is watched: 0 or 1 without a schedule) of those that are ever watched, highest coverage
+    first, then highest rate. ``km`` is the length watched at a time, its mean for a schedule;
+    ``capture`` the expected share of the incidents behind the segments while they are watched, its
+    bounds NaN without replicates. A randomised ``schedule`` has ``day`` (from 1), ``segment_id``,
+    ``length_km``.
     """
 
     segments: pd.DataFrame
@@ -57,39 +50,17 @@ def allocate(
 ) -> Allocation:
     """Choose the segments with the most expected incidents within a length budget.
 
-    Without ``randomise`` the choice is optimal (a mixed-integer programme). With it, each day is a
-    draw in which every segment is watched with a chance proportional to its expected incidents per
-    km, as far as a chance can go (at most 1): systematic sampling (Madow 1949), whose inclusion
+    Without ``randomise`` the choice is optimal (a mixed-integer programme). With it, each day, of
+    ``draws``, is a draw in which every segment is watched with a chance proportional to its
+    expected incidents per km, as far as a chance can go (at most 1): systematic sampling (Madow
+    1949, On the theory of systematic sampling II, Ann. Math. Statist. 20(3)), whose inclusion
     chances are exact. The budget then holds on average; a day may have a segment more or less.
 
-    Parameters
-    ----------
-    segments : GeoDataFrame
-        From :func:`borderrisk.border.ranking.segment_table`.
-    km : float
-        Length that can be watched at a time.
-    spacing_km : float
-        Least distance along the border between two segments watched at the same time.
-    randomise : bool
-        Make a schedule.
-    draws : int
-        Days of the schedule.
-    seed : int
-        Fixes the schedule.
-    replicates : ndarray, shape (replicates, segments), optional
-        Bootstrap expected incidents per segment, for the interval.
-    level : float
-        Coverage of the interval.
-
-    Raises
-    ------
-    ConfigError
-        If the budget is not positive, exceeds the border or is shorter than every segment, the
-        spacing is negative, or the spacing leaves no room for a proportional schedule.
-
-    References
-    ----------
-    Madow 1949, On the theory of systematic sampling II, Ann. Math. Statist. 20(3).
+    Segments are from :func:`borderrisk.border.ranking.segment_table`; ``spacing_km`` is the least
+    distance along the border between two watched at the same time; ``replicates`` (replicates,
+    segments) are bootstrap expected incidents, for the interval. ConfigError if the budget is not
+    positive, exceeds the border or is shorter than every segment, the spacing is negative, or it
+    leaves no room for a proportional schedule.
     """
     length = segments.length_km.to_numpy(float)
     expected = segments.expected_per_year.to_numpy(float)
@@ -113,20 +84,9 @@ def allocate(
 
 
 def proportional_coverage(rate: np.ndarray, length: np.ndarray, km: float) -> np.ndarray:
-    """Chances proportional to the rate, none above 1, whose expected length is the budget.
+    """Return chances proportional to the rate, none above 1, whose expected length is the budget.
 
-    Parameters
-    ----------
-    rate, length : ndarray, shape (segments,)
-        Expected incidents per km, and km.
-    km : float
-        Budget.
-
-    Returns
-    -------
-    ndarray, shape (segments,)
-        If the segments with a rate above 0 are shorter than the budget, each of them is watched
-        always.
+    If the segments with a rate above 0 are shorter than the budget, each of them is watched always.
     """
     chance = np.zeros(len(rate))
     open_ = rate > 0
@@ -146,19 +106,9 @@ def proportional_coverage(rate: np.ndarray, length: np.ndarray, km: float) -> np
 
 
 def madow(chance: np.ndarray, start: float) -> np.ndarray:
-    """Systematic sample: the items whose stretch of the running sum holds ``start`` + an integer.
+    """Choose the items whose stretch of the running sum of chances holds ``start`` + an integer.
 
-    Parameters
-    ----------
-    chance : ndarray
-        Inclusion chances, each in 0-1.
-    start : float
-        Uniform in [0, 1).
-
-    Returns
-    -------
-    ndarray of bool
-        Over a uniform ``start``, item i is chosen with exactly its chance.
+    Over a ``start`` uniform in [0, 1), each item is chosen with exactly its chance, in 0-1.
 
     Examples
     --------

@@ -116,18 +116,10 @@ Location = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Problem:
-    """One problem.
+    """One problem: what is wrong, with the value got and how to mend it.
 
-    Attributes
-    ----------
-    location : tuple of str or int
-        Keys and list indices that lead to it.
-    message : str
-        What is wrong, with the value got and how to mend it.
-    at_key : bool
-        Whether it stands at the key, not at the value.
-    position : tuple of int, optional
-        (line, column) where known better than from the location.
+    It stands at the value (or at the key) that the keys and indices of ``location`` lead to, or at
+    a ``position`` (line, column) where known better.
     """
 
     location: Location

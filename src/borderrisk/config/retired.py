@@ -25,19 +25,10 @@ RETIRED: dict[tuple[str, ...], Retired] = {
 
 
 def drop_retired(data: dict[str, Any]) -> tuple[list[Problem], list[str]]:
-    """Take retired keys out of a config, those in scenarios too.
+    """Take retired keys out of plain data of a config, in place, those in scenarios too.
 
-    Parameters
-    ----------
-    data : dict
-        Plain data of a config, not yet checked; changed in place.
-
-    Returns
-    -------
-    problems : list of Problem
-        One for each key that asks for something.
-    silent : list of str
-        Dotted names of the keys that only say "off".
+    Returns a problem for each that asks for something, and dotted names of those that only say
+    "off".
     """
     problems, silent = [], []
     scenarios = data.get("scenarios")

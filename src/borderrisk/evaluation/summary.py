@@ -54,24 +54,11 @@ def prospective(
     level: float = 0.9,
     seed: int = 0,
 ) -> Prospective:
-    """Summarise a backtest.
+    """Summarise a backtest from its forecasts and their :func:`~.backtest.origin_rows`.
 
-    Parameters
-    ----------
-    forecasts : sequence of Forecasts
-        From :func:`borderrisk.evaluation.backtest.backtest`.
-    rows : list of Skill
-        From :func:`borderrisk.evaluation.backtest.origin_rows`.
-    cells : CellTable
-        Cells of the domain.
-    model : str
-        The config's model: calibration, reliability and totals are about it.
-    near_km : float
-        What made a place a repeat.
-    level : float
-        Coverage of the intervals.
-    seed : int
-        Of the block bootstrap.
+    Calibration, reliability and totals are about ``model``, the config's own. ``near_km`` is what
+    made a place a repeat, ``level`` the coverage of the intervals, ``seed`` that of the block
+    bootstrap.
     """
     horizons = sorted(forecasts[0].tests)
     first = horizons[0]
@@ -79,6 +66,7 @@ def prospective(
     area = cells.study_area_100km2[cells.study]
     totals = [total(f, model, years) for years in horizons for f in forecasts]
     shares = {g: [area[f.ground(g)].sum() / area.sum() for f in used] for g in GROUNDS[1:]}
+    # Counts and chances are judged at every origin: to leave out quiet ones would favour too much.
     return Prospective(
         origins=[f.day for f in forecasts],
         horizons_years=horizons,
@@ -94,8 +82,12 @@ def prospective(
         ],
         capture=[curve for s in SUBSETS if (curve := _captured(used, area, first, s))],
         ground_share={g: float(np.mean(found)) for g, found in shares.items() if found},
-        calibration=[r for g in GROUNDS for r in _calibration(used, g, area, model, first, level)],
-        reliability=[r for g in GROUNDS for r in _reliability(used, g, area, model, first, level)],
+        calibration=[
+            r for g in GROUNDS for r in _calibration(forecasts, g, area, model, first, level)
+        ],
+        reliability=[
+            r for g in GROUNDS for r in _reliability(forecasts, g, area, model, first, level)
+        ],
         totals=totals,
         held=list(held(totals)),
     )

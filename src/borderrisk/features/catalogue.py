@@ -18,16 +18,10 @@ TOBLER = "Tobler 1993, NCGIA Technical Report 93-1"
 
 @dataclass(frozen=True)
 class Feature:
-    """One feature of a cell.
+    """One feature of a cell: a variable, and what is written into its attributes.
 
-    Attributes
-    ----------
-    name : str
-        Variable name; a template when it holds ``{...}``.
-    units, long_name, group, source, citation : str
-        As written into the variable's attributes. ``group`` is what can be switched off together.
-    fa : str
-        Its Persian name.
+    A ``name`` that holds ``{...}`` is a template; ``group`` is what can be switched off together;
+    ``fa`` is the Persian name.
     """
 
     name: str
@@ -162,19 +156,9 @@ _FURTHER = [(_pattern(name, ".+"), fa) for name, fa in _PERSIAN.items()]
 
 
 def feature(name: str, places: Mapping[str, str] | None = None) -> Feature:
-    """Look a feature up by the name of its variable.
+    """Look a feature up by the name of its variable; KeyError if none is declared.
 
-    Parameters
-    ----------
-    name : str
-        Of the variable.
-    places : mapping of str to str, optional
-        Persian names of places by :func:`borderrisk.words.slug`.
-
-    Raises
-    ------
-    KeyError
-        If no such feature is declared.
+    ``places`` are Persian names of places by :func:`borderrisk.words.slug`.
 
     Examples
     --------

@@ -37,33 +37,12 @@ def concealment_features(
     radius_km: float = RADIUS_KM,
     observer_height_m: float = OBSERVER_HEIGHT_M,
 ) -> xr.Dataset:
-    """Share of each cell hidden from settlements, roads and posts, and its enclosure.
+    """Return the share of each cell hidden from settlements, roads and posts, and its enclosure.
 
-    Parameters
-    ----------
-    grid : Grid
-        Cells to describe.
-    fine : FineTerrain
-        Elevation on a refinement of the grid.
-    settlements, posts : geopandas.GeoDataFrame
-        WGS84 points of the observers.
-    roads : geopandas.GeoDataFrame, optional
-        WGS84 lines; every two kilometres of them there is an observer.
-    radius_km : float
-        How far an observer sees.
-    observer_height_m : float
-        Height of the eyes above the ground.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``hidden_share`` (1 where no observer is within reach) and ``enclosure``; NaN where no
-        elevation is known.
-
-    Raises
-    ------
-    ConfigError
-        If the radius is not positive or the height negative.
+    Settlements and posts are WGS84 points; along roads, WGS84 lines, there is an observer every two
+    kilometres. ``hidden_share`` is 1 where no observer is within the radius; it and ``enclosure``
+    are NaN where no elevation is known. ConfigError if the radius is not positive or the height
+    negative.
     """
     _check(radius_km, observer_height_m)
     along = None if roads is None else points_along(roads, fine.grid)
@@ -90,28 +69,11 @@ def visible(
     observer_height_m: float = OBSERVER_HEIGHT_M,
     target_height_m: float = TARGET_HEIGHT_M,
 ) -> np.ndarray:
-    """Cells in sight of at least one observer, on a curved Earth with standard refraction.
+    """Mark cells in sight of an observer, on a curved Earth with standard refraction.
 
-    Parameters
-    ----------
-    elevation : ndarray, shape (rows, columns)
-        Metres, NaN where missing.
-    cell_size_m : float
-        Edge length of a cell.
-    rows, cols : ndarray of int
-        Cells of the observers; those without elevation see nothing.
-    radius_km : float
-        How far they see.
-    observer_height_m, target_height_m : float
-        Heights above the ground.
-
-    Returns
-    -------
-    ndarray of bool, shape (rows, columns)
-
-    References
-    ----------
-    Franklin & Ray 1994, Higher isn't necessarily better: visibility algorithms and experiments.
+    ``elevation`` is in metres, NaN where missing; heights are above the ground. Observers, at cells
+    ``rows`` and ``cols``, see nothing where there is no elevation (Franklin & Ray 1994, Higher
+    isn't necessarily better: visibility algorithms and experiments).
     """
     z = np.ascontiguousarray(elevation, dtype=np.float32)
     seen = np.zeros(z.shape, bool)
@@ -130,25 +92,11 @@ def visible(
 
 
 def enclosure(fine: FineTerrain, grid: Grid, radius_km: float = ENCLOSURE_RADIUS_KM) -> np.ndarray:
-    """Mean angle of the horizon in 8 directions: 90° less the positive openness.
+    """Return the mean angle of the horizon in 8 directions: 90° less the positive openness.
 
-    Parameters
-    ----------
-    fine : FineTerrain
-        Elevation on a refinement of ``grid``.
-    grid : Grid
-        Cells; each gets about 25 sample points.
-    radius_km : float
-        How far the horizon may lie.
-
-    Returns
-    -------
-    ndarray of float32
-        Degrees, on a refinement of ``grid``; positive in hollows, negative on peaks.
-
-    References
-    ----------
-    Yokoyama, Shirasawa & Pike 2002, Photogramm. Eng. Remote Sens. 68(3).
+    Degrees, float32, at about 25 sample points per cell, on a refinement of ``grid`` as ``fine``
+    is; positive in hollows, negative on peaks. The horizon lies within the radius (Yokoyama,
+    Shirasawa & Pike 2002, Photogramm. Eng. Remote Sens. 68(3)).
     """
     factor = fine.grid.shape[0] // grid.shape[0]
     wanted = max(1, factor // _SAMPLES_PER_CELL)

@@ -20,20 +20,7 @@ _POTENTIAL_REACH = 5.0
 
 
 def distance_to_lines_m(grid: Grid, lines: BaseGeometry) -> np.ndarray:
-    """Distance from each cell centre to the nearest point of some lines.
-
-    Parameters
-    ----------
-    grid : Grid
-        Cells to measure.
-    lines : shapely LineString or MultiLineString
-        In grid metres.
-
-    Returns
-    -------
-    ndarray of float64, shape (rows, columns)
-        Metres.
-    """
+    """Measure from each cell centre to the nearest point of lines in grid metres."""
     from borderrisk.features._loops import COARSE, distances
 
     segments = _segments(lines)
@@ -58,21 +45,9 @@ def _segments(lines: BaseGeometry) -> np.ndarray:
 def border_features(
     grid: Grid, lines_by_country: Mapping[str, BaseGeometry], home: BaseGeometry
 ) -> xr.Dataset:
-    """Distances to the border and the side of it.
+    """Return ``border_distance_<ccc>_km`` by neighbour, ``border_distance_km`` and ``border_side``.
 
-    Parameters
-    ----------
-    grid : Grid
-        Cells to measure.
-    lines_by_country : mapping of str to shapely lines
-        The border with each neighbour (ISO 3166 alpha-3), in grid metres.
-    home : shapely Polygon or MultiPolygon
-        The home country, in grid metres.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``border_distance_<ccc>_km`` for each neighbour, ``border_distance_km`` and ``border_side``.
+    The border with each neighbour (by ISO 3166 alpha-3) and the home country are in grid metres.
     """
     by_country = {
         f"border_distance_{code.lower()}_km": distance_to_lines_m(grid, lines) / 1000
@@ -110,23 +85,10 @@ def settlement_features(
     *,
     scale_km: float = POTENTIAL_SCALE_KM,
 ) -> xr.Dataset:
-    """Distances to the nearest settlement of at least some size, and the population potential.
+    """Return ``settlement_distance_<threshold>_km`` and ``population_potential``.
 
-    Parameters
-    ----------
-    grid : Grid
-        Cells to measure.
-    x, y, population : ndarray, shape (settlements,)
-        Grid metres and people; settlements outside the grid count too.
-    thresholds : sequence of int
-        Population thresholds. One that no settlement reaches gives missing values.
-    scale_km : float
-        Distance over which the population potential decays by 1/e.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``settlement_distance_<threshold>_km`` for each threshold and ``population_potential``.
+    Settlements are ``x, y`` in grid metres, and people; those outside the grid count too. A
+    threshold that none reaches gives missing values. The potential decays by 1/e over ``scale_km``.
     """
     centres = np.column_stack([axis.ravel() for axis in grid.centres()])
     arrays = {}
@@ -148,15 +110,10 @@ def population_potential(
     population: np.ndarray,
     scale_km: float = POTENTIAL_SCALE_KM,
 ) -> np.ndarray:
-    """People around each cell, each discounted by ``exp(-distance / scale)``.
+    """Sum the people around each cell, each discounted by ``exp(-distance / scale)``.
 
     People are put on the grid first, shared between the four nearest cell centres so that their
     mean position is kept; the sum over all pairs is then one FFT convolution.
-
-    Returns
-    -------
-    ndarray of float64, shape (rows, columns)
-        Persons.
     """
     reach = int(np.ceil(_POTENTIAL_REACH * scale_km * 1000 / grid.cell_size_m))
     people = _deposit(grid, x, y, population, reach)

@@ -23,18 +23,10 @@ def writing(path: str | Path) -> Iterator[Path]:
     """Give another file to write to; it becomes ``path`` only when all went well.
 
     The file lies in a folder that nobody else can guess or enter, beside ``path``, and is renamed:
-    what another name of an older file (a hard link) leads to stays as it was.
-
-    Parameters
-    ----------
-    path : Path
-        The file to make; missing parent folders are created.
-
-    Raises
-    ------
-    OutputError
-        If the place is a link, a folder or a device, its name cannot be used, it lies in a frozen
-        forecast, the folder cannot be written or the disk is full. An older file stays as it was.
+    what another name of an older file (a hard link) leads to stays as it was. Missing parent
+    folders are made. Raises ``OutputError``, and leaves an older file as it was, if the place is a
+    link, a folder or a device, its name cannot be used, it lies in a frozen forecast, the folder
+    cannot be written or the disk is full.
     """
     path = Path(os.path.abspath(path))  # noqa: PTH100 - links are kept
     check_target(path)

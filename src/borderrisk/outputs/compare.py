@@ -31,15 +31,10 @@ _CHANCES = ("probability_low", "probability_high")
 class Comparison:
     """The change from run A to run B.
 
-    Attributes
-    ----------
-    table : geopandas.GeoDataFrame
-        The cells scored in both, largest changes of risk first: ``cell_id, change`` (``rose``,
-        ``fell``, ``within intervals`` or ``no intervals``), ``risk_change``, ``intensity_ratio``
-        and the scores of both with endings ``_a`` and ``_b``.
-    scene_for_map : Scene
-        Run B with the variables ``risk_change`` (percentile points) and ``change`` (codes), for
-        maps and rasters.
+    ``table`` has the cells scored in both, largest changes of risk first: ``cell_id, change`` (a
+    word of :data:`CHANGES`), ``risk_change``, ``intensity_ratio`` and the scores of both with
+    endings ``_a`` and ``_b``. ``scene_for_map`` is run B with the variables ``risk_change``
+    (percentile points) and ``change`` (codes).
     """
 
     table: gpd.GeoDataFrame
@@ -56,21 +51,11 @@ def compare(scene_a: Scene, scene_b: Scene) -> Comparison:
     """Compare two scorings of the same grid.
 
     A cell *rose* if the whole interval of its rank lies above the one it had: the worst plausible
-    rank in B is better than the best plausible rank in A; *fell* is the reverse. Ranks are taken
-    as shares of the scored cells, so that study areas may differ. Runs without intervals of ranks
-    are compared by the bounds of the probability, if both forecast the same number of days.
-
-    Parameters
-    ----------
-    scene_a, scene_b : Scene
-        The earlier and the later, or the one and the other.
-
-    Raises
-    ------
-    ConfigError
-        If the grids differ or no cell is scored in both.
-    DataError
-        If one of them has no scores.
+    rank in B is better than the best plausible rank in A; *fell* is the reverse. Ranks are taken as
+    shares of the scored cells, so that study areas may differ. Runs without intervals of ranks are
+    compared by the bounds of the probability, if both forecast the same number of days. Raises
+    ``ConfigError`` if the grids differ or no cell is scored in both, ``DataError`` if one has no
+    scores.
     """
     _check_comparable(scene_a, scene_b)
     a, b = scene_a.cells, scene_b.cells
@@ -172,10 +157,7 @@ def _table(scene_a: Scene, scene: Scene, both: np.ndarray) -> gpd.GeoDataFrame:
 def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
     """Write ``changes.csv``, ``changes.geojson``, ``change.tif``, ``map.html``, ``change.png``.
 
-    Raises
-    ------
-    OutputError
-        If a file cannot be written.
+    Return the files; raises ``OutputError`` if one cannot be written.
     """
     folder = Path(folder)
     table, scene = comparison.table, comparison.scene_for_map

@@ -36,29 +36,12 @@ def cells_table(
     top: int | None = None,
     min_risk: float | None = None,
 ) -> gpd.GeoDataFrame:
-    """Scored cells as square polygons in the CRS of the grid (metres).
+    """Give the scored cells as square polygons in the CRS of the grid (metres), row-major.
 
-    Parameters
-    ----------
-    scene : Scene
-        A finished scoring.
-    focus : str, optional
-        Only cells whose centre lies in this window.
-    top : int, optional
-        Only so many cells of highest intensity, highest first (of the focus, if one is given).
-    min_risk : float, optional
-        Only cells of at least this risk percentile (0-100).
-
-    Returns
-    -------
-    geopandas.GeoDataFrame
-        With ``cell_id``, then the scores of ``shown("table")``, empty where the scene has none
-        (a first look has no intervals); codes are words. Row-major order unless ``top`` is given.
-
-    Raises
-    ------
-    ConfigError
-        If the focus is unknown, or ``top`` or ``min_risk`` are out of range.
+    Columns are ``cell_id`` and the scores of ``shown("table")``, empty where the scene has none (a
+    first look has no intervals); codes are words. Only cells whose centre lies in the window
+    ``focus``, of at least the risk percentile ``min_risk`` (0-100), and of these the ``top`` of
+    highest intensity, highest first. Raises ``ConfigError`` if a choice is unknown or out of range.
     """
     keep = _selected(scene, focus, top, min_risk)
     columns: dict[str, Any] = {"cell_id": _text(scene.grid.cell_ids(keep))}
@@ -131,26 +114,11 @@ def export(
     top: int | None = None,
     min_risk: float | None = None,
 ) -> int:
-    """Write the scored cells of a scene, or a selection of them; return how many.
+    """Write the scored cells of a scene, selected as in :func:`cells_table`; return how many.
 
-    Parameters
-    ----------
-    scene : Scene
-        A finished scoring.
-    path : Path
-        File to make; replaced if it exists.
-    format : str
-        A key of :data:`FORMATS`. A GeoPackage also holds incidents, border lines, further layers
-        and the styles QGIS opens them with.
-    focus, top, min_risk
-        As in :func:`cells_table`.
-
-    Raises
-    ------
-    ConfigError
-        If the format or focus is unknown, or no cell is selected.
-    OutputError
-        If the file cannot be written.
+    ``format`` is a key of :data:`FORMATS`. A GeoPackage also holds incidents, border lines, further
+    layers and the styles QGIS opens them with. Raises ``ConfigError`` if no cell is selected,
+    ``OutputError`` if the file cannot be written.
     """
     cells = cells_table(scene, focus, top, min_risk)
     if cells.empty:
@@ -188,25 +156,11 @@ def _plain_dates(incidents: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
 
 
 def write_cells(cells: gpd.GeoDataFrame, path: Path, format: str) -> Path:
-    """Write cells with their values.
+    """Write cells such as :func:`cells_table` gives, in a format of :data:`FORMATS`.
 
-    Parameters
-    ----------
-    cells : geopandas.GeoDataFrame
-        Such as :func:`cells_table` gives.
-    path : Path
-        File to make; replaced if it exists.
-    format : str
-        A key of :data:`FORMATS`. GeoParquet 1.1 (with a box of each cell) and the GIS formats are
-        in the CRS of the cells;
-        GeoJSON (RFC 7946) is in WGS84; CSV has the centre of each cell in WGS84 and no polygons.
-
-    Raises
-    ------
-    ConfigError
-        If the format is unknown.
-    OutputError
-        If the file cannot be written.
+    GeoParquet 1.1 (with a box of each cell) and the GIS formats are in the CRS of the cells;
+    GeoJSON (RFC 7946) is in WGS84; CSV has the centre of each cell in WGS84 and no polygons. Raises
+    ``ConfigError`` for another format, ``OutputError`` if the file cannot be written.
     """
     check_format(format)
     path = Path(path)

@@ -24,15 +24,10 @@ _SUMMARY = ["long_name", "unit", "minimum", "median", "maximum", "missing_share"
 
 
 def write_netcdf(ds: xr.Dataset, path: Path) -> None:
-    """Write a dataset as NetCDF-4, gridded variables compressed.
+    """Write a dataset as NetCDF-4, gridded variables compressed, or raise ``OSError``.
 
     The file is built in memory and written at once: when HDF5 itself runs out of disk space it
     leaves a state behind that crashes the process later.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written.
     """
     packed = {"zlib": True, "complevel": 4, "shuffle": True}
     encoding = {str(name): packed for name in ds.data_vars if ds[name].ndim}
@@ -57,10 +52,7 @@ def read_netcdf(path: Path) -> xr.Dataset:
 def write_features(ds: xr.Dataset, path: Path) -> Path:
     """Write a grid dataset (``y, x``, with ``spatial_ref``) by the CF conventions.
 
-    Raises
-    ------
-    OutputError
-        If the file cannot be written.
+    Raises ``OutputError`` if the file cannot be written.
     """
     path = Path(path)
     ready = ds.copy()
@@ -84,18 +76,9 @@ def read_features(path: Path) -> xr.Dataset:
 
 
 def feature_summary(ds: xr.Dataset) -> pd.DataFrame:
-    """Ranges of the features over the land of study area and halo.
+    """Give ranges of the features over the land (by ``domain``, if there is one) of area and halo.
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        On the grid; ``domain`` tells land, where present.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per feature, indexed by name: ``long_name, unit, minimum, median, maximum,
-        missing_share``.
+    One row each, indexed by name: ``long_name, unit, minimum, median, maximum, missing_share``.
     """
     land = ds["domain"].to_numpy() > 0 if "domain" in ds else slice(None)
     rows = {name: _summary(ds[name], land) for name in feature_names(ds)}
@@ -113,22 +96,12 @@ def _summary(variable: xr.DataArray, land: np.ndarray | slice) -> list[object]:
 
 
 def write_risk_tif(scene: Scene, path: Path) -> Path:
-    """Write the scores as one COG in the CRS of the grid, one float32 band each.
+    """Write the scores as one COG (OGC 21-026) in the CRS of the grid, one float32 band each.
 
     Bands are the scores of ``shown("band")`` as far as the scene has them (``intensity``,
-    ``probability`` and ``risk`` first), NaN outside the study area; then the corridors, also
-    beyond it: ``slack_<target>`` (hours) and ``route_density``. Each has a description and a unit.
-
-    Raises
-    ------
-    DataError
-        If the scene has no scores.
-    OutputError
-        If the file cannot be written.
-
-    References
-    ----------
-    OGC 21-026, Cloud Optimized GeoTIFF Standard.
+    ``probability`` and ``risk`` first), NaN outside the study area; then the corridors, also beyond
+    it: ``slack_<target>`` (hours) and ``route_density``. Each has a description and a unit. Raises
+    ``DataError`` if the scene has no scores, ``OutputError`` if the file cannot be written.
     """
     missing = [name for name in REQUIRED if name not in scene.cells]
     if missing:

@@ -31,13 +31,7 @@ OTHER_KIND = "#8c8c8c"
 
 
 def rgb(colour: str) -> tuple[int, int, int]:
-    """Red, green and blue (0-255) of a ``#rrggbb`` colour.
-
-    Examples
-    --------
-    >>> rgb("#fca50a")
-    (252, 165, 10)
-    """
+    """Red, green and blue (0-255) of a ``#rrggbb`` colour."""
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 

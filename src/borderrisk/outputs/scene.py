@@ -26,10 +26,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 class Focus:
     """A named window of the study area; ``bounds`` is (west, south, east, north) in degrees.
 
-    Raises
-    ------
-    ValueError
-        For a name that no config can give: files are called after it.
+    Raises ``ValueError`` for a name that no config can give: files are called after it.
     """
 
     name: str
@@ -77,36 +74,13 @@ class Rejected:
 class SceneMeta:
     """Facts of a scoring that are no layers.
 
-    Attributes
-    ----------
-    title, title_fa, run_id, config_name : str
-    origin : str
-        First day of the forecast.
-    horizon_days : int, optional
-    level : float
-        Coverage of the intervals.
-    language : str
-        That maps speak first.
-    seed : int
-    statement : str
-        What the numbers are, in a sentence.
-    sources : list of Source
-    incident_counts : dict of str to int
-        What became of the rows.
-    rejected : list of Rejected
-    notes : list of str
-        What the reader must know about the inputs.
-    model : dict
-        Facts of the fitted model, as it tells them.
-    effects : dict
-        By feature, :func:`borderrisk.model.drivers.by_decile`.
-    scorecard : Scorecard, optional
-        None if the run was not evaluated.
-    config_text : str
-    manifest : dict
-        As in ``manifest.json``.
-    compared, scenario : str
-        The two runs of a comparison; the name of a what-if.
+    ``origin`` is the first day of the forecast, ``level`` the coverage of the intervals,
+    ``language`` what maps speak first, ``statement`` what the numbers are, in a sentence.
+    ``incident_counts`` says what became of the rows, ``notes`` what the reader must know about the
+    inputs, ``model`` what the fitted model tells of itself, ``effects`` by feature
+    :func:`borderrisk.model.drivers.by_decile`. ``scorecard`` is None if the run was not evaluated;
+    ``manifest`` is as in ``manifest.json``; ``compared`` names the two runs of a comparison,
+    ``scenario`` a what-if.
     """
 
     title: str = "Border risk"
@@ -138,13 +112,7 @@ class SceneMeta:
 
     @staticmethod
     def from_json(values: Any) -> SceneMeta:
-        """Return the facts of plain values.
-
-        Raises
-        ------
-        pydantic.ValidationError
-            A ``ValueError``: if they are none of a scene.
-        """
+        """Return the facts of plain values, or raise pydantic's ``ValidationError``."""
         return _FORM.validate_python(values)
 
 
@@ -155,24 +123,12 @@ _FORM = TypeAdapter(SceneMeta)
 class Scene:
     """One finished scoring and its surroundings.
 
-    Attributes
-    ----------
-    area : StudyArea
-        Study area, halo and grid.
-    cells : xarray.Dataset
-        On the grid (``y, x``): features and scores with ``units`` and ``long_name``; scores are
-        NaN outside the study area. ``trust`` and ``driver_k`` are integer codes with
-        ``flag_values`` and ``flag_meanings`` attributes (−1 = none).
-    borders, settlements, incidents : geopandas.GeoDataFrame
-        WGS84, in the layout of :mod:`borderrisk.sources`.
-    relief : Relief or None
-        Backdrop of the maps.
-    focuses : tuple of Focus
-        Windows with a map and export of their own.
-    meta : SceneMeta
-        Facts that are no layers.
-    layers : dict of geopandas.GeoDataFrame
-        Further vector layers by name (segments, corridors, routes).
+    ``cells`` is on the grid (``y, x``): features and scores with ``units`` and ``long_name``;
+    scores are NaN outside the study area. ``trust`` and ``driver_k`` in it are integer codes with
+    ``flag_values`` and ``flag_meanings`` attributes (−1 = none). ``borders``, ``settlements`` and
+    ``incidents`` are WGS84, in the layout of :mod:`borderrisk.sources`; ``relief`` is the backdrop
+    of the maps; each focus has a map and export of its own; ``layers`` are further vector layers by
+    name (segments, corridors, routes).
     """
 
     area: StudyArea
@@ -191,13 +147,7 @@ class Scene:
         return self.area.grid
 
     def focus(self, name: str) -> Focus:
-        """Window by its name.
-
-        Raises
-        ------
-        ConfigError
-            If there is no such window; the message lists those there are.
-        """
+        """Window by its name; a ``ConfigError`` lists those there are if it is none of them."""
         for focus in self.focuses:
             if focus.name == name:
                 return focus

@@ -24,14 +24,8 @@ _CELLS = "cells.nc"
 def save_scene(scene: Scene, folder: Path, cells: Path | None = None) -> None:
     """Write a scene: ``cells.nc``, ``area.parquet``, one GeoParquet per layer, ``scene.json``.
 
-    Parameters
-    ----------
-    scene : Scene
-        A finished scoring.
-    folder : Path
-        Made if it is missing.
-    cells : Path, optional
-        NetCDF file that holds its cells already; it is linked (or copied), not written again.
+    ``cells`` is a NetCDF file that holds its cells already; it is linked (or copied), not written
+    again.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if cells is None:
@@ -58,13 +52,7 @@ def save_scene(scene: Scene, folder: Path, cells: Path | None = None) -> None:
 
 
 def load_scene(folder: Path) -> Scene:
-    """Read a scene written by :func:`save_scene`.
-
-    Raises
-    ------
-    DataError
-        If the folder holds no complete scene.
-    """
+    """Read a scene written by :func:`save_scene`, or raise ``DataError`` if it is not complete."""
     try:
         return _load(folder)
     except (OSError, KeyError, ValueError, TypeError) as error:

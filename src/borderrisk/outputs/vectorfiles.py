@@ -59,20 +59,10 @@ _TIME = "2000-01-01T00:00:00.000Z"
 def write_squares(cells: gpd.GeoDataFrame, path: Path) -> None:
     """Write cells as GeoJSON in WGS84 with six decimals, counter-clockwise, with ids and boxes.
 
-    There is no ``crs`` member; the collection and each feature have a ``bbox``; the id of a
+    The cells are squares, closed and counter-clockwise, in any CRS. By RFC 7946 (Butler et al.
+    2016) there is no ``crs`` member; the collection and each feature have a ``bbox``; the id of a
     feature is its ``cell_id``; numbers have six significant digits. The same table gives the same
     bytes. Text is put together by column, four times as fast as GDAL's driver does it by feature.
-
-    Parameters
-    ----------
-    cells : geopandas.GeoDataFrame
-        One square each, closed and counter-clockwise, in any CRS; ``cell_id`` among the columns.
-    path : Path
-        File to make.
-
-    References
-    ----------
-    Butler et al. 2016, RFC 7946.
     """
     # Adding zero turns -0.0 into 0.0.
     corners = _lonlat_corners(cells).round(6) + 0.0
@@ -175,10 +165,7 @@ def round_significant(values: np.ndarray, digits: int = 6) -> np.ndarray:
 def write_layer(table: gpd.GeoDataFrame, path: Path, layer: str = "layer") -> Path:
     """Write a small layer of any geometry (segments, corridors) as RFC 7946 with GDAL.
 
-    Raises
-    ------
-    OutputError
-        If the file cannot be written.
+    Raises ``OutputError`` if the file cannot be written.
     """
     with writing(Path(path)) as partial:
         write_vector(
@@ -193,11 +180,8 @@ def write_vector(
 ) -> None:
     """Write one layer with a GDAL driver and its creation options; add it if the file is there.
 
-    Raises
-    ------
-    OSError
-        If fewer features can be read back than were written: GDAL reports a full disk only in
-        part of its drivers.
+    Raises ``OSError`` if fewer features can be read back than were written: GDAL reports a full
+    disk only in part of its drivers.
     """
     pyogrio.write_dataframe(
         table.rename_geometry("geom"), path, layer=layer, driver=driver, **options
@@ -208,18 +192,9 @@ def write_vector(
 
 
 def write_geopackage(layers: Mapping[str, gpd.GeoDataFrame], path: Path) -> None:
-    """Write layers and the styles QGIS applies when it opens them.
+    """Write layers in this order to a new file, with the styles QGIS applies when it opens them.
 
-    Parameters
-    ----------
-    layers : mapping of str to geopandas.GeoDataFrame
-        In the order they are to appear. Those in :data:`STYLES` are styled.
-    path : Path
-        File to make; it must not exist.
-
-    References
-    ----------
-    OGC 12-128r15, GeoPackage Encoding Standard 1.2.1.
+    Those in :data:`STYLES` have one. By OGC 12-128r15, GeoPackage Encoding Standard 1.2.1.
     """
     for name, table in layers.items():
         fresh = {} if path.exists() else {"VERSION": _VERSION}
@@ -258,7 +233,7 @@ def qml(name: str) -> str:
 
 
 def write_qml(path: Path) -> Path:
-    """Write the style of the layer a file is named after: ``risk.qml``, ``cells.qml``, ...
+    """Write the style for the layer or raster the file is named after: ``risk.qml``, ...
 
     QGIS applies ``risk.qml`` by itself to a ``risk.tif`` beside it, and so on.
     """

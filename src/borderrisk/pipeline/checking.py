@@ -23,17 +23,9 @@ from borderrisk.sources.files import Reading
 
 
 def validate(config: Config) -> list[dict[str, Any]]:
-    """Open every input of a config and say what it holds.
+    """Open every input of a config; return ``input, path, holds, left out, used for`` of each.
 
-    Returns
-    -------
-    list of dict
-        ``input, path, holds, left out, used for`` of each input.
-
-    Raises
-    ------
-    DataError
-        At the first input that fails a check.
+    Raises ``DataError`` at the first input that fails a check.
     """
     stages = Stages.of(config)
     study, elevation = stages[steps.area], stages.inputs.elevation
@@ -56,10 +48,7 @@ def validate(config: Config) -> list[dict[str, Any]]:
 def readings(stages: Stages) -> list[Reading]:
     """Open every input, check that it is of this area, and say what became of it.
 
-    Raises
-    ------
-    DataError
-        At the first input that fails a check.
+    Raises ``DataError`` at the first input that fails a check.
     """
     inputs, data = stages.inputs, stages.config.data
     # A file that was changed since its checksum stops a run before any work.

@@ -38,14 +38,9 @@ class Focus:
 
 
 def cell_km(radii_km: pd.Series, area_km2: float, border_km: float) -> tuple[int, str]:
-    """Return a cell size and the reason for it.
+    """Return a cell size and the reason for it; a small study area gets small cells.
 
-    Parameters
-    ----------
-    radii_km : pandas.Series
-        Of the incidents; empty if there are none yet.
-    area_km2, border_km : float
-        Size of the study area and length of its border: a small one gets small cells.
+    ``radii_km`` are of the incidents, empty if there are none yet.
     """
     if area_km2 < ENOUGH_CELLS * CELL_KM**2 or border_km < 3 * CELL_KM:
         return SMALL_CELL_KM, "the study area is small"
@@ -59,12 +54,7 @@ def cell_km(radii_km: pd.Series, area_km2: float, border_km: float) -> tuple[int
 def origins(days: pd.Series, last: pd.Timestamp) -> dict[str, Any] | None:
     """Return the evaluation section that a record allows, or None if it is too short.
 
-    Parameters
-    ----------
-    days : pandas.Series of datetime
-        Of the incidents in the study area.
-    last : pandas.Timestamp
-        Day of the last incident of the record.
+    ``days`` are of the incidents in the study area, ``last`` is that of the last one of the record.
     """
     for horizons in ((1, 2), (1,)):
         final = (last + pd.Timedelta(days=60)).year - max(horizons)
@@ -85,12 +75,7 @@ def in_area(area: StudyArea, places: pd.DataFrame) -> pd.DataFrame:
 def travel(border: Border, places: pd.DataFrame) -> dict[str, Any]:
     """Return the travel section: the largest towns that lie apart, and how small places count.
 
-    Parameters
-    ----------
-    border : Border
-        Where people travel.
-    places : pandas.DataFrame
-        Settlements there and around, the largest first.
+    ``places`` are settlements there and around, the largest first.
     """
     area, sides = border.area, {"home": [border.home.code], "far": list(border.km)}
     near = places[_inside(area.halo, area, places)]
@@ -142,10 +127,7 @@ def busiest(area: StudyArea, incidents: pd.DataFrame, towns: pd.DataFrame) -> di
 def around(text: str, area: StudyArea, places: pd.DataFrame) -> tuple[str, Focus]:
     """Return the window around a town and its name, from ``TOWN`` or ``TOWN:KM``.
 
-    Raises
-    ------
-    ConfigError
-        If there is no such town in or near the study area.
+    Raises ``ConfigError`` if there is no such town in or near the study area.
     """
     name, _, size = text.partition(":")
     if not re.fullmatch(r"\d*\.?\d*", size) or not 0 < float(size or FOCUS_KM) <= 2000:

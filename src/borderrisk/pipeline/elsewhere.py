@@ -29,40 +29,18 @@ def score_regions(
     scheduler: str | None = None,
     force: bool = False,
 ) -> list[Path]:
-    """Apply a trained model to the area of each config.
+    """Apply a trained model (a file, or a run that holds one) to the area of each config.
 
-    Parameters
-    ----------
-    model_path : path
-        A model file, or a run that holds one.
-    configs : iterable of Config
-        Where to score, each under its own name.
-    folder : path, optional
-        Gets one run per config, called by the config's name; by default each gets a new one under
-        its config's ``outputs.folder``.
-    scheduler : str, optional
-        As for :func:`borderrisk.compute.map_parallel`; by default the configs'
-        ``compute.scheduler``, in which they have to agree. A cluster takes the regions side by
-        side, and model, inputs and folder must have the same path on its workers; else they are
-        taken one by one, each with all workers.
-    force : bool
-        Replace runs that are there already.
+    Returns the runs' folders in the order of the configs: in ``folder``, called by the config's
+    name, or new ones under each ``outputs.folder``. ``scheduler`` is as for
+    :func:`borderrisk.compute.map_parallel`, by default the configs' ``compute.scheduler``. A
+    cluster takes the regions side by side, and model, inputs and folder must have the same path on
+    its workers; else they are taken one by one, each with all workers. ``force`` replaces runs that
+    are there; without it that is an ``OutputError``.
 
-    Returns
-    -------
-    list of Path
-        Folders of the runs, in the order of the configs.
-
-    Raises
-    ------
-    ConfigError
-        If two configs share a name or differ in their scheduler, or one does not make a feature
-        the model needs.
-    OutputError
-        If a run is there already.
-    BorderRiskError
-        Of the kind that the first failing region met, naming every region that failed. The others
-        are scored all the same.
+    Raises ``ConfigError`` if configs share a name or differ in their scheduler. If regions fail,
+    the others are scored all the same; then the error of the first, naming all that failed, is
+    raised.
     """
     jobs = [(config, _place(config, folder)) for config in configs]
     _check(jobs, force)
@@ -136,25 +114,11 @@ def scenario(
 
     The model of the config is kept: only where it is applied changes, so that what differs is due
     to the scenario and not to another fit. Stages that the scenario does not touch are not run
-    again. What is written is a whole run of the scenario (its maps, segments with their change,
-    corridors), so every command on runs takes it, `borderrisk compare` among them. It has no
-    intervals: they are those of a fit, and nothing is fitted.
-
-    Parameters
-    ----------
-    config : Config
-        With the scenario.
-    name : str
-        Of the scenario.
-    out : path, optional
-        Folder; ``<scenario>-<run id>`` among the runs of the config by default.
-    force : bool
-        Replace an earlier run in ``out``.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such scenario, or it takes away a feature that the model reads.
+    again. What is written, by default to ``<scenario>-<run id>`` among the config's runs, is a
+    whole run of the scenario (its maps, segments with their change, corridors), so every command on
+    runs takes it, `borderrisk compare` among them. It has no intervals: they are those of a fit,
+    and nothing is fitted. Raises ``ConfigError`` if there is no such scenario, or it takes away a
+    feature that the model reads.
     """
     changed = config.with_scenario(name)
     before, after = Stages.of(config), Stages.of(changed.with_changes(_titles(config, name)))

@@ -55,33 +55,14 @@ _UNUSABLE = (OSError, KeyError, TypeError, ValueError, IndexError, OverflowError
 def forecast(
     config: Config, *, origin: date | datetime | str, horizon_days: int, out: str | Path | None
 ) -> dict[str, Any]:
-    """Freeze a run made with what was known at an origin.
+    """Freeze a run made with what was known at an origin, the first day forecast.
 
-    Parameters
-    ----------
-    config : Config
-        Its own origin and horizon do not matter.
-    origin : date
-        First day forecast.
-    horizon_days : int
-        Days forecast.
-    out : path, optional
-        Folder of the run; by default one under ``outputs.folder`` that says origin and horizon.
-
-    Returns
-    -------
-    dict
-        ``folder, origin, horizon_days, hash, incidents, notes``. The hash is that of the sums of
-        all files: noted elsewhere, it vouches for the day the forecast was made.
-
-    Raises
-    ------
-    ConfigError
-        If the origin is no date or the horizon is out of range.
-    DataError
-        If too few incidents lie before the origin.
-    OutputError
-        If the folder is taken (a frozen forecast is never replaced) or cannot be written.
+    The config's own origin and horizon do not matter. ``out`` is by default a folder under
+    ``outputs.folder`` that says origin and horizon. Returns ``folder, origin, horizon_days, hash,
+    incidents, notes``; the hash is that of the sums of all files: noted elsewhere, it vouches for
+    the day the forecast was made. Raises ``ConfigError`` if the origin is no date or the horizon is
+    out of range, ``DataError`` if too few incidents lie before the origin, ``OutputError`` if the
+    folder is taken (a frozen forecast is never replaced) or cannot be written.
     """
     day = _day(origin)
     changes = {
@@ -159,11 +140,8 @@ def _end_of_record(stages: Stages) -> list[str]:
 def open_forecast(folder: str | Path) -> tuple[Forecast, dict[str, Any]]:
     """Read a frozen forecast and its manifest, if it is still what it was.
 
-    Raises
-    ------
-    DataError
-        If the folder holds no frozen forecast, a file in it was changed, removed or added, or the
-        content is not that of a forecast.
+    Raises ``DataError`` if the folder holds no frozen forecast, a file in it was changed, removed
+    or added, or the content is not that of a forecast.
     """
     folder = Path(folder)
     check_sums(folder)
@@ -221,27 +199,12 @@ def verify(
 ) -> tuple[dict[str, Any], str]:
     """Score a frozen forecast against incidents reported since; return facts and a text.
 
-    Parameters
-    ----------
-    forecast_path, incidents_path : path
-        The forecast, and the incidents in the same layout.
-    out : path, optional
-        Folder of the verification; by default one beside the forecast that is called after it and
-        the last day of the incidents. The forecast stays as it is.
-    force : bool
-        Replace an earlier verification in the folder.
-
-    Raises
-    ------
-    DataError
-        If the forecast was changed, the file is not in the forecast's incident layout, a date
-        cannot be read, an incident is dated before the origin, or none lies in the study area
-        within the horizon. Nothing is written then.
-
-    Notes
-    -----
-    Rows that are left out for another reason are counted, and listed in ``rejected.csv``. Columns
-    that the layout does not have are not read; a note names them.
+    ``out`` is by default a folder beside the forecast that is called after it and the last day of
+    the incidents. Raises ``DataError``, and writes nothing, if the forecast was changed, the file
+    is not in its incident layout, a date cannot be read, an incident is dated before the origin, or
+    none lies in the study area within the horizon. Rows left out for another reason are counted,
+    and listed in ``rejected.csv``; a note names columns that the layout does not have, which are
+    not read.
     """
     source, path = Path(forecast_path), Path(incidents_path)
     opened, made = open_forecast(source)

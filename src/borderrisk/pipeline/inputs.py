@@ -26,15 +26,7 @@ from borderrisk.sources.overlays import read_feature_table
 
 @dataclass(frozen=True)
 class Role:
-    """One kind of input.
-
-    Attributes
-    ----------
-    path : str
-        Dotted key of the config that names its files.
-    config : tuple of str
-        Keys of the config that decide how they are read.
-    """
+    """One kind of input: config keys, dotted, of its files and of how they are read."""
 
     path: str
     config: tuple[str, ...] = ()
@@ -68,10 +60,7 @@ class Inputs:
     def files(self, role: str) -> list[Path]:
         """Every file a role is read from, in a fixed order: folders expanded, sidecars included.
 
-        Raises
-        ------
-        DataError
-            If a virtual raster refers to a file that does not exist.
+        Raises ``DataError`` if a virtual raster refers to a file that does not exist.
         """
         named: Any = self._config
         for name in ROLES[role].path.split("."):
@@ -158,16 +147,7 @@ class Inputs:
 class Study:
     """The area that is scored, and the land and lines around it.
 
-    Attributes
-    ----------
-    area : StudyArea
-        Study area, halo and grid.
-    home_code : str
-        Code of the home country.
-    borders : geopandas.GeoDataFrame
-        Its border lines, WGS84.
-    countries : geopandas.GeoDataFrame
-        Outlines, WGS84.
+    ``borders`` are the lines of the home country, ``countries`` outlines, both WGS84.
     """
 
     area: StudyArea
@@ -242,10 +222,7 @@ def base_dataset(area: StudyArea, land: BaseGeometry) -> xr.Dataset:
 def lay_area(config: Any, files: Any) -> Study:
     """Lay the study area and its grid along the border.
 
-    Raises
-    ------
-    DataError
-        If a file is missing, damaged, or is not what the config says.
+    Raises ``DataError`` if a file is missing, damaged, or is not what the config says.
     """
     area, outlines = config.study_area, files.countries
     study = StudyArea.along_border(
@@ -267,16 +244,9 @@ def lay_area(config: Any, files: Any) -> Study:
 def read_incident_table(
     config: Config, region: tuple[float, float, float, float] | None, path: Path | None = None
 ) -> incidents.IncidentTable:
-    """Read the incidents with the filters of a config.
+    """Read the incidents, or another file in their layout, with the filters of a config.
 
-    Parameters
-    ----------
-    config : Config
-        Layout, columns and filters.
-    region : tuple of float or None
-        (west, south, east, north) in degrees, to notice swapped coordinates.
-    path : Path, optional
-        Another file in the same layout.
+    ``region``, (west, south, east, north) in degrees, serves to notice swapped coordinates.
     """
     section = config.data.incidents
     return incidents.read_incidents(

@@ -83,10 +83,7 @@ class Ground:
     def terrain(self, pixels: int | None = None) -> FineTerrain:
         """Return what people move over: elevation, water, roads, land cover and closures.
 
-        Parameters
-        ----------
-        pixels : int, optional
-            At most so many, but at least one for each cell; by default as the elevation needs.
+        At most so many pixels, but at least one for each cell; by default as the elevation needs.
         """
         study, files, travel = self.study, self.files, self.config.features.travel
         factor = pixels_per_cell(files.elevation, study.grid)

@@ -214,23 +214,12 @@ def top_segments(
     against: str | Path | None = None,
     out: str | Path | None = None,
 ) -> list[dict[str, Any]]:
-    """Rank the border's segments; return the first rows.
+    """Rank the border's segments; return the first ``count`` rows.
 
-    Parameters
-    ----------
-    run_path : path
-        A run.
-    count : int
-        Rows returned.
-    against : path, optional
-        An earlier run: the rows say what changed since, largest change first.
-    out : path, optional
-        File for all segments with all columns: ``.geojson``, ``.csv`` or ``.parquet``.
-
-    Raises
-    ------
-    ConfigError
-        If the earlier run cut the border differently, or the file's ending is none of these.
+    With ``against``, an earlier run, rows say what changed since, largest change first. ``out``
+    gets all segments with all columns: ``.geojson``, ``.csv`` or ``.parquet``. Raises
+    ``ConfigError`` if the earlier run cut the border differently, or the file's ending is none of
+    these.
     """
     scene = open_run(run_path).scene
     table = segments_of(scene)
@@ -259,14 +248,7 @@ def _near(scene: Scene, table: gpd.GeoDataFrame) -> list[str]:
 class Plan:
     """Which segments to watch, and what that is expected to cover.
 
-    Attributes
-    ----------
-    payload : dict
-        JSON-ready, with every segment.
-    rows : list of dict
-        The segments to print.
-    text : str
-        What to print below them.
+    ``payload`` is JSON-ready, with every segment; ``rows`` are printed, and ``text`` below them.
     """
 
     payload: dict[str, Any]
@@ -335,13 +317,7 @@ def _plan_text(found: Allocation) -> str:
 
 
 def segments_of(scene: Scene) -> gpd.GeoDataFrame:
-    """Return the ranked segments of a scene.
-
-    Raises
-    ------
-    DataError
-        If it has none.
-    """
+    """Return the ranked segments of a scene, or raise ``DataError`` if it has none."""
     segments = scene.layers.get("segments")
     if segments is None or segments.empty:
         raise DataError("This run holds no border segments; make it again with `borderrisk run`.")
@@ -354,13 +330,7 @@ def map_name(focus: str | None) -> str:
 
 
 def write_table(table: gpd.GeoDataFrame, path: Path) -> None:
-    """Write segments with all columns, in the format of the file's ending.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such format.
-    """
+    """Write segments with all columns as the file's ending says, or raise ``ConfigError``."""
     if path.suffix not in _FORMATS:
         raise ConfigError(f"{path.name}: write segments to one of {', '.join(_FORMATS)}.")
     if path.suffix == ".geojson":

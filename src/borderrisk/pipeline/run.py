@@ -104,22 +104,10 @@ def run(
 def score(
     model_path: str | Path, config: Config, *, out: str | Path | None = None, force: bool = False
 ) -> Result:
-    """Apply a trained model to the area of a config.
+    """Apply a trained model (a file, or a run that holds one) to the area of a config.
 
-    Parameters
-    ----------
-    model_path : path
-        A model file, or a run that holds one.
-    config : Config
-        Where to score. Its features have to include the model's.
-    out, force
-        As in :func:`run`.
-
-    Raises
-    ------
-    ConfigError
-        If the config does not make a feature the model needs, or the model is from elsewhere and
-        knows features that are called after places.
+    Raises ``ConfigError`` if the config does not make a feature the model needs, or the model is
+    from elsewhere and knows features that are called after places.
     """
     path = Path(model_path)
     saved = load_model(find_run(path) / MODEL if path.is_dir() else path)
@@ -155,14 +143,8 @@ def check_features(model: ModelFile, stages: Stages, called: str, advice: str) -
 class Variant:
     """What a run with a scenario differs in from one without.
 
-    Attributes
-    ----------
-    name, called : str
-        Name and title of the scenario.
-    before : geopandas.GeoDataFrame
-        The ranked segments without it.
-    note : str
-        What a reader of the results has to know.
+    Name and title (``called``) of the scenario, the ranked segments ``before`` it, and what a
+    reader of the results has to know.
     """
 
     name: str

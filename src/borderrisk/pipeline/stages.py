@@ -60,14 +60,8 @@ class View:
 class Work:
     """How work is done; changes no result.
 
-    Attributes
-    ----------
-    scheduler : str
-        ``threads``, ``processes`` or a Dask address.
-    workers : int, optional
-        Number of workers; None: one per core.
-    progress : callable, optional
-        Told ``(stage, done, total)`` by the long stages.
+    ``scheduler`` is ``threads``, ``processes`` or a Dask address; ``workers`` None is one per core;
+    ``progress`` is told ``(stage, done, total)`` by the long stages.
     """
 
     scheduler: str = "threads"
@@ -82,15 +76,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Given:
-    """What a stage is given.
-
-    Attributes
-    ----------
-    config, files : View
-        The keys of the config and the input roles that it declared.
-    work : Work
-        How to do it.
-    """
+    """What a stage is given: views of the config and of the files it declared, and how to work."""
 
     config: Any
     files: Any
@@ -115,24 +101,12 @@ class Keep(Generic[T]):
 
 @dataclass(frozen=True, eq=False)
 class Stage(Generic[T]):
-    """One step of a run.
+    """One step of a run, that gives its result by ``make`` from what it declares.
 
-    Attributes
-    ----------
-    name : str
-        Also the beginning of its folder in the cache.
-    make : callable
-        Gives the result from what was declared.
-    layer : str
-        Its code is this package and every layer below it.
-    config : tuple of str
-        Dotted keys it reads; a section stands for all below it.
-    files : tuple of str
-        Input roles it reads.
-    after : tuple of Stage
-        Stages whose results it reads.
-    keep : Keep, optional
-        Without it the result lives in memory, for one run.
+    ``name`` is also the beginning of its folder in the cache; its code is the package ``layer`` and
+    every layer below it. It reads the dotted keys ``config`` (a section stands for all below it),
+    the input roles ``files`` and the results of the stages ``after``. Without ``keep`` the result
+    lives in memory, for one run.
     """
 
     name: str

@@ -68,33 +68,16 @@ def init(
 ) -> Started:
     """Make a folder with a config and data for a border, or a copy of the shipped example.
 
-    Parameters
-    ----------
-    folder : Path, optional
-        Default: one named after the countries, in the current folder.
-    home : str, optional
-        Name or ISO code of the country whose side is scored; None copies the example.
-    neighbours : sequence of str
-        Names or codes; none means all land neighbours.
-    incidents : Path, optional
-        File of incidents, copied into the folder.
-    focus : sequence of str
-        ``TOWN`` or ``TOWN:KM``: windows with a map of their own.
-    window : tuple of float, optional
-        ``(west, south, east, north)``, degrees; only border lines inside it count.
-    force : bool
-        Whether the config and base data of an earlier ``init`` are replaced.
-    choose : callable
-        Asked ``(question, options)`` where two columns fit equally well.
+    ``home`` is the country whose side is scored; without it the example is copied. No
+    ``neighbours`` means all that share a land border; both go by name or ISO code. ``folder`` is by
+    default named after the countries, in the current folder; ``incidents`` is copied into it.
+    ``focus`` lists ``TOWN`` or ``TOWN:KM``, windows with a map of their own. Only border lines
+    inside ``window`` (west, south, east, north, degrees) count. ``force`` replaces config and base
+    data of an earlier ``init``; ``choose`` is asked ``(question, options)`` where two columns fit
+    equally well.
 
-    Raises
-    ------
-    ConfigError
-        If the border cannot be studied; nothing is written then.
-    DataError
-        If the incidents cannot be used.
-    OutputError
-        If the folder holds something already.
+    Raises ``ConfigError``, and writes nothing, if the border cannot be studied, ``DataError`` if
+    the incidents cannot be used, ``OutputError`` if the folder holds something already.
     """
     if home is None:
         return _example(folder or Path(EXAMPLE), force)

@@ -252,18 +252,10 @@ def _randomised(
 
 @dataclass(frozen=True)
 class Record:
-    """The incidents of a run.
+    """The incidents of a run: as they were read, and as mass over the cells.
 
-    Attributes
-    ----------
-    table : IncidentTable
-        As they were read.
-    everything : Panel
-        Every usable incident as mass over the cells.
-    panel : Panel
-        Those a model may be trained on.
-    origin : pandas.Timestamp
-        Nothing dated on or after it is used.
+    ``everything`` holds every usable incident, ``panel`` those a model may be trained on; nothing
+    dated on or after ``origin`` is used.
     """
 
     table: IncidentTable

@@ -53,10 +53,7 @@ class Border:
     def bounds(self, margin_km: float) -> Bounds:
         """Return ``(west, south, east, north)`` of the halo and a margin, degrees.
 
-        Raises
-        ------
-        ConfigError
-            If the area lies across the 180th meridian.
+        Raises ``ConfigError`` if the area lies across the 180th meridian.
         """
         wide = self.area.halo.buffer(margin_km * 1000).segmentize(20_000)
         west, south, east, north = reproject(wide, self.area.grid.crs, WGS84).bounds
@@ -82,10 +79,7 @@ def choose_border(
 ) -> Border:
     """Return the border that was asked for; ``notes`` receives what was left out.
 
-    Raises
-    ------
-    ConfigError
-        In one sentence, if there is no such border or it cannot be mapped.
+    Raises ``ConfigError`` if there is no such border or it cannot be mapped.
     """
     known = _neighbours(home)
     found = [world().find(name) for text in wanted for name in text.split(",") if name.strip()]

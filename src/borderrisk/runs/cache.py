@@ -37,20 +37,11 @@ _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 @dataclass(frozen=True)
 class StageKey:
-    """All that the result of a stage depends on.
+    """All that the result of a stage depends on; its folder's name begins with its ``name``.
 
-    Attributes
-    ----------
-    name : str
-        Of the stage; also the beginning of its folder's name.
-    code : tuple of str
-        Modules and packages whose source it runs, such as ``"borderrisk.features"``.
-    config : str
-        Canonical JSON of the part of the config it reads.
-    upstream : tuple of StageKey
-        Stages whose results it reads.
-    inputs : mapping of str to str
-        Input files to their hashes.
+    ``code`` are modules and packages whose source it runs, such as ``"borderrisk.features"``;
+    ``config`` is canonical JSON of the part it reads; ``upstream`` are stages whose results it
+    reads; ``inputs`` are input files to their hashes.
     """
 
     name: str
@@ -86,26 +77,13 @@ class StageCache:
     """Results of stages in a folder, one sub-folder each.
 
     Safe to share between runs at the same time: an entry appears whole or not at all. What is read
-    is checked against the hashes of its files; the folder itself must be one that others cannot
-    write to, else nothing is read or kept.
+    is checked against the hashes of its files; the folder, made for its owner alone when first
+    needed, must be one that others cannot write to, else nothing is read or kept.
 
-    Parameters
-    ----------
-    folder : str or Path
-        Made when first needed, for its owner alone.
-    enabled : bool
-        If false, everything is computed and nothing is read or kept.
-    refresh : bool
-        If true, everything is computed, and kept in place of what was there.
-    max_bytes : float, optional
-        Least recently used entries are removed above this size, by :meth:`prune`.
-
-    Attributes
-    ----------
-    records : list of StageRecord
-        One per stage, in the order they ran.
-    hashes : FileHashes
-        Of input files, remembered in the same folder.
+    Everything is computed if not ``enabled``, and nothing read or kept; also on ``refresh``, and
+    kept in place of what was there. :meth:`prune` removes the least recently used entries above
+    ``max_bytes``. ``records`` are in the order the stages ran; ``hashes`` of input files are
+    remembered in the same folder.
     """
 
     def __init__(
@@ -132,17 +110,9 @@ class StageCache:
     ) -> T:
         """Return the result of a stage, computed only if it is not kept already.
 
-        Parameters
-        ----------
-        key : StageKey
-            What the result depends on.
-        compute : callable
-            Gives the result.
-        save : callable of (result, folder)
-            Writes it into an existing, empty folder.
-        load : callable of folder
-            Reads it back. A first run also returns what was read back, so that a cold and a
-            warm run go on with exactly the same values.
+        ``save`` writes it into an existing, empty folder, ``load`` reads it back. A first run also
+        returns what was read back, so that a cold and a warm run go on with exactly the same
+        values.
         """
         start = time.perf_counter()
         entry = self.folder / f"{key.name}-{key.digest[:32]}"
@@ -178,13 +148,7 @@ class StageCache:
         return value if kept is None else kept[0]
 
     def prune(self, max_age_days: float | None = None) -> list[str]:
-        """Remove entries that are too old, then the least recently used above ``max_bytes``.
-
-        Returns
-        -------
-        list of str
-            Names of the removed entries.
-        """
+        """Remove what is too old or, above ``max_bytes``, least recently used; return names."""
         if not self.folder.is_dir():
             return []
         self._remove_leftovers()

@@ -43,29 +43,12 @@ _NO_ROOM_BYTES = 1_000_000
 class RunFolder:
     """A folder that appears under its name only when everything in it has been written.
 
-    Use as a context manager from the start of a run, so that a folder that cannot be written
-    is noticed before the work. An error, Ctrl-C or SIGTERM in the body leaves nothing behind.
+    Use as a context manager from the start of a run, so that a folder that cannot be written is
+    noticed before the work. An error, Ctrl-C or SIGTERM in the body leaves nothing behind.
 
-    Parameters
-    ----------
-    final : str or Path
-        Where the finished folder will be.
-    force : bool
-        Whether an earlier run there is replaced; one that was sealed never is.
-    sealed : bool
-        Whether ``SHA256SUMS`` is to vouch for every file.
-
-    Attributes
-    ----------
-    path : Path
-        The folder to write to, a temporary sibling of ``final``.
-    final : Path
-        Absolute.
-
-    Raises
-    ------
-    OutputError
-        On entering, if ``final`` is taken or cannot be written; in the body, if the disk is full.
+    Write to ``path``, a temporary sibling of ``final``. ``force`` replaces an earlier run there,
+    but never a sealed one; of a ``sealed`` run ``SHA256SUMS`` vouches for every file. OutputError
+    on entering, if ``final`` is taken or cannot be written; in the body, if the disk is full.
 
     Examples
     --------
@@ -212,10 +195,7 @@ def workplace(parent: Path) -> Iterator[Path]:
 def check_target(path: Path) -> None:
     """Refuse a place that cannot be written to, before there is anything to write.
 
-    Raises
-    ------
-    OutputError
-        If its name is not printable UTF-8 or too long, or it lies in a frozen forecast.
+    OutputError if its name is not printable UTF-8 or too long, or it lies in a frozen forecast.
     """
     path = Path(os.path.abspath(path))  # noqa: PTH100 - links are kept
     if odd := next((c for c in str(path) if category(c) in ("Cc", "Cs")), None):

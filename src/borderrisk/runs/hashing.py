@@ -34,18 +34,11 @@ def write_sums(folder: Path) -> None:
 
 
 def check_sums(folder: Path) -> str:
-    """Make sure that a folder is as it was when its ``SHA256SUMS`` was written.
+    """Check that a folder is as when its ``SHA256SUMS`` was written, whose SHA-256 is returned.
 
-    Returns
-    -------
-    str
-        SHA-256 of ``SHA256SUMS``. It shows accidents and careless edits; whoever rewrites the files
-        together with their sums is found out by this hash, if it was noted elsewhere.
-
-    Raises
-    ------
-    DataError
-        If there are no sums, or a file was changed, removed or added; the message names it.
+    The sums show accidents and careless edits; whoever rewrites the files together with their sums
+    is found out by this hash, if it was noted elsewhere. DataError, which names the file, if there
+    are no sums, or a file was changed, removed or added.
     """
     sums = folder / SUMS
     try:
@@ -78,11 +71,7 @@ class FileHashes:
     """SHA-256 of files, remembered as long as nothing was written to them.
 
     The modification time can be set back, the time of the last change of a file's state cannot.
-
-    Parameters
-    ----------
-    memory : Path, optional
-        JSON file kept between runs, so that a large DEM is read once.
+    ``memory`` is a JSON file kept between runs, so that a large DEM is read once.
     """
 
     def __init__(self, memory: Path | None = None) -> None:
@@ -130,13 +119,9 @@ def _read_json(path: Path | None) -> dict[str, str]:
 
 
 def code_version(packages: Iterable[str]) -> str:
-    """SHA-256 of the source of packages and modules.
+    """Return the SHA-256 of the source of modules, and of packages with all they contain.
 
-    Parameters
-    ----------
-    packages : iterable of str
-        Dotted names, in any order: the layer that a stage runs and every layer below it. A package
-        counts with all it contains.
+    Dotted names, in any order: the layer that a stage runs and every layer below it.
     """
     sources = {name: _source(name) for name in packages}
     return hashlib.sha256(json.dumps(sources, sort_keys=True).encode()).hexdigest()

@@ -29,30 +29,13 @@ _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?")
 class Manifest:
     """Collects the facts of a run and writes them.
 
-    Holds nothing about the machine or its user beyond the kind of system, and no path outside
-    the project.
+    Holds nothing about the machine or its user beyond the kind of system, and no path outside the
+    project: paths of inputs are relative to it (see :func:`project_folder`).
 
-    Parameters
-    ----------
-    run_id : str
-        As in the folder's name.
-    config_name, config_hash : str
-        Which config, and the SHA-256 of what in it can change a result.
-    seed : int
-        Of all random numbers.
-    project : Path
-        Paths of inputs are kept relative to it (see :func:`project_folder`).
-    kind : str
-        What the folder holds: ``run``, ``scenario``, ``forecast`` or ``evaluation``.
-
-    Attributes
-    ----------
-    counts : dict
-        Numbers of incidents, cells, and so on.
-    notes : list of str
-        What a reader of the results has to know.
-    more : dict
-        Further facts by their name, JSON-ready.
+    ``config_hash`` is the SHA-256 of what in the config can change a result; ``kind`` is what the
+    folder holds: ``run``, ``scenario``, ``forecast`` or ``evaluation``. ``counts`` are numbers of
+    incidents, cells, and so on; ``notes`` what a reader of the results has to know; ``more``
+    further facts, JSON-ready.
     """
 
     def __init__(
@@ -84,12 +67,7 @@ class Manifest:
     ) -> dict[str, str]:
         """Note input files; return their shown paths and hashes, for cache keys.
 
-        Parameters
-        ----------
-        files : iterable of Path
-            Existing files.
-        sha256 : callable
-            Hashes a file; a :class:`~borderrisk.runs.hashing.FileHashes` remembers.
+        As ``sha256`` a :class:`~borderrisk.runs.hashing.FileHashes` remembers.
         """
         hashes = {}
         for path in files:
@@ -190,14 +168,7 @@ def _own_peak_kb(status: Path = Path("/proc/self/status")) -> int | None:
 def new_run_id(parent: Path, config_hash: str, now: datetime | None = None) -> str:
     """Return an unused id like ``20240103T101500Z-1a2b3c4d``: UTC time and config hash.
 
-    Parameters
-    ----------
-    parent : Path
-        Folder the run will be kept in; a second run within a second gets ``-2``.
-    config_hash : str
-        Hexadecimal.
-    now : datetime, optional
-        With a time zone; default: the present.
+    A second run in ``parent`` within a second gets ``-2``; ``now`` has a time zone.
     """
     now = (now or datetime.now(UTC)).astimezone(UTC)
     base = f"{now:%Y%m%dT%H%M%SZ}-{config_hash[:8]}"
@@ -209,18 +180,11 @@ def new_run_id(parent: Path, config_hash: str, now: datetime | None = None) -> s
 
 
 def find_run(path: str | Path) -> Path:
-    """Return the folder of a finished run.
+    """Return the folder of a finished run, or the latest run of a config.
 
-    Parameters
-    ----------
-    path : str or Path
-        The run's folder, or the folder of a config, in which it keeps its runs or that of its
-        results under ``data/processed``: then its latest run.
-
-    Raises
-    ------
-    DataError
-        If there is no finished run, or the folder holds something else, such as an evaluation.
+    ``path`` is the run's folder, or the folder of a config, in which it keeps its runs, or that of
+    its results under ``data/processed``. DataError if there is no finished run, or the folder holds
+    something else, such as an evaluation.
     """
     path = Path(path)
     if not path.exists():

@@ -20,10 +20,7 @@ _ABSOLUTE = re.compile(r"(?<![\w.:/…])(?:[A-Za-z]:[\\/]|/)(?:[^\s\\/'\"<>|:,;(
 class JsonLinesFormatter(logging.Formatter):
     """One JSON object per record: ``time`` (UTC), ``seconds`` since the start, level, message.
 
-    Parameters
-    ----------
-    project : Path
-        Paths inside it are shown relative to it, others by their name alone.
+    Paths inside the project are shown relative to it, others by their name alone.
     """
 
     def __init__(self, project: Path) -> None:

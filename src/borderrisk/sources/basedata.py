@@ -29,12 +29,8 @@ class SourceInfo:
 def verify(package_path: str | Path | None, files: Iterable[str | Path]) -> list[SourceInfo]:
     """Return what is known about each file, after comparing it with the package's checksum.
 
-    Files that the Frictionless data package does not list are taken as they are.
-
-    Raises
-    ------
-    DataError
-        If a file is missing, or a listed one differs from its checksum.
+    Files that the Frictionless data package does not list are taken as they are. DataError if a
+    file is missing, or a listed one differs from its checksum.
     """
     resources = {} if package_path is None else read_resources(package_path)
     return [_info(existing(file, "data"), resources) for file in files]

@@ -30,24 +30,14 @@ def open_elevation(
 ) -> Elevation:
     """Open elevation data and check what can be checked without reading it all.
 
-    Parameters
-    ----------
-    path_or_paths : path or sequence of paths
-        A raster, a virtual raster (VRT), a folder of tiles, or a list of any of these. Where
-        tiles overlap, the first in order of file name that has a value wins; within a virtual
-        raster, the last it lists.
-    units : {"m", "ft"}, optional
-        Unit of the values; by default metres, and a file that says otherwise is refused.
-    bad_values : sequence of float
-        Values that mean "missing", besides the file's nodata value, −9999, −32767 and −32768.
+    A raster, a virtual raster (VRT), a folder of tiles, or a list of any of these. Where tiles
+    overlap, the first in order of file name that has a value wins; within a virtual raster, the
+    last it lists. ``units`` are m or ft: by default metres, and a file that says otherwise is
+    refused. ``bad_values`` mean "missing" besides the file's nodata value, −9999, −32767 and
+    −32768.
 
-    Raises
-    ------
-    ConfigError
-        If the unit is unknown.
-    DataError
-        If a file is missing, cannot be opened, has no CRS, is rotated or has impossible
-        coordinates, or if tiles do not belong together.
+    ConfigError for an unknown unit; DataError if a file is missing, cannot be opened, has no CRS,
+    is rotated or has impossible coordinates, or if tiles do not belong together.
     """
     paths = _tile_paths(path_or_paths)
     tiles = tuple(open_tile(path) for path in paths)

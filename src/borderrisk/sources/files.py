@@ -131,11 +131,8 @@ def format_of(path: Path) -> str:
 def opened(path: str | Path, what: str, formats: Sequence[str]) -> Iterator[tuple[Path, str]]:
     """Give a file to read and its format; of an archive, the one it holds, unpacked.
 
-    Raises
-    ------
-    DataError
-        If it is not there, none of ``formats``, or an archive that is damaged, holds several
-        files that could be meant, or unpacks to more than 4 GiB.
+    DataError if it is not there, none of ``formats``, or an archive that is damaged, holds several
+    files that could be meant, or unpacks to more than 4 GiB.
     """
     path = existing(path, what)
     where = f"{what}: {path}"

@@ -69,12 +69,8 @@ def read_incidents(
     south, east, north, in degrees) only serves to detect exchanged columns and to count points
     outside; nothing is cut.
 
-    Raises
-    ------
-    ConfigError
-        For an unknown layout, field or kind.
-    DataError
-        For a file that cannot be read, duplicate ids, exchanged coordinates, or no rows left.
+    ConfigError for an unknown layout, field or kind; DataError for a file that cannot be read,
+    duplicate ids, exchanged coordinates, or no rows left.
     """
     where = f"incidents: {path}"
     rejections = Rejections()

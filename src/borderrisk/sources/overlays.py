@@ -78,14 +78,8 @@ def read_overlays(
 ) -> Overlays:
     """Open what is given, and say what it does to the cells of a grid.
 
-    ``speeds`` are km/h by class of road, ``factors`` those of land cover by code.
-
-    Raises
-    ------
-    ConfigError
-        If ``speeds`` or ``factors`` do not fit the files.
-    DataError
-        If a file cannot be read or used.
+    ``speeds`` are km/h by class of road, ``factors`` those of land cover by code; ConfigError if
+    they do not fit the files, DataError if a file cannot be read or used.
     """
     given = [path for path in (roads, barriers, water, land_cover) if path is not None]
     for path in given:
@@ -250,11 +244,8 @@ def read_feature_table(
     """Put columns of numbers on the grid, float64 of its shape, NaN where the table has no value.
 
     The table is CSV or Parquet with a ``cell_id`` column, such as a run's own ``cells.parquet``.
-
-    Raises
-    ------
-    DataError
-        If a column is absent, an id is unknown or comes twice, or a value is no finite number.
+    DataError if a column is absent, an id is unknown or comes twice, or a value is no finite
+    number.
     """
     where = f"{_TABLE}: {path}"
     table = _read(Path(path), [CELL_ID, *columns], where)

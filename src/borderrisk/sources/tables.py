@@ -46,11 +46,7 @@ def read_text_table(
     and said); XLSX, ODS, Parquet; or a vector file, whose points become ``latitude`` and
     ``longitude``; each also as .gz or .zip. The index is the row number in the file: the header is
     row 1, in a vector file the first feature. ``names`` are the columns of a file without a header.
-
-    Raises
-    ------
-    DataError
-        If the file is missing, no table, has no rows, or rows that do not fit the header.
+    DataError if the file is missing, no table, has no rows, or rows that do not fit the header.
     """
     where = f"{what}: {path}"
     rows: list[int] = []

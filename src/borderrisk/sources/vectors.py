@@ -35,14 +35,10 @@ _LINKED = re.compile(
 def read_vector(path: str | Path, what: str) -> gpd.GeoDataFrame:
     """Return the features of all layers of a file in WGS84, on a fresh index; moments stay text.
 
-    GeoJSON, GeoPackage, FlatGeobuf, Shapefile, GeoParquet, KML, KMZ or GPX, also as .gz or .zip.
-    A declared CRS is transformed. Without one (GeoJSON always means WGS84) the coordinates must be
-    possible longitudes and latitudes. ``what`` is the role of the file in messages.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read, has no features, or coordinates that are not degrees.
+    GeoJSON, GeoPackage, FlatGeobuf, Shapefile, GeoParquet, KML, KMZ or GPX, also as .gz or .zip. A
+    declared CRS is transformed. Without one (GeoJSON always means WGS84) the coordinates must be
+    possible longitudes and latitudes. ``what`` is the role of the file in messages. DataError if it
+    cannot be read, has no features, or coordinates that are not degrees.
     """
     where = f"{what}: {path}"
     try:

@@ -53,13 +53,9 @@ def read_borders(
     """Return the home country's borders with neighbours, in the order of their ISO 3166 codes.
 
     The file has a ``pair`` column; pairs may be written either way round. Lines are cut to a window
-    of (west, south, east, north) degrees, and pairs entirely outside are left out. Returns
-    ``pair`` ("IRN-AFG"), ``country_a`` (home), ``country_b``, ``geometry``.
-
-    Raises
-    ------
-    DataError
-        If a pair is missing, or no line is left in the window.
+    of (west, south, east, north) degrees, and pairs entirely outside are left out. Returns ``pair``
+    ("IRN-AFG"), ``country_a`` (home), ``country_b``, ``geometry``. DataError if a pair is missing,
+    or no line is left in the window.
     """
     everything = read_all_borders(path)
     whole = {code: _one_border(everything, home, code, path) for code in neighbours}
@@ -119,11 +115,7 @@ def read_settlements(path: str | Path) -> gpd.GeoDataFrame:
 
     The table or vector file has ``name, latitude, longitude, population, country`` (ISO 3166-1
     alpha-3) and, where known, ``name_fa``. A blank population counts as 0, of equal rows one.
-
-    Raises
-    ------
-    DataError
-        If a column is missing or a number cannot be read or is out of range.
+    DataError if a column is missing or a number cannot be read or is out of range.
     """
     where = f"settlements: {path}"
     table, points = _placed(path, "settlements")
@@ -150,10 +142,7 @@ def read_settlements(path: str | Path) -> gpd.GeoDataFrame:
 def read_points(path: str | Path, what: str = "posts") -> gpd.GeoDataFrame:
     """Return points of a table or vector file: ``name`` (empty where unknown), ``geometry``, WGS84.
 
-    Raises
-    ------
-    DataError
-        If a position is missing or impossible, or a geometry is not a point.
+    DataError if a position is missing or impossible, or a geometry is not a point.
     """
     table, points = _placed(path, what)
     names = table["name"].to_numpy() if "name" in table else ""

@@ -56,13 +56,7 @@ _COG = {
 
 
 def base_bytes(name: str) -> bytes:
-    """Return the content of a file of the world base.
-
-    Raises
-    ------
-    DataError
-        If the installation lacks it.
-    """
+    """Return the content of a file of the world base; DataError if the installation lacks it."""
     try:
         return files("borderrisk").joinpath("basedata", name).read_bytes()
     except FileNotFoundError:
@@ -81,15 +75,7 @@ class Country:
 
 
 class Topology:
-    """Arcs of a topology in degrees, and what is built from them.
-
-    Parameters
-    ----------
-    document : dict
-        The parsed file.
-    decimals : int
-        Coordinates are rounded to this many decimals.
-    """
+    """Arcs of a parsed topology in degrees, to some decimals, and what is built from them."""
 
     def __init__(self, document: dict[str, Any], decimals: int = DECIMALS) -> None:
         scale = np.asarray(document["transform"]["scale"])
@@ -146,10 +132,7 @@ class World:
     def find(self, text: str) -> Country:
         """Return the country with this ISO code or name, in any case and without accents.
 
-        Raises
-        ------
-        ConfigError
-            If there is none; names what may have been meant.
+        ConfigError if there is none; it names what may have been meant.
         """
         found = self._by_name.get(plain_name(text))
         if found is not None:
@@ -205,18 +188,10 @@ def world() -> World:
 
 
 def settlements(bounds: Bounds) -> pd.DataFrame:
-    """Return the settlements inside a box, the largest first.
+    """Return the settlements inside (west, south, east, north) degrees, the largest first.
 
-    Parameters
-    ----------
-    bounds : tuple of float
-        ``(west, south, east, north)``, degrees, edges included.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``name, name_fa, name_local, latitude, longitude, population, country``; ``name_local`` is
-        the name in the country's own script where that is not Latin and known without doubt.
+    ``name, name_fa, name_local, latitude, longitude, population, country``; ``name_local`` is the
+    name in the country's own script where that is not Latin and known without doubt.
     """
     west, south, east, north = bounds
     table = all_settlements()
@@ -253,19 +228,10 @@ def cut(
 ) -> None:
     """Write the part of the base in a window as files that a config names, and their credits.
 
-    Parameters
-    ----------
-    folder : Path
-        Existing; receives the files of ``CUT`` and a ``datapackage.json``.
-    home : str
-        Code of the country that comes first in pairs.
-    elevation, vectors : tuple of float
-        ``(west, south, east, north)``, degrees: window of the raster, widened to whole degrees,
-        and of the outlines, borders and settlements.
-    title : str
-        Of the data package.
-    others : mapping, optional
-        Further files of the base that are in the folder already: name to (path, name there).
+    The existing folder receives the files of ``CUT`` and a ``datapackage.json`` with this title;
+    ``home`` comes first in pairs. Windows are (west, south, east, north) degrees: ``elevation`` of
+    the raster, widened to whole degrees, ``vectors`` of the outlines, borders and settlements.
+    ``others`` are further files of the base in the folder already: name to (path, name there).
     """
     # Corners on long edges: projected, a straight edge would cut off land behind its parallel.
     box = shapely.box(*vectors).segmentize(_LONGEST_EDGE_DEG)

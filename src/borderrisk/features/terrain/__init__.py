@@ -32,42 +32,21 @@ def terrain_features(
     window_rows: int | None = None,
     needed: np.ndarray | None = None,
 ) -> xr.Dataset:
-    """Terrain features of every cell.
+    """Return the catalogue's terrain features, float32; NaN where no elevation is known.
 
     Every pixel whose centre lies in a cell counts for it; where a cell holds fewer than a few
-    pixels, each pixel is sampled at several points of its area, so that no cell is left out
-    between pixel centres. Slope and aspect follow Horn (1981), ruggedness is the mean TRI of
-    Riley et al. (1999), curvature the negative Laplacian (Zevenbergen & Thorne 1987; ridges are
-    positive), vector ruggedness one minus the length of the cell's mean surface normal, all with
-    the pixel's size on the ellipsoid. Northness and eastness are the mean cosine and sine of the
-    downhill direction, flat pixels counting as zero.
+    pixels, each pixel is sampled at several points of its area, so that no cell is left out between
+    pixel centres. Slope and aspect follow Horn (1981), ruggedness is the mean TRI of Riley et al.
+    (1999), curvature the negative Laplacian (Zevenbergen & Thorne 1987; ridges are positive),
+    vector ruggedness one minus the length of the cell's mean surface normal, all with the pixel's
+    size on the ellipsoid. Northness and eastness are the mean cosine and sine of the downhill
+    direction, flat pixels counting as zero.
 
-    Parameters
-    ----------
-    source : RasterWindow
-        Elevation in metres, in any CRS.
-    grid : Grid
-        Cells to describe.
-    tpi_radii_km : sequence of float
-        Radii of the topographic position.
-    threads : int, optional
-        Threads to compute with; all processors by default. Results do not depend on it.
-    window_rows : int, optional
-        Rows of the raster held at a time; some million pixels by default. Results do not
-        depend on it.
-    needed : ndarray of bool, shape (rows, columns), optional
-        Cells that the raster must reach; without it, cells beyond its edge are only warned of.
-
-    Returns
-    -------
-    xarray.Dataset
-        The catalogue's terrain features, float32; NaN where no elevation is known.
-
-    Raises
-    ------
-    DataError
-        If the raster does not touch the grid, holds no elevation there, or ends short of the
-        cells that are needed.
+    The source is in metres, in any CRS; the radii are those of the topographic position. Results
+    depend neither on ``threads`` (default: all processors) nor on ``window_rows``, the rows of the
+    raster held at a time (default: some million pixels). DataError if the raster does not touch the
+    grid, holds no elevation there, or ends short of a cell of the mask ``needed``; without it,
+    cells beyond the raster's edge are only warned of.
     """
     plan = Plan.of(source, grid)
     threads = threads or available_workers()

@@ -26,18 +26,10 @@ _FAR_FROM_0_M = 50.0
 
 
 class RasterWindow(Protocol):
-    """A north-up elevation raster read window by window.
+    """A north-up elevation raster read window by window, in a geographic or projected CRS.
 
-    Attributes
-    ----------
-    crs : pyproj.CRS
-        Geographic or projected.
-    transform : affine.Affine
-        Pixel (column, row) to CRS units, x first; no rotation, rows run north to south.
-    shape : tuple of int
-        ``(rows, columns)``.
-    bounds : tuple of float
-        ``(west, south, east, north)`` in CRS units.
+    ``transform`` takes pixels (column, row) to CRS units, x first, without rotation; ``shape`` is
+    (rows, columns), rows from north to south; ``bounds`` are west, south, east, north in CRS units.
     """
 
     @property
@@ -59,18 +51,9 @@ class RasterWindow(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ElevationArray:
-    """An elevation raster held in memory.
+    """A north-up elevation raster held in memory: metres, NaN where missing.
 
-    Parameters
-    ----------
-    values : ndarray, shape (rows, columns)
-        Metres, NaN where missing.
-    transform : affine.Affine
-        Pixel to CRS units, north-up.
-    crs : pyproj.CRS
-        Geographic or projected.
-    name : str
-        How messages call it.
+    ``transform`` takes pixels to units of the CRS, geographic or projected; messages use ``name``.
     """
 
     values: np.ndarray = field(repr=False)
@@ -134,14 +117,8 @@ def check_coverage(
 ) -> None:
     """Refuse a raster that ends short of cells that are needed, warn if it does of others.
 
-    Parameters
-    ----------
-    source, grid
-        Raster and cells.
-    elevation : ndarray, shape (rows, columns), optional
-        Mean elevation of the cells, NaN where missing; where it is not known yet every cell counts.
-    needed : ndarray of bool, shape (rows, columns), optional
-        Cells that must lie within the raster's bounds; voids inside it are allowed.
+    Cells of the mask ``needed`` must lie within the raster's bounds; voids inside it are allowed.
+    ``elevation`` is the mean of each cell, NaN where missing; before it is known every cell counts.
     """
     wanted = np.ones(grid.shape, bool) if needed is None else needed
     missing = wanted if elevation is None else np.isnan(elevation) & wanted

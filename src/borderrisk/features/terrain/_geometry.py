@@ -31,16 +31,7 @@ def transformer(source: CRS, target: CRS) -> Transformer:
 class PixelMap:
     """Positions of a window of pixels on a grid.
 
-    Parameters
-    ----------
-    crs : pyproj.CRS
-        Of the pixels.
-    transform : affine.Affine
-        Of the window: pixel (column, row) to CRS units.
-    shape : tuple of int
-        Rows and columns of the window.
-    grid : Grid
-        Cells the pixels fall into.
+    ``transform`` takes the window's pixels (column, row) to units of ``crs``.
     """
 
     crs: CRS
@@ -106,13 +97,10 @@ class PixelMap:
         return int(np.clip(np.ceil(self.cells_per_pixel * _SAMPLES_PER_CELL), 1, _MAX_SPLIT))
 
     def ground_size(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
-        """Ground width and height (metres) of the pixels of some rows.
+        """Measure ground width and height of pixels, m: (rows, 1) or (rows, segments).
 
-        Returns
-        -------
-        tuple of ndarray, each of shape (rows, 1) or (rows, segments)
-            From the ellipsoid: along parallel and meridian for a geographic raster; for a
-            projected one measured at the control points and interpolated along the columns.
+        From the ellipsoid: along parallel and meridian for a geographic raster; for a projected one
+        at the control points, interpolated along the columns.
         """
         if self.crs.is_geographic:
             return self._geographic_size(np.arange(first, last) + 0.5)

@@ -29,14 +29,8 @@ T = TypeVar("T")
 class Layout:
     """How sums are stored, a function of the grid and the pixel size only.
 
-    Attributes
-    ----------
-    scales : ndarray of float64, shape (12,)
-        Fixed-point scale of each sum: as fine as the largest possible total allows.
-    bins : int
-        Bins of the slope histogram.
-    dtype : numpy dtype
-        Of the histogram.
+    ``scales`` of the 12 fixed-point sums are as fine as the largest possible total allows; the
+    slope histogram has ``bins`` of ``dtype``.
     """
 
     scales: np.ndarray
@@ -61,18 +55,10 @@ class Layout:
 
 @dataclass(eq=False)
 class Sums:
-    """Sums over the pixels of each cell of a box of the grid.
+    """Sums over the pixels of each cell of a box of the grid: first row and column, rows, columns.
 
-    Attributes
-    ----------
-    box : tuple of int
-        First row, first column, rows and columns of the grid.
-    acc : ndarray of int64, shape (cells, 12)
-        Counts and fixed-point sums.
-    ext : ndarray of float32, shape (cells, 2)
-        Lowest and highest elevation (+inf and −inf where none).
-    hist : ndarray of uint, shape (cells, bins)
-        Slopes.
+    By cell: ``acc`` are 12 counts and fixed-point sums (int64), ``ext`` the lowest and highest
+    elevation (+inf and −inf where none), ``hist`` the bins of slopes.
     """
 
     box: tuple[int, int, int, int]
@@ -107,13 +93,7 @@ class Plan:
 
     @classmethod
     def of(cls, source: RasterWindow, grid: Grid) -> Plan:
-        """Plan the pass.
-
-        Raises
-        ------
-        DataError
-            If the raster lies wholly outside the grid.
-        """
+        """Plan the pass; DataError if the raster lies wholly outside the grid."""
         rows, cols = window_over(source.crs, source.transform, source.shape, grid)
         shape = (rows.stop - rows.start, cols.stop - cols.start)
         if min(shape) < 1:

@@ -30,16 +30,9 @@ _FINEST_M = 190.0
 class FineTerrain:
     """What people walk over, on pixels several times finer than the cells.
 
-    Attributes
-    ----------
-    grid : Grid
-        The pixels; an analysis grid refined.
-    elevation : ndarray of float32, shape (rows, columns)
-        Metres, NaN where missing.
-    barrier : ndarray of bool, optional
-        Pixels that cannot be crossed: sea, lakes, closed stretches.
-    multiplier, road_kmh : ndarray, optional
-        As :class:`Ground` takes them.
+    ``grid`` is an analysis grid refined; ``elevation`` in metres (float32, NaN where missing);
+    ``barrier`` marks what cannot be crossed: sea, lakes, closed stretches. ``multiplier`` and
+    ``road_kmh`` are as :class:`Ground` takes them.
     """
 
     grid: Grid
@@ -57,18 +50,10 @@ class FineTerrain:
         land: BaseGeometry | None = None,
         factor: int | None = None,
     ) -> FineTerrain:
-        """Warp an elevation raster to the pixels of a grid.
+        """Warp an elevation raster to pixels of an analysis grid.
 
-        Parameters
-        ----------
-        source : RasterWindow
-            Elevation in any CRS.
-        grid : Grid
-            The analysis grid.
-        land : shapely Polygon or MultiPolygon, optional
-            In grid metres; all else is a barrier.
-        factor : int, optional
-            Pixels per cell edge; :func:`pixels_per_cell` by default.
+        A cell's edge has ``factor`` of them, by default :func:`pixels_per_cell`. All that is not
+        ``land`` (polygons in grid metres) becomes a barrier.
         """
         fine = grid.refine(factor or pixels_per_cell(source, grid))
         barrier = None if land is None else ~mask_of(land, fine)
@@ -130,27 +115,10 @@ def pixels_per_cell(source: RasterWindow, grid: Grid) -> int:
 
 
 def resample(source: RasterWindow, grid: Grid) -> np.ndarray:
-    """Elevation on the cells of a grid.
+    """Return the elevation on the cells of a grid, float32, NaN where the source has none.
 
-    Cells larger than the source's pixels take their average, smaller ones interpolate between
-    them (bilinear).
-
-    Parameters
-    ----------
-    source : RasterWindow
-        Elevation in any CRS.
-    grid : Grid
-        Cells to fill.
-
-    Returns
-    -------
-    ndarray of float32, shape (rows, columns)
-        Metres, NaN where the source has none.
-
-    Raises
-    ------
-    DataError
-        If the source does not touch the grid.
+    Cells larger than the source's pixels take their average, smaller ones interpolate between them
+    (bilinear). DataError if the source does not touch the grid.
     """
     rows, cols = _window(source, grid)
     if rows.start >= rows.stop or cols.start >= cols.stop:

@@ -31,20 +31,10 @@ from borderrisk.grid import Grid
 class Places:
     """Where people set out from and go to.
 
-    Attributes
-    ----------
-    lines_by_country : mapping of str to shapely lines
-        The border with each neighbour (ISO 3166 alpha-3), in grid metres.
-    settlements : geopandas.GeoDataFrame
-        WGS84 points with ``country`` and ``population``.
-    home : str
-        ISO 3166 alpha-3 of the home country.
-    targets : mapping of str to (longitude, latitude)
-        Named places inland.
-    posts : geopandas.GeoDataFrame, optional
-        WGS84 points of state presence besides settlements.
-    far_population, home_population : int
-        Smallest settlement that counts, on the far and on the home side.
+    Border lines by neighbour (ISO 3166 alpha-3, as is ``home``) are in grid metres. Settlements are
+    WGS84 points with ``country`` and ``population``, of which the smallest that count on either
+    side are ``far_population`` and ``home_population``; targets are (longitude, latitude) by name;
+    posts are WGS84 points of state presence besides settlements.
     """
 
     lines_by_country: Mapping[str, BaseGeometry]
@@ -69,15 +59,10 @@ class Places:
 
 @dataclass(frozen=True, eq=False)
 class FarSide:
-    """Travel from the settlements of one neighbour.
+    """Travel from the settlements of one neighbour, ``anywhere`` and continued over its border.
 
-    Attributes
-    ----------
-    anywhere : Travel
-        Away from the settlements.
-    through : Travel
-        Continued from the neighbour's border line: its cells are the sources, with the hours that
-        it took to get there.
+    The sources of ``through`` are cells of the border line, with the hours that it took to get
+    there.
     """
 
     anywhere: Travel
@@ -88,22 +73,11 @@ class FarSide:
 class Solves:
     """Solves over one terrain, for features and corridors alike.
 
-    Attributes
-    ----------
-    fine : FineTerrain
-        Terrain of the solves.
-    ground : Ground
-        The same, made ready for more.
-    border : dict of str to Travel
-        Away from the border with each neighbour.
-    far_sides : dict of str to FarSide
-        Away from the settlements of each neighbour that has any on the grid, over its border.
-    far : Travel
-        The quickest of these to each cell; its sources lie on the border.
-    targets : dict of str to Travel
-        Towards each target.
-    home, presence : Travel
-        Towards the nearest home-side settlement; away from the nearest state presence.
+    ``ground`` is ``fine`` made ready for more. By neighbour: ``border`` leads away from the border
+    with it, ``far_sides`` from its settlements, if it has any on the grid, over the border. ``far``
+    is the quickest of these to each cell; its sources lie on the border. ``targets`` and ``home``
+    lead towards each target and the nearest home-side settlement, ``presence`` away from the
+    nearest state presence.
     """
 
     fine: FineTerrain
@@ -121,24 +95,10 @@ def solve_travel(
 ) -> Solves:
     """Solve travel from the border and the far side, and towards home-side places.
 
-    Parameters
-    ----------
-    fine : FineTerrain
-        What is walked over.
-    places : Places
-        Borders, settlements, targets and posts.
-    walking : Walking, optional
-        Speed by slope.
-    workers : int, optional
-        Solves that run at the same time; each core by default. Results do not depend on it.
-
-    Raises
-    ------
-    ConfigError
-        If a target lies outside the grid, in water or where elevation is missing.
-    DataError
-        If a border, the far-side or the home-side settlements are all outside the grid, or no path
-        leads from the far side to the border.
+    ``workers`` solves run at the same time (default: each core); results do not depend on it.
+    ConfigError if a target lies outside the grid, in water or where elevation is missing; DataError
+    if a border, the far-side or the home-side settlements are all outside the grid, or no path
+    leads from the far side to the border.
     """
     ground = fine.ground(walking)
     goal = {name: target_cell(name, at, fine, ground.open) for name, at in places.targets.items()}
@@ -170,21 +130,10 @@ def solve_travel(
 
 
 def travel_features(grid: Grid, solves: Solves) -> xr.Dataset:
-    """Mean travel time of each cell.
+    """Return the mean travel time of each cell of the analysis grid, NaN where no path leads.
 
-    Parameters
-    ----------
-    grid : Grid
-        The analysis grid; the solves are on a refinement of it.
-    solves : Solves
-        From :func:`solve_travel`.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``hours_from_border`` and ``hours_from_border_<ccc>``, ``hours_from_far_settlement``,
-        ``hours_to_home_settlement``, ``hours_to_<target>``, ``remoteness``; NaN where no path
-        leads.
+    ``hours_from_border`` and ``hours_from_border_<ccc>``, ``hours_from_far_settlement``,
+    ``hours_to_home_settlement``, ``hours_to_<target>``, ``remoteness``.
     """
     border = {f"hours_from_border_{c.lower()}": t.hours for c, t in solves.border.items()}
     hours = {

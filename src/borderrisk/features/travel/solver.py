@@ -26,21 +26,10 @@ _TABLE_STEP = -FASTEST_SLOPE / 256
 
 
 def tobler_kmh(slope: np.ndarray | float) -> np.ndarray:
-    """Return the walking speed on a path by Tobler's hiking function.
+    """Return the horizontal walking speed on a path by Tobler's hiking function.
 
-    Parameters
-    ----------
-    slope : ndarray or float
-        Rise over horizontal distance in the direction of travel; negative is downhill.
-
-    Returns
-    -------
-    ndarray
-        Horizontal km/h.
-
-    References
-    ----------
-    Tobler 1993, NCGIA Technical Report 93-1.
+    The slope is rise over horizontal distance in the direction of travel; negative is downhill
+    (Tobler 1993, NCGIA Technical Report 93-1).
 
     Examples
     --------
@@ -52,19 +41,10 @@ def tobler_kmh(slope: np.ndarray | float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Walking:
-    """Walking speed and the steepest slope that is still walked.
+    """Walking speed and the steepest slope that is still walked, up or down.
 
-    Parameters
-    ----------
-    off_path_factor : float
-        Share of Tobler's speed kept away from paths (his own figure is 0.6).
-    slope_limit_deg : float
-        Steeper steps are not taken, up or down.
-
-    Raises
-    ------
-    ConfigError
-        If the factor is not a positive number or the limit is not between 0 and 80 degrees.
+    ``off_path_factor`` is the share of Tobler's speed kept away from paths (his own figure is 0.6).
+    ConfigError unless it is a positive number and the limit lies between 0 and 80 degrees.
     """
 
     off_path_factor: float = OFF_PATH_FACTOR
@@ -113,17 +93,10 @@ class Walking:
 
 @dataclass(frozen=True)
 class Travel:
-    """Result of one solve.
+    """Hours of one solve, infinite where no path leads, and how the best paths go.
 
-    Attributes
-    ----------
-    hours : ndarray, shape (rows, columns)
-        Travel time; infinite where no path leads.
-    came : ndarray of uint8, shape (rows, columns)
-        Move (row of ``dijkstra.MOVES``) by which the best path enters each cell, counted from the
-        sources outward; ``dijkstra.START`` at sources and where no path leads.
-    direction : str
-        ``from`` or ``to``.
+    ``came`` (uint8) is the move, a row of ``dijkstra.MOVES``, by which the best path enters each
+    cell, counted from the sources outward; ``dijkstra.START`` at sources and where no path leads.
     """
 
     hours: np.ndarray
@@ -142,12 +115,9 @@ class Travel:
         return out.reshape(self.hours.shape)
 
     def path(self, row: int, col: int) -> np.ndarray:
-        """Row and column of each cell on the best path from or to a cell, as it is walked.
+        """Return row and column of each cell on the best path from or to a cell, as it is walked.
 
-        Raises
-        ------
-        DataError
-            If no path leads there.
+        DataError if no path leads there.
         """
         if not np.isfinite(self.hours[row, col]):
             raise DataError(f"No path leads to the cell in row {row}, column {col}.")
@@ -159,31 +129,14 @@ class Travel:
 
 
 class Ground:
-    """Terrain made ready for any number of solves.
+    """Terrain made ready for any number of solves, on square cells of an equal-area grid.
 
-    Parameters
-    ----------
-    elevation : ndarray, shape (rows, columns)
-        Metres on square cells of an equal-area grid; NaN cannot be crossed.
-    cell_size_m : float
-        Edge length of a cell.
-    walking : Walking
-        Speed by slope, and the slope limit.
-    barrier : ndarray of bool, optional
-        Cells that cannot be crossed on foot; roads cross them (bridges).
-    multiplier : ndarray, optional
-        Factor on the walking time in each cell (2 = twice as long): land cover, water, snow; NaN
-        cannot be crossed.
-    road_kmh : ndarray, optional
-        Speed on roads, 0 or NaN where there is none. Between two road cells that touch, a step
-        takes the faster of the two modes: paths board and leave vehicles anywhere on a road.
-
-    Raises
-    ------
-    ConfigError
-        If a size or speed is not positive.
-    DataError
-        If the arrays differ in shape.
+    ``elevation`` is in metres; NaN cannot be crossed. A ``barrier`` cannot be crossed on foot, but
+    on roads (bridges). ``multiplier`` is a factor on the walking time (2 = twice as long) for land
+    cover, water, snow; NaN cannot be crossed. ``road_kmh`` is 0 or NaN where there is no road:
+    between two road cells that touch, a step takes the faster of the two modes, so paths board and
+    leave vehicles anywhere on a road. ConfigError if a size or speed is not positive; DataError if
+    the arrays differ in shape.
     """
 
     def __init__(
@@ -221,25 +174,11 @@ class Ground:
     def solve(
         self, sources: Sources, direction: Direction = "from", dtype: str = "float32"
     ) -> Travel:
-        """Travel time between the sources and every cell.
+        """Solve travel between every cell and the sources, away ``from`` them or ``to`` them.
 
-        Parameters
-        ----------
-        sources : ndarray of bool, or tuple of ndarray
-            Mask of cells, or flat cell indices and the hours already spent there.
-        direction : {"from", "to"}
-            Away from the sources, or towards them.
-        dtype : str
-            Precision of the hours; float32 errs by about 1e-6 of the result.
-
-        Returns
-        -------
-        Travel
-
-        Raises
-        ------
-        DataError
-            If there is no source, or none on ground that can be crossed.
+        Sources are a mask of cells, or flat cell indices and the hours already spent there. Hours
+        in float32 err by about 1e-6 of the result. DataError if there is no source, or none on
+        ground that can be crossed.
         """
         cells, start = self._starts(sources)
         hours = np.full(self._moves.size, np.inf, dtype)
@@ -314,16 +253,11 @@ def travel_time(
     road_kmh: np.ndarray | None = None,
     dtype: str = "float32",
 ) -> np.ndarray:
-    """Hours between sources and every cell; see :class:`Ground` for the arguments.
+    """Return hours between sources and every cell; see :class:`Ground` for the arguments.
 
     The step between two cells takes its horizontal length over Tobler's speed at its slope in the
     direction of travel, times the mean multiplier along it. Uphill and downhill differ, so ``from``
-    and ``to`` differ.
-
-    Returns
-    -------
-    ndarray, shape (rows, columns)
-        Hours; infinite where no path leads.
+    and ``to`` differ. Hours are infinite where no path leads.
 
     Examples
     --------

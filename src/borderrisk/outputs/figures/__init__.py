@@ -37,32 +37,12 @@ MAPS: dict[str, Callable[[Scene, Focus | None], Figure | None]] = {
 def write_figures(
     scene: Scene, folder: Path, formats: Iterable[str] = ("png", "svg", "pdf")
 ) -> list[Path]:
-    """Write every figure the scene has the numbers for.
+    """Write every figure the scene has the numbers for; return the files.
 
-    Maps of risk and of its uncertainty (whole area and each focus), the capture curves of
-    area and border, reliability, skill per origin and the effects of the drivers. The same scene
-    gives the same bytes.
-
-    Parameters
-    ----------
-    scene : Scene
-        A finished scoring.
-    folder : Path
-        Where the files go; made if missing.
-    formats : iterable of {"png", "svg", "pdf"}
-        File formats.
-
-    Returns
-    -------
-    list of Path
-        The files written.
-
-    Raises
-    ------
-    ConfigError
-        If a format is unknown.
-    OutputError
-        If a file cannot be written.
+    Maps of risk and of its uncertainty (whole area and each focus), the capture curves of area and
+    border, reliability, skill per origin and the effects of the drivers. The same scene gives the
+    same bytes. Raises ``ConfigError`` if a format is not png, svg or pdf, ``OutputError`` if a file
+    cannot be written.
     """
     formats = tuple(formats)
     unknown = [name for name in formats if name not in FORMATS]

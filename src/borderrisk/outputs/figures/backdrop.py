@@ -110,23 +110,10 @@ def brightness(relief: Relief | None, pixels: Pixels) -> np.ndarray:
 def paint(
     scene: Scene, pixels: Pixels, colours: np.ndarray, shown: np.ndarray | None = None
 ) -> np.ndarray:
-    """Compose the picture of a map.
+    """Compose the picture of a map: shaded ground inside the study area, paler ground outside.
 
-    Parameters
-    ----------
-    scene : Scene
-        For grid, study area and relief.
-    pixels : Pixels
-        What to paint.
-    colours : ndarray, shape (rows, columns, 3)
-        Colour of each cell, 0-1.
-    shown : ndarray of bool, shape (rows, columns), optional
-        Cells to paint; the ground shows through the others.
-
-    Returns
-    -------
-    ndarray, shape (height, width, 3)
-        Colours on shaded ground inside the study area, paler ground outside.
+    ``colours`` are 0-1, shape (rows, columns, 3), of the cells ``shown``; the ground shows through
+    the others. The picture has the shape (height, width, 3).
     """
     shade = DARKEST + (1 - DARKEST) * brightness(scene.relief, pixels)
     ground = np.broadcast_to(GROUND, (*pixels.shape, 3))

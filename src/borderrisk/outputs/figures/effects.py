@@ -23,19 +23,11 @@ NOTE = (
 
 
 def effects_figure(scene: Scene) -> Figure | None:
-    """Effect of each feature on log-intensity, averaged over tenths of the study area.
+    """Draw the effect of each feature on log-intensity, averaged over tenths of the study area.
 
-    Reads ``scene.meta.effects`` (see :func:`borderrisk.model.drivers.by_decile`)::
-
-        {feature: {"values": [...], "effect": [...]}}
-
-    ``values`` are in the unit of the feature, ascending. Features with the widest effect come
-    first, at most twelve of them.
-
-    Returns
-    -------
-    Figure or None
-        None if the model has no effects of features.
+    Reads ``scene.meta.effects`` (see :func:`borderrisk.model.drivers.by_decile`), by feature:
+    ``values`` in its unit, ascending, and ``effect``. The twelve features with the widest effect,
+    widest first. None if the model has no effects of features.
     """
     curves = scene.meta.effects
     names = sorted(curves, key=lambda name: -np.ptp(curves[name]["effect"]))[:MOST]

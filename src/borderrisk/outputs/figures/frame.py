@@ -250,13 +250,7 @@ def _degrees(value: float, letters: str) -> str:
 
 
 def nice_length(longest: float) -> float:
-    """Largest of 1, 2, 5 × 10ⁿ that is not longer.
-
-    Examples
-    --------
-    >>> nice_length(130)
-    100.0
-    """
+    """Largest of 1, 2, 5 × 10ⁿ that is not longer."""
     power = 10 ** np.floor(np.log10(longest))
     return float(max(m for m in (1, 2, 5) if m * power <= longest) * power)
 

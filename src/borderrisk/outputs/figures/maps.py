@@ -18,20 +18,7 @@ from borderrisk.outputs.scene import Focus, Scene
 
 
 def risk_figure(scene: Scene, focus: Focus | None = None) -> Figure | None:
-    """Risk classes of a focus, or of the whole study area, on shaded relief.
-
-    Parameters
-    ----------
-    scene : Scene
-        A finished scoring.
-    focus : Focus, optional
-        Window; none for the whole study area.
-
-    Returns
-    -------
-    Figure or None
-        None if the scene has no ``risk_class``.
-    """
+    """Draw the risk classes of a focus or the whole area; None if the scene has none."""
     if "risk_class" not in scene.cells:
         return None
     classes = scene.cells["risk_class"].to_numpy()
@@ -50,10 +37,7 @@ def risk_figure(scene: Scene, focus: Focus | None = None) -> Figure | None:
 
 
 def uncertainty_figure(scene: Scene, focus: Focus | None = None) -> Figure | None:
-    """How far apart the bounds of the probability are, as a factor.
-
-    None if the scene has no ``probability_low`` and ``probability_high``.
-    """
+    """Draw by what factor the bounds of the probability differ; None if the scene has no bounds."""
     if not scene.has_intervals:
         return None
     low, high = (scene.cells[f"probability_{end}"].to_numpy() for end in ("low", "high"))
@@ -80,10 +64,9 @@ def uncertainty_figure(scene: Scene, focus: Focus | None = None) -> Figure | Non
 
 
 def change_figure(scene: Scene, focus: Focus | None = None) -> Figure | None:
-    """How the risk percentile changed between two runs.
+    """Draw how the risk percentile changed between two runs; None if there is no ``risk_change``.
 
-    None if the scene has no ``risk_change`` (see :mod:`borderrisk.outputs.compare`). Cells that
-    moved by no more than their intervals are paler.
+    Cells that moved by no more than their intervals are paler (:mod:`borderrisk.outputs.compare`).
     """
     if "risk_change" not in scene.cells:
         return None

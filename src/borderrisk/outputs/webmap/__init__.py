@@ -21,26 +21,12 @@ LANGUAGES = ("en", "fa")
 def render_map(
     scene: Scene, *, focus: str | None = None, language: str = "en", tiles: str | None = None
 ) -> str:
-    """Return the map of a scene as one HTML document.
+    """Return the map of a scene, or of one of its focus windows, as one HTML document.
 
-    Parameters
-    ----------
-    scene : Scene
-        A finished scoring; scores it lacks are left out of the map.
-    focus : str, optional
-        Name of the focus window to show; the whole study area when None.
-    language : {"en", "fa"}
-        Language the map opens in (the reader can switch).
-    tiles : str, optional
-        URL template (``https://host/{z}/{x}/{y}.png``) of an online base map. Without it the page
-        cannot make any network request.
-
-    Raises
-    ------
-    ConfigError
-        Unknown focus or language, or an unusable tile URL.
-    DataError
-        If there is no scored cell to show.
+    Scores the scene lacks are left out. The map opens in ``language`` (``en`` or ``fa``; the reader
+    can switch). ``tiles`` is the URL template (``https://host/{z}/{x}/{y}.png``) of an online base
+    map; without it the page cannot make any network request. Raises ``ConfigError`` for an unknown
+    focus or language or an unusable URL, ``DataError`` if no scored cell is to be shown.
     """
     if language not in LANGUAGES:
         raise ConfigError(f"The map speaks {' and '.join(LANGUAGES)}, not {language!r}.")
@@ -65,12 +51,6 @@ def write_map(
     language: str = "en",
     tiles: str | None = None,
 ) -> None:
-    """Write :func:`render_map` to a file.
-
-    Raises
-    ------
-    OutputError
-        If the file cannot be written.
-    """
+    """Write :func:`render_map` to a file, or raise ``OutputError`` if that cannot be done."""
     text = render_map(scene, focus=focus, language=language, tiles=tiles)
     write_text(text, path)

@@ -139,16 +139,9 @@ def half_range(*, wide: bool) -> int:
 
 
 def pack(codes: np.ndarray, near: Neighbours, *, wide: bool) -> str:
-    """Pack one column of codes into text.
+    """Pack one column of codes (:meth:`Scale.encode`) into text; ``near`` is of the same cells.
 
-    Parameters
-    ----------
-    codes : ndarray of uint16, shape (cells,)
-        What :meth:`Scale.encode` gives.
-    near : Neighbours
-        Of the same cells.
-    wide : bool
-        Two bytes per code (all low bytes, then all high bytes) instead of one.
+    ``wide`` takes two bytes per code (all low bytes, then all high bytes) instead of one.
     """
     left = _residuals(codes.astype(np.int64), near, half_range(wide=wide))
     folded = np.where(left < 0, -2 * left - 1, 2 * left)

@@ -68,19 +68,8 @@ def described(
 ) -> Score | None:
     """Describe any variable: a score, a feature, or one that says itself what it is.
 
-    Parameters
-    ----------
-    name : str
-        Of the variable.
-    attrs : mapping, optional
-        Its own attributes, with ``long_name``.
-    places : mapping of str to str, optional
-        Persian names of places by :func:`borderrisk.words.slug`.
-
-    Returns
-    -------
-    Score or None
-        None if nothing is known of it.
+    Its own attributes ``attrs`` have ``long_name``; ``places`` are the Persian names of places by
+    :func:`borderrisk.words.slug`. None if nothing is known of it.
     """
     if name in by_name():
         return by_name()[name]
@@ -154,18 +143,8 @@ def values_of(view: View, layer: Score) -> np.ndarray:
 class Classed:
     """A layer's codes on the cells and the classes they fall in.
 
-    Attributes
-    ----------
-    layer : Score
-        Which.
-    scale : Scale
-        Of the codes.
-    codes : ndarray of uint16, shape (cells,)
-        Packed values, each on its own side of every break.
-    breaks : ndarray
-        Values at which classes 2, 3, ... begin.
-    edges : ndarray of int
-        The same as codes.
+    ``codes`` are uint16 of shape (cells,), each on its own side of every break; ``breaks`` are the
+    values at which classes 2, 3, ... begin, ``edges`` are these as codes.
     """
 
     layer: Score
@@ -265,16 +244,9 @@ def _symmetric_breaks(values: np.ndarray) -> np.ndarray:
 class Packed:
     """The columns of one map.
 
-    Attributes
-    ----------
-    blobs : dict of str to str
-        Packed text by column name; ``name.table`` belongs to column ``name``.
-    scales : dict of str to dict
-        How to unpack each column.
-    legends : list of dict
-        Classes of each layer that can be coloured by, in list order.
-    dropped : list of str
-        Columns left out to keep the budget.
+    ``blobs`` has packed text by column (``name.table`` belongs to ``name``), ``scales`` how to
+    unpack each, ``legends`` the classes of each layer that can be coloured by, in list order,
+    ``dropped`` the columns left out to keep the budget.
     """
 
     blobs: dict[str, str] = field(default_factory=dict)

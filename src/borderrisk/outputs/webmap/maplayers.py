@@ -48,21 +48,11 @@ class FieldSpec:
 class LayerStyle:
     """How one layer is called and drawn.
 
-    Attributes
-    ----------
-    label, label_fa : str
-        Name in the list of layers.
-    colour, weight, dash : str, float, str
-        Of its lines and points: ``#rrggbb``, pixels, SVG dash pattern (``""`` for a full line).
-    fields : tuple of FieldSpec
-        Popup lines; empty: every column with a plain value.
-    ranked_by, darkest_lowest : str, bool
-        Column whose quantiles choose a colour of the risk ramp (``""`` for one colour), and
-        whether its low values are the dark ones.
-    ends, ends_fa : tuple of str
-        What the light and the dark end of the ramp mean.
-    shown : bool
-        Whether it is drawn when the map opens.
+    ``weight`` is in pixels, ``dash`` an SVG dash pattern (``""`` for a full line), ``fields`` the
+    popup lines (empty: every column with a plain value). Quantiles of the column ``ranked_by``
+    choose a colour of the risk ramp (``""`` for one colour), its low values the dark ones if
+    ``darkest_lowest``; ``ends`` says what the light and the dark end mean. ``shown`` layers are
+    drawn when the map opens.
     """
 
     label: str

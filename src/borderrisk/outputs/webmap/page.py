@@ -78,20 +78,9 @@ def build_page(
 ) -> str:
     """Put a map's parts together into one HTML document.
 
-    Parameters
-    ----------
-    title, language : str
-        Of the document.
-    bounds : tuple of float
-        West, south, east, north of the opening view.
-    config : str
-        JSON, safe inside a script element.
-    blobs : dict of str to str
-        Packed columns.
-    relief : ReliefImage, optional
-        Backdrop.
-    tiles : str, optional
-        URL template of an online base map; the only host the page may then ask.
+    ``bounds`` are west, south, east, north of the opening view; ``config`` is JSON, safe inside a
+    script element; ``blobs`` are the packed columns. The host of the URL template ``tiles`` is the
+    only one the page may ask.
     """
     shell = _shell(bounds)
     backdrop = _add_relief(shell, relief)
@@ -142,10 +131,7 @@ def _add_tiles(shell: folium.Map, tiles: str | None) -> Element | None:
 def _tile_host(tiles: str) -> str:
     """Scheme and host a tile URL asks, with ``*`` for its subdomains.
 
-    Raises
-    ------
-    ConfigError
-        If it is not an http(s) URL template with x, y and z.
+    Raises ``ConfigError`` if it is not an http(s) URL template with x, y and z.
     """
     parts = urlsplit(tiles)
     host = parts.netloc.replace("{s}", "*")

@@ -138,17 +138,9 @@ def _facts(view: View) -> dict[str, Any]:
 def headline(card: Scorecard | None) -> dict[str, Any] | None:
     """Pick capture in the riskiest tenth and the gain over history alone.
 
-    Parameters
-    ----------
-    card : Scorecard or None
-        Of the run; None when nothing was evaluated.
-
-    Returns
-    -------
-    dict or None
-        ``model``, ``baseline``, ``origins``, ``incidents``, ``horizon_years``, ``capture``,
-        ``baseline_capture`` (shares), ``gain``, ``low``, ``high`` (bits per incident; None where
-        not known). The shortest horizon over all incidents.
+    Gives, for the shortest horizon over all incidents, ``model``, ``baseline``, ``origins``,
+    ``incidents``, ``horizon_years``, ``capture``, ``baseline_capture`` (shares), ``gain``, ``low``,
+    ``high`` (bits per incident; None where not known). None when nothing was evaluated.
     """
     own = card.skill() if card else None
     if card is None or own is None:

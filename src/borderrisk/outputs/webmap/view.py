@@ -31,20 +31,9 @@ PAD = 0.02
 class View:
     """One map's window.
 
-    Attributes
-    ----------
-    scene : Scene
-        What is drawn.
-    name : str
-        Name of the focus, ``""`` for the whole study area.
-    title, title_fa : str
-        Heading of the map.
-    bounds : tuple of float
-        West, south, east, north of the opening view, degrees.
-    rows, cols : slice
-        Window of the grid.
-    mask : ndarray of bool, shape of the window
-        Scored cells.
+    ``name`` is that of the focus (``""`` for the whole study area); ``bounds`` are west, south,
+    east, north of the opening view, degrees; ``rows`` and ``cols`` cut the grid; ``mask`` are the
+    scored cells, bool, shape of the window.
     """
 
     scene: Scene
@@ -102,12 +91,7 @@ class View:
 def make_view(scene: Scene, focus: str | None) -> View:
     """Cut a scene to a focus window with a margin, or to its scored cells.
 
-    Raises
-    ------
-    ConfigError
-        If the scene has no focus of that name.
-    DataError
-        If no scored cell lies in the window.
+    Raises ``ConfigError`` if there is no such focus, ``DataError`` if it has no scored cell.
     """
     scored = np.isfinite(scene.cells[marker(scene.cells)].to_numpy())
     if focus is None:
@@ -123,13 +107,7 @@ def make_view(scene: Scene, focus: str | None) -> View:
 
 
 def marker(cells: xr.Dataset) -> str:
-    """Name of the score whose finite values mark the scored cells.
-
-    Raises
-    ------
-    DataError
-        If there is none.
-    """
+    """Name the score whose finite values mark the scored cells, or raise ``DataError``."""
     names = [score.name for score in shown("band")]
     found = next((name for name in names if name in cells), None)
     if found is None:
@@ -168,14 +146,11 @@ def _as_bounds(values: tuple[float, ...]) -> Bounds:
 
 
 def meshes(view: View) -> dict[str, Any]:
-    """Two meshes of nodes, bilinear between them.
+    """Lay two meshes of nodes, bilinear between them.
 
-    Returns
-    -------
-    dict
-        ``toGrid``: mercator metres to (column, row) of the window; ``toLonLat``: (column, row) to
-        degrees. Each has ``k`` (nodes per side), ``box`` and the node values ``a`` and ``b``,
-        row-major. ``toGrid`` is dense enough to be right to 1/50 cell.
+    ``toGrid``: mercator metres to (column, row) of the window, dense enough to be right to 1/50
+    cell; ``toLonLat``: (column, row) to degrees. Each has ``k`` (nodes per side), ``box`` and the
+    node values ``a`` and ``b``, row-major.
     """
     grid = view.scene.grid
     west, _, _, north = view.metres
