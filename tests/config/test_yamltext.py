@@ -50,6 +50,12 @@ def test_a_value_that_is_not_yaml():
         parse_value("[1")
 
 
+@pytest.mark.parametrize("text", ["?0", "??", ": ?", ": 0", "?", ":", "a\x85b", "- a", "[", "#"])
+def test_text_that_yaml_could_take_for_something_else_is_quoted(text):
+    data = {"a": text, text: [text, "b"]}
+    assert read_yaml(write_yaml(data)).data == data
+
+
 text = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12)
 scalars = st.none() | st.booleans() | st.integers() | text
 scalars |= st.floats(allow_nan=False) | st.from_regex(r"\A[-+0-9._xobe:~]{1,8}\Z")

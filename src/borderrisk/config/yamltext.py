@@ -17,6 +17,7 @@ from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from borderrisk.config.base import Location, Problem
 
@@ -95,9 +96,11 @@ def write_yaml(data: Any) -> str:
 
 
 def _styled(data: Any) -> Any:
-    """Mark lists of scalars to be written on one line."""
+    """Mark lists of scalars to be written on one line, and text that is no text without quotes."""
     if isinstance(data, dict):
-        return {key: _styled(value) for key, value in data.items()}
+        return {_styled(key): _styled(value) for key, value in data.items()}
+    if isinstance(data, str) and (data[:1] in ("?", ":") or "\x85" in data):
+        return DoubleQuotedScalarString(data)
     if not isinstance(data, list):
         return data
     items = CommentedSeq(_styled(item) for item in data)

@@ -39,14 +39,9 @@ def role(name: str) -> str:
 
 @dataclass(frozen=True)
 class BorderLine:
-    """What the capture by border length needs.
+    """What the capture by border length needs: segments and the cells that belong to them.
 
-    Attributes
-    ----------
-    attribution : csr_matrix, shape (grid cells, segments)
-        Share of each cell that belongs to each segment.
-    length_km : ndarray, shape (segments,)
-        Length of the segments.
+    ``attribution`` (grid cells, segments) is the share of each cell that belongs to each segment.
     """
 
     attribution: csr_matrix
@@ -55,18 +50,10 @@ class BorderLine:
 
 @dataclass(frozen=True)
 class Later:
-    """Incidents of one horizon on the scored cells.
+    """Incidents of one horizon on the scored cells: their mass, whose rows sum to 1.
 
-    Attributes
-    ----------
-    mass : csr_matrix, shape (incidents, study cells)
-        Rows sum to 1.
-    new : ndarray of bool, shape (incidents,)
-        Whether no incident known at the origin lies near.
-    weight : ndarray, shape (incidents,)
-        Confidence: what models count an incident with.
-    elsewhere : int
-        Incidents of the horizon that lie mostly beyond the border, or outside the study area.
+    ``new``: no incident known at the origin lies near; ``weight``: confidence, what models count an
+    incident with; ``elsewhere``: how many lie mostly beyond the border, or outside the study area.
     """
 
     mass: csr_matrix
@@ -82,20 +69,11 @@ class Later:
 
 @dataclass(frozen=True)
 class Forecasts:
-    """Forecasts of all models from one origin, and what came of them.
+    """Forecasts of all models from one origin, and what came of them within each horizon (years).
 
-    Attributes
-    ----------
-    origin : Timestamp
-        Date of the forecast.
-    intensity : dict of str to ndarray, shape (study cells,)
-        What each model expects.
-    tests : dict of int to Later
-        What happened within each horizon.
-    near : ndarray of bool, shape (study cells,)
-        Repeat ground: cells with an incident known at the origin near their centre.
-    levels : dict of str to Level
-        Incidents that each model expects in the whole study area.
+    ``intensity`` is by model, over the study cells; ``levels`` is what each expects in the whole
+    study area. ``near`` marks repeat ground: study cells with an incident known at the origin near
+    their centre.
     """
 
     origin: pd.Timestamp
@@ -136,13 +114,7 @@ def yearly_origins(first: Any, last: Any) -> list[pd.Timestamp]:
 def check_periods(
     panel: Panel, origins: Sequence[pd.Timestamp], horizons: Sequence[int], least: int
 ) -> None:
-    """Raise if an origin knows too little or a horizon reaches past the data.
-
-    Raises
-    ------
-    DataError
-        Naming the origin or horizon and what to change.
-    """
+    """Raise ``DataError`` if an origin knows too little or a horizon reaches past the data."""
     for origin in origins:
         require_past(panel, origin, least)
     last = panel.incidents["date_end"].max()
@@ -210,24 +182,10 @@ def forecast_origin(
     seed: int,
     memo: Memo | None = None,
 ) -> Forecasts:
-    """Fit every model on the past of one origin.
+    """Fit every model on the past of one origin; they see no other incident.
 
-    Parameters
-    ----------
-    cells, panel
-        Cells of the domain and all incidents; the models see those before the origin only.
-    origin : Timestamp
-        Date of the forecast.
-    horizons : sequence of int
-        Years.
-    models : mapping of str to Settings
-        What to fit, by name.
-    near_km : float
-        Distance that makes a repeat place.
-    seed : int
-        Of the estimators.
-    memo : dict, optional
-        Shares work between origins.
+    Horizons are in years; an earlier incident within ``near_km`` makes a repeat place; a memo
+    shares work between origins.
     """
     past = panel.before(origin)
     found, levels = {}, {}
@@ -253,10 +211,7 @@ def backtest(
 ) -> list[Forecasts]:
     """Forecast from every origin.
 
-    Raises
-    ------
-    DataError
-        If an origin has fewer than ``least`` earlier incidents, or a horizon passes the data.
+    ``DataError`` if one has fewer than ``least`` earlier incidents, or a horizon passes the data.
     """
     check_periods(panel, origins, horizons, least)
     memo: Memo = {}

@@ -154,13 +154,7 @@ def spoken(name: str) -> str:
 
 
 def many(count: int, thing: str) -> str:
-    """Count with its noun.
-
-    Examples
-    --------
-    >>> many(1, "origin"), many(3, "year")
-    ('1 origin', '3 years')
-    """
+    """Count with its noun, as in ``1 origin`` and ``3 years``."""
     return f"{count:,} {thing}{'s' * (count != 1)}"
 
 

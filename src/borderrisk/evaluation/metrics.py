@@ -35,19 +35,12 @@ def relative_density(intensity: np.ndarray, area: np.ndarray) -> np.ndarray:
 
 
 def information_gain(intensity: np.ndarray, area: np.ndarray, mass: csr_matrix) -> np.ndarray:
-    """Bits per incident over a uniform forecast.
+    """Bits over a uniform forecast, of each incident.
 
     The mean of ``log2(intensity / mean intensity)`` over an incident's mass: the log-likelihood of
     the soft counts that models are fitted on, given how many there are. Concentrating the forecast
-    in one cell of a wide disc earns that cell's share only.
-
-    Returns
-    -------
-    ndarray of float64, shape (incidents,)
-
-    Notes
-    -----
-    Kagan & Knopoff 1977, Phys. Earth Planet. Inter. 14; Rhoades et al. 2011, Acta Geophysica 59(4).
+    in one cell of a wide disc earns that cell's share only (Kagan & Knopoff 1977, Phys. Earth
+    Planet. Inter. 14; Rhoades et al. 2011, Acta Geophysica 59(4)).
 
     Examples
     --------
@@ -60,11 +53,8 @@ def information_gain(intensity: np.ndarray, area: np.ndarray, mass: csr_matrix) 
 def top_area(intensity: np.ndarray, area: np.ndarray, share: float) -> np.ndarray:
     """Part of each cell that lies in the given share of the area with the highest intensity.
 
-    Returns
-    -------
-    ndarray of float64, shape (cells,)
-        1 above the threshold, 0 below; cells of the same intensity at it are taken in part, all to
-        the same extent, so the area is exact.
+    It is 1 above the threshold, 0 below; cells of the same intensity at it are taken in part, all
+    to the same extent, so the area is exact.
     """
     _, group = np.unique(-intensity, return_inverse=True)
     size = np.bincount(group, weights=area)
@@ -78,10 +68,7 @@ def capture(
 ) -> np.ndarray:
     """Part of each incident's mass in the given share of the area with the highest intensity.
 
-    Returns
-    -------
-    ndarray of float64, shape (incidents,)
-        Its mean is the hit rate of Chainey, Tompson & Uhlig 2008, Security Journal 21.
+    Its mean is the hit rate of Chainey, Tompson & Uhlig 2008, Security Journal 21.
     """
     return np.asarray(mass @ top_area(intensity, area, share))
 
@@ -155,16 +142,8 @@ def class_counts(
 ) -> list[ClassCount]:
     """Compare expected and observed incidents per risk class, with Poisson intervals.
 
-    Parameters
-    ----------
-    expected, happened : ndarray, shape (cells,)
-        Expected incidents, and the sum of the mass of those that occurred.
-    risk_class : ndarray of int, shape (cells,)
-        1-5; classes without a cell are left out.
-    level : float
-        Of the intervals.
-    ground : str
-        What the cells are.
+    ``happened`` is the sum, per cell, of the mass of those that occurred; classes without a cell
+    are left out. ``ground`` says what the cells are.
     """
     rows = []
     for k in np.unique(risk_class[risk_class > 0]):
@@ -218,28 +197,11 @@ def paired_difference(
     """Mean difference of two scores of the same incidents, with a block-bootstrap interval.
 
     Whole blocks (origins) are drawn with replacement, which keeps the dependence of incidents
-    within one; with a single block the incidents themselves are drawn.
-
-    Parameters
-    ----------
-    first, second : ndarray, shape (incidents,)
-        Scores.
-    blocks : ndarray, shape (incidents,)
-        Block of each incident; neighbouring blocks have neighbouring numbers.
-    span : int
-        How many neighbouring blocks depend on each other, such as origins whose test periods
-        overlap: so many are drawn together. Half of the blocks at most, or nothing would vary.
-    level : float
-        Coverage of the percentile interval.
-    draws : int
-        Bootstrap samples.
-    seed : int
-        Of the draws.
-
-    Notes
-    -----
-    Künsch 1989, Annals of Statistics 17(3); neighbours are drawn in a circle, so that each block is
-    as likely as any other: Politis & Romano 1992, in Exploring the Limits of Bootstrap.
+    within one; with a single block the incidents themselves are drawn. ``span`` neighbouring blocks
+    that depend on each other, such as origins whose test periods overlap, are drawn together
+    (Künsch 1989, Annals of Statistics 17(3)): half of the blocks at most, or nothing would vary.
+    Neighbours have neighbouring numbers and are drawn in a circle, so that each block is as likely
+    as any other (Politis & Romano 1992, in Exploring the Limits of Bootstrap).
     """
     difference = np.asarray(first, float) - np.asarray(second, float)
     if not len(difference):

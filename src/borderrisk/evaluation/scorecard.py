@@ -45,25 +45,14 @@ class Gain:
 
 @dataclass(frozen=True)
 class Skill:
-    """Scores of one model on one subset of incidents, at one origin or over several.
+    """Scores of one model on one subset of incidents, at one origin or over several (``""``).
 
-    Attributes
-    ----------
-    model, role, subset : str
-        Subsets: ``all``; ``repeat`` and ``new`` places (an earlier incident near, or none); and
-        ``new_ground``, the new ones scored among the cells with no earlier incident near only.
-    horizon_years, incidents, origins : int
-        What it rests on.
-    bits : float
-        Per incident, over an even forecast of the same cells.
-    capture_5, capture_10, capture_20, border_capture_10 : float
-        Share of the incidents in that percentage of the area, or behind that of the border.
-    auc, brier, log_score : float, optional
-        The last two of all incidents only: a forecast does not say which will be repeats.
-    gain, gain_best : Gain, optional
-        Over history alone, and over the best of the other baselines.
-    origin : str
-        Empty for a mean over origins.
+    Subsets: ``all``; ``repeat`` and ``new`` places (an earlier incident near, or none); and
+    ``new_ground``, the new ones scored among the cells with no earlier incident near only. ``bits``
+    are per incident, over an even forecast of the same cells; captures are the share of the
+    incidents in that percentage of the area, or behind that of the border. Brier and log score are
+    of all incidents only: a forecast does not say which will be repeats. ``gain`` is over history
+    alone, ``gain_best`` over the best of the other baselines.
     """
 
     model: str
@@ -156,20 +145,10 @@ class Held:
 class Prospective:
     """Forecasts from past origins. Curves and counts are of the shortest horizon.
 
-    Attributes
-    ----------
-    origins : list of str
-    horizons_years : list of int
-    least_incidents : int
-        That must follow an origin for it to count in bits, captures and curves.
-    near_km : float
-        What makes a place a repeat.
-    level : float
-        Of all intervals that do not name theirs.
-    rows, summary : list of Skill
-        Of each origin, and over the origins that count.
-    ground_share : dict of str to float
-        Mean share of the area that is repeat and new ground.
+    ``least_incidents`` must follow an origin for it to count in bits, captures and curves; one
+    within ``near_km`` makes a place a repeat; ``level`` is that of all intervals that do not name
+    theirs. ``rows`` are of each origin, ``summary`` over the origins that count. ``ground_share``
+    is the mean share of the area that is repeat and new ground.
     """
 
     origins: list[str]
@@ -220,18 +199,11 @@ class Behind:
 
 @dataclass(frozen=True)
 class Transfer:
-    """Each border left out in turn.
+    """Each border left out in turn: ``rows`` of each, ``summary`` over all of them.
 
-    Attributes
-    ----------
-    rows, summary : list of Behind
-        Of each border, and over all of them.
-    block_km, buffer_km : float
-        Incidents of a block are drawn together for intervals; training keeps the buffer away.
-    scored, unscored : int
-        Incidents; the latter are vaguer than the buffer or outside the study area.
-    untested : dict of str to str
-        Borders that could not be left out, with the reason.
+    Incidents of a block are drawn together for intervals; training keeps the buffer away. Those
+    ``unscored`` are vaguer than the buffer or outside the study area. ``untested`` names the
+    borders that could not be left out, with the reason.
     """
 
     rows: list[Behind]
@@ -247,18 +219,9 @@ class Transfer:
 class Scorecard:
     """Every test of a model and its baselines.
 
-    Attributes
-    ----------
-    model : str
-        The config's own.
-    headline : list of str
-        What the tests say, the difference to history alone first.
-    prospective : Prospective
-    border_capture : BorderCapture, optional
-    transfer : Transfer, optional
-        None where the config asks for no border left out.
-    notes : list of str
-        What a reader of the figures must know.
+    ``model`` is the config's own; ``headline`` is what the tests say, the difference to history
+    alone first; ``transfer`` is None where the config asks for no border left out; ``notes`` are
+    what a reader of the figures must know.
     """
 
     model: str
@@ -280,13 +243,7 @@ class Scorecard:
 
     @staticmethod
     def from_json(values: Any) -> Scorecard:
-        """Return the scorecard of plain values.
-
-        Raises
-        ------
-        pydantic.ValidationError
-            A ``ValueError``: if they are none of a scorecard.
-        """
+        """Return the scorecard of plain values; ``ValueError`` if they are none of a scorecard."""
         return _FORM.validate_python(values)
 
 

@@ -54,24 +54,11 @@ def prospective(
     level: float = 0.9,
     seed: int = 0,
 ) -> Prospective:
-    """Summarise a backtest.
+    """Summarise a backtest from its forecasts and their :func:`~.backtest.origin_rows`.
 
-    Parameters
-    ----------
-    forecasts : sequence of Forecasts
-        From :func:`borderrisk.evaluation.backtest.backtest`.
-    rows : list of Skill
-        From :func:`borderrisk.evaluation.backtest.origin_rows`.
-    cells : CellTable
-        Cells of the domain.
-    model : str
-        The config's model: calibration, reliability and totals are about it.
-    near_km : float
-        What made a place a repeat.
-    level : float
-        Coverage of the intervals.
-    seed : int
-        Of the block bootstrap.
+    Calibration, reliability and totals are about ``model``, the config's own. ``near_km`` is what
+    made a place a repeat, ``level`` the coverage of the intervals, ``seed`` that of the block
+    bootstrap.
     """
     horizons = sorted(forecasts[0].tests)
     first = horizons[0]

@@ -40,25 +40,11 @@ def spatial_tests(
 ) -> Transfer:
     """Score every model on the land behind one border at a time, trained on all other land.
 
-    All that is nearest to one neighbour is held out. Training keeps a distance from it: the
-    buffer, or an incident's own location radius if that is wider.
-
-    Parameters
-    ----------
-    cells : CellTable
-        Cells of the domain; scores are over the study area.
-    panel : Panel
-        Incidents; those not wholly before the origin are ignored.
-    origin : date
-        Date of the forecast.
-    models : mapping of str to Settings
-        What to fit, by name.
-    seed : int
-        Seed of the models and of the intervals.
-    neighbour_distances : sequence of str
-        Columns ``border_distance_<ccc>_km``: the borders that are left out in turn.
-    workers : int, optional
-        Threads; all processors by default.
+    All that is nearest to one neighbour, by the columns ``border_distance_<ccc>_km``, is held out.
+    Training keeps a distance from it: the buffer, or an incident's own location radius if that is
+    wider. Incidents not wholly before the origin are ignored; scores are over the study area. The
+    seed is that of the models and of the intervals; ``workers`` are threads, as many as processors
+    by default.
     """
     past = require_past(panel, origin, 2)
     plan = _plan(cells, past, neighbour_distances)
@@ -168,14 +154,7 @@ def rows_by(table: pd.DataFrame, keys: list[str]) -> list[Behind]:
 def summaries(table: pd.DataFrame, block: np.ndarray, seed: int) -> list[Behind]:
     """Average the scores of each model over all folds, with its gain over the reference.
 
-    Parameters
-    ----------
-    table : DataFrame
-        From :func:`score_fold`.
-    block : ndarray of int, shape (incidents,)
-        Incidents of one block are drawn together for the interval.
-    seed : int
-        Of the draws.
+    The table is of :func:`score_fold`; incidents of one block are drawn together for the interval.
     """
     return [replace(r, gain=_gain(table, r.model, block, seed)) for r in rows_by(table, ["model"])]
 
@@ -192,17 +171,7 @@ def _gain(table: pd.DataFrame, model: str, block: np.ndarray, seed: int) -> Gain
 
 @dataclass(frozen=True)
 class Fold:
-    """What one fit may see, and what it is scored on.
-
-    Attributes
-    ----------
-    name : str
-        Of the region that is held out.
-    cells : ndarray of bool, shape (cells,)
-        Cells the model is trained on.
-    train, test : ndarray of bool, shape (incidents,)
-        Incidents it is trained on, and scored on.
-    """
+    """What one fit may see (``cells`` and ``train``) and what it is scored on (``test``); masks."""
 
     name: str
     cells: np.ndarray
@@ -212,18 +181,11 @@ class Fold:
 
 @dataclass(frozen=True)
 class Region:
-    """Places within which incidents are compared with the ground around them.
+    """Places within which incidents are compared with the ground around them; a neighbour's, say.
 
-    Attributes
-    ----------
-    name : str
-        Such as the neighbour's.
-    cells : ndarray of bool, shape (cells,)
-        Its cells.
-    incidents : ndarray of bool, shape (incidents,)
-        Incidents whose reported point lies in it and that can be scored there.
-    mass : scipy.sparse.csr_matrix, shape (incidents, cells)
-        Where they may have been, cut to the scored cells; rows sum to 1 or 0.
+    ``cells`` and ``incidents`` are masks, the latter of those whose reported point lies in it and
+    that can be scored there. ``mass`` (incidents, cells) is where they may have been, cut to the
+    scored cells; rows sum to 1 or 0.
     """
 
     name: str
@@ -233,22 +195,10 @@ class Region:
 
 
 def restrict(cells: CellTable, panel: Panel, keep: np.ndarray) -> tuple[CellTable, Panel]:
-    """Return some cells as a table of their own, and the panel on them.
+    """Return the cells to keep (a mask) as a table of their own, and the panel on them.
 
-    Parameters
-    ----------
-    cells : CellTable
-        All cells.
-    panel : Panel
-        Incidents over them.
-    keep : ndarray of bool, shape (cells,)
-        Cells that stay.
-
-    Returns
-    -------
-    CellTable, Panel
-        With the columns of mass that belong to the cells kept. The mass of an incident is scaled to
-        1 again; one with less than a tenth of it there is left out.
+    The mass of an incident is scaled to 1 again; one with less than a tenth of it there is left
+    out.
     """
     mask = cells.mask.copy()
     mask[cells.mask] = keep
@@ -274,25 +224,10 @@ def _normalised(mass: csr_matrix) -> csr_matrix:
 def border_regions(
     cells: CellTable, panel: Panel, clear: np.ndarray, distances: Sequence[str]
 ) -> tuple[list[Region], dict[str, str]]:
-    """Part the domain by the nearest border.
+    """Part the domain by the nearest border: one region for each neighbour with incidents.
 
-    Parameters
-    ----------
-    cells : CellTable
-        Cells of the domain.
-    panel : Panel
-        Incidents.
-    clear : ndarray of bool, shape (incidents,)
-        Incidents located well enough to be scored.
-    distances : sequence of str
-        Columns ``border_distance_<ccc>_km``.
-
-    Returns
-    -------
-    regions : list of Region
-        One for each neighbour with incidents.
-    untested : dict of str to str
-        The other neighbours, with the reason.
+    ``clear`` marks incidents located well enough to be scored; ``distances`` are columns
+    ``border_distance_<ccc>_km``. The other neighbours are returned by code, with the reason.
     """
     columns = {neighbour(name): name for name in distances}
     known = {code: name for code, name in columns.items() if name in cells.x}
@@ -339,12 +274,7 @@ def held_out(region: Region, cells: CellTable, panel: Panel, buffer_km: float) -
 
     Left out are cells whose centre lies within the buffer of a cell of the region, and incidents
     within the buffer, or their own location radius if that is wider. Incidents of the region have
-    no say in this, wherever in it they lie.
-
-    Returns
-    -------
-    Fold or None
-        None if no incident is left to train on.
+    no say in this, wherever in it they lie. None if no incident is left to train on.
     """
     xy = cells.x[list(COORDINATES)].to_numpy()
     tree = cKDTree(xy[region.cells])

@@ -42,26 +42,13 @@ Metric = Callable[[np.ndarray, np.ndarray, csr_matrix], float]
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a frozen forecast said.
+    """What a frozen forecast said, for ``horizon_days`` from its ``origin``.
 
-    Attributes
-    ----------
-    origin : Timestamp
-        First day of the forecast; nothing dated from here on was used.
-    horizon_days : int
-        Length of the forecast.
-    made : Timestamp
-        When it was frozen, UTC.
-    cells : CellTable
-        Cells of study area and halo; of their columns only the coordinates are used.
-    risk_class : ndarray of int, shape (cells,)
-        0 outside the study area.
-    intensity : dict of ndarray, shape (cells,)
-        Incidents per 100 km² per year: of the forecast (``forecast``), and of each baseline.
-    past : ndarray, shape (incidents, 2), optional
-        Places (grid metres) of the incidents known at the origin.
-    line : BorderLine, optional
-        Border segments and the cells behind them.
+    Nothing dated from the origin on was used; it was frozen when ``made`` says, UTC. Of the columns
+    of ``cells`` only the coordinates are used. ``risk_class`` and ``intensity`` have a value per
+    cell: a class, 0 outside the study area, and incidents per 100 km² per year, of the forecast
+    (``forecast``) and of each baseline. ``past`` (incidents, 2) are the places of the incidents
+    known at the origin, grid metres.
     """
 
     origin: pd.Timestamp
@@ -109,27 +96,17 @@ class Forecast:
 class Verification:
     """How a forecast did.
 
-    Attributes
-    ----------
-    table : pandas.DataFrame
-        One row per subset (``all``; ``repeat`` and ``new`` places if the forecast knows its past)
-        and model (the forecast, then its baselines): ``model, role, subset, incidents``, metrics.
-    gain : Gain, optional
-        Bits per incident over history alone; None without baselines.
-    capture_curve : dict
-        Per model ``area_share`` and ``captured``.
-    calibration : list of dict
-        Expected and observed incidents per risk class.
-    missed : pandas.DataFrame
-        Incidents that fell in class 1-2 cells: ``incident_id, date, date_end, radius_km, kind,
-        cell_id, risk_class`` (of the cell with the reported point; missing outside the study area)
-        and ``low_share`` (part of the incident's mass in class 1-2 cells).
-    counts : dict
-        What became of the incidents: ``given, scored, outside, at_origin, after, rejected``.
-    left_out : pandas.DataFrame
-        ``incident_id, reason`` of the incidents that were not scored.
-    notes : list of str
-        The same, and all else that a reader must know, as sentences.
+    ``table`` has a row per subset (``all``; ``repeat`` and ``new`` places if the forecast knows its
+    past) and model (the forecast, then its baselines): ``model, role, subset, incidents``, metrics.
+    ``gain`` is over history alone; None without baselines. ``capture_curve`` has ``area_share`` and
+    ``captured`` of each model; ``calibration`` has a row per risk class.
+
+    ``missed`` are the incidents that fell in class 1-2 cells: ``incident_id, date, date_end,
+    radius_km, kind, cell_id, risk_class`` (of the cell with the reported point; missing outside the
+    study area) and ``low_share`` (part of the mass in class 1-2 cells). ``counts`` says what became
+    of the incidents (``given, scored, outside, at_origin, after, rejected``), ``left_out`` why some
+    were not scored (``incident_id, reason``); ``notes`` say the same, and all else that a reader
+    must know, as sentences.
     """
 
     table: pd.DataFrame
@@ -151,27 +128,15 @@ def verify(
 ) -> Verification:
     """Score the forecast and its baselines on the incidents of its horizon.
 
-    Incidents whose reported period is not wholly within the horizon are left out and counted: those
-    after its end, and those whose period begins before the origin and ends after it.
+    The panel holds new incidents on the forecast's grid, spread over ``forecast.domain``. Those
+    whose reported period is not wholly within the horizon are left out and counted, as are
+    ``rejected`` rows of the file that are no part of the panel. The columns of the table are
+    ``metrics``, each ``f(intensity, area, mass)`` of the study cells' intensities and areas (100
+    km²) and the incidents' mass on them (rows sum to 1); by default bits, captures, AUC, Brier and
+    log score, and the capture along the border.
 
-    Parameters
-    ----------
-    forecast : Forecast
-        Unchanged since it was frozen.
-    panel : Panel
-        New incidents on the forecast's grid, spread over ``forecast.domain``.
-    metrics : mapping of str to callable, optional
-        ``f(intensity, area, mass) -> float`` for the columns of the table, with the study cells'
-        intensities and areas (100 km²) and the incidents' mass on them (rows sum to 1). By default
-        bits, captures, AUC, Brier and log score, and the capture along the border.
-    rejected : int
-        Rows of the file that are no part of the panel, to be counted among those given.
-
-    Raises
-    ------
-    DataError
-        If an incident is dated before the origin (all are listed), the panel is on another grid, or
-        no incident of the horizon lies in the study area.
+    ``DataError`` if an incident was over before the origin (all are listed), the panel is on
+    another grid, or no incident of the horizon lies in the study area.
     """
     check_dates(panel.incidents, forecast)
     mass, later, fates = _on_study_cells(forecast, panel)
@@ -193,17 +158,7 @@ def verify(
 def check_dates(incidents: pd.DataFrame, forecast: Forecast) -> None:
     """Refuse incidents that were over before the origin: the forecast may have learned from them.
 
-    Parameters
-    ----------
-    incidents : DataFrame
-        ``incident_id, date, date_end``: the whole table, before any is left out for its place.
-    forecast : Forecast
-        With the origin.
-
-    Raises
-    ------
-    DataError
-        With the ids and dates of the incidents.
+    Of the whole table, before any is left out for its place; ``DataError`` names ids and dates.
     """
     early = incidents[incidents["date_end"] < forecast.origin]
     if early.empty:

@@ -105,11 +105,8 @@ class RadiusHistory(Fixed):
 class Kde(Fixed):
     """Kernel density of earlier incidents with one bandwidth: the analyst's heat map.
 
-    Parameters
-    ----------
-    bandwidth_km : float, optional
-        Standard deviation of the kernel; when None the one under which each incident is best
-        foreseen by the others.
+    ``bandwidth_km`` is the standard deviation of the kernel; when None the one under which each
+    incident is best foreseen by the others.
     """
 
     bandwidth_km: Positive | None = None
@@ -135,10 +132,8 @@ class Kde(Fixed):
 class KdePool(Settings):
     """Pool of kernel densities of several bandwidths, of the last year's, and even.
 
-    Parameters
-    ----------
-    weights : tuple of float, optional
-        Share of every part; learned on the three years before the origin when None.
+    ``weights``, the share of every part, are learned on the three years before the origin when
+    None.
     """
 
     weights: tuple[NotNegative, ...] | None = None
@@ -254,13 +249,7 @@ class Loglinear(Estimated):
 
 @model("border_distance", role="baseline")
 class BorderDistance(FromColumns):
-    """Intensity that only falls with the distance to the border.
-
-    Parameters
-    ----------
-    column : str
-        Column of distances.
-    """
+    """Intensity that only falls with the distance to the border, read from ``column``."""
 
     column: str = "border_distance_km"
 
@@ -309,13 +298,9 @@ class ExpertWeights(FromColumns):
 
     The weights are those of an analytic hierarchy (Saaty 1980) whose comparisons agree with each
     other: each criterion's importance over the sum. A criterion counts by the percentile of its
-    column in the study area. Criteria whose column is not there are left out.
-
-    Parameters
-    ----------
-    importance : mapping of str to float
-        Columns, or beginnings of their names (the first such column is taken). Below zero where
-        low values mean danger.
+    column in the study area. ``importance`` is by column, or by the beginning of its name (the
+    first such column is taken; a criterion without one is left out), and below zero where low
+    values mean danger.
     """
 
     importance: Mapping[str, float] = field(
@@ -372,12 +357,8 @@ class Weighted:
 class WalkAndHide(FromColumns):
     """How easily ground is reached on foot from over the border, unseen; needs no incidents.
 
-    Parameters
-    ----------
-    half_hours : float
-        Walking time from the border in which the intensity halves.
-    seen : float
-        What ground in full view counts, next to ground that is hidden.
+    The intensity halves with every ``half_hours`` of walking from the border; ground in full view
+    counts ``seen`` of what hidden ground does.
     """
 
     half_hours: Positive = 12.0

@@ -19,14 +19,10 @@ _CHUNK = 500
 
 @dataclass(frozen=True)
 class Behind:
-    """The strongest incidents of some cells, strongest first.
+    """The strongest incidents of some cells, strongest first; both arrays are (cells, most).
 
-    Attributes
-    ----------
-    incident : ndarray of int, shape (cells, most)
-        Position among the incidents before the origin; −1 where there are fewer.
-    share : ndarray, shape (cells, most)
-        Share of the cell's intensity that the incident accounts for.
+    ``incident`` is the position among the incidents before the origin, −1 where there are fewer;
+    ``share`` is the part of the cell's intensity that it accounts for.
     """
 
     incident: np.ndarray
@@ -41,18 +37,9 @@ def incidents_behind(
     rows: np.ndarray,
     most: int = 3,
 ) -> Behind:
-    """Find the incidents that a decayed pool remembers most of in some cells.
+    """Find the ``most`` incidents that a decayed pool remembers most of in each cell of ``rows``.
 
-    Parameters
-    ----------
-    fitted : Pool
-        A decayed pool, of these cells and incidents.
-    cells, panel, origin
-        As it was fitted.
-    rows : ndarray of int, shape (cells asked for,)
-        Cells.
-    most : int
-        How many incidents of each.
+    Cells, panel and origin are those it was fitted on; for other models nothing is found.
     """
     past, rows = panel.before(origin), np.asarray(rows, np.intp)
     settings = fitted.settings

@@ -113,19 +113,10 @@ class CellTable:
         return self.exposure * (self.grid.cell_area_km2 / 100)
 
     def inside(self, mass: csr_matrix) -> tuple[csr_matrix, np.ndarray]:
-        """Cut the mass of incidents to the study area.
+        """Cut the mass of incidents, (incidents, cells), to the study area.
 
-        Parameters
-        ----------
-        mass : csr_matrix, shape (incidents, cells)
-            Rows sum to 1 (:class:`borderrisk.model.panel.Panel`).
-
-        Returns
-        -------
-        mass : csr_matrix, shape (incidents, study cells)
-            What of it lies in the study area; of a cell on its edge, the scored share of its land.
-        share : ndarray, shape (incidents,)
-            Sums of the rows.
+        Returns the mass on study cells (of a cell on the edge, the scored share of its land) and
+        the sum of each row.
         """
         scored = np.minimum(self.study_area_100km2 / np.maximum(self.area_100km2, 1e-12), 1.0)
         index = np.flatnonzero(self.study)
@@ -133,12 +124,9 @@ class CellTable:
         return cut, np.asarray(cut.sum(axis=1)).ravel()
 
     def to_grid(self, values: np.ndarray) -> np.ndarray:
-        """Put one value per cell back on the grid.
+        """Put one value per cell back on the grid, shape (rows, columns).
 
-        Returns
-        -------
-        ndarray, shape (rows, columns)
-            NaN outside the domain; −1 for integers, False for booleans.
+        Outside the domain it is NaN, −1 for integers, False for booleans.
         """
         values = np.asarray(values)
         fill = {"f": np.nan, "b": False}.get(values.dtype.kind, -1)
@@ -170,24 +158,11 @@ def _complete(name: str, values: np.ndarray, missing: Missing) -> np.ndarray:
 def as_cells(cells: CellTable | gpd.GeoDataFrame) -> tuple[CellTable, Any]:
     """Return cells as a table of their own, and how to bring its rows into the order given.
 
-    Parameters
-    ----------
-    cells : CellTable or geopandas.GeoDataFrame
-        A geodataframe holds square cells of one grid, in a projection in metres. Columns
-        ``exposure`` (share of the cell that is scored, 1 by default) and ``domain`` (share that is
-        land, 1 by default) are about the cells; every other column of numbers is a feature.
-
-    Returns
-    -------
-    cells : CellTable
-        Cells in row-major order.
-    back : slice or ndarray
-        ``values[back]`` has the order of the rows given.
-
-    Raises
-    ------
-    DataError
-        If the cells are no squares of one grid, occur twice, lack a value, or hold scores.
+    A geodataframe holds square cells of one grid, in a projection in metres. Columns ``exposure``
+    (share of the cell that is scored, 1 by default) and ``domain`` (share that is land, 1 by
+    default) are about the cells; every other column of numbers is a feature. ``values[back]``, with
+    the second value returned, has the order of the rows given. ``DataError`` if the cells are no
+    squares of one grid, occur twice, lack a value, or hold scores.
     """
     if isinstance(cells, CellTable):
         return cells, slice(None)
@@ -244,26 +219,10 @@ def _lattice(cells: gpd.GeoDataFrame) -> tuple[Grid, np.ndarray, np.ndarray]:
 
 
 def square_blocks(xy: np.ndarray, size_km: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the square block that each point lies in.
+    """Return the number of the square block of each point, and the column and row of each block.
 
-    Parameters
-    ----------
-    xy : ndarray, shape (points, 2)
-        km.
-    size_km : float
-        Side of a block; the first starts at the lowest coordinates.
-
-    Returns
-    -------
-    block : ndarray of int, shape (points,)
-        0 to number of blocks − 1, by column and row.
-    corner : ndarray of int, shape (blocks, 2)
-        Column and row of each block.
-
-    Examples
-    --------
-    >>> square_blocks(np.array([[0.0, 0.0], [9.0, 0.0], [11.0, 0.0]]), 10.0)[0]
-    array([0, 0, 1])
+    Points are (points, 2) in km; the first block starts at the lowest coordinates. Blocks are
+    numbered from 0, by column and row.
     """
     place = np.floor((xy - xy.min(axis=0)) / size_km + 1e-9).astype(np.intp)
     corner, block = np.unique(place, axis=0, return_inverse=True)

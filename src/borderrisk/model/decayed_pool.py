@@ -48,21 +48,12 @@ MIN_PAST, LESSON_YEARS, FEWEST_LESSONS, MOST_LESSONS = 8, 3, 5, 24
 class DecayedPool(Settings):
     """Parameters of the decayed pool.
 
-    Parameters
-    ----------
-    horizon_days : int
-        Length of the forecast. Up to a year lessons and the level are learned on periods as long.
-    widths_km : tuple of float
-        Smoothing of earlier incidents, besides their own radius: standard deviation, km.
-    half_lives_years : tuple of float
-        How fast earlier incidents fade; infinite for never.
-    ground : str or estimator
-        ``forest``; ``none``; the name of a regressor among the entry points
-        ``borderrisk.regressors``; or a scikit-learn regressor that takes sample weights.
-    n_estimators : int
-        Trees of the forest.
-    weights : tuple of float, optional
-        Share of every part, in the order of the fitted model; learned when None.
+    ``horizon_days`` is the length of the forecast; up to a year, lessons and the level are learned
+    on periods as long. ``widths_km`` smooth earlier incidents besides their own radius (standard
+    deviations), ``half_lives_years`` say how fast they fade (infinite: never). ``ground`` is
+    ``forest`` (of ``n_estimators`` trees), ``none``, the name of a regressor among the entry points
+    ``borderrisk.regressors``, or a scikit-learn regressor that takes sample weights. ``weights``
+    are the shares of the parts, in the order of the fitted model; learned when None.
     """
 
     widths_km: Annotated[tuple[NotNegative, ...], Field(min_length=1)] = (3.0, 30.0)

@@ -56,18 +56,9 @@ class Smoother:
 class Memory:
     """Earlier incidents as counts on a grid: one density for every width and count.
 
-    Attributes
-    ----------
-    grid : Grid
-        Where they were counted.
-    mask : ndarray of bool, shape (rows, columns)
-        The cells that have a count.
-    counts : ndarray, shape (kinds, cells)
-        Incidents, differently weighted.
-    widths_km : tuple of float
-        Smoothing; 0 for none.
-    groups : tuple of str
-        ``history`` or ``recent``, for every kind.
+    ``mask`` marks the cells with a count; ``counts`` is (kinds, cells), the incidents differently
+    weighted. ``widths_km`` smooth them (0: not at all); ``groups`` holds ``history`` or ``recent``
+    for every kind.
     """
 
     grid: Grid
@@ -102,18 +93,8 @@ class Memory:
 class Points:
     """Earlier incidents as points: a Gaussian kernel density for every width.
 
-    Attributes
-    ----------
-    grid : Grid
-        In whose metres they are.
-    xy : ndarray, shape (incidents, 2)
-        Places, metres.
-    weight : ndarray, shape (incidents,)
-        What each counts.
-    widths_km : tuple of float
-        Standard deviations.
-    group : str
-        ``history`` or ``recent``.
+    ``xy`` is (incidents, 2) in metres of the grid, ``weight`` what each counts, ``widths_km`` the
+    standard deviations; ``group`` is ``history`` or ``recent``.
     """
 
     grid: Grid
@@ -158,14 +139,9 @@ class Points:
 
 @dataclass(frozen=True)
 class Learned:
-    """What an estimator makes of the columns of the cells.
+    """What an estimator makes of the columns of the cells that it was fitted on.
 
-    Attributes
-    ----------
-    estimator : estimator or None
-        With ``predict``, and perhaps ``contributions``; None says the same of every cell.
-    columns : tuple of str
-        What it was fitted on.
+    It has ``predict``, and perhaps ``contributions``; None says the same of every cell.
     """
 
     estimator: Any

@@ -13,17 +13,10 @@ _NOTHING = 1e-9
 
 @dataclass(frozen=True)
 class Drivers:
-    """The strongest effects of each cell.
+    """The strongest effects of each cell, strongest first; both arrays are (cells, TOP).
 
-    Attributes
-    ----------
-    codes : ndarray of int16, shape (cells, TOP)
-        Position in ``features`` of the strongest effects, strongest first; −1 where there are
-        fewer.
-    effects : ndarray of float32, shape (cells, TOP)
-        Signed effect in log-intensity; 0 where the code is −1.
-    features : tuple of str
-        Names the codes stand for.
+    ``codes`` are positions in ``features``, −1 where there are fewer; ``effects`` are signed, in
+    log-intensity, 0 where the code is −1.
     """
 
     codes: np.ndarray
@@ -32,15 +25,7 @@ class Drivers:
 
 
 def top_drivers(parts: pd.DataFrame, top: int = TOP) -> Drivers:
-    """Pick the strongest effects of each cell; of equal ones the first feature.
-
-    Parameters
-    ----------
-    parts : pandas.DataFrame, shape (cells, features)
-        From ``Fitted.drivers``.
-    top : int
-        How many.
-    """
+    """Pick the strongest effects of each cell from ``Fitted.drivers``; of equal ones the first."""
     values = parts.to_numpy(dtype=np.float64)
     n = len(values)
     codes = np.full((n, top), -1, dtype=np.int16)
@@ -68,22 +53,9 @@ def by_decile(
 ) -> dict[str, dict[str, list[float]]]:
     """Average the effect of each feature over every tenth of the area, by the feature's value.
 
-    Parameters
-    ----------
-    parts : pandas.DataFrame, shape (cells, features)
-        From :func:`effects`.
-    x : pandas.DataFrame
-        Features of the cells; parts that are none of them are left out.
-    area : ndarray, shape (cells,)
-        Weight of each cell.
-    most : int
-        How many features, the most important ones first.
-
-    Returns
-    -------
-    dict
-        By feature ``values``, its means in each tenth, ascending, and ``effect``, the mean effects
-        there. Equal values share a tenth, so that there may be fewer.
+    Of the features among the ``parts`` (from ``Fitted.drivers``) the most important are taken,
+    ``most`` at the most. By feature ``values`` holds its means in each tenth, ascending, and
+    ``effect`` the mean effects there; equal values share a tenth, so that there may be fewer.
     """
     weights = importance(parts, area)
     names = sorted((n for n in weights if n in x), key=lambda n: -weights[n])[:most]

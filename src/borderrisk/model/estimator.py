@@ -26,19 +26,12 @@ MAX_LOG = 30.0
 
 @dataclass(frozen=True)
 class Training:
-    """A training table in relative units.
+    """A training table in relative units: its rows with exposure, a rate and a weight for each.
 
-    Attributes
-    ----------
-    table : pandas.DataFrame
-        Rows with exposure.
-    rate : ndarray, shape (rows,)
-        Counts per exposure over their mean, so the weighted mean is 1.
-    weight : ndarray, shape (rows,)
-        Exposure, scaled to sum to the number of events: a unit of penalty is then a unit of
-        evidence, whatever the size of the table or the unit of exposure.
-    mean_rate : float
-        Events per unit of exposure.
+    ``rate`` is counts per exposure over their mean, so the weighted mean is 1. ``weight`` is
+    exposure, scaled to sum to the number of events: a unit of penalty is then a unit of evidence,
+    whatever the size of the table or the unit of exposure. ``mean_rate`` is events per unit of
+    exposure.
     """
 
     table: pd.DataFrame
@@ -221,15 +214,10 @@ def covariates(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def folds(training: Training, n: int, random_state: Any) -> np.ndarray:
-    """Fold number of each row, for an estimator's own tuning.
+    """Fold number of each row, for an estimator's own tuning; each fold has about as many events.
 
     With ``x_km, y_km`` in the table whole square blocks share a fold, so that the mass of one
     incident is not on both sides; otherwise rows are dealt out, those with events evenly.
-
-    Returns
-    -------
-    ndarray of int, shape (rows,)
-        Every fold holds events as evenly as the blocks allow.
     """
     rng = np.random.default_rng(
         random_state if not isinstance(random_state, np.random.RandomState) else 0

@@ -34,28 +34,12 @@ class Lesson(NamedTuple):
 
 @dataclass(frozen=True)
 class School:
-    """Learns the weights of a pool.
+    """Learns the weights of a pool from lessons: periods before an origin and what came in them.
 
-    Attributes
-    ----------
-    cells : CellTable
-        Cells of the domain.
-    past : Panel
-        Incidents before the origin.
-    days : int
-        Length of a lesson; none is longer than a year.
-    lessons, least : int
-        Most lessons, and incidents that one needs before it.
-    prior : ndarray, shape (parts,)
-        Pseudo-incidents of every part.
-    parts : callable
-        Makes the parts.
-    seed : int
-        Of the part of the cells that lessons are read on.
-    memo : dict
-        Keeps lessons for other origins.
-    key : tuple
-        What tells these parts from others in the memo.
+    A lesson is ``days`` long, a year at most; there are ``lessons`` at most, each with at least
+    ``least`` incidents before it. ``prior`` are the pseudo-incidents of every part that ``parts``
+    makes; ``seed`` draws the part of the cells that lessons are read on. ``memo`` keeps lessons for
+    other origins, and ``key`` tells these parts from others in it.
     """
 
     cells: CellTable

@@ -59,25 +59,14 @@ def ending_between(panel: Panel, start: pd.Timestamp, end: pd.Timestamp) -> Pane
 class Level:
     """The incidents to expect in the whole study area: a negative binomial.
 
-    Attributes
-    ----------
-    mean : float
-        Expected incidents per year.
-    size : float
-        Its shape ``k``: a mean of m has the variance m + m²/k.
+    ``mean`` is per year; ``size`` is its shape ``k``: a mean of m has the variance m + m²/k.
     """
 
     mean: float
     size: float
 
     def interval(self, days: float, level: float) -> tuple[int, int]:
-        """Predictive interval of the incidents of so many days.
-
-        Examples
-        --------
-        >>> Level(10.0, 50.0).interval(365.25, 0.9)
-        (5, 16)
-        """
+        """Predictive interval of the incidents of so many days."""
         return count_interval(self.mean * days / DAYS_PER_YEAR, self.size, level)
 
 
@@ -92,16 +81,8 @@ def count_interval(mean: float, size: float, level: float) -> tuple[int, int]:
 def expected_level(cells: CellTable, past: Panel, origin: pd.Timestamp, days: int) -> Level:
     """Learn the level from the counts of the periods that end at an origin.
 
-    Parameters
-    ----------
-    cells : CellTable
-        Cells of the domain; incidents count if they lie mostly in the study area.
-    past : Panel
-        Incidents before the origin.
-    origin : pandas.Timestamp
-        Date of the forecast.
-    days : int
-        Length of the forecast; periods have it too, but none is longer than a year.
+    Periods are as long as the forecast, a year at most; incidents count if they lie mostly in the
+    study area.
     """
     counts = period_counts(cells, past, origin, days)
     kept = retention(days)
@@ -131,8 +112,8 @@ def discounted_mean(counts: np.ndarray, kept: float) -> float:
 
     Examples
     --------
-    >>> discounted_mean(np.array([0.0, 10.0]), 0.4)
-    7.5
+    >>> discounted_mean(np.array([0.0, 10.0]), 0.5)
+    7.0
     """
     if not len(counts):
         return _PSEUDO_COUNT

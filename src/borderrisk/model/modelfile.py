@@ -47,25 +47,12 @@ TRUSTED = (
 class ModelFile:
     """A trained model with what is needed to use it elsewhere.
 
-    Attributes
-    ----------
-    model : Fitted
-        The fitted model.
-    features : list of str
-        Columns it was fitted on, in order.
-    origin : str
-        Date (ISO 8601) before which all training incidents lie.
-    cell_stats : dict
-        Per feature ``min, median, max, mean, sd`` over the training cells.
-    trust : object, optional
-        The fitted test of applicability (:class:`borderrisk.model.trust.Dissimilarity`).
-    extra : dict
-        Anything JSON-ready: the config's name, bandwidths, horizon, counts. ``crs`` (WKT) is the
-        projection of the place it was fitted for.
-    versions : dict
-        Package versions, recorded at saving.
-    stored : bytes, optional
-        The file it was read from, byte for byte; a changed copy has none.
+    ``features`` are the columns it was fitted on, in order; all training incidents lie before
+    ``origin`` (ISO 8601). ``cell_stats`` has ``min, median, max, mean, sd`` of each feature over
+    the training cells; ``trust`` is the fitted :class:`borderrisk.model.trust.Dissimilarity`.
+    ``extra`` is anything JSON-ready: the config's name, bandwidths, horizon, counts, and ``crs``
+    (WKT), the projection of the place it was fitted for. ``versions`` of packages are recorded at
+    saving; ``stored`` is the file it was read from, byte for byte (a changed copy has none).
     """
 
     model: Fitted
@@ -104,12 +91,8 @@ def cell_stats(x: pd.DataFrame) -> dict[str, dict[str, float]]:
 def save_model(path: str | Path, saved: ModelFile) -> None:
     """Write a model file; one that was read from a file is written as it was there.
 
-    Raises
-    ------
-    DataError
-        If the model holds a type that loading would refuse.
-    OutputError
-        If the file cannot be written.
+    ``DataError`` if the model holds a type that loading would refuse, ``OutputError`` if the file
+    cannot be written.
     """
     try:
         Path(path).write_bytes(saved.stored or _packed(saved))
@@ -127,11 +110,8 @@ def _packed(saved: ModelFile) -> bytes:
 def load_model(path: str | Path) -> ModelFile:
     """Read a model file.
 
-    Raises
-    ------
-    DataError
-        If the file is missing, not a model file, damaged, of a newer format, or holds a type that
-        is not on the list of trusted ones; the message names those types.
+    ``DataError`` if it is missing, not a model file, damaged, of another format, or holds a type
+    that is not on the list of trusted ones; the message names those types.
     """
     try:
         data = Path(path).read_bytes()

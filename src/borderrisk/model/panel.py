@@ -125,14 +125,8 @@ class Panel:
     def home(self, cells: CellTable) -> tuple[csr_matrix, np.ndarray]:
         """Cut the mass of each incident to the study area.
 
-        As :meth:`CellTable.inside` does by the share of each cell; where the share of an incident
-        is known (:meth:`cut`), its mass adds to that.
-
-        Returns
-        -------
-        mass : csr_matrix, shape (incidents, study cells)
-        share : ndarray, shape (incidents,)
-            Sums of the rows.
+        As :meth:`CellTable.inside` does by the share of each cell, with the same values returned;
+        where the share of an incident is known (:meth:`cut`), its mass adds to that.
         """
         mass, share = cells.inside(self.mass)
         if "home" not in self.incidents:
@@ -145,12 +139,8 @@ class Panel:
     def cut(self, polygon: BaseGeometry, exposure: np.ndarray) -> Panel:
         """Return the incidents with the share of each disc that lies in the study area, ``home``.
 
-        Parameters
-        ----------
-        polygon : shapely geometry
-            Study area, grid metres.
-        exposure : ndarray, shape (rows, columns)
-            Share of each cell inside it.
+        The polygon is the study area in grid metres; ``exposure`` (rows, columns) the share of each
+        cell inside it.
         """
         table = self.incidents
         sigma = np.maximum(table["radius_km"].to_numpy() * 1000 / RADIUS_PER_SIGMA, _MIN_SIGMA_M)
@@ -172,16 +162,9 @@ class Panel:
         return replace(self, incidents=table.assign(home=share))
 
     def counts(self, weighted: bool = True) -> np.ndarray:
-        """Return the expected number of incidents per domain cell.
+        """Return the expected number of incidents of each domain cell, shape (domain cells,).
 
-        Parameters
-        ----------
-        weighted : bool
-            Count each incident with its confidence weight instead of 1.
-
-        Returns
-        -------
-        ndarray of float64, shape (domain cells,)
+        Each incident counts with its confidence weight, or as 1.
         """
         weight = self.incidents["weight"].to_numpy(float) if weighted else np.ones(len(self))
         return np.asarray(self.mass.T @ weight).ravel()
@@ -189,15 +172,8 @@ class Panel:
     def respread(self, *, scale: float = 1.0, extra_km: float = 0.0) -> Panel:
         """Return the incidents with wider or narrower discs.
 
-        The new standard deviation is ``sqrt((scale * sigma)² + extra_km²)``: a kernel history of
-        each incident's own radius, convolved with a fixed Gaussian.
-
-        Parameters
-        ----------
-        scale : float
-            Multiplies the standard deviation that follows from the radius.
-        extra_km : float
-            Standard deviation of the fixed part, km.
+        The new standard deviation is ``sqrt((scale * sigma)² + extra_km²)``, with sigma from the
+        radius: a kernel history of each incident's own radius, convolved with a fixed Gaussian.
         """
         own = scale * self.incidents["radius_km"].to_numpy() * 1000 / RADIUS_PER_SIGMA
         sigma = np.hypot(own, extra_km * 1000)
@@ -213,16 +189,11 @@ class Panel:
     ) -> Panel:
         """Return the incidents at new locations, each drawn from its own mass.
 
-        Parameters
-        ----------
-        rng : numpy.random.Generator
-            Source of the draws.
-        kind : {"point", "disc"}
-            With ``point`` the whole mass of an incident goes into the cell it was drawn into:
-            averaged over draws this gives back the original mass, so it is one possible truth and
-            adds no smoothing. With ``disc`` the radius is kept around the new point, which
-            convolves the uncertainty with itself (twice the variance); use it for models that need
-            a smooth surface from every replicate.
+        With ``point`` the whole mass of an incident goes into the cell it was drawn into: averaged
+        over draws this gives back the original mass, so it is one possible truth and adds no
+        smoothing. With ``disc`` the radius is kept around the new point, which convolves the
+        uncertainty with itself (twice the variance); use it for models that need a smooth surface
+        from every replicate.
         """
         cell = _draw_columns(self.mass, rng)
         rows, cols = np.nonzero(self.domain_mask)
@@ -269,24 +240,11 @@ def spread(
     """Integrate round Gaussians over cells, cut to the domain.
 
     A round Gaussian is the product of two along the axes, so its integral over a cell is exact: a
-    product of differences of the normal distribution function. Mass in a cell that is partly
-    domain counts with that share.
-
-    Parameters
-    ----------
-    x, y, sigma_m : ndarray, shape (n,)
-        Centres and standard deviations, grid metres.
-    grid : Grid
-        Cells.
-    domain : ndarray of float, shape (rows, columns)
-        Share of each cell that may take mass.
-
-    Returns
-    -------
-    mass : scipy.sparse.csr_matrix, shape (n, cells with domain > 0)
-        Rows sum to 1, or are empty where the domain is out of reach.
-    share : ndarray of float, shape (n,)
-        Mass on cells of the domain before it was cut to land and renormalised.
+    product of differences of the normal distribution function. ``x``, ``y`` and ``sigma_m`` are
+    grid metres, ``domain`` (rows, columns) the share of each cell that may take mass: mass in the
+    cell counts with that share. Returns the mass, (incidents, cells with domain > 0), whose rows
+    sum to 1 or are empty where the domain is out of reach, and each one's share on cells of the
+    domain before it was cut to land and renormalised.
     """
     column = np.where(domain > 0, np.cumsum(domain.ravel() > 0).reshape(domain.shape) - 1, -1)
     sigma_m = np.maximum(np.asarray(sigma_m, float), _MIN_SIGMA_M)
@@ -331,18 +289,9 @@ def _draw_columns(mass: csr_matrix, rng: np.random.Generator) -> np.ndarray:
 def as_panel(incidents: Panel | gpd.GeoDataFrame, cells: CellTable) -> Panel:
     """Return incidents as mass over cells.
 
-    Parameters
-    ----------
-    incidents : Panel or geopandas.GeoDataFrame
-        A geodataframe holds points with a column ``date``, and may have ``date_end`` (the date by
-        default), ``radius_km`` (0), ``weight`` (1), ``incident_id`` and ``kind``.
-    cells : CellTable
-        Cells of the domain.
-
-    Raises
-    ------
-    DataError
-        If there is no date, or a value cannot be.
+    A geodataframe holds points with a column ``date``, and may have ``date_end`` (the date by
+    default), ``radius_km`` (0), ``weight`` (1), ``incident_id`` and ``kind``. ``DataError`` if
+    there is no date or projection, or a value cannot be.
     """
     if isinstance(incidents, Panel):
         return incidents

@@ -29,23 +29,9 @@ MOST_ROUNDS, SETTLED = 300, 1e-6
 class Pool:
     """A fitted model: a level, times a weighted mean of relative densities.
 
-    Attributes
-    ----------
-    settings : Settings
-        As fitted.
-    level : Level
-        Incidents to expect in the whole study area.
-    memory : tuple of Memory or Points
-        What it remembers.
-    ground : tuple of Learned
-        What it learned of the features.
-    weights : ndarray, shape (columns,)
-        Share of every density of the memory, of the ground, and of an even one.
-    scale : ndarray, shape (columns,)
-        Mean of each density over the study area; one that is zero everywhere gives its share to
-        the others.
-    area : float
-        Scored area, 100 km².
+    ``weights`` and ``scale`` have one value per density of the memory, then of the ground, then of
+    an even one: its share, and its mean over the study area (one that is zero everywhere gives its
+    share to the others). ``area`` is the scored area, 100 km².
     """
 
     settings: Settings
@@ -131,28 +117,12 @@ class Pool:
         return (self._relative(table)[:, ground] @ (share / share.sum()) * self._unit)[back]
 
     def drivers(self, cells: Cells, rows: np.ndarray | None = None) -> pd.DataFrame:
-        """Effects of the features, and of ``history``, on log-intensity.
+        """Effects of the features, and of ``history``, on log-intensity, for all cells or ``rows``.
 
         The effects of several models of the ground are mixed, and drawn to nothing by the even
         share, by logarithmic means: exact, with nothing left over (Ang 2005, Energy Policy 33(7)).
-
-        Parameters
-        ----------
-        cells : CellTable or geopandas.GeoDataFrame
-            Cells.
-        rows : ndarray of int, optional
-            Only these of them.
-
-        Returns
-        -------
-        pandas.DataFrame, shape (cells, features + history)
-            Rows sum to the log-intensity less its area-weighted mean over the study area (of the
-            rows asked for).
-
-        Raises
-        ------
-        BorderRiskError
-            If they do not.
+        Rows sum to the log-intensity less its area-weighted mean over the study area (of the rows
+        asked for); ``BorderRiskError`` if they do not.
         """
         table, back = as_cells(cells)
         asked = np.arange(len(table))[back] if rows is None else np.arange(len(table))[back][rows]
@@ -253,35 +223,19 @@ def _remembered(plain: dict[str, Any]) -> Memory | Points:
 
 
 def log_mean(a: np.ndarray, b: float) -> np.ndarray:
-    """Logarithmic mean of positive numbers, ``(a - b) / log(a / b)``.
-
-    Examples
-    --------
-    >>> log_mean(np.array([1.0, np.e]), 1.0).round(3)
-    array([1.   , 1.718])
-    """
+    """Logarithmic mean of positive numbers, ``(a - b) / log(a / b)``."""
     ratio = np.log(np.maximum(a, _LOWEST) / max(b, _LOWEST))
     near = np.abs(ratio) < 1e-6
     return np.where(near, (a + b) / 2, (a - b) / np.where(near, 1.0, ratio))
 
 
 def learn_weights(density: np.ndarray, counts: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """Shares of a linear pool that best explain what happened next.
+    """Shares of a linear pool that best explain what happened next; they sum to 1.
 
-    Parameters
-    ----------
-    density : ndarray, shape (places, parts)
-        Relative density of each part where something happened, from before it happened.
-    counts : ndarray, shape (places,)
-        How much happened there.
-    prior : ndarray, shape (parts,)
-        Pseudo-incidents of each part.
-
-    Returns
-    -------
-    ndarray, shape (parts,)
-        Sum to 1; the posterior mode by expectation-maximisation (Dempster, Laird & Rubin 1977,
-        JRSS B 39(1); linear pooling: Stone 1961).
+    ``density`` (places, parts) is the relative density of each part where something happened, from
+    before it did; ``counts`` how much happened there; ``prior`` the pseudo-incidents of each part.
+    The posterior mode by expectation-maximisation (Dempster, Laird & Rubin 1977, JRSS B 39(1);
+    linear pooling: Stone 1961).
 
     Examples
     --------

@@ -47,12 +47,7 @@ S = TypeVar("S", bound="Settings")
 class Fitted(Protocol):
     """A fitted model.
 
-    Attributes
-    ----------
-    settings : Settings
-        With every choice of the fit filled in: ``settings.fit`` refits and chooses nothing.
-    level : Level
-        The incidents to expect in the whole study area.
+    ``settings`` has every choice of the fit filled in: ``settings.fit`` refits and chooses nothing.
     """
 
     @property
@@ -61,7 +56,7 @@ class Fitted(Protocol):
 
     @property
     def level(self) -> Level:
-        """Incidents to expect."""
+        """The incidents to expect in the whole study area."""
 
     def intensity(self, cells: Cells) -> np.ndarray:
         """Return the expected incidents per 100 km² per year, shape (cells,)."""
@@ -96,17 +91,9 @@ class Fitted(Protocol):
 class Settings:
     """Parameters of a model, typed; a frozen dataclass for each.
 
-    Parameters
-    ----------
-    horizon_days : int
-        Length of the forecast; what is learned from the past is learned on periods like it.
-
-    Attributes
-    ----------
-    name, role : str
-        As entered by :func:`model`.
-    needs_incidents : bool
-        Whether there must be an incident before the origin.
+    ``horizon_days`` is the length of the forecast; what is learned from the past is learned on
+    periods like it. ``name`` and ``role`` are as entered by :func:`model`; ``needs_incidents`` says
+    whether there must be an incident before the origin.
     """
 
     horizon_days: Count = 365
@@ -188,13 +175,7 @@ def model(name: str, role: Role = "model") -> Callable[[type[S]], type[S]]:
 
 
 def checked(cls: type[S], parameters: Mapping[str, Any]) -> S:
-    """Make settings of given parameters.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such parameter, or its value cannot be.
-    """
+    """Make settings of parameters; ``ConfigError`` if one is unknown or its value cannot be."""
     hints = get_type_hints(cls, include_extras=True)
     known = [f.name for f in dataclasses.fields(cls)]
     found = {}
@@ -216,13 +197,7 @@ def checked(cls: type[S], parameters: Mapping[str, Any]) -> S:
 
 
 def require_past(panel: Panel, origin: pd.Timestamp, least: int = 1) -> Panel:
-    """Return the incidents before an origin.
-
-    Raises
-    ------
-    DataError
-        If there are fewer than ``least``.
-    """
+    """Return the incidents before an origin; ``DataError`` if there are fewer than ``least``."""
     past = panel.before(origin)
     if len(past) < least:
         raise DataError(

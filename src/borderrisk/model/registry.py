@@ -26,10 +26,8 @@ def models(role: Role | None = None) -> list[str]:
 def settings(name: str, parameters: Mapping[str, Any] | None = None) -> Settings:
     """Return the settings of a model by its name in the config.
 
-    Raises
-    ------
-    ConfigError
-        If the name or a parameter is unknown (the message names the choices), or a value cannot be.
+    ``ConfigError`` if the name or a parameter is unknown (the message names the choices), or a
+    value cannot be.
     """
     if name not in MODELS:
         raise ConfigError(f"Unknown model {choices(name, MODELS)}")
@@ -41,16 +39,7 @@ def usable(
 ) -> dict[str, Settings]:
     """Return the settings of those models that the columns of the cells are enough for.
 
-    Parameters
-    ----------
-    names : iterable of str
-        Models.
-    cells : CellTable
-        Cells of the domain.
-    horizon_days : int
-        Length of the forecast.
-    **given : mapping
-        Parameters of some models, by name.
+    Parameters of some models may be ``given`` by their name.
     """
     found = {name: settings(name, {"horizon_days": horizon_days, **given.get(name, {})})
              for name in dict.fromkeys(names)}  # fmt: skip

@@ -35,16 +35,10 @@ ENTRY_POINTS = "borderrisk.regressors"
 
 @dataclass(frozen=True)
 class Evidence:
-    """Incidents of the study area, to learn from.
+    """Incidents of the study area, to learn from: rows of ``mass``, over the study cells, sum to 1.
 
-    Attributes
-    ----------
-    mass : csr_matrix, shape (incidents, study cells)
-        Rows sum to 1.
-    weight : ndarray, shape (incidents,)
-        Confidence, times the share of the incident that lies in the study area.
-    faded : ndarray, shape (incidents,)
-        The same, less the older an incident is, as far as enough is left.
+    ``weight`` is confidence times the share of the incident that lies in the study area; ``faded``
+    the same, less the older an incident is, as far as enough is left.
     """
 
     mass: csr_matrix
@@ -99,11 +93,8 @@ def learned_ground(
 ) -> Learned:
     """Fit the model of the ground on soft counts that fade.
 
-    Parameters
-    ----------
-    kind : str or estimator
-        ``forest``, the name of a regressor of the entry points, or a scikit-learn regressor. One
-        that is not our own is fitted on incidents per area, weighted by area.
+    ``kind`` is ``forest``, the name of a regressor of the entry points, or a scikit-learn
+    regressor. One that is not our own is fitted on incidents per area, weighted by area.
     """
     if not len(evidence):
         return Learned(None, ())

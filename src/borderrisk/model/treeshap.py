@@ -22,24 +22,12 @@ _ROWS, _ABREAST = 2048, 32
 
 
 def effects(trees: Sequence[Any], matrix: np.ndarray) -> np.ndarray:
-    """Effect of each column on the mean of the trees.
+    """Effect of each column on the mean of the trees, shape (rows, columns).
 
-    Parameters
-    ----------
-    trees : sequence of fitted DecisionTreeRegressor or DecisionTreeClassifier
-        Of one output, or of two classes: then of the share of the second.
-    matrix : ndarray, shape (rows, columns)
-        NaN where missing.
-
-    Returns
-    -------
-    ndarray of float64, shape (rows, columns)
-        Rows sum to the prediction minus its average over the training rows.
-
-    Notes
-    -----
-    A column that is not known goes both ways, in proportion to the training rows that did
-    (Lundberg et al. 2020, Nature Machine Intelligence 2, ``tree_path_dependent``).
+    Trees have one output, or two classes: then it is about the share of the second. NaN is a
+    missing value. Rows sum to the prediction minus its average over the training rows. A column
+    that is not known goes both ways, in proportion to the training rows that did (Lundberg et al.
+    2020, Nature Machine Intelligence 2, ``tree_path_dependent``).
     """
     walks = [_Walk.of(tree.tree_) for tree in trees]
     out = np.empty(matrix.shape)

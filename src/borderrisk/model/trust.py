@@ -34,25 +34,12 @@ EDGE_KNOWN_SHARE = 0.95
 class Dissimilarity:
     """Dissimilarity index and area of applicability (Meyer & Pebesma 2021, MEE 12(9)).
 
-    Features are standardised and weighted by their importance. The index of a cell is its distance
-    to the nearest training cell over the mean distance between training cells. The threshold is
-    the largest index of the training cells, each against the other cross-validation folds only,
-    that is not an outlier (above the third quartile plus 1.5 interquartile ranges).
-
-    Attributes
-    ----------
-    features : list of str
-        Columns that matter.
-    mean, sd, weight : ndarray, shape (features,)
-        Standardisation and importance (largest 1).
-    training : ndarray, shape (rows, features)
-        Standardised, weighted training cells.
-    folds : ndarray of int, shape (rows,)
-        Their cross-validation folds.
-    mean_distance : float
-        Mean distance between two training cells.
-    threshold : float
-        Largest index within the area of applicability.
+    Features are standardised and weighted by their importance (largest 1). The index of a cell is
+    its distance to the nearest training cell over the mean distance between training cells. The
+    threshold is the largest index of the training cells, each against the other cross-validation
+    folds only, that is not an outlier (above the third quartile plus 1.5 interquartile ranges).
+    ``training`` (rows, features) holds the standardised, weighted training cells, ``folds`` the
+    fold of each.
     """
 
     features: list[str]
@@ -75,22 +62,11 @@ class Dissimilarity:
     ) -> Dissimilarity:
         """Learn what the training cells are like.
 
-        Parameters
-        ----------
-        x : pandas.DataFrame, shape (cells, columns)
-            Training cells. Coordinates and columns that are not numbers are left out.
-        importance : mapping of str to float
-            How far each feature moves the model (:func:`borderrisk.model.drivers.importance`).
-            Features it does not name do not count; if it names none, all count equally.
-        folds : ndarray of int, shape (cells,)
-            Cross-validation fold of each cell.
-        seed : int
-            Large tables keep a random 5,000 cells.
-
-        Raises
-        ------
-        DataError
-            If no feature varies, or there is only one fold.
+        Coordinates and columns that are not numbers are left out, as are features that the
+        importance (:func:`borderrisk.model.drivers.importance`) does not name; if it names none,
+        all count equally. ``folds`` has the cross-validation fold of each cell. Large tables keep a
+        random 5,000 cells. ``DataError`` if no feature varies, the cells are all alike, or there is
+        only one fold.
         """
         if len(np.unique(folds)) < 2:
             raise DataError("The area of applicability needs at least two cross-validation folds.")
@@ -110,27 +86,13 @@ class Dissimilarity:
         return cls(list(weights), mean, sd, weight, training, part, distance, upper_whisker(own))
 
     def index(self, x: pd.DataFrame, folds: np.ndarray | None = None) -> np.ndarray:
-        """Return the dissimilarity index of cells.
+        """Return the dissimilarity index of cells of this or another region.
 
-        Parameters
-        ----------
-        x : pandas.DataFrame, shape (cells, columns)
-            Cells of this or another region. A missing value counts as the training mean.
-        folds : ndarray of int, shape (cells,), optional
-            Fold of each cell, for the region the model was trained on: a cell is then compared with
-            the other folds only, so that conditions met in one place alone show up although that
-            place was in the training.
-
-        Returns
-        -------
-        ndarray of float64, shape (cells,)
-            0 for a cell like a training cell; 1 where the nearest is as far as two training cells
-            are on average.
-
-        Raises
-        ------
-        DataError
-            If a feature is missing.
+        It is 0 for a cell like a training cell; 1 where the nearest is as far as two training cells
+        are on average. A missing value counts as the training mean; a missing feature is a
+        ``DataError``. With ``folds``, for the region the model was trained on, a cell is compared
+        with the other folds only, so that conditions met in one place alone show up although that
+        place was in the training.
         """
         absent = [name for name in self.features if name not in x]
         if absent:
@@ -183,13 +145,7 @@ def _nearest_of_other_folds(
 
 
 def upper_whisker(values: np.ndarray) -> float:
-    """Return the largest value that is not an outlier (Tukey's boxplot).
-
-    Examples
-    --------
-    >>> upper_whisker(np.array([1.0, 2.0, 3.0, 4.0, 50.0]))
-    4.0
-    """
+    """Return the largest value that is not an outlier (Tukey's boxplot)."""
     low, high = np.quantile(values, [0.25, 0.75])
     return float(values[values <= high + 1.5 * (high - low)].max())
 
@@ -197,19 +153,8 @@ def upper_whisker(values: np.ndarray) -> float:
 def area_folds(cells: CellTable, n: int = 5, across: int = 10) -> np.ndarray:
     """Deal square blocks of cells to folds, for the threshold of :class:`Dissimilarity`.
 
-    Parameters
-    ----------
-    cells : CellTable
-        Cells of the domain.
-    n : int
-        Folds.
-    across : int
-        Blocks along the longer side of the domain.
-
-    Returns
-    -------
-    ndarray of int, shape (cells,)
-        Blocks are dealt in diagonals, so that neighbours lie in different folds.
+    ``across`` blocks lie along the longer side of the domain; they are dealt in diagonals, so that
+    neighbours lie in different folds.
     """
     xy = cells.x[list(COORDINATES)].to_numpy()
     block, corner = square_blocks(xy, np.ptp(xy, axis=0).max() / across * (1 + 1e-6) + 1e-9)
@@ -220,21 +165,10 @@ def area_folds(cells: CellTable, n: int = 5, across: int = 10) -> np.ndarray:
 def reports_nearby(
     cells: CellTable, counts: np.ndarray, reach_km: float = SPARSE_REACH_KM
 ) -> np.ndarray:
-    """Return the expected number of reported incidents around each cell.
+    """Return the expected number of reported incidents within reach of each cell, by cell centres.
 
-    Parameters
-    ----------
-    cells : CellTable
-        Cells of the domain.
-    counts : ndarray, shape (cells,)
-        Past incidents per cell (:meth:`borderrisk.model.panel.Panel.counts`, unweighted).
-    reach_km : float
-        Radius of the neighbourhood.
-
-    Returns
-    -------
-    ndarray of float64, shape (cells,)
-        Mass within the radius, by cell centres.
+    ``counts`` are past incidents per cell (:meth:`borderrisk.model.panel.Panel.counts`,
+    unweighted).
     """
     on_grid = np.nan_to_num(cells.to_grid(np.asarray(counts, dtype=np.float64)))
     return np.clip(_disc_sum(on_grid, reach_km, cells)[cells.mask], 0, None)
@@ -261,15 +195,9 @@ def sparse(
     """Return where too little is reported for a low score to mean anything.
 
     A cell is sparse if fewer than ``SPARSE_REPORTS`` past incidents are expected within
-    ``reach_km`` of it and no settlement lies within ``SPARSE_SETTLEMENT_KM``. Near people
+    ``reach_km`` of it (:func:`reports_nearby`) and no settlement lies within
+    ``SPARSE_SETTLEMENT_KM``; without distances of settlements the reports alone decide. Near people
     the absence of reports is evidence; where nobody lives it is not.
-
-    Parameters
-    ----------
-    cells, counts, reach_km
-        As in :func:`reports_nearby`.
-    settlement_distance_km : ndarray, shape (cells,), optional
-        Distance to the nearest settlement; without it the reports alone decide.
     """
     silent = reports_nearby(cells, counts, reach_km) < SPARSE_REPORTS
     if settlement_distance_km is None:
@@ -278,17 +206,10 @@ def sparse(
 
 
 def edge(cells: CellTable, known: np.ndarray, reach_km: float) -> np.ndarray:
-    """Return where the surroundings that features look at are cut off.
+    """Return where the surroundings that features look at, as far as ``reach_km``, are cut off.
 
-    Parameters
-    ----------
-    cells : CellTable
-        Cells of the domain.
-    known : ndarray of bool, shape (rows, columns)
-        Cells whose inputs were read; sea that is known to be sea counts as known. Nothing is known
-        outside the grid.
-    reach_km : float
-        How far features look: the width of the halo.
+    ``known`` (rows, columns) marks cells whose inputs were read; sea that is known to be sea counts
+    as known. Nothing is known outside the grid.
     """
     reach = float(_disc(reach_km, cells).sum())
     share = _disc_sum(np.asarray(known, dtype=np.float64), reach_km, cells) / reach
@@ -304,17 +225,7 @@ def trust_codes(
 ) -> np.ndarray:
     """Return one code per cell; where several apply, the first of extrapolation, sparse, edge.
 
-    Parameters
-    ----------
-    cells : CellTable
-        Cells of the domain.
-    extrapolates, sparse, edge : ndarray of bool, shape (cells,)
-        The three tests.
-
-    Returns
-    -------
-    ndarray of int8, shape (cells,)
-        ``OUTSIDE`` (−1) in cells outside the study area.
+    The three tests are of all cells; those outside the study area get ``OUTSIDE``.
     """
     code = np.select([extrapolates, sparse, edge], [EXTRAPOLATION, SPARSE, EDGE], OK)
     return np.where(cells.study, code, OUTSIDE).astype(np.int8)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,8 +29,6 @@ from borderrisk.pipeline.result import SCENE_FOLDER, segments_of
 from borderrisk.pipeline.stages import Stages
 from borderrisk.runs import find_run, shown_path
 from borderrisk.sources.elevation import Elevation
-
-log = logging.getLogger(__name__)
 
 STATEMENT = (
     "Relative intensity of reported incidents, with uncertainty: an area-level estimate from open "
@@ -137,6 +134,7 @@ def ranked_segments(
         stages[steps.area].grid,
         replicates=None if intervals is None else intervals.replicates,
         level=stages.config.uncertainty.level,
+        horizon_days=stages.config.outputs.horizon_days,
         crossings=border.crossings,
         previous=previous,
     )

@@ -41,27 +41,8 @@ def evaluate(
 ) -> Scorecard:
     """Run every test that the config asks for.
 
-    Parameters
-    ----------
-    config : Config
-        ``evaluation``, ``model``, ``uncertainty.level`` and ``seed`` of it.
-    cells : CellTable
-        Cells of the domain.
-    known : Panel
-        The incidents that evaluation may use: those before the config's own origin.
-    origin : Timestamp
-        That origin.
-    border : Border
-        Segments, and the cells behind them.
-    neighbours : sequence of str
-        Codes of the neighbours, as in the names of features.
-    work : Work
-        How to do it.
-
-    Raises
-    ------
-    DataError
-        If an origin has too few earlier incidents, or a horizon passes the data.
+    ``known`` are the incidents that evaluation may use: those before the config's own ``origin``.
+    ``neighbours`` are codes, as in the names of features. ``DataError`` as for :func:`check`.
     """
     name, level, seed = config.model.estimator, config.uncertainty.level, config.seed
     check(config.evaluation, known)
@@ -89,10 +70,7 @@ def border_line(border: Border) -> BorderLine:
 def check(section: Any, known: Panel) -> None:
     """Refuse origins and horizons that evaluation cannot use; nothing is fitted for it.
 
-    Raises
-    ------
-    DataError
-        If an origin has too few earlier incidents or a horizon passes the data.
+    ``DataError`` if an origin has too few earlier incidents or a horizon passes the data.
     """
     check_periods(known, _origins(section), section.horizons_years, section.min_past_incidents)
 

@@ -208,11 +208,7 @@ def _draw_reliability(ax: Axes, rows: Sequence[ChanceClass], limits: tuple[float
 def measured(card: Scorecard, counts: tuple[float, int] | None = None) -> str:
     """Say on how many incidents, at which origins and how far ahead the scorecard rests.
 
-    Parameters
-    ----------
-    card : Scorecard
-    counts : tuple, optional
-        Incidents and origins to tell; by default those of the run's own model.
+    ``counts`` are of incidents and origins; by default those of the run's own model.
     """
     part, own = card.prospective, card.skill()
     if counts is None:

@@ -27,31 +27,17 @@ _SPARKS = " ▁▂▃▄▅▆▇█"
 
 
 def write_report(scene: Scene, folder: Path) -> list[Path]:
-    """Write the model card.
+    """Write the model card: ``report.html`` and ``report.md``, in that order.
 
     It holds purpose and limits, data with sources and rejected rows, grid, features with their
     distributions, model, scorecard with baselines and intervals, calibration, the test behind a
     border left out, trust, the highest-ranked cells and segments, responsible use, config and
     manifest. A part the scene has no numbers for says so in a sentence.
 
-    Parameters
-    ----------
-    scene : Scene
-        A finished scoring.
-    folder : Path
-        Where the two files go. Figures of this scene in ``figures/`` there (see
-        :func:`~borderrisk.outputs.figures.write_figures`) are taken as they are: ``report.html``
-        holds them, ``report.md`` links them. ``report.html`` draws those it lacks.
-
-    Returns
-    -------
-    list of Path
-        ``report.html`` and ``report.md``.
-
-    Raises
-    ------
-    OutputError
-        If a file cannot be written.
+    Figures of this scene in ``figures/`` of the folder
+    (:func:`~borderrisk.outputs.figures.write_figures`) are taken as they are: ``report.html`` holds
+    them and draws those it lacks, ``report.md`` links them. ``OutputError`` if a file cannot be
+    written.
     """
     folder = Path(folder)
     sections = build_sections(scene)
@@ -64,15 +50,7 @@ def write_report(scene: Scene, folder: Path) -> list[Path]:
 
 
 def picture_sources(scene: Scene, figures: Path) -> dict[str, str]:
-    """``src`` of each figure by name: charts as SVG, maps as PNG.
-
-    Parameters
-    ----------
-    scene : Scene
-        A finished scoring.
-    figures : Path
-        Folder of figures already drawn of the same scene; those it lacks are drawn.
-    """
+    """``src`` of each figure by name, charts as SVG, maps as PNG; drawn if the folder lacks it."""
     sources = {}
     for name, draw_one in plan(scene).items():
         if name.startswith(_LEFT_OUT):
@@ -98,17 +76,7 @@ def _template(name: str) -> str:
 
 
 def render_html(scene: Scene, sections: Sequence[Section], pictures: Mapping[str, str]) -> str:
-    """Render a self-contained page; all text is escaped.
-
-    Parameters
-    ----------
-    scene : Scene
-        For the headline facts.
-    sections : sequence of Section
-        What the page holds.
-    pictures : mapping of str to str
-        ``src`` of each figure by name; figures without one are left out.
-    """
+    """Render a self-contained page; all text is escaped, figures without a ``src`` are left out."""
     environment = _environment(autoescape=True)
     template = environment.get_template("report.html")
     return template.render(sections=sections, pictures=pictures, **_headline(scene))

@@ -24,9 +24,11 @@ def table(scene):
 
 
 def test_first_columns_are_the_contract(table):
-    assert list(table.columns[:12]) == [
-        "cell_id", "risk", "risk_class", "rank", "intensity", "probability", "probability_low",
-        "probability_high", "share_history", "share_ground", "susceptibility", "exposure",
+    assert list(table.columns[:19]) == [
+        "cell_id", "risk", "risk_class", "rank", "intensity", "expected", "expected_low",
+        "expected_high", "count_low", "count_high", "probability", "probability_low",
+        "probability_high", "share_history", "share_recent", "share_ground", "share_even",
+        "susceptibility", "exposure",
     ]  # fmt: skip
 
 
@@ -76,12 +78,14 @@ def test_impossible_selections_are_refused(scene, arguments, message):
         cells_table(scene, **arguments)
 
 
-def test_optional_scores_may_be_absent(make_scene):
+def test_a_score_that_is_lacking_is_an_empty_column(make_scene, table):
     scene = make_scene()
-    bare = scene.cells.drop_vars(["rank", "rank_low", "probability_low", "driver_1", "trust"])
-    table = cells_table(type(scene)(**{**vars(scene), "cells": bare}))
-    assert "trust" not in table
-    assert "rank_high" in table
+    gone = ["rank", "rank_low", "probability_low", "driver_1", "trust"]
+    bare = scene.cells.drop_vars(gone)
+    lacking = cells_table(type(scene)(**{**vars(scene), "cells": bare}))
+    assert lacking.columns.tolist() == table.columns.tolist()
+    assert lacking[gone].isna().all(axis=None)
+    assert lacking.rank_high.tolist() == table.rank_high.tolist()
 
 
 def test_geojson_keeps_rfc_7946(table, tmp_path):

@@ -12,13 +12,13 @@ from borderrisk.border.capture import (
     Outlook,
     border_capture,
     capture_curve,
-    capture_lines,
     observed_by_segment,
     prospective_curves,
 )
 from borderrisk.border.ranking import against_earlier, rank_of, segment_table, top
 from borderrisk.border.segments import attribute_cells, cut_border, route_crossings
 from borderrisk.errors import ConfigError, DataError
+from borderrisk.evaluation.findings import border_lines
 from borderrisk.features.travel import Ground
 from borderrisk.grid import Grid, laea_crs
 
@@ -143,8 +143,12 @@ def two_segments():
 def test_hand_computed_table():
     grid, segments, flow = two_segments()
     intensity = np.repeat([0.1, 0.3], 2)[:, None]
-    table = segment_table(segments, flow, cells_of(grid, intensity), grid)
+    table = segment_table(segments, flow, cells_of(grid, intensity), grid, horizon_days=182.625)
     np.testing.assert_allclose(table.expected_per_year, [2, 6], rtol=1e-6)
+    np.testing.assert_allclose(table.expected, [1, 3], rtol=1e-6)
+    # Of size 1.2: the chance of none is 0.48 and 0.22, of up to 4 and 9 it is 0.97 and 0.95.
+    assert table.count_low.tolist() == [0, 0]
+    assert table.count_high.tolist() == [4, 9]
     np.testing.assert_allclose(table.rate_per_km, [0.1, 0.3], rtol=2e-3)
     assert table["rank"].tolist() == [2, 1]
     assert top(table, 1).segment_id.tolist() == ["IRN-AFG-002"]
@@ -240,14 +244,15 @@ def test_observed_mass_flows_with_the_attribution():
     np.testing.assert_allclose(observed_by_segment(flow, np.array([2.0, 4.0])), [3, 3])
 
 
-def year(pooled, happened):
+def year(expected, happened):
     """Forecasts and later incidents of four cells, one behind each of four segments."""
-    kde = np.array([1.0, 2.0, 3.0, 4.0])
-    return Outlook({"decayed_pool": np.array(pooled, float), "kde": kde}, np.array(happened, float))
+    history = np.array([1.0, 2.0, 3.0, 4.0])
+    own = np.array(expected, float)
+    return Outlook({"decayed_pool": own, "history_alone": history}, np.array(happened, float))
 
 
 def two_years():
-    """The model ranks 1 first, then 2; the KDE 4, then 3. Lengths 50, 50, 100, 200 km."""
+    """The model ranks 1 first, then 2; history 2, then 3. Lengths 50, 50, 100, 200 km."""
     length = np.array([50.0, 50.0, 100.0, 200.0])
     outlooks = [year([8, 4, 1, 1], [3, 1, 0, 0]), year([8, 4, 1, 1], [0, 1, 0, 1])]
     return prospective_curves(outlooks, csr_matrix(np.eye(4)), length, "decayed_pool")
@@ -256,42 +261,39 @@ def two_years():
 def test_hand_computed_curve_of_watched_kilometres():
     """Of 6 incidents 3 lie behind the first 50 km, 5 behind 100 km, 5 behind 200, 6 behind all."""
     found = two_years()
-    at = dict(zip(found["km"], found["captured"]["decayed_pool"], strict=True))
+    at = dict(zip(found.km, found.captured["decayed_pool"], strict=True))
     assert (at[0], at[50], at[100], at[200], at[400]) == (0, 0.5, 0.8333, 0.8333, 1)
-    # KDE per km: 0.02, 0.04, 0.03, 0.02: first 2, then 3, then 1 and 4 together (their 250 km).
-    at = dict(zip(found["km"], found["captured"]["kde"], strict=True))
+    # History per km: 0.02, 0.04, 0.03, 0.02: first 2, then 3, then 1 and 4 together (250 km).
+    at = dict(zip(found.km, found.captured["history_alone"], strict=True))
     assert (at[50], at[150]) == (0.3333, 0.3333)
     assert at[280] == pytest.approx((2 + 4 * 130 / 250) / 6, abs=1e-4)
-    at = dict(zip(found["km"], found["captured"]["length"], strict=True))
+    at = dict(zip(found.km, found.captured["length"], strict=True))
     assert (at[100], at[400]) == (0.25, 1)
-    assert (found["origins"], found["incidents"], found["border_km"]) == (2, 6, 400)
+    assert (found.origins, found.incidents, found.border_km) == (2, 6, 400)
 
 
 def test_interval_of_the_curve_spans_the_origins():
     """One origin has 3 of 4 behind the first 50 km, the other none of 2."""
     found = two_years()
-    k = found["km"].index(50)
-    assert found["low"][k] == 0
-    assert found["high"][k] == 0.75
-    low, own, high = (
-        np.array(v) for v in (found["low"], found["captured"]["decayed_pool"], found["high"])
-    )
+    k = found.km.index(50)
+    assert found.low[k] == 0
+    assert found.high[k] == 0.75
+    low, own, high = (np.array(v) for v in (found.low, found.captured["decayed_pool"], found.high))
     assert ((low <= own + 1e-4) & (own <= high + 1e-4)).all()
 
 
 def test_the_curve_in_words():
-    lines = capture_lines(two_years())
+    lines = border_lines(two_years())
     assert len(lines) == 3
     assert lines[1] == (
         "Watching the 100 km of border ranked first (25% of it) would have covered 83% (50% to "
-        "100%) of the next year's incidents; 33% as a kde ranks them, 25% by length alone."
+        "100%) of the later incidents; 33% as history alone ranks them, 25% by length alone."
     )
-    assert capture_lines({}) == []
 
 
 def test_without_later_incidents_there_is_no_curve():
     outlooks = [year([1, 1, 1, 1], [0, 0, 0, 0])]
-    assert prospective_curves(outlooks, csr_matrix(np.eye(4)), np.ones(4), "decayed_pool") == {}
+    assert prospective_curves(outlooks, csr_matrix(np.eye(4)), np.ones(4), "decayed_pool") is None
 
 
 def ranked(best, worst, from_km=0.0):
