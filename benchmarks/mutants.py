@@ -103,8 +103,8 @@ MUTANTS = (
     ),
     Mutant(
         "an incident with any mass in the study area counts as one there",
-        "kept = np.flatnonzero(share >= MIN_IN_STUDY)",
-        "kept = np.flatnonzero(share > 0)",
+        "return _whole(panel.home(cells)[0], MIN_IN_STUDY)",
+        "return _whole(panel.home(cells)[0], 1e-9)",
         ("test_an_incident_mostly_elsewhere_is_not_scored",),
     ),
     Mutant(
@@ -133,8 +133,8 @@ MUTANTS = (
     ),
     Mutant(
         "the top tenth of the area takes whole cells at its edge",
-        "return np.clip(part, 0, 1)[group]",
-        "return np.ceil(np.clip(part, 0, 1))[group]",
+        "return np.asarray(np.clip(part, 0, 1)[group])",
+        "return np.asarray(np.ceil(np.clip(part, 0, 1))[group])",
         ("test_top_area_takes_part_of_a_cell_and_part_of_a_tie",),
     ),
     Mutant(
@@ -193,8 +193,8 @@ MUTANTS = (
     ),
     Mutant(
         "long half-lives fade fastest",
-        "weight * 0.5 ** (age / life)",
-        "weight * 0.5 ** (age * life)",
+        "(weight * 0.5 ** (age / life)) for life",
+        "(weight * 0.5 ** (age * life)) for life",
         ("test_earlier_incidents_fade_by_their_half_lives",),
     ),
     Mutant(

@@ -36,12 +36,12 @@ _INTRODUCTION = """\
 
 Written by `make skill`; no figure is typed by hand. Every forecast is made from what was reported
 before its origin, a year ahead, from yearly origins. The shipped border is the one whose data come
-with the product; nothing was chosen on the other three. **Bits**: mean log2 of the forecast density
-at an incident over the mean density; one bit more is twice the density. **Capture**: share of the
-incidents in the tenth of the area that is ranked highest. **Within new ground**: incidents far from
-all earlier ones, among the cells far from all earlier ones. Differences are bits per incident on
-the same incidents, with a 90 % interval over origins; **history alone** is the same model without
-what the ground explains."""
+with the product; the other three serve this comparison only. **Bits**: mean log2 of the forecast
+density at an incident over the mean density; one bit more is twice the density. **Capture**: share
+of the incidents in the tenth of the area that is ranked highest. **Within new ground**: incidents
+far from all earlier ones, among the cells far from all earlier ones. Differences are bits per
+incident on the same incidents, with a 90 % interval over origins; **history alone** is the same
+model without what the ground explains."""
 
 
 @dataclass(frozen=True)

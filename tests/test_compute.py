@@ -239,6 +239,7 @@ def region(name, place, **overrides):
     small = {
         "name": name, "grid.cell_size_m": "50000", "features.concealment.enabled": "false",
         "corridors.enabled": "false", "compute.cache": str(place / "cache"),
+        "model.parameters": "{n_estimators: 10}", "outputs.figures": "[]", "outputs.focus": "[]",
         # What is called after places here does not travel.
         "features.exclude": str(PLACES).replace("'", ""),
     }  # fmt: skip

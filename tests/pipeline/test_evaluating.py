@@ -13,7 +13,6 @@ from borderrisk.pipeline import steps
 from borderrisk.pipeline.stages import Stages
 
 QUICK = {
-    "model.estimator": "glm",
     "evaluation.first_origin": "2024-01-01",
     "evaluation.last_origin": "2024-01-01",
     "evaluation.horizons_years": "[1]",
@@ -24,7 +23,7 @@ QUICK = {
 def evaluated(small, tmp_path_factory):
     heard = []
     folder, card = jobs.evaluate(
-        small(**QUICK),
+        small(**QUICK, **{"outputs.figures": "[png, svg]"}),
         out=tmp_path_factory.mktemp("skill") / "s",
         progress=lambda *told: heard.append(told),
     )

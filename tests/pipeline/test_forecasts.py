@@ -21,12 +21,13 @@ from borderrisk.runs import sha256_file
 CONFIG = Path(__file__).parents[2] / "configs" / "eastern-border.yaml"
 ORIGIN = "2024-01-01"
 SMALL = {"grid.cell_size_m": "40000", "features.concealment.enabled": "false"}
+PLAIN = {"outputs.focus": "[]"}
 
 
 @pytest.fixture(scope="module")
 def frozen(small, tmp_path_factory):
     place = tmp_path_factory.mktemp("forecast")
-    config = small(**{"outputs.folder": str(place)})
+    config = small(**PLAIN, **{"outputs.folder": str(place)})
     facts = forecasting.forecast(config, origin=ORIGIN, horizon_days=366, out=place / "f")
     return config, place, facts
 
@@ -173,7 +174,8 @@ def test_a_signal_after_the_origin_leaves_every_byte_as_it_was(frozen, small, tm
     signal["date"] = "2024-02-01"
     planted = tmp_path / "planted.csv"
     pd.concat([table, signal]).to_csv(planted, index=False)
-    other = small(**{"outputs.folder": str(tmp_path), "data.incidents.path": str(planted)})
+    own = {"outputs.folder": str(tmp_path), "data.incidents.path": str(planted)}
+    other = small(**PLAIN, **own)
     forecasting.forecast(other, origin=ORIGIN, horizon_days=366, out=tmp_path / "f")
     for name in ("cells.parquet", "intensities.parquet", "border.parquet", "segments.csv"):
         assert (tmp_path / "f" / name).read_bytes() == (place / "f" / name).read_bytes(), name
@@ -197,7 +199,7 @@ BAD_FILES = {
     "a missing column": ({"date": None}, "date"),
     "no date": ({"date": "soon"}, "date"),
     "outside the study area": ({"latitude": 51.5, "longitude": -0.1}, "study area"),
-    "after the horizon": ({"date": "2031-05-05"}, "2024-12-31"),
+    "after the horizon": ({"date": "2025-05-05"}, "2024-12-31"),
 }
 
 
@@ -278,9 +280,8 @@ def test_every_row_that_is_not_scored_is_counted_and_listed(frozen, tmp_path):
 
 
 def test_a_forecast_of_some_kinds_is_verified_with_those(small, tmp_path):
-    config = small(**{
-        "outputs.folder": str(tmp_path), "data.incidents.kinds": "[armed_clash, ambush]",
-    })  # fmt: skip
+    own = {"outputs.folder": str(tmp_path), "data.incidents.kinds": "[armed_clash, ambush]"}
+    config = small(**PLAIN, **own)
     forecasting.forecast(config, origin=ORIGIN, horizon_days=366, out=tmp_path / "f")
     new = later(config, tmp_path / "new.csv")
     found, _ = forecasting.verify(tmp_path / "f", new)
@@ -293,7 +294,7 @@ def test_a_forecast_of_some_kinds_is_verified_with_those(small, tmp_path):
 
 
 def test_an_origin_long_after_the_record_is_said(small, tmp_path, caplog):
-    config = small(**{"outputs.folder": str(tmp_path)})
+    config = small(**PLAIN, **{"outputs.folder": str(tmp_path)})
     with caplog.at_level(logging.WARNING):
         facts = forecasting.forecast(
             config, origin="2031-01-01", horizon_days=365, out=tmp_path / "f"

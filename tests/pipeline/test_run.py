@@ -12,6 +12,7 @@ from borderrisk.pipeline import result as results
 from borderrisk.pipeline import run as jobs
 from borderrisk.pipeline import steps
 from borderrisk.pipeline.stages import Stages
+from borderrisk.scores import KAPPA
 
 RAW = Path(__file__).parents[2] / "data" / "raw"
 
@@ -39,7 +40,9 @@ def test_scores_follow_their_definitions(finished):
     ground = parts["share_ground"] / cells["susceptibility"]
     assert 0 < ground.mean() < 1
     np.testing.assert_allclose(ground, ground.mean(), rtol=1e-4)
-    chance = 1 - np.exp(-cells["intensity"] * area * 365 / 365.25)
+    expected = cells["intensity"] * area * 365 / 365.25
+    np.testing.assert_allclose(cells["expected"], expected, rtol=1e-4)
+    chance = 1 - (1 + expected / KAPPA) ** -KAPPA
     np.testing.assert_allclose(cells["probability"], chance, rtol=1e-4)
     assert np.average(cells["risk"], weights=area) == pytest.approx(50, abs=0.1)
     assert sorted(cells["rank"]) == list(range(1, len(cells) + 1))
@@ -67,7 +70,8 @@ def test_every_rejected_row_is_listed_with_its_place_in_the_file(finished):
 
 def test_a_first_look_has_no_intervals(small, tmp_path):
     first = jobs.run(small(), out=tmp_path / "first", evaluate=False)
-    assert "probability_low" not in first.cells
+    assert first.cells["probability_low"].isna().all()
+    assert first.cells["probability"].notna().all()
 
 
 def test_segments_share_out_the_whole_expectation(finished):
@@ -170,9 +174,8 @@ def test_maps_are_rebuilt_in_persian_without_training(finished, tmp_path):
 
 
 def test_two_runs_compare(finished, small, tmp_path):
-    other = jobs.run(
-        small(**{"model.estimator": "kde"}), out=tmp_path / "b", evaluate=False, replicates=0
-    )
+    kde = small(**{"model.estimator": "kde", "outputs.focus": "[]"})
+    other = jobs.run(kde, out=tmp_path / "b", evaluate=False, replicates=0)
     facts = results.compare_runs(finished.folder, other.folder, out=tmp_path / "change")
     assert facts["cells"] == len(finished.cells)
 

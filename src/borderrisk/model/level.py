@@ -112,8 +112,8 @@ def discounted_mean(counts: np.ndarray, kept: float) -> float:
 
     Examples
     --------
-    >>> round(discounted_mean(np.array([0.0, 10.0]), 0.4), 6)
-    7.5
+    >>> discounted_mean(np.array([0.0, 10.0]), 0.5)
+    7.0
     """
     if not len(counts):
         return _PSEUDO_COUNT

@@ -38,6 +38,9 @@ Job = Callable[[], np.ndarray]
 _FILE = "intervals.npz"
 # Rounds of short rehearsals that find the contrast of the pilots, then one long one.
 ROUNDS, SHORT, LONG = 2, 6, 24
+# A pilot is made of what the model can find, so refits find more of it than they would of a truth
+# as sharp: they should reach this times the model's contrast (on worlds of known truth).
+FOUND_MORE = 1.25
 # Refits of one task, and cells worked on at a time.
 _BATCH, _CHUNK = 5, 20_000
 
@@ -221,7 +224,7 @@ def _refits(
     cells, exponents = refit.cells, [1.0] * len(truths)
     drawn: list[np.ndarray] = []
     area = cells.study_area_100km2[cells.study]
-    wanted = contrast(log_relative(own, area), area)
+    wanted = FOUND_MORE * contrast(log_relative(own, area), area)
     sizes = [*[SHORT] * ROUNDS, LONG]
     shares = np.array_split(np.arange(crew.replicates), len(sizes))
     for k, (size, share) in enumerate(zip(sizes, shares, strict=True)):
