@@ -308,16 +308,18 @@ def expected_count(
     return np.asarray(intensity * area_100km2 * (horizon_days / DAYS_PER_YEAR))
 
 
-def count_bounds(expected: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Predictive interval of the incidents of each cell, allowing for clustering.
+def count_bounds(
+    expected: np.ndarray, level: float, size: float = KAPPA
+) -> tuple[np.ndarray, np.ndarray]:
+    """Predictive interval of the incidents of each cell (or part), allowing for clustering.
 
     Examples
     --------
     >>> [bound.tolist() for bound in count_bounds(np.array([0.0, 0.1, 2.0]), 0.9)]
     [[0.0, 0.0, 0.0], [0.0, 1.0, 8.0]]
     """
-    chance = KAPPA / (KAPPA + np.asarray(expected))
-    low, high = (nbinom.ppf(q, KAPPA, chance) for q in tails(level))
+    chance = size / (size + np.asarray(expected))
+    low, high = (nbinom.ppf(q, size, chance) for q in tails(level))
     return np.maximum(low, 0.0), np.maximum(high, 0.0)
 
 

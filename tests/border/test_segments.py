@@ -143,8 +143,12 @@ def two_segments():
 def test_hand_computed_table():
     grid, segments, flow = two_segments()
     intensity = np.repeat([0.1, 0.3], 2)[:, None]
-    table = segment_table(segments, flow, cells_of(grid, intensity), grid)
+    table = segment_table(segments, flow, cells_of(grid, intensity), grid, horizon_days=182.625)
     np.testing.assert_allclose(table.expected_per_year, [2, 6], rtol=1e-6)
+    np.testing.assert_allclose(table.expected, [1, 3], rtol=1e-6)
+    # Of size 1.2: the chance of none is 0.48 and 0.22, of up to 4 and 9 it is 0.97 and 0.95.
+    assert table.count_low.tolist() == [0, 0]
+    assert table.count_high.tolist() == [4, 9]
     np.testing.assert_allclose(table.rate_per_km, [0.1, 0.3], rtol=2e-3)
     assert table["rank"].tolist() == [2, 1]
     assert top(table, 1).segment_id.tolist() == ["IRN-AFG-002"]

@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.grid import Grid
-from borderrisk.scores import tails
+from borderrisk.scores import DAYS_PER_YEAR, count_bounds, tails
 
 # Features are read along a segment at about this spacing.
 _SAMPLE_M = 1_000.0
@@ -19,6 +19,9 @@ _TERRAIN = ("slope_mean", "ruggedness", "hidden_share")
 _DRIVERS = 3
 # Stretches of the same id are the same if their ends agree to this many kilometres.
 _SAME_KM = 0.5
+# Size of the negative binomial of the incidents behind a segment: the best log score over six
+# yearly origins of four borders (90 % intervals held 97 % where more than one was expected).
+_SIZE = 1.2
 
 
 def segment_table(
@@ -29,6 +32,7 @@ def segment_table(
     *,
     replicates: np.ndarray | None = None,
     level: float = 0.9,
+    horizon_days: float = DAYS_PER_YEAR,
     crossings: np.ndarray | None = None,
     previous: pd.DataFrame | None = None,
 ) -> gpd.GeoDataFrame:
@@ -41,18 +45,24 @@ def segment_table(
     earlier run's table, joined by ``segment_id``.
 
     Adds ``expected_per_year`` (these sum to the study area's total), ``share``, ``rate_per_km``,
-    ``rank`` (1 = highest rate), their ``_low`` and ``_high`` bounds, and what is known along each
-    segment.
+    ``rank`` (1 = highest rate), their ``_low`` and ``_high`` bounds; ``expected`` within the
+    horizon with its predictive interval, ``count_low`` and ``count_high``; and what is known along
+    each segment.
     """
     expected, scored = expected_incidents(cells, grid)
     flow = csr_matrix(attribution[np.flatnonzero(scored)])
     length = segments.length_km.to_numpy()
     per_year = flow.T @ expected
+    within = per_year * horizon_days / DAYS_PER_YEAR
+    fewest, most = count_bounds(within, level, _SIZE)
     out = segments.assign(
         expected_per_year=per_year,
         share=per_year / max(per_year.sum(), np.finfo(float).tiny),
         rate_per_km=per_year / length,
         rank=rank_of(per_year / length),
+        expected=within,
+        count_low=fewest.astype(int),
+        count_high=most.astype(int),
     )
     if replicates is not None and len(replicates):
         area = _scored_area(cells, grid)[scored]

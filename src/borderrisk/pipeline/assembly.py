@@ -134,6 +134,7 @@ def ranked_segments(
         stages[steps.area].grid,
         replicates=None if intervals is None else intervals.replicates,
         level=stages.config.uncertainty.level,
+        horizon_days=stages.config.outputs.horizon_days,
         crossings=border.crossings,
         previous=previous,
     )
