@@ -187,10 +187,10 @@ SCORES: tuple[Score, ...] = (
         layer=6, packed=15, follows="probability_high",
     ),
     Score(
-        "susceptibility", RATE, "Intensity that terrain, border and access explain",
+        "susceptibility", RATE, "Intensity if terrain, border and access alone decided",
         "Susceptibility", "آسیب‌پذیری",
-        "The part of the intensity that terrain, border and access explain.",
-        "بخشی از شدت که ناهمواری، مرز و دسترسی توضیح می‌دهند.",
+        "The intensity if terrain, border and access alone decided.",
+        "شدت، اگر تنها ناهمواری، مرز و دسترسی تعیین‌کننده بودند.",
         "per_100km2_year", "teal", "area", table=17, band=6, layer=7, popup=23, packed=16,
     ),
     *_shares(),

@@ -66,7 +66,7 @@ def test_spreadsheets_and_archives_hold_the_same_table(tmp_path, write):
     text = frame.to_csv(index=False)
     pyogrio.write_dataframe(frame, tmp_path / "t.xlsx", driver="XLSX")
     frame.to_parquet(tmp_path / "t.parquet")
-    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(text.encode(, mtime=0)))
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
     with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
         archive.writestr("folder/t.csv", text)
         archive.writestr("readme.txt", "no table")
