@@ -4,12 +4,14 @@ import importlib
 import json
 import random
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from borderrisk.cli.app import app
+from borderrisk.evaluation.scorecard import Gain, Prospective, Scorecard, Skill
 
 ROOT = Path(__file__).parents[2]
 
@@ -192,19 +194,22 @@ def test_fuzzer_counts_what_is_not_fine(module):
     assert row == "| csv | 3 | 0 | 0 | 1 | 1 | 1 | 0 | 0 |"
 
 
-def page_of(module, **more):
-    skill = module("skill")
-    rows = [
-        {"model": "m", "subset": "all", "incidents": 5, "bits": 1.5, "capture_10": 0.5,
-         "gain": {"baseline": "b", "bits": 0.5, "low": -0.1, "high": 0.9}},
-        {"model": "b", "subset": "all", "incidents": 5, "bits": 2.0, "capture_10": 0.4},
-    ]  # fmt: skip
-    card = {"model": "m", "prospective": {"summary": rows, **more}}
-    return "\n".join(skill.page([skill.Evaluated("A border", card, 90.0)]))
-
-
 def test_page_of_skill_says_what_the_scorecard_says(module):
-    page = page_of(module, calibration=[{"risk_class": 1, "expected": 0.25}])
-    assert "| A border | m | 5 | +1.50 | +0.50 (-0.10 to +0.90) over b |  |  | 1.5 |" in page
+    skill = module("skill")
+    gain = Gain("history_alone", 0.5, -0.1, 0.9)
+    made = partial(
+        Skill, role="model", horizon_years=1, incidents=5, origins=2, capture_5=0.2,
+        capture_20=0.8, auc=0.9,
+    )  # fmt: skip
+    rows = [
+        made("m", subset="all", bits=1.5, capture_10=0.5, gain=gain),
+        made("b", subset="all", bits=2.0, capture_10=0.4),
+        made("m", subset="new_ground", bits=0.25, capture_10=0.3),
+    ]
+    tests = Prospective(["2020-01-01", "2021-01-01"], [1], 5, 15.0, 0.9, [], rows)
+    card = Scorecard("m", ["No better."], tests)
+    page = "\n".join(skill.page([skill.Evaluated("A border", card, 90.0)]))
+    assert "| A border | 5 | +1.50 | +0.50 (-0.10 to +0.90) | 5 | +0.25 |" in page
     assert page.index("| b | +2.00") < page.index("| m | +1.50 | 50% |")  # the best first
-    assert "| risk_class | expected |\n|---:|---:|\n| 1 | 0.25 |" in page
+    assert "2 origins, 2020 to 2021; evaluated in 1.5 minutes." in page
+    assert "- No better." in page
