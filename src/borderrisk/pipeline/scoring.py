@@ -13,7 +13,7 @@ from borderrisk.model import drivers, trust
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
 from borderrisk.model.protocol import PARTS, Fitted
-from borderrisk.model.uncertainty import Intervals
+from borderrisk.model.uncertainty import Intervals, rank
 
 
 def _variable(
@@ -59,8 +59,7 @@ def score_variables(
 def _ranks(intensity: np.ndarray, study: np.ndarray) -> np.ndarray:
     """Rank among the study cells, 1 for the highest; ties in row-major order."""
     ranks = np.zeros(len(intensity))
-    index = np.flatnonzero(study)
-    ranks[index[np.argsort(-intensity[index], kind="stable")]] = np.arange(1, len(index) + 1)
+    ranks[study] = rank(intensity[study])
     return ranks
 
 
