@@ -33,7 +33,7 @@ from borderrisk.pipeline.run import write_run
 from borderrisk.pipeline.stages import Stages
 from borderrisk.runs import Manifest, RunFolder, check_sums, file_facts, sha256_file, write_manifest
 from borderrisk.runs.manifest import MANIFEST
-from borderrisk.sources.incidents import IncidentTable, read_incidents
+from borderrisk.sources.incidents import IncidentTable, read_incidents, rows_left_out
 from borderrisk.sources.layouts import unread_columns
 
 log = logging.getLogger(__name__)
@@ -232,7 +232,9 @@ def verify(
         "missed": records(found.missed.astype(str)),
     }
     with RunFolder(final, force=force) as folder:
-        _write_verification(folder.path, facts, found, _left_out(table, found))
+        _write_verification(
+            folder.path, facts, found, rows_left_out(table.rejected, found.left_out)
+        )
     return facts, _text(found, notes)
 
 
@@ -275,13 +277,6 @@ def _reader_notes(path: Path, table: IncidentTable, how: dict[str, Any]) -> list
     if unread:
         notes.append(f"Columns that were not read: {', '.join(unread)}.")
     return notes
-
-
-def _left_out(table: IncidentTable, found: verification.Verification) -> pd.DataFrame:
-    """Return every row that was not scored; only the reader knows its place in the file."""
-    parts = [part for part in (table.rejected, found.left_out) if len(part)]
-    rows = pd.concat(parts, ignore_index=True) if parts else table.rejected
-    return rows.reindex(columns=["row", "incident_id", "reason"]).astype({"row": "Int64"})
 
 
 def _curves(found: verification.Verification) -> pd.DataFrame:

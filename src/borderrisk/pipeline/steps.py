@@ -48,7 +48,7 @@ from borderrisk.pipeline import evaluating
 from borderrisk.pipeline.inputs import Study, lay_area
 from borderrisk.pipeline.movement import Ground
 from borderrisk.pipeline.stages import Given, Keep, stage
-from borderrisk.sources.incidents import IncidentTable
+from borderrisk.sources.incidents import IncidentTable, rows_left_out
 
 # Says how well a cell is known, or is the same all over the study area: nothing to learn from.
 _NOT_PREDICTORS = {"terrain_valid_share", "border_side"}
@@ -270,10 +270,7 @@ class Record:
 
     def rejected(self) -> pd.DataFrame:
         """Return every row that is not used, with the reason."""
-        parts = [self.table.rejected, self.everything.rejected]
-        table = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
-        # Only the reader knows the row of the file: whole numbers with gaps.
-        return table.reindex(columns=["row", "incident_id", "reason"]).astype({"row": "Int64"})
+        return rows_left_out(self.table.rejected, self.everything.rejected)
 
 
 @stage(layer="model", config=["train", "focus", "outputs.focus"], files=["incidents"], after=[area])

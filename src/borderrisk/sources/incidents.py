@@ -44,6 +44,13 @@ class IncidentTable:
     notes: list[str] = field(default_factory=list)
 
 
+def rows_left_out(*parts: pd.DataFrame) -> pd.DataFrame:
+    """Join tables of rows that are not used: ``row, incident_id, reason``."""
+    table = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+    # Only the reader knows the row of the file: whole numbers with gaps.
+    return table.reindex(columns=["row", "incident_id", "reason"]).astype({"row": "Int64"})
+
+
 def read_incidents(
     path: str | Path,
     layout: str = "public_record",
