@@ -1,7 +1,7 @@
 """A run's folder, manifest, log and stage cache."""
 
 from borderrisk.runs.cache import StageCache, StageKey, StageRecord
-from borderrisk.runs.folder import RunFolder, Stopped, check_target, stoppable, workplace
+from borderrisk.runs.folder import RunFolder, Stopped, alone, check_target, stoppable, workplace
 from borderrisk.runs.hashing import (
     SUMS,
     FileHashes,
@@ -31,6 +31,7 @@ __all__ = [
     "StageKey",
     "StageRecord",
     "Stopped",
+    "alone",
     "check_sums",
     "check_target",
     "code_version",
