@@ -281,29 +281,27 @@ class Store:
         else:
             have = 0
         length = said.get("Content-Length", "")
-        expected = have + int(length) if length.isdigit() else None
-        check_room(part.parent, ((expected or have) - have) / _MB, remote.source)
+        check_room(part.parent, int(length if length.isdigit() else 0) / _MB, remote.source)
         note.keep(part)
         with part.open("ab" if have else "wb") as out:
             for chunk in self._chunks(answer, decode=encoded):
                 out.write(chunk)
                 self.progress(remote.name, out.tell())
-        arrived = int(answer.raw.tell()) if encoded else _size(part)
-        if expected is not None and arrived < expected:
-            cut = f"it broke off after {arrived:,} of {expected:,} bytes"
-            raise _Again(cut, anew=encoded or not note.validator)
         return note
 
     def _chunks(self, answer: requests.Response, *, decode: bool) -> Iterator[bytes]:
         """Yield what arrives as it arrives; a connection that trickles is given up."""
         since, some = time.monotonic(), 0
-        while chunk := answer.raw.read1(_CHUNK, decode_content=decode):
-            some += len(chunk)
-            yield chunk
-            if time.monotonic() - since > self.patience.stall_s:
-                if some < self.patience.least_bytes:
-                    raise _Again("it stalls")
-                since, some = time.monotonic(), 0
+        try:
+            while chunk := answer.raw.read1(_CHUNK, decode_content=decode):
+                some += len(chunk)
+                yield chunk
+                if time.monotonic() - since > self.patience.stall_s:
+                    if some < self.patience.least_bytes:
+                        raise _Again("it stalls")
+                    since, some = time.monotonic(), 0
+        except urllib3.exceptions.ProtocolError as error:
+            raise _Again("it breaks off in the middle") from error
 
 
 def check_room(folder: Path, mb: float, source: str) -> None:
@@ -412,7 +410,8 @@ def _size(path: Path | None) -> int:
 
 def plain(error: BaseException) -> str:
     """Return the innermost reason of an error, short."""
-    inner: Any = error
-    while getattr(inner, "args", None) and isinstance(inner.args[0], BaseException):
-        inner = inner.args[0]
-    return " ".join(str(getattr(inner, "reason", None) or inner).split())[:160]
+    held = [*error.args, getattr(error, "reason", None)]
+    inner = next((it for it in held if isinstance(it, BaseException)), None)
+    if inner is not None:
+        return plain(inner)
+    return " ".join(str(getattr(error, "strerror", None) or error).split())[:160]
