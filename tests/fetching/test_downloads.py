@@ -117,7 +117,8 @@ def test_a_partial_answer_is_asked_again(get):
         ("status:404!", "no longer there"), ("status:418!", "418"),
         ("status:503:7200", "120 minutes"), ("page!", "web page"), ("pointer!", "Git LFS"),
         ("report!", "no such layer"), ("loop!", "circle"), ("too-short!", "checksum"),
-        ("damaged!", "damaged or cut"), ("stall!", "4 times"), ("weak-cut!", "breaks off"), ("other-tag!", "checksum"),
+        ("damaged!", "damaged or cut"), ("stall!", "4 times"), ("weak-cut!", "breaks off"),
+        ("other-tag!", "checksum"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_had_is_said_in_one_sentence(get, tmp_path, fault, words):
@@ -223,7 +224,7 @@ def test_a_certificate_that_is_not_trusted(server, tmp_path, speaks_tls):
         context.load_cert_chain(cert, key)
         server.socket = context.wrap_socket(server.socket, server_side=True)
     store = Store(tmp_path, server.url.replace("http:", "https:"), patience=QUICK)
-    with pytest.raises(DataError, match="certificate .* is not trusted.*REQUESTS_CA_BUNDLE"):
+    with pytest.raises(DataError, match=r"certificate .* is not trusted.*REQUESTS_CA_BUNDLE"):
         store.get(ARCHIVE)
 
 

@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -135,8 +136,11 @@ def fetch(
             upstream = UPSTREAMS[row.what]
             remotes = upstream.find(planned.wanted, store)
             made = upstream.make(planned.wanted, store, remotes, building)
-            kept = store.local or store.folder
-            came = [Received.of(kept / r.name) or Received(kept / r.name, r.url) for r in remotes]
+            kept, day = store.local or store.folder, date.today().isoformat()
+            came = [
+                Received.of(kept / it.name) or Received(kept / it.name, it.url, retrieved=day)
+                for it in remotes
+            ]
             brought[row.what] = (made, came)
         _put_in_place(planned, brought, building)
         shutil.rmtree(building)

@@ -35,7 +35,7 @@ TOLERANCE_DEG = 0.0005
 """Outlines are simplified by about 50 m: less than any cell shows."""
 
 _VOID = -32767.0
-_LOWEST_M = -1000.0  # no land is as low; a void that was averaged is
+_LOWEST_M = -500.0  # no land is as low
 _LABEL_DEG = 0.25
 _NO_TOWNS = ("PPLX", "PPLH", "PPLQ")
 _LONGITUDES = ((80, 10), (75, 5), (70, 3), (60, 2), (50, 1.5), (0, 1))
@@ -137,7 +137,8 @@ def elevation_tile(
     """Write the part of a tile of the Copernicus DEM in the window, metres; None outside.
 
     ``factor`` pixels become one, the mean. All tiles get pixels of one size: north of 50° those of
-    the service are wider, so that the widest counts. One that is here already is kept.
+    the service are wider, so that the widest counts. One that is here already is kept. Voids have
+    no tag, so that one pulls down the mean that it is part of; none over land is known.
     """
     path = folder / f"{Path(remote.name).stem.split('COG_')[1]}.tif"
     west, south, east, north = wanted.near.bounds
