@@ -24,6 +24,9 @@ SHIFT_DEG = 0.02
 """The better outline of a country lies so far north of that in the base."""
 
 HILL = (60.5, 35.5)
+PEOPLED = {"IRN": (60, 35), "AFG": (61, 34), "TKM": (61, 37), "POL": (22, 50), "UKR": (23, 49)}
+"""South-western corner of the degree in which all of a country live."""
+
 WATER, TREES = 80, 10
 VOID = (60, 36)
 """Corner of the tile that has a void in its middle."""
@@ -38,10 +41,10 @@ class Services:
     ``events`` are rows of GED: (id, date, latitude, longitude, country); an int is a status.
     """
 
-    def __init__(self, home, events, later=(), sea=()):
-        self.home, self.events, self.later, self.sea = home, events, later, set(sea)
-        self.roads = [[(59.0, 36.2), (60.0, 36.0), (61.2, 35.6)]]
-        self.posts = [(60.9, 35.4), (61.1, 34.6)]
+    def __init__(self, events, later=(), sea=()):
+        self.events, self.later, self.sea = events, later, set(sea)
+        self.roads = [[(59.0, 36.2), (60.0, 36.0), (61.2, 35.6)], [(21, 50.2), (24.0, 49.9)]]
+        self.posts = [(60.9, 35.4), (61.1, 34.6), (22.7, 50.1)]
 
     def __call__(self, name, query, headers):
         host, _, path = name.partition("/")
@@ -53,7 +56,7 @@ class Services:
     def copernicus(self, path, query, headers):
         if path == "tileList.txt":
             code = "30"
-            names = [self.tile_name(x, y, code) for y in range(24, 56) for x in range(-10, 70)]
+            names = [self.tile_name(x, y, code) for y in range(24, 60) for x in range(-10, 70)]
             return "".join(f"{n}\r\n" for n in names if n not in self.sea).encode()
         found = re.fullmatch(r"(\w+)/\1\.tif", path)
         if not found or found[1] in self.sea:
@@ -125,6 +128,10 @@ class Services:
         found = re.search(r"_N(\d\d)E(\d{3})_Map\.tif$", path)
         return cover(int(found[2]), int(found[1])) if found else None
 
+    def worldpop(self, path, query, headers):
+        code = re.search(r"/([a-z]{3})_pop_2025", path)[1].upper()
+        return people(*PEOPLED[code])
+
     def ucdp(self, path, query, headers):
         if path == "downloads/index.html":
             links = [
@@ -158,7 +165,7 @@ _HOSTS = {
     "copernicus": Services.copernicus, "geoboundaries": Services.boundaries,
     "media.github": Services.media, "github.com": Services.github, "overpass": Services.overpass,
     "geonames": Services.geonames, "worldcover": Services.cover, "ucdp": Services.ucdp,
-    "acled": Services.acled,
+    "acled": Services.acled, "worldpop": Services.worldpop,
 }  # fmt: skip
 
 
@@ -191,6 +198,14 @@ def cover(x, y):
         Affine(3 / 360, 0, x, 0, -3 / 360, y + 3),
         {"nodata": 0, "BLOCKSIZE": 128, "RESAMPLING": "NEAREST"},
     )
+
+
+@functools.cache
+def people(x, y):
+    """Of a country, the people of one square degree: two in each of 240 x 240 pixels."""
+    persons = np.full((240, 240), 2, "float32")
+    persons[:, :10] = -99999
+    return cog(persons, Affine(1 / 240, 0, x, 0, -1 / 240, y + 1), {"nodata": -99999})
 
 
 def cog(values, place, more):
@@ -234,6 +249,20 @@ def ged(events, header=True):
     return table.to_csv(index=False, header=header)
 
 
+def around(code, other, count, start=1, seed=3):
+    """Events near the border of two countries, on the first one's side, over 24 years."""
+    line, home = world().border(code, other), world().outline(code)
+    rng, rows = np.random.default_rng(seed), []
+    shapely.prepare(home)
+    while len(rows) < count:
+        at = line.interpolate(rng.beta(2, 5), normalized=True)
+        x, y = np.array([at.x, at.y]) + rng.normal(0, 0.3, 2)
+        if shapely.contains_xy(home, x, y):
+            day = pd.Timestamp("2002-01-01") + pd.Timedelta(days=int(rng.integers(0, 8700)))
+            rows.append((start + len(rows), str(day.date()), y, x, world().countries[code].name))
+    return rows
+
+
 def zipped(**members):
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -254,4 +283,4 @@ def sha(path):
 
 def values_at(path, lon, lat):
     with rasterio.open(path) as raster:
-        return next(raster.sample([(lon, lat)]))[0]
+        return next(raster.sample([(lon, lat)], masked=True))[0]

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import geopandas as gpd
 import numpy as np
@@ -77,7 +78,7 @@ def folder(base, tmp_path):
 
 @pytest.fixture(scope="module")
 def server():
-    with serving(Services("IRN", EVENTS, LATER)) as started:
+    with serving(Services(EVENTS, LATER)) as started:
         yield started
 
 
@@ -347,6 +348,42 @@ def through(address, url):
         return url(other, remote)
 
     return asked
+
+
+def made(word, folder, server, tmp_path, **more):
+    """What comes of an upstream, whether or not a config of this version takes it."""
+    upstream, place = upstreams.UPSTREAMS[word], tmp_path / "new"
+    place.mkdir(exist_ok=True)
+    wanted = replace(fetching.plan(folder, ["posts"]).wanted, **more)
+    store = downloads.Store(tmp_path / "kept", server.url, patience=QUICK)
+    return upstream.make(wanted, store, upstream.find(wanted, store), place), wanted
+
+
+def test_provinces_are_named(folder, server, tmp_path):
+    zones, _ = made("zones", folder, server, tmp_path)
+    frame = gpd.read_file(zones.files["data.zones"])
+    assert list(frame["name"]) == ["IRN 0", "IRN 1"]
+    assert zones.version == "IRN-ADM1-17685810"
+
+
+def test_crossings_are_named_points(folder, server, tmp_path):
+    crossings, _ = made("crossings", folder, server, tmp_path)
+    frame = gpd.read_file(crossings.files["data.crossings"])
+    assert sorted(frame["name"]) == ["P0", "P1"]
+    assert set(frame["kind"]) == {"border_control"}
+
+
+def test_people_are_summed_and_unknown_abroad(folder, server, tmp_path):
+    path, _ = made("population", folder, server, tmp_path, codes=("IRN", "AFG"))
+    path = path.files["data.population"]
+    with rasterio.open(path) as raster:
+        found = raster.read(1, masked=True)
+        east = raster.bounds.right
+    # Each has 2 people in 230 x 240 pixels of its degree.
+    assert raster.bounds.left < 60 and east > 62
+    assert found.sum() == 2 * 2 * 230 * 240
+    assert np.ma.is_masked(services.values_at(path, 61, 37.4)), "nothing is known of Turkmenistan"
+    assert services.values_at(path, 59.5, 34.5) == 0
 
 
 def test_acled_needs_the_terms_and_an_account(folder, server, monkeypatch):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ from borderrisk.cli import common
 
 if TYPE_CHECKING:
     from borderrisk.pipeline.fetching import Plan
+    from borderrisk.pipeline.starting import Started
 
 _STOPPED = "interrupted; what came is kept, and the same command goes on from there"
 
@@ -22,13 +25,14 @@ _STOPPED = "interrupted; what came is kept, and the same command goes on from th
 @click.argument("config_path", metavar="CONFIG", type=common.PathArgument)
 @click.option(
     "--what", metavar="WORD,...",
-    help="Only these: elevation, borders, roads, water, posts, settlements, landcover, incidents "
-    "(default: all that are not your own), or acled.",
+    help="Only these: elevation, borders, zones, roads, water, crossings, posts, settlements, "
+    "population, landcover, incidents (default: all that are not your own), or acled.",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say what would come, and ask for nothing.")
 @click.option(
-    "--mirror", metavar="DIR|URL", help="Read from a folder of --export, not the network."
-)
+    "--mirror", metavar="DIR|URL", envvar="BORDERRISK_MIRROR",
+    help="Read a folder made by --export, or a server of one, and not the network.",
+)  # fmt: skip
 @click.option("--export", "out", metavar="DIR", type=common.PathArgument,
               help="Bring the files into a folder for --mirror; the config stays.")  # fmt: skip
 @click.option("--accept-acled-terms", is_flag=True, help="I have read ACLED's terms and may do so.")
@@ -72,6 +76,30 @@ def fetch(
     facts = {"config": str(planned.path), "brought": [row.what for row in planned.rows]}
     ending = f"wrote {planned.path}; next: borderrisk validate {config_path}"
     common.emit(facts | {"notes": notes}, as_json, *notes, ending)
+
+
+def bring(started: Started, again: Callable[..., Started], as_json: bool) -> Started:
+    """Fetch open data into a folder of init; ``again`` makes it anew to fit the incidents.
+
+    Where there are none those of UCDP come first, as the config depends on them.
+    """
+    from borderrisk.pipeline import fetching
+
+    folder, mirror, record = started.folder, os.environ.get("BORDERRISK_MIRROR"), None
+    if not started.ready:
+        with bar(50) as progress:
+            first = fetching.plan(folder, ["incidents"])
+            fetching.fetch(first, mirror=mirror, progress=progress)
+        record = folder / "data" / "incidents.csv"
+        started = again(incidents=folder / fetching.PLACE / "ucdp_ged.csv")
+    planned = fetching.plan(folder, also=["incidents"] if record else [])
+    if not as_json:
+        click.echo("\n".join(said(planned)), err=True)
+    with bar(planned.mb) as progress:
+        notes = fetching.fetch(planned, mirror=mirror, progress=progress)
+    if record:
+        record.unlink(missing_ok=True)
+    return replace(started, notes=started.notes + notes)
 
 
 def said(planned: Plan) -> list[str]:

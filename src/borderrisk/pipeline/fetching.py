@@ -75,10 +75,13 @@ class Plan:
         return sum(row.mb for row in self.rows)
 
 
-def plan(path: Path, what: Sequence[str] = (), *, accept_acled_terms: bool = False) -> Plan:
+def plan(
+    path: Path, what: Sequence[str] = (), *, also: Sequence[str] = (),
+    accept_acled_terms: bool = False,
+) -> Plan:  # fmt: skip
     """Work out what a config needs; ``what`` are keys of ``UPSTREAMS``, none: all that fit.
 
-    Without ``what``, files of the user's own are left alone, and ACLED always is.
+    Without ``what``, files of the user's own are left alone, but those of ``also``; ACLED always.
 
     Raises ``ConfigError`` for a word that is none, or ACLED without its terms; ``DataError`` if
     borders or countries of the config cannot be read.
@@ -97,7 +100,7 @@ def plan(path: Path, what: Sequence[str] = (), *, accept_acled_terms: bool = Fal
             "writing, then give --accept-acled-terms"
         )
     notes: list[str] = []
-    chosen = list(what) or _fitting(config, notes)
+    chosen = list(what) or _fitting(config, also, notes)
     if unknown := [word for word in chosen if not _taken(UPSTREAMS[word])]:
         raise ConfigError(f"--what {unknown[0]}: no key of the config takes it in this version")
     wanted = _wanted(config)
@@ -167,7 +170,7 @@ def _taken(upstream: Upstream) -> bool:
     return all(key.split(".")[1] in DataConfig.model_fields for key in upstream.keys)
 
 
-def _fitting(config: Config, notes: list[str]) -> list[str]:
+def _fitting(config: Config, also: Sequence[str], notes: list[str]) -> list[str]:
     """Return what a config takes, without what its user brought; ``notes`` receives that."""
     package = config.data.package
     listed = read_resources(package) if package and package.is_file() else {}
@@ -181,7 +184,7 @@ def _fitting(config: Config, notes: list[str]) -> list[str]:
             if path.exists() and fetched not in path.parents
             and (word == "incidents" or path.resolve() not in listed)
         ]  # fmt: skip
-        if own:
+        if own and word not in also:
             notes.append(f"{word}: left as it is, {own[0].name} is your own (--what {word} if not)")
         else:
             chosen.append(word)

@@ -19,6 +19,7 @@ import shapely
 from affine import Affine
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
+from rasterio.features import geometry_mask
 from rasterio.windows import Window
 from shapely.geometry.base import BaseGeometry
 
@@ -247,14 +248,21 @@ def _lay(raster: Any, codes: np.ndarray, place: Affine) -> None:
 
 
 def people(wanted: Wanted, paths: list[Path], path: Path) -> None:
-    """Write the sum of people in each pixel, four to a cell's edge; a count is never averaged."""
+    """Write the sum of people in each pixel, four to a cell's edge; a count is never averaged.
+
+    Pixels outside the countries have none: what lives there is not known.
+    """
     place, shape = _lattice(wanted, 4, 1 / 1200)
     total = np.zeros(shape)
     for source in paths:
         with rasterio.open(source) as raster:
             for _, window in raster.block_windows(1):
                 _count(raster, window, total, ~place)
-    _save(path, total.astype("float32"), {"dtype": "float32", "predictor": 3, "transform": place})
+    own = wanted.countries[wanted.countries["iso_a3"].isin(wanted.codes)]
+    outside = geometry_mask(own.geometry, shape, place, all_touched=True)
+    total[outside & (total == 0)] = _VOID
+    form = {"dtype": "float32", "nodata": _VOID, "predictor": 3, "transform": place}
+    _save(path, total.astype("float32"), form)
 
 
 def _count(raster: Any, window: Window, total: np.ndarray, inverse: Affine) -> None:

@@ -82,7 +82,8 @@ def points(
         at, own = element.get("center", element), element.get("tags", {})
         if "lon" in at:
             kind = next((value for name, value in tags if own.get(name) == value), "")
-            names = {"name": own.get("name:en") or own.get("name", ""), "kind": kind}
+            name = own.get("name:en") or own.get("name") or f"OSM {element['type']} {element['id']}"
+            names = {"name": name, "kind": kind}
             rows.append({**names, "geometry": shapely.Point(at["lon"], at["lat"])})
     return _features(rows, folder, key, version)
 

@@ -154,15 +154,13 @@ def _boundary(store: Store, remotes: list[Remote]) -> dict[str, Any]:
     }
 
 
-def _zones_make(wanted: Wanted, store: Store, remotes: list[Remote], folder: Path) -> Made:
-    frames = [gpd.read_file(store.get(remote).path) for remote in remotes[1::2]]
-    zones = pd.concat(frames, ignore_index=True)
+def _zones_make(_: Wanted, store: Store, remotes: list[Remote], folder: Path) -> Made:
+    zones = gpd.read_file(store.get(remotes[1]).path)
     by_lower = {str(column).lower(): column for column in zones}
-    names = {"name": zones[by_lower["shapename"]], "country": zones[by_lower["shapegroup"]]}
     shapes = shapely.simplify(shapely.make_valid(zones.geometry.to_numpy()), cutting.TOLERANCE_DEG)
-    tidy = gpd.GeoDataFrame(names, geometry=shapes, crs=4326)
     path = folder / "zones.geojson"
-    write(tidy[tidy.intersects(shapely.box(*wanted.window))], path)
+    named = {"name": zones[by_lower["shapename"]], "country": zones[by_lower["shapegroup"]]}
+    write(gpd.GeoDataFrame(named, geometry=shapes, crs=4326).dropna(subset="name"), path)
     return Made({"data.zones": path}, **_boundary(store, remotes))
 
 
@@ -342,8 +340,8 @@ UPSTREAMS: dict[str, Upstream] = {
     ),
     "zones": Upstream(
         ("data.zones",), "Provinces", "geoBoundaries", _ODBL, "geoBoundaries (Runfola et al. 2020)",
-        lambda wanted: (2 * len(wanted.codes), 10 * len(wanted.codes)),
-        lambda wanted, store: _borders_find(store, "ADM1", wanted.codes), _zones_make,
+        lambda _: (2, 10),
+        lambda wanted, store: _borders_find(store, "ADM1", wanted.codes[:1]), _zones_make,
     ),
     "roads": _lines("roads", "Roads, motorway to tertiary", _ROADS, "highway", 4),
     "water": _lines("water", "Rivers and lakes", _WATERS, "waterway", 2),
