@@ -191,6 +191,16 @@ def test_the_border_follows_the_better_outline(whole, base):
         assert there.length == pytest.approx(here.length, rel=0.05)
 
 
+def test_a_second_fetch_changes_nothing(whole, server, tmp_path):
+    folder = shutil.copytree(whole[0], tmp_path / "again")
+    fetch(folder, server, "borders", "settlements")
+    line, again = (gpd.read_file(f / "data/fetched/borders.geojson") for f in (whole[0], folder))
+    assert shapely.hausdorff_distance(*(x.geometry.iloc[0] for x in (line, again))) < 0.06
+    text, kept = ((f / "config.yaml").read_text("utf-8") for f in (whole[0], folder))
+    assert text == kept
+    assert set(resources(folder)) == set(resources(whole[0]))
+
+
 def test_neighbours_meet_the_new_line_without_gap_or_overlap(whole):
     _, config, _ = whole
     countries = gpd.read_file(config.data.countries).set_index("iso_a3").geometry

@@ -74,6 +74,14 @@ class Wanted:
         return bool(self._land.intersection(square).area > square.area / 100)
 
     @cached_property
+    def territory(self) -> BaseGeometry:
+        """The countries, as far as those of the config go, and 10 km more."""
+        own = [outline(self.countries, code).simplify(0.02) for code in self.codes]
+        area = shapely.union_all(own).buffer(0.1)
+        shapely.prepare(area)
+        return area
+
+    @cached_property
     def _land(self) -> BaseGeometry:
         return shapely.union_all(self.countries.geometry.to_numpy())
 
@@ -372,11 +380,7 @@ def settlements(wanted: Wanted, places: pd.DataFrame) -> pd.DataFrame:
 def in_countries(wanted: Wanted, rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows whose place, degrees, lies in the countries or within 10 km of them."""
     x, y = (pd.to_numeric(rows[name], errors="coerce") for name in ("longitude", "latitude"))
-    world = worldbase.world()
-    land = shapely.union_all([shapely.make_valid(world.outline(code)) for code in wanted.codes])
-    area = shapely.simplify(land, 0.02).buffer(0.1)
-    shapely.prepare(area)
-    return rows[shapely.contains_xy(area, x, y)]
+    return rows[shapely.contains_xy(wanted.territory, x, y)]
 
 
 def corner(west: int, south: int, minutes: str = "") -> str:

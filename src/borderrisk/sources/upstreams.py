@@ -165,9 +165,8 @@ def _zones_make(_: Wanted, store: Store, remotes: list[Remote], folder: Path) ->
 
 
 def _places_find(wanted: Wanted, _: Store) -> list[Remote]:
-    known = worldbase.world().countries
-    codes = [known[code].iso2 for code in wanted.codes if code in known and known[code].iso2]
-    return [Remote(_PLACES.format(code), "GeoNames", "zip") for code in codes]
+    codes = [worldbase.world().find(code).iso2 for code in wanted.codes]
+    return [Remote(_PLACES.format(code), "GeoNames", "zip") for code in codes if code]
 
 
 def _places_make(wanted: Wanted, store: Store, remotes: list[Remote], folder: Path) -> Made:
@@ -281,7 +280,7 @@ def _acled_make(wanted: Wanted, store: Store, _: list[Remote], folder: Path) -> 
     token = store.token(Remote(f"{_ACLED}oauth/token", "ACLED", "json"), form)
     rows: list[dict[str, Any]] = []
     for code in wanted.codes:
-        country, page, full = worldbase.world().countries[code].name, 1, True
+        country, page, full = worldbase.world().find(code).name, 1, True
         while full:
             asked = {"_format": "json", "country": country, "limit": _ACLED_ROWS, "page": page}
             remote = Remote(
