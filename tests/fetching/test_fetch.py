@@ -119,6 +119,10 @@ def test_the_config_names_what_came_and_keeps_its_comments(whole):
     assert config.features.travel.road_speeds_kmh["primary"] == 80
     assert config.features.travel.land_cover_factors["10"] == 0.67
     assert config.grid.cell_size_m == 10_000
+    before = CONFIG.splitlines()
+    touched = ("package:", "borders:", "countries:", "elevation:", "settlements:", "incidents:")
+    kept = [line for line in before if not line.strip().startswith(touched)]
+    assert [line for line in text.splitlines() if line in kept] == kept
 
 
 def test_the_datapackage_credits_each_file(whole):
@@ -431,7 +435,7 @@ def test_words_and_dry_run_on_the_command_line(folder, server):
     assert facts["mb"] == pytest.approx(sum(row["mb"] for row in facts["files"]), abs=0.2)
     assert {"what", "source", "files", "mb", "licence"} <= set(facts["files"][0])
     text = call(app, ["fetch", str(folder), "--dry-run"]).stdout
-    assert "MB in all" in text and "Open Database License" in text
+    assert "MB in all" in text and "ODbL-1.0" in text
     wrong = call(app, ["fetch", str(folder), "--what", "elevations"])
     assert wrong.exit_code == 2
     assert "Did you mean elevation?" in wrong.stderr

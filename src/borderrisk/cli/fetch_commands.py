@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -130,6 +131,7 @@ def bar(mb: float) -> Iterator[Callable[[str, int], None] | None]:
 
         columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as drawn:
+            _log_here()  # above the bar
             task = drawn.add_task("", total=mb * 1e6)
             here: dict[str, int] = {}
 
@@ -141,6 +143,15 @@ def bar(mb: float) -> Iterator[Callable[[str, int], None] | None]:
             yield update
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt(_STOPPED) from error
+    finally:
+        _log_here()
+
+
+def _log_here() -> None:
+    """Log to what stands for stderr now."""
+    for handler in logging.getLogger("borderrisk").handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(sys.stderr)
 
 
 COMMANDS = (fetch,)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import os
@@ -13,13 +12,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
-
 from borderrisk.area import reproject
 from borderrisk.config import Config, load_config
 from borderrisk.config.loader import CONFIG_FILE
 from borderrisk.config.sections import DataConfig
+from borderrisk.config.yamltext import edit_yaml
 from borderrisk.errors import ConfigError, did_you_mean
 from borderrisk.grid import WGS84
 from borderrisk.outputs.atomic import write_text
@@ -109,7 +106,7 @@ def plan(
         row = UPSTREAMS[word]
         source = row.publisher if row.publisher == row.title else f"{row.publisher}: {row.title}"
         files, mb = row.expect(wanted)
-        rows.append(Planned(word, source, files, round(mb, 1), row.licence[1]))
+        rows.append(Planned(word, source, files, round(mb, 1), row.licence[0]))
     return Plan(config, path, wanted, tuple(rows), tuple(notes))
 
 
@@ -230,16 +227,29 @@ def _put_in_place(
             if final.is_dir():
                 final.rename(building / "old")
             path.replace(final)
-            name = final.relative_to(folder).as_posix()
-            keys[key] = {"path": name} | made.more if made.more or final.is_dir() else name
+            whole = hasattr(getattr(planned.config.data, key.split(".")[1], None), "path")
+            keys[f"{key}.path" if whole else key] = final.relative_to(folder).as_posix()
+            keys |= {f"{key}.{name}": value for name, value in made.more.items()}
             files = sorted(final.rglob("*.tif")) if final.is_dir() else [final]
             resources += [_credit(file, what, made, came) for file in files]
         keys |= made.settings
     package = folder / "data" / PACKAGE
     write_text(_package_text(planned.config, package, resources), package)
     keys["data.package"] = package.relative_to(folder).as_posix()
-    write_text(config_text(planned.path.read_text("utf-8-sig"), keys), planned.path)
+    write_text(_config_text(planned, keys), planned.path)
     load_config(planned.path, check_paths=False)
+
+
+def _config_text(planned: Plan, keys: dict[str, Any]) -> str:
+    """Return the text of the config with keys set; settings that it has already are left."""
+    text = planned.path.read_text("utf-8-sig")
+    for key, value in keys.items():
+        *parents, last = key.split(".")
+        for other in _OF_OTHERS.get(parents[-1], ()) if last == "path" else ():
+            text = edit_yaml(text, ".".join((*parents, other)), None)
+        if parents[0] == "data" or not planned.config.value(key):
+            text = edit_yaml(text, key, value)
+    return text
 
 
 def _credit(path: Path, what: str, made: Made, came: list[Received]) -> dict[str, Any]:
@@ -279,30 +289,3 @@ def _package_text(config: Config, package: Path, new: list[dict[str, Any]]) -> s
     for entry in (entries := entries + new):
         entry["path"] = Path(os.path.relpath(entry["path"], package.parent)).as_posix()
     return json.dumps(document | {"resources": entries}, ensure_ascii=False, indent=2) + "\n"
-
-
-def config_text(text: str, keys: dict[str, Any]) -> str:
-    """Return the text of a config with dotted keys set; comments and order stay.
-
-    What is not data is left as the user wrote it, if it is there.
-    """
-    yaml = YAML()
-    yaml.preserve_quotes, yaml.width = True, 4096
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    document = yaml.load(text)
-    for key, value in keys.items():
-        *parents, last = key.split(".")
-        place = document
-        for name in parents:
-            if not isinstance(place.get(name), dict):
-                place[name] = CommentedMap()
-            place = place[name]
-        if isinstance(place.get(last), dict) and isinstance(value, dict):
-            for name in _OF_OTHERS[last]:
-                place[last].pop(name, None)
-            place[last].update(value)
-        elif parents[0] == "data" or not place.get(last):
-            place[last] = value
-    out = io.StringIO()
-    yaml.dump(document, out)
-    return out.getvalue()

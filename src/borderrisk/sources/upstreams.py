@@ -362,7 +362,7 @@ UPSTREAMS: dict[str, Upstream] = {
         cutting.cover_expect, _cover_find, _cover_make,
     ),
     "incidents": Upstream(
-        ("data.incidents",), "UCDP Georeferenced Event Dataset and candidate events",
+        ("data.incidents",), "UCDP GED and candidate events",
         "Uppsala Conflict Data Program", _CC_BY,
         "UCDP GED (Sundberg & Melander 2013) and UCDP Candidate (Hegre et al. 2020), ucdp.uu.se",
         lambda _: (9, 50), _ged_find, _ged_make,
