@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import logging
 import re
@@ -42,10 +43,16 @@ _MAGIC = {
     b"fgb": "FlatGeobuf",
     b"\0\0\x27\x0a": "Shapefile",
     b"PAR1": "Parquet",
+    b"\xd0\xcf\x11\xe0": "an Excel file of before 2007",
 }
+# Names by which GDAL's readers know a format; the first is given to a file that has none of them.
+_SUFFIXES = {
+    "ODS": (".ods",), "XLSX": (".xlsx", ".xlsm"), "Shapefile": (".shp",), "FlatGeobuf": (".fgb",),
+    "GeoPackage": (".gpkg",), "KML": (".kml",), "GPX": (".gpx",), "GeoJSON": (".geojson", ".json"),
+}  # fmt: skip
 # Suffixes looked for in archives; the first group that has a file is meant.
 _INSIDE = (
-    (".shp", ".gpkg", ".geojson", ".fgb", ".kml", ".gpx", ".json"),
+    (".shp", ".gpkg", ".geojson", ".fgb", ".kml", ".kmz", ".gpx", ".json"),
     (".csv", ".tsv", ".xlsx", ".ods", ".parquet"),
     (".txt",),
 )
@@ -123,8 +130,18 @@ def format_of(path: Path) -> str:
         root = re.match(rb"\s*<(?:\w+:)?(\w+)", bare)
         name = root[1].decode() if root else "XML"
         return {"kml": "KML", "gpx": "GPX", "html": "a web page"}.get(name.lower(), name)
-    utf16 = start[:2] in (b"\xff\xfe", b"\xfe\xff")
-    return "an unknown binary format" if b"\0" in start and not utf16 else "text"
+    return "an unknown binary format" if b"\0" in start and not utf16_of(start) else "text"
+
+
+def utf16_of(start: bytes) -> str:
+    """Return the UTF-16 encoding that a file begins in, with or without a mark; blank if none."""
+    if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return "utf-16"
+    # Letters of the Latin alphabet, as in most headers, have a zero on one side.
+    header = start[:200]
+    even, odd = (header[k::2].count(0) for k in (0, 1))
+    most = len(header) // 4
+    return "utf-16-le" if odd > most and not even else "utf-16-be" if even > most and not odd else ""
 
 
 @contextmanager
@@ -148,8 +165,11 @@ def opened(path: str | Path, what: str, formats: Sequence[str]) -> Iterator[tupl
                 f"{', '.join(f'CSV {name}' if name == 'text' else name for name in formats)} can "
                 "be read, each also as .gz or .zip."
             )
+        suffixes = _SUFFIXES.get(found, (file.suffix,))
+        suffix = file.suffix if file.suffix.lower() in suffixes else suffixes[0]
         # Signs that GDAL's readers take for their own notation.
-        yield (_linked(file, Path(place)) if re.search("[!;]", str(file)) else file), found
+        odd = suffix != file.suffix or re.search("[!;]", str(file))
+        yield (_linked(file, Path(place), suffix) if odd else file), found
 
 
 def parts_of(path: Path) -> list[Path]:
@@ -290,13 +310,14 @@ def check_unpacked_size(path: Path, where: str) -> None:
             raise _too_large(where)
 
 
-def _linked(path: Path, place: Path) -> Path:
+def _linked(path: Path, place: Path, suffix: str) -> Path:
     """Return the file, with what lies beside it, under a name without odd signs."""
     folder = place / "linked"
     folder.mkdir()
-    for file in (path, *_sidecars(path)):
+    for file in _sidecars(path):
         (folder / f"data{file.name.removeprefix(path.stem)}").symlink_to(file.absolute())
-    return folder / f"data{path.suffix}"
+    (folder / f"data{suffix}").symlink_to(path.absolute())
+    return folder / f"data{suffix}"
 
 
 def _near(path: Path) -> str:
