@@ -65,7 +65,7 @@ _WHAT = "incidents"
 _OPTIONAL = {
     "place", "province", "country", "actor", "target", "deaths_reported", "summary", "source"
 }  # fmt: skip
-_CODE_NAME = re.compile(r"prec|specific|accura|quality|certain|code|level", re.I)
+CODE_NAME = re.compile(r"prec|specific|accura|quality|certain|code|level", re.I)
 
 
 @dataclass(frozen=True)
@@ -287,7 +287,7 @@ def _radii(
         given = cells[cells != ""]
         return _decoded(given, _texts(meaning), rejections).reindex(cells.index, fill_value="")
     bare = cells[cells != ""].str.removesuffix(".0")
-    named = _CODE_NAME.search(column) and not re.search("km|radius", column, re.I)
+    named = CODE_NAME.search(column) and not re.search("km|radius", column, re.I)
     if named and len(bare) and bare.str.fullmatch(r"\d").all():
         raise ConfigError(
             f"incidents.columns: {column} looks like codes of precision, not kilometres "

@@ -90,7 +90,8 @@ def degrees(values: pd.Series) -> pd.Series:
     # Of degrees, three digits after a comma are no thousands.
     found = numbers(values.astype(str).str.replace(r"^(-?\d{1,3}),(\d+)$", r"\1.\2", regex=True))
     for row in found.index[found.isna() & (values != "")]:
-        match = _SEXAGESIMAL.fullmatch(str(values[row]).translate(DIGITS).strip())
+        text = str(values[row]).translate(DIGITS).strip()
+        match = _SEXAGESIMAL.fullmatch(text) if len(text) < 40 else None
         if match is None:
             continue
         sides = "".join(side.upper() for side in match.group(1, 5) if side)
