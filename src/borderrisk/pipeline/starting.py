@@ -112,10 +112,11 @@ class _Record:
         at = {"longitude": table.geometry.x, "latitude": table.geometry.y}
         here = defaults.in_area(border.area, pd.DataFrame(table).assign(**at))
         if here.empty:
+            said = "; ".join(found.table.notes)
             raise ConfigError(
                 f"{path}: none of its {len(table)} usable incidents lies in {border.home.name} "
-                f"within {STRIP_KM} km of the border ({'; '.join(found.table.notes)}); take another "
-                "--home, or other incidents"
+                f"within {STRIP_KM} km of the border ({said}); take another --home, or other "
+                "incidents"
             )
         notes += [f"incidents: {note}" for note in found.notes]
         notes.append(f"incidents: {len(here)} of {len(table)} lie in the study area")

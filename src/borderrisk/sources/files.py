@@ -141,9 +141,9 @@ def utf16_of(start: bytes) -> str:
     header = start[:200]
     even, odd = (header[k::2].count(0) for k in (0, 1))
     most = len(header) // 4
-    return (
-        "utf-16-le" if odd > most and not even else "utf-16-be" if even > most and not odd else ""
-    )
+    if odd > most and not even:
+        return "utf-16-le"
+    return "utf-16-be" if even > most and not odd else ""
 
 
 @contextmanager

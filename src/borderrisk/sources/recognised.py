@@ -218,7 +218,9 @@ def _understood(
     if known is not None:
         names.setdefault("date", ", ".join(known.needed))
         names.setdefault("radius_km", known.place)
-    precise = table.incidents["date_precision"].value_counts()
+    found = table.incidents
+    spans = (found["date_precision"] == "day") & (found["date"] < found["date_end"])
+    precise = found["date_precision"].mask(spans, "period").value_counts()
     meaning = ", ".join(f"{code} = {km:g} km" for code, km in codes.items())
     said = {
         "date": f" ({', '.join(f'{n} by {unit}' for unit, n in precise.items())})",
