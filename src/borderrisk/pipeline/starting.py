@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import filecmp
 import shutil
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,7 @@ class _Record:
         at = {"longitude": table.geometry.x, "latitude": table.geometry.y}
         here = defaults.in_area(border.area, pd.DataFrame(table).assign(**at))
         if here.empty:
-            said = "; ".join(found.table.notes)
+            said = "; ".join(found.notes[1:])
             raise ConfigError(
                 f"{path}: none of its {len(table)} usable incidents lies in {border.home.name} "
                 f"within {STRIP_KM} km of the border ({said}); take another --home, or other "
@@ -164,7 +164,7 @@ def _config_text(
         (f"{cell} km: {why}", {"grid": {"cell_size_m": cell * 1000}}),
         (
             "Maps of their own" + ("" if focus else ": where most incidents are reported"),
-            {"focus": {name: vars(window) for name, window in windows.items()}},
+            {"focus": {name: window.section() for name, window in windows.items()}},
         ),
         (record.comment, {"data": data | {"incidents": record.section}}),
         (
@@ -219,8 +219,21 @@ def _incidents_in(folder: Path) -> Path | None:
     return found[0] if found else None
 
 
+@contextmanager
+def _named(folder: Path) -> Iterator[None]:
+    """Say which folder it was that could not be written."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(
+            f"{folder}: cannot be made ({reason}); give a folder where you may write"
+        ) from error
+
+
 def _refuse_taken(folder: Path, force: bool) -> None:
-    check_target(folder / "data")
+    with _named(folder):
+        check_target(folder / "data")
     for place in (folder, folder / "data"):
         if place.is_symlink():
             raise OutputError(f"{place}: is a link; give the folder it leads to")
@@ -243,7 +256,7 @@ def _write(folder: Path, config: str, fill: Callable[[Path], None]) -> list[str]
     those in use; returns what was.
     """
     parent = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
-    with workplace(parent) as place:
+    with _named(folder), workplace(parent) as place:
         (place / "data").mkdir()
         fill(place / "data")
         (place / CONFIG_FILE).write_text(config, "utf-8")

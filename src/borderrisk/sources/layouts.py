@@ -283,7 +283,8 @@ def _radii(
     if known or codes:
         meaning = {**(known or {}), **(codes or {})}
         said = ", ".join(f"{code} = {km:g} km" for code, km in meaning.items())
-        log.warning("incidents: %s holds codes, not kilometres; read as %s", column, said)
+        level = logging.INFO if codes else logging.WARNING
+        log.log(level, "incidents: %s holds codes, not kilometres; read as %s", column, said)
         given = cells[cells != ""]
         return _decoded(given, _texts(meaning), rejections).reindex(cells.index, fill_value="")
     bare = cells[cells != ""].str.removesuffix(".0")
