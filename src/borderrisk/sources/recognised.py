@@ -78,7 +78,8 @@ class Recognised:
     def section(self) -> dict[str, Any]:
         """Return the keys of ``data.incidents`` that differ from the defaults."""
         codes = {int(code) if code.isdigit() else code: km for code, km in self.radius_km.items()}
-        found = {"layout": self.layout, "columns": self.columns, "radius_km": codes}
+        found: dict[str, Any] = {"layout": self.layout, "columns": self.columns}
+        found |= {"radius_km": codes}
         found |= {"default_radius_km": self.default_radius_km}
         found |= {"calendar": self.calendar} if self.calendar != "gregorian" else {}
         return {key: value for key, value in found.items() if value}
