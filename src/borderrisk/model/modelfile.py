@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
+import io
 import logging
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -18,10 +20,12 @@ from sklearn.tree import DecisionTreeRegressor
 from borderrisk.errors import ConfigError, DataError, OutputError
 from borderrisk.model.protocol import Fitted
 from borderrisk.model.registry import opened, packed
+from borderrisk.runs import check_plain
 
 log = logging.getLogger(__name__)
 
 FORMAT = 3
+_UNPACKED_BYTES = 2**30
 RECORDED = ("borderrisk", "scikit-learn", "numpy", "scipy", "pandas", "skops")
 _OWN = "borderrisk.model."
 # Types a model file may hold besides numbers, text, plain containers and scikit-learn's public
@@ -114,9 +118,11 @@ def load_model(path: str | Path) -> ModelFile:
     that is not on the list of trusted ones; the message names those types.
     """
     try:
+        check_plain([Path(path).resolve()])
         data = Path(path).read_bytes()
     except OSError as error:
         raise DataError(f"Cannot read the model {path}: {error}.") from error
+    _refuse_large(data, path)
     _refuse_strangers(data, f"The model file {path}")
     try:
         content = skops.io.loads(data, trusted=list(TRUSTED))
@@ -127,6 +133,19 @@ def load_model(path: str | Path) -> ModelFile:
     object.__setattr__(saved, "stored", data)
     _compare_versions(path, saved.versions)
     return saved
+
+
+def _refuse_large(data: bytes, path: str | Path) -> None:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise _damaged(f"The model file {path}", error) from error
+    if size > _UNPACKED_BYTES:
+        raise DataError(
+            f"The model file {path} unpacks to {size / 2**30:.1f} GiB, more than any model that "
+            "borderrisk saves; train the model again."
+        )
 
 
 def _refuse_strangers(data: bytes, what: str) -> None:

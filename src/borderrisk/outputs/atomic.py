@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 from rasterio.errors import RasterioError
 
 from borderrisk.errors import OutputError
 from borderrisk.runs import check_target, workplace
 
+# Text that a spreadsheet computes, or moves to another cell, and what begins alike but is a number.
+_COMPUTED = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
+_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*([eE][+-]?\d+)?%?")
 _FAILURES = (OSError, sqlite3.Error, DataLayerError, DataSourceError, FeatureError, RasterioError)
 
 
@@ -73,3 +79,19 @@ def write_text(text: str, path: Path) -> Path:
     with writing(path) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
     return path
+
+
+def write_rows(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV, to a file that is not in place yet, with text that stays text.
+
+    A spreadsheet computes what begins with ``= + - @``; such text, numbers aside, and headings get
+    an apostrophe before it, the spreadsheets' own mark of text.
+    """
+    texts = table.select_dtypes(exclude=["number", "bool", "datetime"])
+    harmless = table.assign(**{str(name): texts[name].map(_harmless) for name in texts})
+    harmless.rename(columns=_harmless).to_csv(path, index=False, lineterminator="\n")
+
+
+def _harmless(value: Any) -> Any:
+    odd = isinstance(value, str) and _COMPUTED.match(value) and not _NUMBER.fullmatch(value)
+    return f"'{value}" if odd else value

@@ -18,7 +18,7 @@ from borderrisk.evaluation.findings import render_text
 from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.features.catalogue import names_a_place
 from borderrisk.model.modelfile import ModelFile, load_model, save_model
-from borderrisk.outputs.atomic import write_text, writing
+from borderrisk.outputs.atomic import write_rows, write_text, writing
 from borderrisk.outputs.export import cells_table, write_cells
 from borderrisk.outputs.figures import write_figures
 from borderrisk.outputs.gridfiles import feature_summary, write_risk_tif
@@ -257,8 +257,7 @@ def _write_facts(
         metrics["headline"] = scene.meta.scorecard.headline
         _write_card(scene.meta.scorecard, folder)
     write_json(metrics, folder / "metrics.json")
-    rejected = stages[steps.incidents].rejected()
-    write_text(rejected.to_csv(index=False, lineterminator="\n"), folder / "rejected.csv")
+    write_rows(stages[steps.incidents].rejected(), folder / "rejected.csv")
 
 
 def train(config: Config, out: str | Path | None = None) -> dict[str, Any]:
