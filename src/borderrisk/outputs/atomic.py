@@ -35,9 +35,8 @@ def writing(path: str | Path) -> Iterator[Path]:
     cannot be written or the disk is full.
     """
     path = Path(os.path.abspath(path))  # noqa: PTH100 - links are kept
-    check_target(path)
     try:
-        _refuse_special(path)
+        check_file(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with workplace(path.parent) as folder, _unmarked(folder) as place:
             partial = place / f"output{path.suffix}".replace("!", "_")
@@ -50,7 +49,12 @@ def writing(path: str | Path) -> Iterator[Path]:
         ) from error
 
 
-def _refuse_special(path: Path) -> None:
+def check_file(path: Path) -> None:
+    """Raise ``OutputError`` if a file cannot be written there, before there is anything to write.
+
+    For its name, or a link, folder or device of that name; :func:`writing` says the rest.
+    """
+    check_target(path)
     if path.is_symlink():
         raise OutputError(f"{path}: is a link, which is not written through; remove it first.")
     if path.exists() and not path.is_file():

@@ -32,7 +32,15 @@ from borderrisk.pipeline.evaluating import border_line
 from borderrisk.pipeline.result import SCENE_FOLDER, records
 from borderrisk.pipeline.run import write_run
 from borderrisk.pipeline.stages import Stages
-from borderrisk.runs import Manifest, RunFolder, check_sums, file_facts, sha256_file, write_manifest
+from borderrisk.runs import (
+    Manifest,
+    RunFolder,
+    check_free,
+    check_sums,
+    file_facts,
+    sha256_file,
+    write_manifest,
+)
 from borderrisk.runs.manifest import MANIFEST
 from borderrisk.sources.files import check_size
 from borderrisk.sources.incidents import IncidentTable, read_incidents, rows_left_out
@@ -67,6 +75,7 @@ def forecast(
     folder is taken (a frozen forecast is never replaced) or cannot be written.
     """
     day = _day(origin)
+    check_free(out, force=False)
     changes = {
         "train": {"origin": day}, "outputs": {"horizon_days": horizon_days},
         "evaluation": {"enabled": False}, "uncertainty": {"replicates": 0},

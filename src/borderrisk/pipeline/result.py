@@ -17,14 +17,14 @@ from borderrisk.border.ranking import against_earlier, top
 from borderrisk.border.watchplan import Allocation, allocate
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.evaluation.scorecard import Scorecard
-from borderrisk.outputs.atomic import write_rows, write_text, writing
+from borderrisk.outputs.atomic import check_file, write_rows, write_text, writing
 from borderrisk.outputs.compare import compare, write_comparison
 from borderrisk.outputs.export import cells_table, check_format, export
 from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.store import load_scene
 from borderrisk.outputs.vectorfiles import write_layer
 from borderrisk.outputs.webmap import write_map
-from borderrisk.runs import check_target, find_run
+from borderrisk.runs import find_run
 from borderrisk.words import nearest_places
 
 SCENE_FOLDER = "scene"
@@ -148,7 +148,7 @@ def write_maps(
     """Rebuild the maps of a run; return the files, the asked-for one first."""
     result = open_run(run_path)
     scene, folder = result.scene, Path(out) if out else result.folder
-    check_target(folder / WHOLE)
+    check_file(folder / WHOLE)
     if focus is not None:
         scene.focus(focus)
     names = [focus] if focus else [*(f.name for f in scene.focuses), None]

@@ -1,7 +1,14 @@
 """A run's folder, manifest, log and stage cache."""
 
 from borderrisk.runs.cache import StageCache, StageKey, StageRecord
-from borderrisk.runs.folder import RunFolder, Stopped, check_target, stoppable, workplace
+from borderrisk.runs.folder import (
+    RunFolder,
+    Stopped,
+    check_free,
+    check_target,
+    stoppable,
+    workplace,
+)
 from borderrisk.runs.hashing import (
     SUMS,
     FileHashes,
@@ -33,6 +40,7 @@ __all__ = [
     "StageKey",
     "StageRecord",
     "Stopped",
+    "check_free",
     "check_plain",
     "check_sums",
     "check_target",

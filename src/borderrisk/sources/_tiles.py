@@ -166,8 +166,8 @@ def _check_block(path: Path, ds: Any) -> None:
     height, width = ds.block_shapes[0]
     if height * width * np.dtype(ds.dtypes[0]).itemsize > _BLOCK_BYTES:
         raise DataError(
-            f"{path}: its pixels are packed in blocks of {height:,} x {width:,}, too many to unpack "
-            "at once; rewrite it with `gdal_translate -co TILED=YES -co COMPRESS=DEFLATE`."
+            f"{path}: its pixels are packed in blocks of {height:,} x {width:,}, too many to "
+            "unpack at once; rewrite it with `gdal_translate -co TILED=YES -co COMPRESS=DEFLATE`."
         )
 
 
