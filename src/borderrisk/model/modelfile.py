@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import io
 import logging
+import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 FORMAT = 3
 _UNPACKED_BYTES = 2**30
+_SCHEMA = "schema.json"
+_OBJECT = re.compile(r'("__id__": |"file": ")(\d+)')
 RECORDED = ("borderrisk", "scikit-learn", "numpy", "scipy", "pandas", "skops")
 _OWN = "borderrisk.model."
 # Types a model file may hold besides numbers, text, plain containers and scikit-learn's public
@@ -108,7 +111,32 @@ def _packed(saved: ModelFile) -> bytes:
     content = {name: getattr(saved, name) for name in _CONTENT} | {"model": packed(saved.model)}
     data = skops.io.dumps(content | {"format": FORMAT, "versions": package_versions()})
     _refuse_strangers(data, "This model")
-    return data
+    return _numbered(data)
+
+
+def _numbered(data: bytes) -> bytes:
+    """Call objects by number, not by where they lay in memory: equal models are equal bytes."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    numbers: dict[str, str] = {}
+
+    def numbered(found: re.Match[str]) -> str:
+        return found[1] + numbers.setdefault(found[2], str(len(numbers) + 1))
+
+    schema = _OBJECT.sub(numbered, parts.pop(_SCHEMA).decode())
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            number, _, suffix = name.partition(".")
+            archive.writestr(_undated(f"{numbers[number]}.{suffix}"), content)
+        archive.writestr(_undated(_SCHEMA), schema)
+    return buffer.getvalue()
+
+
+def _undated(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    return info
 
 
 def load_model(path: str | Path) -> ModelFile:
