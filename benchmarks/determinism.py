@@ -46,12 +46,17 @@ class File:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print what each file is; 1 if one differs."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.determinism", description=__doc__)
-    parser.add_argument("config", nargs="?", type=Path, default=ROOT / "configs/eastern-border.yaml")
+    parser.add_argument(
+        "config", nargs="?", type=Path, default=ROOT / "configs/eastern-border.yaml"
+    )
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args(arguments)
     pairs = [f"{key}={value}" for key, value in SMALL.items()] + options.set
     with tempfile.TemporaryDirectory() as place:
-        runs = [_run(options.config, Path(place) / name, k, pairs) for k, name in enumerate(("one", "another place"))]
+        runs = [
+            _run(options.config, Path(place) / name, k, pairs)
+            for k, name in enumerate(("one", "another place"))
+        ]
         found = list(compared(*runs))
     for file in found:
         print(f"| {file.name} | {file.verdict} | {file.note}")

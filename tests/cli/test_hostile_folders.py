@@ -189,3 +189,12 @@ def test_no_model_or_config_is_read_from_a_device(made, copied):
         result = call("validate", *made[1], "--set", f"data.{role}=/dev/zero")
         assert result.exit_code in (2, 3), (role, result.output)
         assert "/dev/zero" in result.stderr
+
+
+def test_signs_in_the_paths_of_inputs_mean_nothing(made, tmp_path):
+    project = tmp_path / "new! #1;%20 داده"
+    shutil.copytree(CONFIG.parents[1] / "data" / "raw", project / "data" / "raw")
+    (project / "configs").mkdir()
+    config = Path(shutil.copy(CONFIG, project / "configs"))
+    result = call("validate", config, *made[1][1:])
+    assert result.exit_code == 0, result.output

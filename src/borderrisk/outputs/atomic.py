@@ -89,7 +89,7 @@ def write_rows(table: pd.DataFrame, path: Path) -> None:
     """Write a table as CSV, to a file that is not in place yet, with text that stays text.
 
     A spreadsheet computes what begins with ``= + - @``; such text, numbers aside, and headings get
-    an apostrophe before it, the spreadsheets' own mark of text.
+    an apostrophe before it, the spreadsheets' own mark of text. Line ends in a text are Unix ones.
     """
     texts = table.select_dtypes(exclude=["number", "bool", "datetime"])
     harmless = table.assign(**{str(name): texts[name].map(_harmless) for name in texts})
@@ -97,5 +97,7 @@ def write_rows(table: pd.DataFrame, path: Path) -> None:
 
 
 def _harmless(value: Any) -> Any:
-    odd = isinstance(value, str) and _COMPUTED.match(value) and not _NUMBER.fullmatch(value)
-    return f"'{value}" if odd else value
+    if not isinstance(value, str):
+        return value
+    odd = _COMPUTED.match(value) and not _NUMBER.fullmatch(value)
+    return ("'" * bool(odd) + value).replace("\r\n", "\n").replace("\r", "\n")

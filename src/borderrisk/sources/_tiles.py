@@ -39,7 +39,7 @@ _POSSIBLE_M = (-12_000.0, 32_000.0)
 # Numbers that mean a void where a file names none, as in SRTM and ESRI grids.
 _VOIDS = (-9999.0, -32767.0, -32768.0)
 _OPEN_FILES = 16
-_BLOCK_BYTES = 2 * 2**30
+_BLOCK_BYTES = 2**30
 # GDAL 3.10 and later would read the sources of a virtual raster in threads whose errors are lost: a
 # damaged tile would read as 0.
 RASTER_ENV = {"VRT_NUM_THREADS": "1", **OFFLINE}
