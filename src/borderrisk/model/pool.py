@@ -16,8 +16,8 @@ from borderrisk.grid import Grid
 from borderrisk.model.cells import CellTable, as_cells
 from borderrisk.model.densities import Learned, Memory, Points, Remembered, densities
 from borderrisk.model.level import Level, expected_level
-from borderrisk.model.panel import as_panel
-from borderrisk.model.protocol import PARTS, Cells, Incidents, Settings
+from borderrisk.model.panel import Panel, as_panel
+from borderrisk.model.protocol import PARTS, Cells, Fitted, Incidents, Memo, Settings
 
 _LOWEST = 1e-300
 # Largest difference between the sum of the effects and the log-intensity they explain.
@@ -207,6 +207,27 @@ class Pool:
         if len(sizes) > 1 or not all(part.is_sound for part in memory):
             raise ValueError("its parts do not fit together")
         return pool
+
+
+@dataclass(frozen=True)
+class Carried(Settings):
+    """A model learned elsewhere, as settings: fitting it takes it here, and learns nothing.
+
+    ``learned`` keeps its weights and its ground at every origin; what was before the origin here is
+    all that changes.
+    """
+
+    learned: Fitted | None = None
+    name = "carried_model"
+    role = "model"
+    needs_incidents = False
+
+    def learn(
+        self, cells: CellTable, past: Panel, origin: pd.Timestamp, seed: int, memo: Memo
+    ) -> Fitted:
+        """Take the model to these cells and what was known of them."""
+        assert self.learned is not None
+        return self.learned.carried(cells, past, origin)
 
 
 def _plain(part: Memory | Points) -> dict[str, Any]:

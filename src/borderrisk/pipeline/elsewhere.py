@@ -15,8 +15,9 @@ from borderrisk.config import Config
 from borderrisk.errors import BorderRiskError, ConfigError, OutputError
 from borderrisk.pipeline import steps
 from borderrisk.pipeline.assembly import ranked_segments, score_cells
+from borderrisk.pipeline.carrying import check_features
 from borderrisk.pipeline.result import records
-from borderrisk.pipeline.run import Variant, check_features, score, write_run
+from borderrisk.pipeline.run import Variant, score, write_run
 from borderrisk.pipeline.stages import Stages
 from borderrisk.runs import new_run_id
 

@@ -198,6 +198,16 @@ class Study:
         return base_dataset(self.area, self.land)
 
     @property
+    def place(self) -> dict[str, Any]:
+        """Where this is, for the file of a model: countries, and the outline in degrees as WKT."""
+        outline = reproject(self.area.polygon, self.grid.crs, WGS84).simplify(0.05)
+        return {
+            "home": self.home_code,
+            "neighbours": list(self.lines),
+            "outline": shapely.to_wkt(outline, rounding_precision=2),
+        }
+
+    @property
     def halo_bounds(self) -> tuple[float, float, float, float]:
         """(west, south, east, north) of study area and halo, degrees."""
         west, south, east, north = reproject(self.area.halo, self.grid.crs, WGS84).bounds

@@ -305,7 +305,7 @@ def _within(panel: Panel, windows: Sequence[tuple[float, float, float, float]]) 
 @stage(
     layer="model",
     config=["model", "outputs.horizon_days", "seed"],
-    after=[cells, incidents],
+    after=[area, cells, incidents],
     keep=Keep(
         lambda saved, folder: save_model(folder / MODEL, saved),
         lambda folder: load_model(folder / MODEL),
@@ -333,6 +333,7 @@ def model(given: Given) -> ModelFile:
         "incidents": len(record.panel),
         "horizon_days": given.config.outputs.horizon_days,
         "crs": table.grid.crs.to_wkt(),
+        "place": given[area].place,
         "importance": {name: round(float(value), 6) for name, value in weights.items()},
         "facts": fitted.facts(),
     }
