@@ -101,6 +101,11 @@ def _apart(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
 def _incidents(config: Config) -> Iterator[Problem]:
     incidents = config.data.incidents
     key: Location = ("data", "incidents")
+    if incidents.path is None:
+        if incidents.model_fields_set - {"path"}:
+            text = "is needed by the other keys of data.incidents; without incidents leave all out"
+            yield Problem((*key, "path"), text, at_key=True)
+        return
     yield from _columns(config, (*key, "columns"))
     if incidents.start and incidents.end and incidents.start > incidents.end:
         text = f"comes after data.incidents.end, {incidents.end} {got(str(incidents.start))}"

@@ -13,7 +13,7 @@ import numpy as np
 from borderrisk.compute import is_cluster, map_parallel
 from borderrisk.config import Config
 from borderrisk.errors import BorderRiskError, ConfigError, OutputError
-from borderrisk.pipeline import steps
+from borderrisk.pipeline import checking, steps
 from borderrisk.pipeline.assembly import ranked_segments, score_cells
 from borderrisk.pipeline.carrying import check_features
 from borderrisk.pipeline.result import records
@@ -121,6 +121,7 @@ def scenario(
     and nothing is fitted. Raises ``ConfigError`` if there is no such scenario, or it takes away a
     feature that the model reads.
     """
+    checking.require_incidents(config)
     changed = config.with_scenario(name)
     before, after = Stages.of(config), Stages.of(changed.with_changes(_titles(config, name)))
     called = config.scenarios[name].title or name

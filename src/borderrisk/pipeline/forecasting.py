@@ -26,7 +26,7 @@ from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
 from borderrisk.model.registry import usable
 from borderrisk.outputs.gridfiles import read_features
-from borderrisk.pipeline import steps
+from borderrisk.pipeline import checking, steps
 from borderrisk.pipeline.evaluating import border_line
 from borderrisk.pipeline.result import SCENE_FOLDER, records
 from borderrisk.pipeline.run import write_run
@@ -64,6 +64,7 @@ def forecast(
     out of range, ``DataError`` if too few incidents lie before the origin, ``OutputError`` if the
     folder is taken (a frozen forecast is never replaced) or cannot be written.
     """
+    checking.require_incidents(config)
     day = _day(origin)
     changes = {
         "train": {"origin": day}, "outputs": {"horizon_days": horizon_days},

@@ -16,7 +16,7 @@ from shapely.geometry.base import BaseGeometry
 
 from borderrisk.area import StudyArea, reproject
 from borderrisk.config import Config
-from borderrisk.errors import DataError, did_you_mean
+from borderrisk.errors import ConfigError, DataError, did_you_mean
 from borderrisk.grid import WGS84, Grid
 from borderrisk.sources import basedata, incidents, world
 from borderrisk.sources.elevation import Elevation, open_elevation
@@ -138,8 +138,10 @@ class Inputs:
         return partial(read_feature_table, features.table, features.columns)
 
     @property
-    def incidents(self) -> Callable[..., incidents.IncidentTable]:
+    def incidents(self) -> Callable[..., incidents.IncidentTable] | None:
         """Reader of the incidents: :func:`read_incident_table` of this config."""
+        if self._config.data.incidents.path is None:
+            return None
         return partial(read_incident_table, self._config)
 
 
@@ -258,9 +260,11 @@ def read_incident_table(
 
     ``region``, (west, south, east, north) in degrees, serves to notice swapped coordinates.
     """
-    section = config.data.incidents
+    section, file = config.data.incidents, path or config.data.incidents.path
+    if file is None:
+        raise ConfigError("data.incidents.path: there is no file of incidents in this config.")
     return incidents.read_incidents(
-        path or section.path,
+        file,
         layout=section.layout,
         columns=section.columns or None,
         default_radius_km=section.default_radius_km,

@@ -151,7 +151,7 @@ def write_run(
     with RunFolder(final, force=force, sealed=freeze is not None) as folder:
         with run_log(folder.path / LOG, stages.project):
             checking.tell(stages)
-            if model is None and config.evaluation.enabled:
+            if model is None and config.evaluation.enabled and stages[steps.incidents].given:
                 evaluating.check(config.evaluation, stages[steps.incidents].known)
             scored = score_cells(stages, model, elsewhere=variant is None)
             card, notes, says = _tested(stages, model, variant)
@@ -197,6 +197,8 @@ def _tested(
     wanted = stages.config.evaluation.enabled
     if variant:
         return None, [variant.note], f"What-if: {variant.called}."
+    if model is None and not stages[steps.incidents].given:
+        return None, [checking.NO_INCIDENTS], ""
     if model is None:
         return stages[steps.scorecard] if wanted else None, [], ""
     carried = Carriage(model, stages)
@@ -242,6 +244,7 @@ def train(config: Config, out: str | Path | None = None) -> dict[str, Any]:
     """Fit the model of a config and save it; return what was written."""
     path = Path(out) if out else config.runs_folder / MODEL
     check_target(path)
+    checking.require_incidents(config)
     stages = Stages.of(config)
     checking.tell(stages)
     model = stages[steps.model]
@@ -276,6 +279,7 @@ def evaluate(
     progress: Progress | None = None,
 ) -> tuple[Path, Scorecard]:
     """Make the scorecard of a config; return its folder and the scorecard."""
+    checking.require_incidents(config)
     stages = Stages.of(
         config.with_changes({"uncertainty": {"replicates": 0}}), refresh=force, progress=progress
     )

@@ -48,7 +48,7 @@ _SYNONYMS = {
 
 @dataclass(frozen=True)
 class Started:
-    """A folder that was made, what its user should know, and whether it can be run as it is."""
+    """A folder that was made, what its user should know, and whether it can make a forecast."""
 
     folder: Path
     notes: list[str]
@@ -150,10 +150,8 @@ class _Record:
     @classmethod
     def read(cls, path: Path | None, border: Border, choose: Choose, notes: list[str]) -> _Record:
         if path is None:
-            columns = {name: name for name in ("date", "latitude", "longitude", "radius_km")}
-            missing = {"path": "data/incidents.csv", "layout": "table", "columns": columns}
             none = gpd.GeoDataFrame({"radius_km": []})
-            return cls(missing, "Still missing: the incidents, one a row", none, none)
+            return cls({}, "Without incidents (data.incidents) a run makes an index", none, none)
         layout, columns, understood, _ = describe_incidents(path, choose)
         table = _read(path, layout, columns, border.bounds(0)).incidents
         at = {"longitude": table.geometry.x, "latitude": table.geometry.y}
@@ -194,6 +192,7 @@ def _config_text(
         **base,
         "elevation": {"path": base["elevation"]},
     }
+    known = {"incidents": record.section} if record.section else {}
     testing = "Yearly forecasts that the record can be tested with" if len(whole) else ""
     if evaluation.get("enabled") is False:
         testing = "Too few incidents in too few years to test forecasts with"
@@ -215,7 +214,10 @@ def _config_text(
             "Maps of their own" + ("" if focus else ": where most incidents are reported"),
             {"focus": {name: vars(window) for name, window in windows.items()}},
         ),
-        (record.comment, {"data": data | {"incidents": record.section}}),
+        (
+            record.comment,
+            {"data": data | ({"incidents": record.section} if record.section else {})},
+        ),
         (
             "Largest towns of the strip: longitude, latitude",
             {"features": {"travel": defaults.travel(border, places)}},
@@ -277,8 +279,7 @@ def _write(folder: Path, config: str, fill: Callable[[Path], None]) -> None:
         (place / "data").mkdir()
         fill(place / "data")
         (place / CONFIG_FILE).write_text(config, "utf-8")
-        ready = any((place / "data").glob("incidents.*"))
-        load_config(place / CONFIG_FILE, check_paths=ready)
+        load_config(place / CONFIG_FILE)
         (folder / "data").mkdir(parents=True, exist_ok=True)
         for path in sorted((place / "data").iterdir()):
             path.replace(folder / "data" / path.name)

@@ -54,6 +54,8 @@ from borderrisk.sources.incidents import IncidentTable, rows_left_out
 _NOT_PREDICTORS = {"terrain_valid_share", "border_side"}
 _LAYERS = ("corridors", "routes")
 MODEL = "model.skops"
+# What a run is made with where there is nothing to learn from.
+INDEX = "expert_weights"
 _WORTH_PROCESSES = 50
 _MOST_CELLS = 10_000
 
@@ -255,13 +257,20 @@ class Record:
     """The incidents of a run: as they were read, and as mass over the cells.
 
     ``everything`` holds every usable incident, ``panel`` those a model may be trained on; nothing
-    dated on or after ``origin`` is used.
+    dated on or after ``origin`` is used. Where no incidents were ``given`` there is no forecast,
+    and the origin is NaT.
     """
 
     table: IncidentTable
     everything: Panel
     panel: Panel
     origin: pd.Timestamp
+    given: bool = True
+
+    @property
+    def day(self) -> str:
+        """The origin as text; empty without incidents."""
+        return "" if pd.isna(self.origin) else f"{self.origin:%Y-%m-%d}"
 
     @property
     def known(self) -> Panel:
@@ -278,10 +287,13 @@ def incidents(given: Given) -> Record:
     """Read the incidents as mass over the cells, and which a model may learn from."""
     study = given[area]
     config = given.config
-    table = given.files.incidents(study.halo_bounds)
+    read = given.files.incidents
+    table = IncidentTable.none() if read is None else read(study.halo_bounds)
     domain, exposure = (study.base[name].to_numpy() for name in ("domain", "exposure"))
     placed = Panel.build(table.incidents, study.grid, domain)
     everything = placed.cut(study.area.polygon, exposure)
+    if read is None:
+        return Record(table, everything, everything, pd.Timestamp("NaT"), given=False)
     last = everything.incidents["date_end"].max() + pd.Timedelta(days=1)
     origin = last if config.train.origin is None else pd.Timestamp(config.train.origin)
     panel = everything.before(origin)
@@ -314,18 +326,28 @@ def _within(panel: Panel, windows: Sequence[tuple[float, float, float, float]]) 
 def model(given: Given) -> ModelFile:
     """Fit the config's model on everything before the origin."""
     table, record = given[cells], given[incidents]
-    if not len(record.panel):
+    if not len(record.panel) and record.given:
         raise DataError(
             "No incident in the study area and halo is dated before the origin "
-            f"{record.origin:%Y-%m-%d}; set train.origin later, or change the filters of "
+            f"{record.day}; set train.origin later, or change the filters of "
             "data.incidents."
         )
     name, chosen = given.config.model.estimator, given.config.model.parameters
+    if not record.given and settings(name).needs_incidents:
+        name, chosen = INDEX, {}
     parameters = {"horizon_days": given.config.outputs.horizon_days, **chosen}
     fitted = settings(name, parameters).fit(table, record.panel, record.origin, given.config.seed)
     weights = _importance(fitted, table, given.config.seed)
-    test = trust.Dissimilarity.fit(
-        table.x[table.study], weights, trust.area_folds(table)[table.study], seed=given.config.seed
+    # What learned from no place is unlike none.
+    test = (
+        trust.Dissimilarity.fit(
+            table.x[table.study],
+            weights,
+            trust.area_folds(table)[table.study],
+            seed=given.config.seed,
+        )
+        if record.given
+        else None
     )
     extra: dict[str, Any] = {
         "estimator": name,
@@ -336,10 +358,9 @@ def model(given: Given) -> ModelFile:
         "place": given[area].place,
         "importance": {name: round(float(value), 6) for name, value in weights.items()},
         "facts": fitted.facts(),
-    }
+    } | ({} if record.given else {"index": True})
     stats = cell_stats(table.x[table.study])
-    origin = str(record.origin.date())
-    return ModelFile(fitted, table.features, origin, stats, test, extra)
+    return ModelFile(fitted, table.features, record.day, stats, test, extra)
 
 
 def _importance(fitted: Fitted, table: CellTable, seed: int) -> dict[str, float]:
