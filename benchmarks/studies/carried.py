@@ -70,11 +70,11 @@ def carried(learned: ModelFile, there: common.Look) -> dict[str, Kind]:
     found = {kind: Kind({name: [] for name in models}) for kind in KINDS}
     for forecast in (one for one in made if len(one.tests[1].new) >= MIN_LATER):
         past = known.before(forecast.origin)
-        here = learned.model.carried(cells, past, forecast.origin)
+        fitted = learned.model.carried(cells, past, forecast.origin)
         codes = scoring.trust_codes(
             cells, there.stages[steps.features], past, learned.trust,
             there.stages.config.study_area.halo_km,
-            leans=scoring.leans_on_ground(cells, here), trained_here=False,
+            leans=scoring.leans_on_ground(cells, fitted), trained_here=False,
         )[cells.study]  # fmt: skip
         for name, kind in found.items():
             code = KINDS[name]

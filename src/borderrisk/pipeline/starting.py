@@ -214,10 +214,7 @@ def _config_text(
             "Maps of their own" + ("" if focus else ": where most incidents are reported"),
             {"focus": {name: vars(window) for name, window in windows.items()}},
         ),
-        (
-            record.comment,
-            {"data": data | ({"incidents": record.section} if record.section else {})},
-        ),
+        (record.comment, {"data": data | known}),
         (
             "Largest towns of the strip: longitude, latitude",
             {"features": {"travel": defaults.travel(border, places)}},

@@ -155,7 +155,7 @@ def _add_incidents(ax: Axes, incidents: gpd.GeoDataFrame, pixels: Pixels) -> Non
 
 def hatch_untrusted(ax: Axes, scene: Scene) -> bool:
     """Hatch the cells whose score should not be trusted; whether there are any."""
-    if "trust" not in scene.cells:
+    if "trust" not in scene.cells or scene.is_index:
         return False
     trust = scene.cells["trust"]
     known = meanings(trust)

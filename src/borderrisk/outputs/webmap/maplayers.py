@@ -109,8 +109,8 @@ def _fields(*columns: str) -> tuple[FieldSpec, ...]:
 
 LAYERS: dict[str, LayerStyle] = {
     "segments": LayerStyle(
-        "Border segments by risk",
-        "پاره‌های مرز بر پایه ریسک",
+        "Border segments by rank",
+        "پاره‌های مرز بر پایه رتبه",
         weight=5,
         ranked_by="rank",
         darkest_lowest=True,
