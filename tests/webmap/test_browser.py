@@ -352,7 +352,7 @@ def test_the_legend_explains_lines_and_kinds_of_incident(open_map):
     page = open_map()
     legend = page.locator(".br-legend")
     part = legend.locator("[data-layer=segments]")
-    assert "lowest" in part.inner_text()
+    assert "fewest a km" in part.inner_text()
     assert "most a km" in part.inner_text()
     strips = part.locator(".br-line").evaluate_all(
         "all => all.map((piece) => piece.style.getPropertyValue('--swatch'))"

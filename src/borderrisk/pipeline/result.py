@@ -240,7 +240,8 @@ def top_segments(
 
 
 def _rows(table: pd.DataFrame, names: tuple[str, ...]) -> list[dict[str, Any]]:
-    return records(table[[name for name in names if name in table]])
+    shown = table[[name for name in names if name in table]].astype(object)
+    return records(shown.where(shown.notna(), None))
 
 
 def _near(scene: Scene, table: gpd.GeoDataFrame) -> list[str]:

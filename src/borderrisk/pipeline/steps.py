@@ -56,6 +56,10 @@ _LAYERS = ("corridors", "routes")
 MODEL = "model.skops"
 # What a run is made with where there is nothing to learn from.
 INDEX = "expert_weights"
+_NO_PAST = (
+    "data.incidents: none of the incidents lies in the study area and halo{}; check their places, "
+    "the filters of data.incidents and train, or leave data.incidents out for an index."
+)
 _WORTH_PROCESSES = 50
 _MOST_CELLS = 10_000
 
@@ -328,9 +332,7 @@ def model(given: Given) -> ModelFile:
     table, record = given[cells], given[incidents]
     if not len(record.panel) and record.given:
         raise DataError(
-            "No incident in the study area and halo is dated before the origin "
-            f"{record.day}; set train.origin later, or change the filters of "
-            "data.incidents."
+            _NO_PAST.format(f" dated before the origin {record.day}" * bool(record.day))
         )
     name, chosen = given.config.model.estimator, given.config.model.parameters
     if not record.given and settings(name).needs_incidents:
@@ -338,17 +340,9 @@ def model(given: Given) -> ModelFile:
     parameters = {"horizon_days": given.config.outputs.horizon_days, **chosen}
     fitted = settings(name, parameters).fit(table, record.panel, record.origin, given.config.seed)
     weights = _importance(fitted, table, given.config.seed)
-    # What learned from no place is unlike none.
-    test = (
-        trust.Dissimilarity.fit(
-            table.x[table.study],
-            weights,
-            trust.area_folds(table)[table.study],
-            seed=given.config.seed,
-        )
-        if record.given
-        else None
-    )
+    study, folds, test = table.x[table.study], trust.area_folds(table)[table.study], None
+    if record.given:
+        test = trust.Dissimilarity.fit(study, weights, folds, seed=given.config.seed)
     extra: dict[str, Any] = {
         "estimator": name,
         "parameters": dict(chosen),
@@ -359,8 +353,7 @@ def model(given: Given) -> ModelFile:
         "importance": {name: round(float(value), 6) for name, value in weights.items()},
         "facts": fitted.facts(),
     } | ({} if record.given else {"index": True})
-    stats = cell_stats(table.x[table.study])
-    return ModelFile(fitted, table.features, record.day, stats, test, extra)
+    return ModelFile(fitted, table.features, record.day, cell_stats(study), test, extra)
 
 
 def _importance(fitted: Fitted, table: CellTable, seed: int) -> dict[str, float]:
