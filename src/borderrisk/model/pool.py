@@ -63,6 +63,10 @@ class Pool:
         pool._seen[:] = [(cells, raw)]
         return pool
 
+    def __repr__(self) -> str:
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in self.facts()["weights"].items())
+        return f"<{self.settings.name}: {self.level.mean:.3g} incidents a year; {shares}>"
+
     def __getstate__(self) -> dict[str, Any]:
         """Leave the cells that were seen last behind."""
         return {**vars(self), "_seen": []}
