@@ -254,4 +254,5 @@ def index_table(
     out = segments.assign(**dict.fromkeys(_FORECAST, np.nan), rank=rank_of(mean))
     if crossings is not None:
         out["crossing_density"] = crossings / segments.length_km.to_numpy()
-    return out.assign(**_along(segments, cells, grid), **_explained(flow, area, cells, scored))
+    known = _along(segments, cells, grid) | _explained(flow, area, cells, scored)
+    return out.assign(**known | {"trust": cells["trust"].attrs["flag_meanings"]})

@@ -13,7 +13,7 @@ from typing import Any
 
 from borderrisk.config.base import Location, Problem, merge_patch
 from borderrisk.config.problems import besides, did_you_mean, got, validated
-from borderrisk.config.sections import INCIDENT_COLUMNS
+from borderrisk.config.sections import INCIDENT_COLUMNS, IncidentsConfig
 from borderrisk.config.whole import PATH_KEYS, Config
 from borderrisk.errors import ConfigError
 
@@ -102,7 +102,7 @@ def _incidents(config: Config) -> Iterator[Problem]:
     incidents = config.data.incidents
     key: Location = ("data", "incidents")
     if incidents.path is None:
-        if incidents.model_fields_set - {"path"}:
+        if incidents != IncidentsConfig():
             text = "is needed by the other keys of data.incidents; without incidents leave all out"
             yield Problem((*key, "path"), text, at_key=True)
         return
