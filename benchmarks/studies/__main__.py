@@ -11,6 +11,7 @@ STUDIES = {
     "planted": "models on worlds whose truth is known, and how often intervals hold it",
     "hindsight": "a config's skill beside what hindsight would reach",
     "parts": "what each part of the decayed pool is worth, on four borders",
+    "carried": "models carried from border to border, and where to trust them",
     "folds": "block folds, random folds, and a border left out without the columns that name it",
     "ablation": "what each group of features is worth",
     "grids": "whether ranks hold on larger, smaller and shifted cells",

@@ -7,7 +7,7 @@ in all of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -239,6 +239,40 @@ SCORES: tuple[Score, ...] = (
         layer=2, packed=4,
     ),
 )  # fmt: skip
+
+
+# What the scores of a run without incidents are: their texts, where they differ.
+_INDEX: dict[str, dict[str, Any]] = {
+    "risk": {
+        "long_name": "Percentile rank of an index of expert weights by area; not a forecast",
+        "en": "Index, not a forecast", "fa": "شاخص، نه پیش‌بینی",
+        "note_en": "Share of the study area with a lower index, 0 to 100. The index weighs slope, "
+        "elevation and distances as experts do; no incident is behind it, and it says nothing of "
+        "how many to expect, or how likely.",
+        "note_fa": "سهمی از محدوده مطالعه که شاخص کمتری دارد، از ۰ تا ۱۰۰. شاخص، شیب و ارتفاع و "
+        "فاصله‌ها را مانند کارشناسان وزن می‌دهد؛ هیچ رویدادی پشت آن نیست و از شمار یا احتمال "
+        "رویدادها چیزی نمی‌گوید.",
+    },
+    "risk_class": {"long_name": "Class of the index, 1-5 by area share; not a forecast"},
+    "rank": {"long_name": "Rank of the index, 1 = highest; not a forecast"},
+    "trust": {
+        "note_en": "Nothing was learned and nothing was tested: no cell's number can be relied on "
+        "as a forecast.",
+        "note_fa": "چیزی آموخته و آزموده نشده است: به عدد هیچ سلولی نمی‌توان چون پیش‌بینی تکیه کرد.",
+        "words": ("index",),
+    },
+}  # fmt: skip
+
+
+def as_index(score: Score) -> Score:
+    """Return a score as it is called in a run without incidents: an index, not a forecast.
+
+    Examples
+    --------
+    >>> as_index(by_name()["rank"]).long_name
+    'Rank of the index, 1 = highest; not a forecast'
+    """
+    return replace(score, **_INDEX.get(score.name, {}))
 
 
 def shown(where: Where) -> list[Score]:

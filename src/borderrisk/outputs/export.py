@@ -41,7 +41,7 @@ def cells_table(
     Columns are ``cell_id`` and the scores of ``shown("table")``, empty where the scene has none (a
     first look has no intervals); codes are words. Only cells whose centre lies in the window
     ``focus``, of at least the risk percentile ``min_risk`` (0-100), and of these the ``top`` of
-    highest intensity, highest first. Raises ``ConfigError`` if a choice is unknown or out of range.
+    highest rank, highest first. Raises ``ConfigError`` if a choice is unknown or out of range.
     """
     keep = _selected(scene, focus, top, min_risk)
     columns: dict[str, Any] = {"cell_id": _text(scene.grid.cell_ids(keep))}
@@ -52,7 +52,8 @@ def cells_table(
     cells = cells_frame(scene.grid, keep, columns)
     if top is None:
         return cells
-    order = np.argsort(-scene.cells["intensity"].to_numpy()[keep], kind="stable")
+    highest = scene.cells["risk" if scene.is_index else "intensity"].to_numpy()
+    order = np.argsort(-highest[keep], kind="stable")
     return cells.iloc[order[:top]].reset_index(drop=True)
 
 

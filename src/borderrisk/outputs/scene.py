@@ -17,6 +17,7 @@ from borderrisk.area import StudyArea
 from borderrisk.errors import ConfigError
 from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.grid import Grid
+from borderrisk.scores import meanings
 
 STATEMENT = "Relative intensity of reported incidents; no statement about any person."
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
@@ -155,6 +156,16 @@ class Scene:
         raise ConfigError(f"No focus named {name!r} in this run (it has: {known}).")
 
     @property
+    def is_index(self) -> bool:
+        """Whether the scores are an index and no forecast: there were no incidents."""
+        return is_index(self.cells)
+
+    @property
     def has_intervals(self) -> bool:
         """Whether the probability comes with bounds."""
         return {"probability_low", "probability_high"} <= set(self.cells.data_vars)
+
+
+def is_index(cells: xr.Dataset) -> bool:
+    """Whether the scores of some cells are an index: ranked, but by no intensity."""
+    return "risk" in cells and "trust" in cells and "index" in meanings(cells["trust"]).values()

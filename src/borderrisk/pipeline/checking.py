@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import geopandas as gpd
 import numpy as np
 
 from borderrisk.config import Config
-from borderrisk.errors import DataError
+from borderrisk.errors import ConfigError, DataError
 from borderrisk.features.terrain import check_coverage, doubts
 from borderrisk.grid import Grid
 from borderrisk.pipeline import steps
@@ -20,6 +21,21 @@ from borderrisk.runs import shown_path
 from borderrisk.sources import incidents, world
 from borderrisk.sources.elevation import Elevation
 from borderrisk.sources.files import Reading
+
+log = logging.getLogger(__name__)
+NO_INCIDENTS = (
+    "No incidents are given (data.incidents): a run makes an index of expert weights, not a "
+    "forecast, and has no probabilities, intervals or test."
+)
+
+
+def require_incidents(config: Config) -> None:
+    """Raise ``ConfigError`` unless a config has incidents to learn from."""
+    if config.data.incidents.path is None:
+        raise ConfigError(
+            f"{config.name} has no incidents to learn from or to test with; give data.incidents. "
+            "`borderrisk run` makes an index map without them."
+        )
 
 
 def validate(config: Config) -> list[dict[str, Any]]:
@@ -65,7 +81,7 @@ def readings(stages: Stages) -> list[Reading]:
             f"{len(towns):,} places",
             f"people and walking: {_inside(towns, study.grid):,} places on the grid",
         ),
-        _incidents(stages, study),
+        *_incidents(stages, study),
     ]
     if inputs.posts is not None and data.posts is not None:
         world.check_near(inputs.posts, study.halo_bounds, "posts", data.posts)
@@ -119,23 +135,28 @@ def _settlements(stages: Stages) -> gpd.GeoDataFrame:
     return places
 
 
-def _incidents(stages: Stages, study: Study) -> Reading:
+def _incidents(stages: Stages, study: Study) -> list[Reading]:
     path, record = stages.config.data.incidents.path, stages[steps.incidents]
     table = record.table
+    if path is None:
+        log.warning(NO_INCIDENTS)
+        return []
     world.check_near(table.incidents, study.halo_bounds, "incidents", path)
     ahead = table.rejected[table.rejected["reason"].str.startswith(incidents.AHEAD)]
     warnings = [
         f"{len(ahead)} row(s) left out: row {row.row} {row.reason}"
         for row in ahead.head(1).itertuples()
     ]
-    return Reading(
-        "incidents",
-        path,
-        f"{len(record.everything)} incidents on the grid, {len(record.rejected())} rejected",
-        "the model and its test",
-        "; ".join(table.notes),
-        tuple(warnings),
-    )
+    return [
+        Reading(
+            "incidents",
+            path,
+            f"{len(record.everything)} incidents on the grid, {len(record.rejected())} rejected",
+            "the model and its test",
+            "; ".join(table.notes),
+            tuple(warnings),
+        )
+    ]
 
 
 def _overlays(stages: Stages) -> list[Reading]:

@@ -86,7 +86,7 @@ class Result:
         counts = ", ".join(f"{value} {name}" for name, value in facts["counts"].items())
         lines = [
             ("run", f"{facts['title']} ({facts['run_id']})"),
-            ("forecast", f"{facts['horizon_days']} days from {facts['origin']}"),
+            self._period(facts),
             ("counts", counts),
             ("maps", ", ".join(name for name in facts["files"] if name.endswith(".html"))),
             ("folder", facts["folder"]),
@@ -94,6 +94,11 @@ class Result:
         ]
         skill = facts["skill"] or ["not evaluated"]
         return lines[:3] + [("skill", line) for line in skill] + lines[3:]
+
+    def _period(self, facts: dict[str, Any]) -> tuple[str, str]:
+        if self.scene.is_index:
+            return "index", "expert weights, no incidents; not a forecast"
+        return "forecast", f"{facts['horizon_days']} days from {facts['origin']}"
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -235,7 +240,8 @@ def top_segments(
 
 
 def _rows(table: pd.DataFrame, names: tuple[str, ...]) -> list[dict[str, Any]]:
-    return records(table[[name for name in names if name in table]])
+    shown = table[[name for name in names if name in table]].astype(object)
+    return records(shown.where(shown.notna(), None))
 
 
 def _near(scene: Scene, table: gpd.GeoDataFrame) -> list[str]:
@@ -267,6 +273,11 @@ def allocate_segments(
 ) -> Plan:
     """Choose border segments within a length budget."""
     result = open_run(run_path)
+    if result.scene.is_index:
+        raise DataError(
+            f"{result.folder}: holds an index, which says nothing of how many incidents to expect "
+            "behind a segment; give incidents (data.incidents) and run again to plan on a forecast."
+        )
     segments = segments_of(result.scene)
     drawn = _replicates(result.folder / SEGMENT_REPLICATES)
     found = allocate(
