@@ -225,13 +225,7 @@ def lay_area(config: Any, files: Any) -> Study:
     Raises ``DataError`` if a file is missing, damaged, or is not what the config says.
     """
     area, outlines = config.study_area, files.countries
-    study = StudyArea.along_border(
-        world.outline(outlines, area.home),
-        world.all_lines(files.borders),
-        strip_km=area.border_strip_km,
-        halo_km=area.halo_km,
-        cell_size_m=config.grid.cell_size_m,
-    )
+    study = along_border(config, files, config.grid.cell_size_m)
     for code in files.borders["country_b"]:
         if code not in set(outlines["iso_a3"]):
             raise DataError(
@@ -239,6 +233,17 @@ def lay_area(config: Any, files: Any) -> Study:
                 f"sea.{did_you_mean(code, outlines['iso_a3'])}"
             )
     return Study(study, area.home, files.borders, outlines)
+
+
+def along_border(config: Any, files: Any, cell_size_m: float) -> StudyArea:
+    """Lay the study area on a grid of cells of any size."""
+    return StudyArea.along_border(
+        world.outline(files.countries, config.study_area.home),
+        world.all_lines(files.borders),
+        strip_km=config.study_area.border_strip_km,
+        halo_km=config.study_area.halo_km,
+        cell_size_m=cell_size_m,
+    )
 
 
 def read_incident_table(
