@@ -16,7 +16,7 @@ RAW = CONFIGS.parent / "data" / "raw"
 
 
 def rows_of(config):
-    return {row["input"]: row for row in validate(config)}
+    return {row["input"]: row for row in validate(config).inputs}
 
 
 def road(path, geometry, **columns):

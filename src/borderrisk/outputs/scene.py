@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from pyproj import CRS
 
 from borderrisk.area import StudyArea
+from borderrisk.border.named import ZONE, names_of
 from borderrisk.errors import ConfigError
 from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.grid import Grid
@@ -153,6 +154,13 @@ class Scene:
                 return focus
         known = ", ".join(focus.name for focus in self.focuses) or "none"
         raise ConfigError(f"No focus named {name!r} in this run (it has: {known}).")
+
+    @property
+    def zone_names(self) -> np.ndarray | None:
+        """Name of the zone of each cell, ``""`` outside all, if the run was given zones."""
+        if ZONE not in self.cells or "zones" not in self.layers:
+            return None
+        return names_of(self.layers["zones"], self.cells[ZONE].to_numpy())
 
     @property
     def has_intervals(self) -> bool:

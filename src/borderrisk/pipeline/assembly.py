@@ -102,10 +102,10 @@ def make_scene(
 ) -> Scene:
     """Build the scene of a run; segments are compared with ``previous`` where given."""
     study = stages[steps.area]
-    mapped = mapped_focus(stages.config).items()
+    mapped, named = mapped_focus(stages.config).items(), stages[steps.named]
     return Scene(
         area=study.area,
-        cells=scored.cells,
+        cells=scored.cells.assign(named.variables()),
         borders=study.borders,
         settlements=_within_halo(stages.inputs.settlements, study),
         incidents=_placed(stages),
@@ -115,6 +115,7 @@ def make_scene(
         layers={
             "segments": ranked_segments(stages, scored, previous),
             **stages[steps.border].layers,
+            **named.layers(),
         },
     )
 
@@ -127,7 +128,7 @@ def ranked_segments(
     With an earlier ranking they show how they changed since.
     """
     border, intervals = stages[steps.border], scored.intervals
-    return segment_table(
+    table = segment_table(
         border.segments,
         border.attribution,
         scored.cells,
@@ -138,6 +139,7 @@ def ranked_segments(
         crossings=border.crossings,
         previous=previous,
     )
+    return table.assign(**stages[steps.named].along(border.segments))
 
 
 def earlier_segments(run: Path) -> gpd.GeoDataFrame:

@@ -21,7 +21,7 @@ from borderrisk.grid import WGS84, Grid
 from borderrisk.sources import basedata, incidents, world
 from borderrisk.sources.elevation import Elevation, open_elevation
 from borderrisk.sources.files import parts_of
-from borderrisk.sources.overlays import read_feature_table
+from borderrisk.sources.overlays import read_feature_table, read_population
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,9 @@ ROLES = {
     "land_cover": Role("data.land_cover"),
     "barriers": Role("data.barriers"),
     "water": Role("data.water"),
+    "zones": Role("data.zones"),
+    "crossings": Role("data.crossings"),
+    "population": Role("data.population"),
     "table": Role("features.table", ("features.columns",)),
 }
 
@@ -128,6 +131,24 @@ class Inputs:
     def land_cover(self) -> Path | None:
         """File of the land-cover codes."""
         return self._config.data.land_cover
+
+    @cached_property
+    def zones(self) -> gpd.GeoDataFrame | None:
+        """Named areas."""
+        path = self._config.data.zones
+        return None if path is None else world.read_zones(path)
+
+    @cached_property
+    def crossings(self) -> gpd.GeoDataFrame | None:
+        """Named border crossings."""
+        path = self._config.data.crossings
+        return None if path is None else world.read_points(path, "crossings", named=True)
+
+    @property
+    def population(self) -> Callable[[Grid], np.ndarray] | None:
+        """Reader of the people in each cell of a grid."""
+        path = self._config.data.population
+        return None if path is None else partial(read_population, path)
 
     @property
     def table(self) -> Callable[[Grid], dict[str, np.ndarray]] | None:

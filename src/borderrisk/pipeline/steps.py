@@ -11,10 +11,12 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 import xarray as xr
 from scipy.sparse import csr_matrix, load_npz, save_npz
 
 from borderrisk.border.corridors import find_corridors
+from borderrisk.border.named import Named
 from borderrisk.border.routes import random_routes
 from borderrisk.border.segments import (
     Border,
@@ -64,6 +66,14 @@ def area(given: Given) -> Study:
     return lay_area(given.config, given.files)
 
 
+@stage(layer="border", files=["zones", "crossings"], after=[area])
+def named(given: Given) -> Named:
+    """Find which zone each cell is of, and the crossings of the border."""
+    study, files = given[area], given.files
+    lines = shapely.union_all(list(study.lines.values()))
+    return Named.of(study.grid, lines, files.zones, files.crossings)
+
+
 @stage(
     layer="features",
     config=["features.travel"],
@@ -88,7 +98,7 @@ def _keep_dataset(name: str) -> Keep[xr.Dataset]:
         "features.terrain", "features.proximity", "features.travel.enabled",
         "features.concealment", "features.columns",
     ],
-    files=["elevation", "settlements", "posts", "table"],
+    files=["elevation", "settlements", "posts", "population", "table"],
     after=[area, ground],
     keep=_keep_dataset("features.nc"),
 )  # fmt: skip
@@ -113,6 +123,11 @@ def features(given: Given) -> xr.Dataset:
     ds = study.base
     for part in parts:
         ds = ds.assign(part.data_vars)
+    if given.files.population is not None:
+        people = given.files.population(study.grid)
+        # One that lies elsewhere is said to do nothing, and is no feature.
+        known = np.isfinite(people[study.base["domain"].to_numpy() > 0]).any()
+        ds = ds.assign({"population": (("y", "x"), people)} if known else {})
     ds = catalogue.annotate(ds)
     return ds if given.files.table is None else ds.assign(_brought(given.files.table(study.grid)))
 
