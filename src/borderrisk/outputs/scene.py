@@ -63,6 +63,16 @@ class Source:
 
 
 @dataclass(frozen=True)
+class InputUse:
+    """An input by its role: what was read of it, what was left out, what it does; all text."""
+
+    input: str
+    read: str
+    left_out: str
+    used_for: str
+
+
+@dataclass(frozen=True)
 class Rejected:
     """A row of the incident table that is not used, and why; all text."""
 
@@ -77,9 +87,9 @@ class SceneMeta:
 
     ``origin`` is the first day of the forecast, ``level`` the coverage of the intervals,
     ``language`` what maps speak first, ``statement`` what the numbers are, in a sentence.
-    ``incident_counts`` says what became of the rows, ``notes`` what the reader must know about the
-    inputs, ``model`` what the fitted model tells of itself, ``effects`` by feature
-    :func:`borderrisk.model.drivers.by_decile`. ``scorecard`` is None if the run was not evaluated;
+    ``inputs`` says what each input does, ``incident_counts`` what became of the rows, ``notes``
+    what the reader must know about the inputs, ``model`` what the fitted model tells of itself,
+    ``effects`` by feature :func:`borderrisk.model.drivers.by_decile`. ``scorecard`` is None if the run was not evaluated;
     ``manifest`` is as in ``manifest.json``; ``compared`` names the two runs of a comparison,
     ``scenario`` a what-if.
     """
@@ -95,6 +105,7 @@ class SceneMeta:
     seed: int = 0
     statement: str = STATEMENT
     sources: list[Source] = field(default_factory=list)
+    inputs: list[InputUse] = field(default_factory=list)
     incident_counts: dict[str, int] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

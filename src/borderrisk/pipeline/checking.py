@@ -14,6 +14,7 @@ from borderrisk.config import Config
 from borderrisk.features.terrain import check_coverage
 from borderrisk.grid import Grid
 from borderrisk.outputs.atomic import write_text
+from borderrisk.outputs.scene import InputUse
 from borderrisk.pipeline import limits, steps
 from borderrisk.pipeline.costs import Estimate, counted, in_bytes, spoken
 from borderrisk.pipeline.inputs import Inputs
@@ -114,7 +115,7 @@ def validate(config: Config, rejected: Path | None = None) -> Checked:
     )
 
 
-def tell(stages: Stages) -> list[Reading]:
+def tell(stages: Stages) -> list[InputUse]:
     """Log what every input holds and does, warnings aloud, and what the run will take.
 
     Raises ``ConfigError`` if so many incidents make that too much.
@@ -129,7 +130,7 @@ def tell(stages: Stages) -> list[Reading]:
         *(counted(estimate.size.scored), spoken(estimate.total_seconds)),
         in_bytes(estimate.total_bytes),
     )
-    return found
+    return [InputUse(r.what, r.read, r.without, r.used_for) for r in found]
 
 
 def _row(reading: Reading, stages: Stages) -> dict[str, Any]:

@@ -176,13 +176,14 @@ def write_run(
     final = Path(out) if out else default
     with RunFolder(final, force=force, sealed=freeze is not None) as folder:
         with run_log(folder.path / LOG, stages.project):
-            checking.tell(stages)
+            uses = checking.tell(stages)
             evaluate = model is None and config.evaluation.enabled
             if evaluate:
                 evaluating.check(config.evaluation, stages[steps.incidents].known)
             scored = score_cells(stages, model, elsewhere=variant is None)
             card = stages[steps.scorecard] if evaluate else None
             scene = make_scene(stages, scored, run_id, card, before)
+            scene = replace(scene, meta=replace(scene.meta, inputs=uses))
             if variant:
                 scene = _noted(scene, manifest, variant)
             elif model is not None:
