@@ -90,7 +90,7 @@ def test_options_are_held_to_the_same_limits(tmp_path):
 
 
 def test_a_value_that_no_key_takes_is_a_problem_and_no_traceback():
-    with pytest.raises(ConfigError, match=r"outputs\.horizon_days: must be at most 3660"):
+    with pytest.raises(ConfigError, match=r"outputs\.horizon_days: .*3660 \(got 99999\)"):
         load_config(SHIPPED).with_changes({"outputs": {"horizon_days": 99999}})
 
 

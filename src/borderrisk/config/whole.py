@@ -187,9 +187,11 @@ class Config(Section):
         try:
             return Config.from_data(data, self.folder).read_from(self._source)
         except ValidationError as error:
-            from borderrisk.config.problems import problems_of
-
-            raise refusal(problems_of(error), None) from error
+            faults = [
+                Problem(item["loc"], f"{item['msg']} (got {str(item['input'])[:60]})")
+                for item in error.errors(include_url=False)
+            ]
+            raise refusal(faults, None) from error
 
 
 def _pick(data: dict[str, Any], key: str) -> Any:

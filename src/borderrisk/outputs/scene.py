@@ -89,9 +89,9 @@ class SceneMeta:
     ``language`` what maps speak first, ``statement`` what the numbers are, in a sentence.
     ``inputs`` says what each input does, ``incident_counts`` what became of the rows, ``notes``
     what the reader must know about the inputs, ``model`` what the fitted model tells of itself,
-    ``effects`` by feature :func:`borderrisk.model.drivers.by_decile`. ``scorecard`` is None if the run was not evaluated;
-    ``manifest`` is as in ``manifest.json``; ``compared`` names the two runs of a comparison,
-    ``scenario`` a what-if.
+    ``effects`` by feature :func:`borderrisk.model.drivers.by_decile`. ``scorecard`` is None if the
+    run was not evaluated; ``manifest`` is as in ``manifest.json``; ``compared`` names the two runs
+    of a comparison, ``scenario`` a what-if.
     """
 
     title: str = "Border risk"
