@@ -187,7 +187,7 @@ def test_workers_share_what_can_be_shared():
 def test_more_memory_than_there_is_is_refused_with_cells_that_fit(monkeypatch, memory):
     monkeypatch.setattr(limits, "machine_bytes", lambda: memory)
     fine = {"grid.cell_size_m": "400"}
-    with pytest.raises(ConfigError, match=f"more than the {in_bytes(memory)} of this machine") as e:
+    with pytest.raises(ConfigError, match=f"twice the {in_bytes(memory)} of this machine") as e:
         check(load_config(SHIPPED, fine))
     key, fits = re.search(r"(\S+): a run would take .*: use (\S+) or", str(e.value)).groups()
     assert key == "grid.cell_size_m"

@@ -101,7 +101,7 @@ def validate(config: Config, rejected: Path | None = None) -> Checked:
     record = stages[steps.incidents]
     if rejected is not None:
         write_text(record.rejected().to_csv(index=False, lineterminator="\n"), rejected)
-    estimate = limits.check(config, stages.inputs, len(record.everything))
+    estimate = _told(config, stages, record)
     area = _area(estimate)
     if whole.shape == study.grid.shape:
         for name, part in (("cells", "exposure"), ("cells_read", "domain")):
@@ -123,14 +123,21 @@ def tell(stages: Stages) -> list[InputUse]:
     found = open_inputs(stages, stages[steps.area].grid)
     for reading in found:
         reading.tell()
-    held = len(stages[steps.incidents].everything)
-    estimate = limits.check(stages.config, stages.inputs, held)
+    estimate = _told(stages.config, stages, stages[steps.incidents])
     log.info(
         "a run of %s cells will take about %s and %s of memory",
         *(counted(estimate.size.scored), spoken(estimate.total_seconds)),
         in_bytes(estimate.total_bytes),
     )
     return [InputUse(r.what, r.read, r.without, r.used_for) for r in found]
+
+
+def _told(config: Config, stages: Stages, record: steps.Record) -> Estimate:
+    """Reckon what a run with so many incidents will take, and doubt aloud that it fits."""
+    estimate = limits.check(config, stages.inputs, len(record.everything))
+    if said := limits.doubt(estimate):
+        log.warning("%s", said)
+    return estimate
 
 
 def _row(reading: Reading, stages: Stages) -> dict[str, Any]:

@@ -32,6 +32,9 @@ from borderrisk.pipeline.inputs import Inputs
 MOST_HOURS = 100.0
 """A run that would take longer is refused."""
 
+CERTAIN = 2.0
+"""The estimate is good to a factor of two: memory that is short by less is doubted, not refused."""
+
 MOST_SEGMENTS = 20_000
 
 
@@ -92,6 +95,17 @@ def check(config: Config, inputs: Inputs, incidents: int | None = None) -> Estim
     if problems := [*_too_many(config, size), *_too_much(config, size)]:
         raise config.refused(problems)
     return Estimate(size)
+
+
+def doubt(estimate: Estimate) -> str:
+    """Say so if a run may need more memory than there is; else return nothing."""
+    there = machine_bytes()
+    if estimate.total_bytes <= there:
+        return ""
+    return (
+        f"a run may need {in_bytes(estimate.total_bytes)} of memory, more than the "
+        f"{in_bytes(there)} of this machine; larger cells or fewer replicates need less"
+    )
 
 
 def _values(config: Config, key: str) -> Iterator[tuple[Location, Any]]:
@@ -158,13 +172,13 @@ def _too_much(config: Config, size: Size) -> Iterator[Problem]:
     """Find a run that needs more memory than there is, or more time than anyone waits."""
     if size.grid > MAX_CELLS or size.segments > MOST_SEGMENTS:
         return
-    found, there = Estimate(size), machine_bytes()
-    if found.total_bytes > there:
-        said, limit = f"{in_bytes(found.total_bytes)} of memory", in_bytes(there)
+    found, most = Estimate(size), CERTAIN * machine_bytes()
+    if found.total_bytes > most:
+        said = f"{in_bytes(found.total_bytes)} of memory"
+        limit = f"twice the {in_bytes(machine_bytes())} of this machine"
         parts = {part.key: found.bytes(part) for part in WORK}
         yield _refused(
-            config, size, said, f"the {limit} of this machine", parts,
-            lambda s: Estimate(s).total_bytes <= there,
+            config, size, said, limit, parts, lambda s: Estimate(s).total_bytes <= most,
         )  # fmt: skip
     if found.total_seconds > MOST_HOURS * 3600:
         parts = {part.key: found.seconds(part) for part in WORK}
