@@ -109,7 +109,7 @@ def test_incidents_are_counted_by_year_and_by_how_well_they_are_known(small):
     for what in ("date", "place"):
         assert sum(n for name, n in found.by_precision.items() if name.startswith(what)) == held
     assert found.by_year["2024"] == 29
-    assert found.by_precision["place within 5 km"] == 15
+    assert found.by_precision["place within 5 km"] == 16
     assert found.area["cells"] == 343
     assert sum(found.area["border_km"].values()) == pytest.approx(2306, abs=1)
 

@@ -156,14 +156,14 @@ def test_a_border_of_ten_thousand_kilometres_is_answered_at_once(planted):
     size = check(config).size
     assert time.process_time() - start < 2
     assert size.border_km == pytest.approx(9_970, rel=0.001)  # a quarter of the way around
-    assert size.scored == pytest.approx(50 * size.border_km / 100, rel=0.02)
+    assert size.scored == pytest.approx(50 * size.border_km / 100, rel=0.05)  # far from its middle
     short = {"segments.segment_km": "0.1", "grid.cell_size_m": "10000"}
     with pytest.raises(ConfigError, match=r"9,9\d\d km of border would be cut into 99,\d\d\d segm"):
         check(planted(-45.0, 45.0, **short))
 
 
 SIZE = Size(
-    {"AAA-BBB": 1000.0}, 200_000, 350_000, 700_000, 5.0, 90.0, 10.0, 236, 23, 50, 3, 6, 200, 2
+    {"AAA-BBB": 1000.0}, 200_000, 350_000, 700_000, 5.0, 90.0, 10.0, 200, 23, 50, 3, 6, 200, 2
 )
 
 
@@ -171,7 +171,7 @@ def test_parts_add_up_and_more_of_anything_is_never_less():
     whole = Estimate(SIZE)
     assert whole.total_seconds == pytest.approx(sum(map(whole.seconds, WORK)))
     assert whole.without_intervals().total_seconds < whole.total_seconds
-    for changes in ({"cell_km": 2.5}, {"refits": 500}, {"tests": 100}, {"incidents": 5000}):
+    for changes in ({"cell_km": 2.5}, {"replicates": 500}, {"tests": 100}, {"incidents": 5000}):
         more = Estimate(replace(SIZE, **changes))
         assert more.total_seconds > whole.total_seconds
         assert more.total_bytes >= whole.total_bytes

@@ -45,7 +45,7 @@ class Size:
     cell_km: float
     pixel_m: float | None
     segment_km: float
-    refits: int
+    replicates: int
     tests: int
     routes: int
     targets: int
@@ -81,6 +81,11 @@ class Size:
         return self.grid * pixels_along(1000 * self.cell_km, self.grid, self.pixel_m) ** 2
 
     @property
+    def refits(self) -> int:
+        """Refits of the intervals, and those that calibrate them."""
+        return self.replicates + _REHEARSED if self.replicates else 0
+
+    @property
     def draws(self) -> int:
         """Randomised ground that routes are found over."""
         return self.routes * self.targets
@@ -107,23 +112,26 @@ class Work:
     parallel: bool = False
 
 
+_CELLS, _REFITS = "grid.cell_size_m", "uncertainty.replicates"
+_TESTS = "evaluation.first_origin"
 WORK: tuple[Work, ...] = (
-    Work("start", "", lambda _: 1, 5.0, 450e6),
-    Work("study area", "grid.cell_size_m", lambda s: s.grid, 1e-6, 60),
-    Work("features", "grid.cell_size_m", lambda s: s.read, 20e-6, 600),
-    Work("walking", "grid.cell_size_m", lambda s: s.pixels, 4e-6, 80, parallel=True),
-    Work("routes", "corridors.routes", lambda s: s.draws, 0.05, parallel=True),
+    Work("start", "", lambda _: 1, 11.5, 790e6),
+    Work("cells read", _CELLS, lambda s: s.read, 5e-6, 2_000),
+    Work("walking", _CELLS, lambda s: s.pixels, 3.8e-6, 80, parallel=True),
+    Work("routes", "corridors.routes", lambda s: s.draws, 0.022, parallel=True),
     Work("segments", "segments.segment_km", lambda s: s.segments, 0.002, 20e3),
-    Work("fit", "grid.cell_size_m", lambda s: s.scored, 60e-6, 800),
-    Work("refits", "uncertainty.replicates", lambda s: s.refits, 0.05, parallel=True),
-    Work("refitted cells", "uncertainty.replicates", lambda s: s.refits * s.scored, 5e-6, 8,
-         parallel=True),
-    Work("tests", "evaluation.first_origin", lambda s: s.tests, 0.2, parallel=True),
-    Work("tested cells", "grid.cell_size_m", lambda s: s.tests * s.scored, 5e-6, parallel=True),
-    Work("files and map", "grid.cell_size_m", lambda s: s.scored, 60e-6, 400),
-    Work("figures", "outputs.figures", lambda s: s.figures, 0.8),
-)  # fmt: skip
-"""What a part costs, measured by ``python -m benchmarks`` on the machine of docs/performance.md."""
+    Work("fit and scores", _CELLS, lambda s: s.scored, 140e-6),
+    Work("incidents", "data.incidents.start", lambda s: s.incidents, 5e-4),
+    Work("refits", _REFITS, lambda s: s.refits, 0.03, parallel=True),
+    Work("refits of cells", _REFITS, lambda s: s.refits * s.scored, 5e-6, 8, parallel=True),
+    Work("refits of incidents", _REFITS, lambda s: s.refits * s.incidents, 4e-4, parallel=True),
+    Work("tests", _TESTS, lambda s: s.tests, 0.3, parallel=True),
+    Work("tests of cells", _TESTS, lambda s: s.tests * s.scored, 30e-6, parallel=True),
+    Work("tests of incidents", _TESTS, lambda s: s.tests * s.incidents, 2e-3, parallel=True),
+    Work("files and maps", _CELLS, lambda s: s.scored, 120e-6),
+    Work("figures", "outputs.figures", lambda s: s.figures, 0.85, parallel=True),
+)
+"""What parts cost on the machine of docs/performance.md, with compiled loops and nothing kept."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +161,7 @@ class Estimate:
 
     def without_intervals(self) -> Estimate:
         """Return the estimate of a first look: no intervals, no tests."""
-        return Estimate(replace(self.size, refits=0, tests=0))
+        return Estimate(replace(self.size, replicates=0, tests=0))
 
 
 def count_origins(config: Config) -> int:
@@ -168,7 +176,7 @@ def measured(config: Config, inputs: Inputs, incidents: int | None = None) -> Si
     study = Study(area, section.home, inputs.borders, inputs.countries)
     west, south, east, north = area.halo.bounds
     travel, corridors = config.features.travel, config.corridors
-    tested, replicates = config.evaluation, config.uncertainty.replicates
+    tested = config.evaluation
     tests = count_origins(config) * len(tested.horizons_years) + tested.spatial * len(study.lines)
     return Size(
         km={
@@ -181,7 +189,7 @@ def measured(config: Config, inputs: Inputs, incidents: int | None = None) -> Si
         cell_km=max(config.grid.cell_size_m / 1000, _SMALLEST_KM),
         pixel_m=pixel_size_m(inputs.elevation) if travel.enabled else None,
         segment_km=max(config.segments.segment_km, _SMALLEST_KM),
-        refits=replicates + _REHEARSED if replicates else 0,
+        replicates=config.uncertainty.replicates,
         tests=tests if tested.enabled else 0,
         routes=corridors.routes if travel.enabled and corridors.enabled else 0,
         targets=len(travel.targets),

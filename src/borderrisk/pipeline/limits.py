@@ -77,7 +77,7 @@ _CELL, _TESTED = "grid.cell_size_m", "evaluation.first_origin"
 # What can be made larger or smaller until a run fits: field of the size, step, unit of the key.
 _ADJUSTED = {
     _CELL: ("cell_km", 1.1, 1000.0),
-    "uncertainty.replicates": ("refits", 1 / 1.1, 1.0),
+    "uncertainty.replicates": ("replicates", 1 / 1.1, 1.0),
     "corridors.routes": ("routes", 1 / 1.1, 1.0),
     _TESTED: ("tests", 1 / 1.1, 1.0),
 }
