@@ -9,7 +9,7 @@ from borderrisk.border.named import NO_ZONE, Named, names_of
 from borderrisk.grid import Grid, laea_crs
 
 GRID = Grid.covering((-40_000, -40_000, 40_000, 40_000), laea_crs(61, 31), 10_000.0)
-LINE = shapely.LineString([(0, -40_000), (0, 40_000)])
+LINE = [shapely.LineString([(0, -40_000), (0, 40_000)])]
 
 
 def layer(**shapes):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import geopandas as gpd
@@ -36,7 +37,7 @@ class Named:
     def of(
         cls,
         grid: Grid,
-        lines: shapely.Geometry,
+        lines: Iterable[shapely.Geometry],
         zones: gpd.GeoDataFrame | None,
         crossings: gpd.GeoDataFrame | None,
     ) -> Named:
@@ -48,7 +49,8 @@ class Named:
             zones = zones[here].reset_index(drop=True)
             zone = _codes(local[here], grid)
         if crossings is not None:
-            apart = np.asarray(crossings.to_crs(grid.crs).distance(lines))
+            border = shapely.union_all(list(lines))
+            apart = np.asarray(crossings.to_crs(grid.crs).distance(border))
             crossings = crossings[apart <= 1000 * CROSSING_KM].reset_index(drop=True)
         return cls(grid, zones, zone, crossings)
 

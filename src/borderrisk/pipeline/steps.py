@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import shapely
 import xarray as xr
 from scipy.sparse import csr_matrix, load_npz, save_npz
 
@@ -50,6 +48,7 @@ from borderrisk.pipeline import evaluating
 from borderrisk.pipeline.inputs import Study, lay_area
 from borderrisk.pipeline.movement import Ground
 from borderrisk.pipeline.stages import Given, Keep, stage
+from borderrisk.sources import worldbase
 from borderrisk.sources.incidents import IncidentTable, rows_left_out
 
 # Says how well a cell is known, or is the same all over the study area: nothing to learn from.
@@ -70,8 +69,7 @@ def area(given: Given) -> Study:
 def named(given: Given) -> Named:
     """Find which zone each cell is of, and the crossings of the border."""
     study, files = given[area], given.files
-    lines = shapely.union_all(list(study.lines.values()))
-    return Named.of(study.grid, lines, files.zones, files.crossings)
+    return Named.of(study.grid, study.lines.values(), files.zones, files.crossings)
 
 
 @stage(
@@ -296,7 +294,9 @@ def incidents(given: Given) -> Record:
     table = given.files.incidents(study.halo_bounds)
     domain, exposure = (study.base[name].to_numpy() for name in ("domain", "exposure"))
     placed = Panel.build(table.incidents, study.grid, domain)
-    everything = placed.cut(study.area.polygon, exposure)
+    said = table.incidents.set_index("incident_id")["country"]
+    in_country = _in_country(said.loc[placed.incidents["incident_id"]], study.home_code)
+    everything = placed.cut(study.area.polygon, exposure, study.home, in_country)
     last = everything.incidents["date_end"].max() + pd.Timedelta(days=1)
     origin = last if config.train.origin is None else pd.Timestamp(config.train.origin)
     panel = everything.before(origin)
@@ -306,6 +306,17 @@ def incidents(given: Given) -> Record:
         windows = mapped_focus(config).values()
         panel = panel.subset(_within(panel, [window.bounds for window in windows]))
     return Record(table, everything, panel, origin)
+
+
+def _in_country(names: pd.Series, home: str) -> np.ndarray:
+    """Whether incidents were in the home country, by what their table says; NaN where it does not.
+
+    An area that the base does not know by name decides nothing.
+    """
+    known = worldbase.world()
+    codes = {n: n if n == home else known.code(n) for n in names.unique() if n}
+    found = pd.Series([codes.get(name, "") for name in names], dtype=str)
+    return (found == home).astype(float).where(found != "").to_numpy()
 
 
 def _within(panel: Panel, windows: Sequence[tuple[float, float, float, float]]) -> np.ndarray:
@@ -391,20 +402,11 @@ def intervals(given: Given) -> Intervals:
     )
 
 
-def _save_card(card: Scorecard, folder: Path) -> None:
-    text = json.dumps(card.to_json(), ensure_ascii=False)
-    (folder / "scorecard.json").write_text(text, encoding="utf-8")
-
-
-def _load_card(folder: Path) -> Scorecard:
-    return Scorecard.from_json(json.loads((folder / "scorecard.json").read_text(encoding="utf-8")))
-
-
 @stage(
     layer="evaluation",
     config=["evaluation", "model", "uncertainty.level", "seed"],
     after=[area, cells, border, incidents],
-    keep=Keep(_save_card, _load_card),
+    keep=Keep(Scorecard.save, Scorecard.load),
 )
 def scorecard(given: Given) -> Scorecard:
     """Test the model and every baseline on incidents that neither has seen."""
