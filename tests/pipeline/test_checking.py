@@ -170,6 +170,11 @@ def test_what_lies_elsewhere_has_no_effect_and_that_is_said_aloud(small, tmp_pat
     assert sum(r.levelname == "WARNING" and "no effect" in r.message for r in caplog.records) == 3
 
 
+def test_a_key_whose_file_is_missing_does_nothing_and_that_is_said(small, caplog):
+    validate(small(**{"features.travel.road_speeds_kmh": "{primary: 60}"}))
+    assert "road_speeds_kmh: no effect: data.roads names no file" in caplog.text
+
+
 def test_people_that_the_model_is_not_to_see_have_no_effect(small, tmp_path):
     rows = rows_of(
         small(**{

@@ -115,12 +115,12 @@ class Work:
 _CELLS, _REFITS = "grid.cell_size_m", "uncertainty.replicates"
 _TESTS = "evaluation.first_origin"
 WORK: tuple[Work, ...] = (
-    Work("start", "", lambda _: 1, 11.5, 790e6),
+    Work("start", "", lambda _: 1, 9.0, 790e6),
     Work("cells read", _CELLS, lambda s: s.read, 5e-6, 2_000),
     Work("walking", _CELLS, lambda s: s.pixels, 3.8e-6, 80, parallel=True),
     Work("routes", "corridors.routes", lambda s: s.draws, 0.022, parallel=True),
     Work("segments", "segments.segment_km", lambda s: s.segments, 0.002, 20e3),
-    Work("fit and scores", _CELLS, lambda s: s.scored, 140e-6),
+    Work("fit and scores", _CELLS, lambda s: s.scored, 50e-6),
     Work("incidents", "data.incidents.start", lambda s: s.incidents, 5e-4),
     Work("refits", _REFITS, lambda s: s.refits, 0.03, parallel=True),
     Work("refits of cells", _REFITS, lambda s: s.refits * s.scored, 5e-6, 8, parallel=True),
@@ -128,7 +128,7 @@ WORK: tuple[Work, ...] = (
     Work("tests", _TESTS, lambda s: s.tests, 0.3, parallel=True),
     Work("tests of cells", _TESTS, lambda s: s.tests * s.scored, 30e-6, parallel=True),
     Work("tests of incidents", _TESTS, lambda s: s.tests * s.incidents, 2e-3, parallel=True),
-    Work("files and maps", _CELLS, lambda s: s.scored, 120e-6),
+    Work("files and maps", _CELLS, lambda s: s.scored, 60e-6),
     Work("figures", "outputs.figures", lambda s: s.figures, 0.85, parallel=True),
 )
 """What parts cost on the machine of docs/performance.md, with compiled loops and nothing kept."""

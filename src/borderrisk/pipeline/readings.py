@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from borderrisk.sources.elevation import Elevation
 from borderrisk.sources.files import Header, Reading
 from borderrisk.sources.overlays import count_features
 from borderrisk.sources.vectors import describe_vector
+
+log = logging.getLogger(__name__)
 
 _RASTERS = ("elevation", "land_cover", "population")
 _UNITS = {
@@ -50,6 +53,10 @@ def open_inputs(stages: Stages, grid: Grid) -> list[Reading]:
         *_population(stages),
         *_own_features(stages, grid),
     ]
+    for key, section in (("road_speeds_kmh", "roads"), ("land_cover_factors", "land_cover")):
+        given = getattr(stages.config.features.travel, key)
+        if given and getattr(stages.config.data, section) is None:
+            log.warning("features.travel.%s: no effect: data.%s names no file", key, section)
     return [replace(reading, header=_header(reading)) for reading in found]
 
 
@@ -200,6 +207,8 @@ def _overlays(stages: Stages) -> list[Reading]:
     for reading in overlays.readings:
         frame, does = read.get(reading.what), idle.get(reading.what)
         one = reading if frame is None else _placed(reading, frame)
+        if reading.what == "roads" and not travel.enabled:
+            one = replace(one, used_for="seen from, for concealment")
         if does is not None:
             one = replace(one, used_for=does, warnings=(*one.warnings, does))
         found.append(one)
