@@ -155,6 +155,15 @@ class DataConfig(Section):
         default=None,
         description="Rivers and lakes, lines or polygons: slow to cross on foot.",
     )
+    zones: InputPath | None = Field(
+        default=None, description="Provinces or other named areas: polygons with a name."
+    )
+    crossings: InputPath | None = Field(
+        default=None, description="Border crossings: points with a name, table or vector file."
+    )
+    population: InputPath | None = Field(
+        default=None, description="Raster of the people in each pixel."
+    )
 
 
 EstimatorName = Literal[

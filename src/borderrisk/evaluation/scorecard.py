@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -22,6 +24,7 @@ SUBSET_WORDS = {
 }
 # Cells that are more likely than not to have an incident.
 LIKELY = 0.5
+_FILE = "scorecard.json"
 
 
 @dataclass(frozen=True)
@@ -245,6 +248,15 @@ class Scorecard:
     def from_json(values: Any) -> Scorecard:
         """Return the scorecard of plain values; ``ValueError`` if they are none of a scorecard."""
         return _FORM.validate_python(values)
+
+    def save(self, folder: Path) -> None:
+        """Write it into a folder."""
+        (folder / _FILE).write_text(json.dumps(self.to_json(), ensure_ascii=False), "utf-8")
+
+    @staticmethod
+    def load(folder: Path) -> Scorecard:
+        """Read what :meth:`save` wrote."""
+        return Scorecard.from_json(json.loads((folder / _FILE).read_text("utf-8")))
 
 
 _FORM = TypeAdapter(Scorecard)

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from pyproj import CRS
 
 from borderrisk.area import StudyArea
+from borderrisk.border.named import ZONE, names_of
 from borderrisk.errors import ConfigError
 from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.grid import Grid
@@ -63,6 +64,16 @@ class Source:
 
 
 @dataclass(frozen=True)
+class InputUse:
+    """An input by its role: what was read of it, what was left out, what it does; all text."""
+
+    input: str
+    read: str
+    left_out: str
+    used_for: str
+
+
+@dataclass(frozen=True)
 class Rejected:
     """A row of the incident table that is not used, and why; all text."""
 
@@ -77,11 +88,11 @@ class SceneMeta:
 
     ``origin`` is the first day of the forecast, ``level`` the coverage of the intervals,
     ``language`` what maps speak first, ``statement`` what the numbers are, in a sentence.
-    ``incident_counts`` says what became of the rows, ``notes`` what the reader must know about the
-    inputs, ``model`` what the fitted model tells of itself, ``effects`` by feature
-    :func:`borderrisk.model.drivers.by_decile`. ``scorecard`` is None if the run was not evaluated;
-    ``manifest`` is as in ``manifest.json``; ``compared`` names the two runs of a comparison,
-    ``scenario`` a what-if.
+    ``inputs`` says what each input does, ``incident_counts`` what became of the rows, ``notes``
+    what the reader must know about the inputs, ``model`` what the fitted model tells of itself,
+    ``effects`` by feature :func:`borderrisk.model.drivers.by_decile`. ``scorecard`` is None if the
+    run was not evaluated; ``manifest`` is as in ``manifest.json``; ``compared`` names the two runs
+    of a comparison, ``scenario`` a what-if.
     """
 
     title: str = "Border risk"
@@ -95,6 +106,7 @@ class SceneMeta:
     seed: int = 0
     statement: str = STATEMENT
     sources: list[Source] = field(default_factory=list)
+    inputs: list[InputUse] = field(default_factory=list)
     incident_counts: dict[str, int] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -159,6 +171,13 @@ class Scene:
     def is_index(self) -> bool:
         """Whether the scores are an index and no forecast: there were no incidents."""
         return is_index(self.cells)
+
+    @property
+    def zone_names(self) -> np.ndarray | None:
+        """Name of the zone of each cell, ``""`` outside all, if the run was given zones."""
+        if ZONE not in self.cells or "zones" not in self.layers:
+            return None
+        return names_of(self.layers["zones"], self.cells[ZONE].to_numpy())
 
     @property
     def has_intervals(self) -> bool:

@@ -123,10 +123,10 @@ def make_scene(
 ) -> Scene:
     """Build the scene of a run; segments are compared with ``previous`` where given."""
     study = stages[steps.area]
-    mapped = mapped_focus(stages.config).items()
+    mapped, named = mapped_focus(stages.config).items(), stages[steps.named]
     return Scene(
         area=study.area,
-        cells=scored.cells,
+        cells=scored.cells.assign(named.variables()),
         borders=study.borders,
         settlements=_within_halo(stages.inputs.settlements, study),
         incidents=_placed(stages),
@@ -136,6 +136,7 @@ def make_scene(
         layers={
             "segments": ranked_segments(stages, scored, previous),
             **stages[steps.border].layers,
+            **named.layers(),
         },
     )
 
@@ -149,11 +150,12 @@ def ranked_segments(
     """
     border, intervals = stages[steps.border], scored.intervals
     if is_index(scored.cells):
-        return index_table(
+        table = index_table(
             border.segments, border.attribution, scored.cells, stages[steps.area].grid,
             crossings=border.crossings,
         )  # fmt: skip
-    return segment_table(
+        return table.assign(**stages[steps.named].along(border.segments))
+    table = segment_table(
         border.segments,
         border.attribution,
         scored.cells,
@@ -164,6 +166,7 @@ def ranked_segments(
         crossings=border.crossings,
         previous=previous,
     )
+    return table.assign(**stages[steps.named].along(border.segments))
 
 
 def earlier_segments(run: Path) -> gpd.GeoDataFrame:

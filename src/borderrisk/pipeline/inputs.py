@@ -21,7 +21,7 @@ from borderrisk.grid import WGS84, Grid
 from borderrisk.sources import basedata, incidents, world
 from borderrisk.sources.elevation import Elevation, open_elevation
 from borderrisk.sources.files import parts_of
-from borderrisk.sources.overlays import read_feature_table
+from borderrisk.sources.overlays import read_feature_table, read_population
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,9 @@ ROLES = {
     "land_cover": Role("data.land_cover"),
     "barriers": Role("data.barriers"),
     "water": Role("data.water"),
+    "zones": Role("data.zones"),
+    "crossings": Role("data.crossings"),
+    "population": Role("data.population"),
     "table": Role("features.table", ("features.columns",)),
 }
 
@@ -128,6 +131,24 @@ class Inputs:
     def land_cover(self) -> Path | None:
         """File of the land-cover codes."""
         return self._config.data.land_cover
+
+    @cached_property
+    def zones(self) -> gpd.GeoDataFrame | None:
+        """Named areas."""
+        path = self._config.data.zones
+        return None if path is None else world.read_zones(path)
+
+    @cached_property
+    def crossings(self) -> gpd.GeoDataFrame | None:
+        """Named border crossings."""
+        path = self._config.data.crossings
+        return None if path is None else world.read_points(path, "crossings", named=True)
+
+    @property
+    def population(self) -> Callable[[Grid], np.ndarray] | None:
+        """Reader of the people in each cell of a grid."""
+        path = self._config.data.population
+        return None if path is None else partial(read_population, path)
 
     @property
     def table(self) -> Callable[[Grid], dict[str, np.ndarray]] | None:
@@ -237,13 +258,7 @@ def lay_area(config: Any, files: Any) -> Study:
     Raises ``DataError`` if a file is missing, damaged, or is not what the config says.
     """
     area, outlines = config.study_area, files.countries
-    study = StudyArea.along_border(
-        world.outline(outlines, area.home),
-        world.all_lines(files.borders),
-        strip_km=area.border_strip_km,
-        halo_km=area.halo_km,
-        cell_size_m=config.grid.cell_size_m,
-    )
+    study = along_border(config, files, config.grid.cell_size_m)
     for code in files.borders["country_b"]:
         if code not in set(outlines["iso_a3"]):
             raise DataError(
@@ -251,6 +266,17 @@ def lay_area(config: Any, files: Any) -> Study:
                 f"sea.{did_you_mean(code, outlines['iso_a3'])}"
             )
     return Study(study, area.home, files.borders, outlines)
+
+
+def along_border(config: Any, files: Any, cell_size_m: float) -> StudyArea:
+    """Lay the study area on a grid of cells of any size."""
+    return StudyArea.along_border(
+        world.outline(files.countries, config.study_area.home),
+        world.all_lines(files.borders),
+        strip_km=config.study_area.border_strip_km,
+        halo_km=config.study_area.halo_km,
+        cell_size_m=cell_size_m,
+    )
 
 
 def read_incident_table(

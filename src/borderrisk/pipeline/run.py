@@ -36,6 +36,7 @@ from borderrisk.pipeline.assembly import (
 )
 from borderrisk.pipeline.carrying import Carriage, check_features, check_places
 from borderrisk.pipeline.inputs import input_files
+from borderrisk.pipeline.readings import NO_INCIDENTS
 from borderrisk.pipeline.result import (
     SCENE_FOLDER,
     SEGMENT_REPLICATES,
@@ -151,12 +152,13 @@ def write_run(
     final = Path(out) if out else default
     with RunFolder(final, force=force, sealed=freeze is not None) as folder:
         with run_log(folder.path / LOG, stages.project):
-            checking.tell(stages)
+            uses = checking.tell(stages)
             if model is None and config.evaluation.enabled and stages[steps.incidents].given:
                 evaluating.check(config.evaluation, stages[steps.incidents].known)
             scored = score_cells(stages, model, elsewhere=variant is None)
             card, notes, says = _tested(stages, model, variant)
             scene = make_scene(stages, scored, run_id, card, before)
+            scene = replace(scene, meta=replace(scene.meta, inputs=uses))
             scene = _noted(scene, manifest, notes, says, variant.name if variant else "")
             save_model(folder.path / MODEL, scored.model)
             with stages.cache.timed("outputs"), ThreadPoolExecutor(1) as beside:
@@ -199,7 +201,7 @@ def _tested(
     if variant:
         return None, [variant.note], f"What-if: {variant.called}."
     if model is None and not stages[steps.incidents].given:
-        return None, [checking.NO_INCIDENTS], ""
+        return None, [NO_INCIDENTS], ""
     if model is None:
         return stages[steps.scorecard] if wanted else None, [], ""
     carried = Carriage(model, stages)

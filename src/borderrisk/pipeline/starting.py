@@ -17,7 +17,8 @@ from borderrisk.config.loader import CONFIG_FILE, load_config
 from borderrisk.config.whole import Config
 from borderrisk.config.yamltext import read_yaml, write_yaml
 from borderrisk.errors import BorderRiskError, ConfigError, OutputError
-from borderrisk.pipeline import defaults
+from borderrisk.pipeline import defaults, limits
+from borderrisk.pipeline.inputs import Inputs
 from borderrisk.pipeline.study import STRIP_KM, Border, choose_border
 from borderrisk.runs import check_target, workplace
 from borderrisk.sources import worldbase
@@ -259,7 +260,8 @@ def _write(folder: Path, config: str, fill: Callable[[Path], None]) -> list[str]
         (place / "data").mkdir()
         fill(place / "data")
         (place / CONFIG_FILE).write_text(config, "utf-8")
-        load_config(place / CONFIG_FILE)
+        loaded = load_config(place / CONFIG_FILE).read_from(None)
+        limits.check(loaded, Inputs(loaded))
         (folder / "data").mkdir(parents=True, exist_ok=True)
         notes = _put_aside(folder / "data", place / "data")
         for path in sorted((place / "data").iterdir()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import xarray as xr
 from scipy.sparse import csr_matrix, load_npz, save_npz
 
 from borderrisk.border.corridors import find_corridors
+from borderrisk.border.named import Named
 from borderrisk.border.routes import random_routes
 from borderrisk.border.segments import (
     Border,
@@ -71,6 +71,13 @@ def area(given: Given) -> Study:
     return lay_area(given.config, given.files)
 
 
+@stage(layer="border", files=["zones", "crossings"], after=[area])
+def named(given: Given) -> Named:
+    """Find which zone each cell is of, and the crossings of the border."""
+    study, files = given[area], given.files
+    return Named.of(study.grid, study.lines.values(), files.zones, files.crossings)
+
+
 @stage(
     layer="features",
     config=["features.travel"],
@@ -95,7 +102,7 @@ def _keep_dataset(name: str) -> Keep[xr.Dataset]:
         "features.terrain", "features.proximity", "features.travel.enabled",
         "features.concealment", "features.columns",
     ],
-    files=["elevation", "settlements", "posts", "table"],
+    files=["elevation", "settlements", "posts", "population", "table"],
     after=[area, ground],
     keep=_keep_dataset("features.nc"),
 )  # fmt: skip
@@ -120,6 +127,11 @@ def features(given: Given) -> xr.Dataset:
     ds = study.base
     for part in parts:
         ds = ds.assign(part.data_vars)
+    if given.files.population is not None:
+        people = given.files.population(study.grid)
+        # One that lies elsewhere is said to do nothing, and is no feature.
+        known = np.isfinite(people[study.base["domain"].to_numpy() > 0]).any()
+        ds = ds.assign({"population": (("y", "x"), people)} if known else {})
     ds = catalogue.annotate(ds)
     return ds if given.files.table is None else ds.assign(_brought(given.files.table(study.grid)))
 
@@ -405,20 +417,11 @@ def intervals(given: Given) -> Intervals:
     )
 
 
-def _save_card(card: Scorecard, folder: Path) -> None:
-    text = json.dumps(card.to_json(), ensure_ascii=False)
-    (folder / "scorecard.json").write_text(text, encoding="utf-8")
-
-
-def _load_card(folder: Path) -> Scorecard:
-    return Scorecard.from_json(json.loads((folder / "scorecard.json").read_text(encoding="utf-8")))
-
-
 @stage(
     layer="evaluation",
     config=["evaluation", "model", "uncertainty.level", "seed"],
     after=[area, cells, border, incidents],
-    keep=Keep(_save_card, _load_card),
+    keep=Keep(Scorecard.save, Scorecard.load),
 )
 def scorecard(given: Given) -> Scorecard:
     """Test the model and every baseline on incidents that neither has seen."""

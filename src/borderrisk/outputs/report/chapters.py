@@ -105,6 +105,8 @@ def _data(scene: Scene) -> list[Block]:
     blocks.append(
         records(sources, "Sources") if sources else Paragraph("No sources were recorded.")
     )
+    if meta.inputs:
+        blocks.append(records((asdict(use) for use in meta.inputs), "What each input does"))
     if len(incidents):
         blocks.append(facts(_incident_facts(scene), "Incidents"))
         blocks.append(_kinds(incidents))

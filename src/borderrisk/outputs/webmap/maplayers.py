@@ -141,6 +141,8 @@ LAYERS: dict[str, LayerStyle] = {
         fields=_fields("neighbour", "target", "route", "hours", "slack_hours", "length_km"),
     ),
     "posts": LayerStyle("Posts", "پاسگاه‌ها", "#1565c0"),
+    "crossings": LayerStyle("Crossings", "گذرگاه‌ها", "#1565c0"),
+    "zones": LayerStyle("Zones", "استان‌ها و نواحی", "#546e7a", 1, "4 3", shown=False),
 }  # fmt: skip
 
 
