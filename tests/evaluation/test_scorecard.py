@@ -215,7 +215,7 @@ def test_totals_are_held_or_not_by_the_intervals_of_every_origin(cells):
     assert [t.reported for t in part.totals] == list(counts)
     law = nbinom(2.0, 2.0 / 10.0)
     for level_, held in zip((0.8, 0.9), part.held, strict=True):
-        low, high = law.ppf((1 - level_) / 2), law.ppf((1 + level_) / 2)
+        low, high = level.interval(365.25, level_)
         assert (held.level, held.periods) == (level_, 4)
         assert held.held == sum(low <= n <= high for n in counts)
         assert (held.low, held.high) == metrics.binomial_interval(held.held, 4)

@@ -29,7 +29,6 @@ from borderrisk.evaluation.scorecard import (
     Total,
 )
 from borderrisk.model.cells import CellTable
-from borderrisk.model.level import count_interval
 
 # Means over incidents, and over origins.
 _PER_INCIDENT = ("bits", "capture_5", "capture_10", "capture_20", "border_capture_10")
@@ -170,8 +169,8 @@ def total(forecast: Forecasts, model: str, years: int) -> Total:
     """Compare the total that a model expected with what was reported, both by confidence."""
     level, reported = forecast.levels[model], float(forecast.tests[years].weight.sum())
     mean = level.mean * years
-    ends = (count_interval(mean, level.size, share) for share in _HELD)
-    (low_80, high_80), (low_90, high_90) = ends
+    ends = (scores.count_bounds(mean, share, level.size) for share in _HELD)
+    low_80, high_80, low_90, high_90 = (int(end) for pair in ends for end in pair)
     own, rule = (metrics.count_score(reported, mean, size) for size in (level.size, None))
     return Total(forecast.day, years, mean, reported, low_80, high_80, low_90, high_90, own, rule)
 
