@@ -17,6 +17,8 @@ from scipy.stats import nbinom
 DAYS_PER_YEAR = 365.25
 # Shape of the clustering of incidents in a cell: a mean of m has the variance m + m² / KAPPA.
 KAPPA = 0.5
+# The same of the incidents in a part of the study area, a section of border or a window.
+PART_SIZE = 2.0
 # Class k + 1 begins where this share of the area has a lower risk.
 CLASS_EDGES = (50.0, 75.0, 90.0, 97.0)
 RATE = "incidents per 100 km² per year"

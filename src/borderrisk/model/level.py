@@ -114,7 +114,7 @@ class Pace:
 
 
 def _periods(pace: Pace, origin: pd.Timestamp, days: int) -> Iterator[tuple[float, float]]:
-    """What was expected of each earlier period, and what it brought; the latest first."""
+    """Yield what was expected of each earlier period, and what it brought; the latest first."""
     last = 0.0
     for j in range(1, _MOST_PERIODS + 1):
         first = (origin - step_back(origin, days, j)) / _DAY
