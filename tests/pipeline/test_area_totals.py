@@ -49,7 +49,7 @@ def test_the_whole_scatters_as_its_record_and_a_window_as_windows_do(world):
 
 def test_the_interval_of_the_mean_is_of_sums_not_a_sum_of_intervals(world):
     """One refit has everything in the north, one in the south: the whole does not change."""
-    cells, fitted, _, north = world
+    cells, _, _, north = world
     one = np.where(north, 2.0, 0.0) / north.mean()
     other = np.where(north, 0.0, 2.0) / (1 - north.mean())
     drawn = SimpleNamespace(replicates=np.stack([one, other] * 20)[:, cells.study])
