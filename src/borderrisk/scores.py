@@ -17,6 +17,8 @@ from scipy.stats import nbinom
 DAYS_PER_YEAR = 365.25
 # Shape of the clustering of incidents in a cell: a mean of m has the variance m + m² / KAPPA.
 KAPPA = 0.5
+# The same of the incidents in a part of the study area, a section of border or a window.
+PART_SIZE = 2.0
 # Class k + 1 begins where this share of the area has a lower risk.
 CLASS_EDGES = (50.0, 75.0, 90.0, 97.0)
 RATE = "incidents per 100 km² per year"
@@ -343,18 +345,24 @@ def expected_count(
 
 
 def count_bounds(
-    expected: np.ndarray, level: float, size: float = KAPPA
+    expected: np.ndarray | float, level: float, size: np.ndarray | float = KAPPA
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Predictive interval of the incidents of each cell (or part), allowing for clustering.
+    """Predictive interval of negative binomial counts: of cells, of parts, or of the whole.
+
+    It holds the counts whose middle, the chance of fewer and half of that of as many, lies between
+    the tails (a mid-P interval: Berry & Armitage 1995, The Statistician 44). Quantiles would hold
+    more than is said, the more so the lower a count.
 
     Examples
     --------
     >>> [bound.tolist() for bound in count_bounds(np.array([0.0, 0.1, 2.0]), 0.9)]
-    [[0.0, 0.0, 0.0], [0.0, 1.0, 8.0]]
+    [[0.0, 0.0, 0.0], [0.0, 0.0, 8.0]]
     """
-    chance = size / (size + np.asarray(expected))
-    low, high = (nbinom.ppf(q, size, chance) for q in tails(level))
-    return np.maximum(low, 0.0), np.maximum(high, 0.0)
+    law = nbinom(size, size / (size + np.asarray(expected)))
+    lowest, highest = tails(level)
+    low, high = (np.maximum(law.ppf(q), 0.0) for q in (lowest, highest))
+    low = low + (law.cdf(low) - law.pmf(low) / 2 < lowest)
+    return low, high - (law.cdf(high) - law.pmf(high) / 2 > highest)
 
 
 def risk_percentile(intensity: np.ndarray, area: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ import xarray as xr
 from borderrisk.errors import ConfigError
 from borderrisk.grid import WGS84, Grid
 from borderrisk.outputs.atomic import write_rows, writing
-from borderrisk.outputs.scene import Focus, Scene
+from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.vectorfiles import (
     round_significant,
     write_geopackage,
@@ -68,13 +68,6 @@ def cells_frame(grid: Grid, mask: np.ndarray, columns: dict[str, Any]) -> gpd.Ge
     return gpd.GeoDataFrame(columns, geometry=shapely.polygons(np.stack([x, y], -1)), crs=grid.crs)
 
 
-def _inside(grid: Grid, focus: Focus) -> np.ndarray:
-    """Whether the centre of each cell lies in a window, bool of shape (rows, columns)."""
-    west, south, east, north = focus.bounds
-    lon, lat = grid.lonlat()
-    return (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
-
-
 def _selected(
     scene: Scene, focus: str | None, top: int | None, min_risk: float | None
 ) -> np.ndarray:
@@ -86,7 +79,7 @@ def _selected(
     if "intensity" in scene.cells:
         keep &= np.isfinite(scene.cells["intensity"].to_numpy())
     if focus is not None:
-        keep &= _inside(scene.grid, scene.focus(focus))
+        keep &= scene.focus(focus).holds(scene.grid)
     if min_risk is not None:
         keep &= scene.cells["risk"].to_numpy() >= min_risk
     return keep

@@ -22,6 +22,7 @@ from borderrisk.model.drivers import by_decile
 from borderrisk.model.modelfile import ModelFile
 from borderrisk.model.uncertainty import Intervals
 from borderrisk.outputs.scene import (
+    AreaTotal,
     Focus,
     Rejected,
     Relief,
@@ -58,6 +59,7 @@ class Scored:
     model: ModelFile
     intervals: Intervals | None
     effects: dict[str, dict[str, list[float]]]
+    totals: list[AreaTotal]
 
 
 def score_cells(
@@ -99,7 +101,20 @@ def score_cells(
         )
         variables |= scoring.trust_variable(cells, codes)
     curves = by_decile(parts, cells.x, cells.study_area_100km2)
-    return Scored(ds.assign(variables).assign(border.slack.data_vars), model, intervals, curves)
+    totals = []
+    if not index:
+        totals = scoring.area_totals(
+            cells, model.model, intervals, focuses(config), config.outputs.horizon_days,
+            config.uncertainty.level,
+        )  # fmt: skip
+    done = ds.assign(variables).assign(border.slack.data_vars)
+    return Scored(done, model, intervals, curves, totals)
+
+
+def focuses(config: Any) -> tuple[Focus, ...]:
+    """Return the windows that a run maps, exports and sums over."""
+    mapped = mapped_focus(config).items()
+    return tuple(Focus(n, f.bounds, f.title or n, f.title_fa) for n, f in mapped)
 
 
 def cells_for(stages: Stages, model: ModelFile) -> CellTable:
@@ -123,7 +138,7 @@ def make_scene(
 ) -> Scene:
     """Build the scene of a run; segments are compared with ``previous`` where given."""
     study = stages[steps.area]
-    mapped, named = mapped_focus(stages.config).items(), stages[steps.named]
+    named = stages[steps.named]
     return Scene(
         area=study.area,
         cells=scored.cells.assign(named.variables()),
@@ -131,7 +146,7 @@ def make_scene(
         settlements=_within_halo(stages.inputs.settlements, study),
         incidents=_placed(stages),
         relief=relief(stages.inputs.elevation, study.grid),
-        focuses=tuple(Focus(n, f.bounds, f.title or n, f.title_fa) for n, f in mapped),
+        focuses=focuses(stages.config),
         meta=_meta(stages, scored, run_id, scorecard),
         layers={
             "segments": ranked_segments(stages, scored, previous),
@@ -235,6 +250,7 @@ def _meta(stages: Stages, scored: Scored, run_id: str, scorecard: Scorecard | No
         notes=list(record.table.notes),
         model=_model_facts(scored.model),
         effects=scored.effects,
+        totals=scored.totals,
         scorecard=scorecard,
         config_text=config.dump_yaml(),
     )

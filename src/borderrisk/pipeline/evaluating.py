@@ -86,8 +86,9 @@ def _card(
     level, seed = config.uncertainty.level, config.seed
     rows = origin_rows(forecasts, cells, line)
     part = summary.prospective(
-        forecasts, rows, cells, name, near_km=config.evaluation.near_km, level=level, seed=seed
-    )
+        forecasts, rows, cells, name,
+        near_km=config.evaluation.near_km, level=level, seed=seed, line=line,
+    )  # fmt: skip
     return Scorecard(
         name,
         headline(name, part),

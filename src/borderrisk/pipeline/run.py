@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +233,7 @@ def _write_facts(
     metrics: dict[str, Any] = {
         "model": scene.meta.model,
         "counts": manifest.counts,
+        "totals": [asdict(total) for total in scene.meta.totals],
         "importance": model.extra.get("importance", {}),
     }
     if scene.meta.scorecard is not None:

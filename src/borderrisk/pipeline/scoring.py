@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
 from borderrisk.model.protocol import PARTS, Fitted
 from borderrisk.model.uncertainty import Intervals, rank
+from borderrisk.outputs.scene import AreaTotal, Focus
 
 
 def _variable(
@@ -90,6 +92,38 @@ def interval_variables(cells: CellTable, intervals: Intervals) -> dict[str, xr.D
         values = np.full(len(cells), np.nan)
         values[cells.study] = getattr(intervals, name)
         found[name] = _variable(cells, name, values)
+    return found
+
+
+def area_totals(
+    cells: CellTable,
+    fitted: Fitted,
+    intervals: Intervals | None,
+    focuses: Sequence[Focus],
+    horizon_days: float,
+    level: float,
+) -> list[AreaTotal]:
+    """Incidents to expect within the horizon in the study area, then in each focus.
+
+    The study area's may be as many as the level of the fitted model says; those of a part scatter
+    as on other borders.
+    """
+    years, area = horizon_days / scores.DAYS_PER_YEAR, cells.study_area_100km2[cells.study]
+    expected = fitted.intensity(cells)[cells.study] * area * years
+    windows = [("", np.ones(len(area), bool))]
+    windows += [(one.name, one.holds(cells.grid)[cells.mask][cells.study]) for one in focuses]
+    found = []
+    for name, inside in windows:
+        mean = float(expected[inside].sum())
+        few, many = (int(end) for end in scores.count_bounds(mean, level, scores.PART_SIZE))
+        if not name:
+            few, many = fitted.level.interval(horizon_days, level)
+        ends: tuple[float | None, float | None] = (None, None)
+        if intervals is not None:
+            drawn = intervals.replicates[:, inside] @ (area[inside] * years)
+            bounds = np.quantile(drawn, scores.tails(level))
+            ends = (min(float(bounds[0]), mean), max(float(bounds[1]), mean))
+        found.append(AreaTotal(name, mean, *ends, few, many))
     return found
 
 

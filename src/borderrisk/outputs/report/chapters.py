@@ -19,6 +19,7 @@ from borderrisk.outputs.report.blocks import (
     Section,
     Table,
     facts,
+    interval,
     percent,
     records,
     show,
@@ -34,7 +35,7 @@ from borderrisk.outputs.report.skill import (
     scorecard_blocks,
     transfer_blocks,
 )
-from borderrisk.outputs.scene import Scene
+from borderrisk.outputs.scene import AreaTotal, Scene
 from borderrisk.scores import as_index, by_name, decode, meanings
 from borderrisk.words import CODES
 
@@ -95,7 +96,18 @@ def _maps(scene: Scene) -> list[Block]:
         )
     else:
         blocks.append(Paragraph(NO_INTERVALS))
-    return blocks
+    rows = [_total_row(scene, total) for total in scene.meta.totals]
+    return [*blocks, records(rows, "Incidents of the forecast period")] if rows else blocks
+
+
+def _total_row(scene: Scene, total: AreaTotal) -> dict[str, Any]:
+    """Incidents of the study area or a focus: the mean, and what may be reported."""
+    return {
+        "area": scene.focus(total.focus).title if total.focus else "study area",
+        "expected": interval(total.expected, total.expected_low, total.expected_high),
+        f"reported, with {percent(scene.meta.level)} chance":
+            f"{total.count_low:,} to {total.count_high:,}",
+    }  # fmt: skip
 
 
 def _data(scene: Scene) -> list[Block]:
