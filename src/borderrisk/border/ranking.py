@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.grid import Grid
-from borderrisk.scores import DAYS_PER_YEAR, count_bounds, tails
+from borderrisk.scores import DAYS_PER_YEAR, GROUP_SIZE, count_bounds, tails
 
 # Features are read along a segment at about this spacing.
 _SAMPLE_M = 1_000.0
@@ -19,9 +19,6 @@ _TERRAIN = ("slope_mean", "ruggedness", "hidden_share")
 _DRIVERS = 3
 # Stretches of the same id are the same if their ends agree to this many kilometres.
 _SAME_KM = 0.5
-# Size of the negative binomial of the incidents behind a segment: the best log score over six
-# yearly origins of four borders (90 % intervals held 97 % where more than one was expected).
-_SIZE = 1.2
 
 
 def segment_table(
@@ -54,7 +51,7 @@ def segment_table(
     length = segments.length_km.to_numpy()
     per_year = flow.T @ expected
     within = per_year * horizon_days / DAYS_PER_YEAR
-    fewest, most = count_bounds(within, level, _SIZE)
+    fewest, most = count_bounds(within, level, GROUP_SIZE)
     out = segments.assign(
         expected_per_year=per_year,
         share=per_year / max(per_year.sum(), np.finfo(float).tiny),

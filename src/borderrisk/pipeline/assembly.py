@@ -17,6 +17,7 @@ from borderrisk.border.ranking import segment_table
 from borderrisk.config.whole import mapped_focus
 from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.grid import WGS84, Grid
+from borderrisk.model.behind import incidents_behind
 from borderrisk.model.cells import CellTable
 from borderrisk.model.drivers import by_decile
 from borderrisk.model.modelfile import ModelFile
@@ -67,6 +68,7 @@ def score_cells(
         variables |= scoring.interval_variables(cells, intervals)
     parts = model.model.drivers(cells)
     variables |= scoring.driver_variables(cells, parts)
+    variables |= _behind(stages, cells, model)
     if model.trust is not None:
         codes = scoring.trust_codes(
             cells,
@@ -79,6 +81,15 @@ def score_cells(
         variables |= scoring.trust_variable(cells, codes)
     curves = by_decile(parts, cells.x, cells.study_area_100km2)
     return Scored(ds.assign(variables).assign(border.slack.data_vars), model, intervals, curves)
+
+
+def _behind(stages: Stages, cells: CellTable, model: ModelFile) -> dict[str, xr.DataArray]:
+    """Earlier incidents behind each cell, by their place among those that the scene shows."""
+    record = stages[steps.incidents]
+    found = incidents_behind(model.model, cells, record.panel, record.origin)
+    shown = {name: k for k, name in enumerate(_placed(stages)["incident_id"])}
+    past = record.panel.before(record.origin).incidents["incident_id"]
+    return scoring.incident_variables(cells, found, np.array([shown[name] for name in past], int))
 
 
 def cells_for(stages: Stages, model: ModelFile) -> CellTable:
