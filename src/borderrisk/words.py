@@ -64,6 +64,20 @@ PHRASES = _both({
     "class_4": ("among the top 10 % of the area", "در ۱۰ درصد بالای محدوده"),
     "class_5": ("among the top 3 % of the area", "در ۳ درصد بالای محدوده"),
     "head": ("{place} · class {k} of 5 ({class})", "{place} · رده {k} از ۵ ({class})"),
+    "head_level": ("{place} · level {level}", "{place} · سطح {level}"),
+    "level_low": ("low", "کم"),
+    "level_medium": ("medium", "متوسط"),
+    "level_high": ("high", "زیاد"),
+    "level_critical": ("critical", "بحرانی"),
+    "section": ("{pair}, km {from} to {to}, {near}", "{pair}، کیلومتر {from} تا {to}، {near}"),
+    "nearest_crossing": (
+        "Nearest crossing: {name}, {n} km.", "نزدیک‌ترین گذرگاه: {name}، {n} کیلومتر.",
+    ),
+    "nearest_town": ("Nearest town: {name}, {n} km.", "نزدیک‌ترین شهر: {name}، {n} کیلومتر."),
+    "inland": (
+        "{n} h on foot to the nearest town inland.",
+        "{n} ساعت پیاده تا نزدیک‌ترین شهر درون کشور.",
+    ),
     "near": ("{km} km {direction} of {town}", "{km} کیلومتری {direction} {town}"),
     "between": ("between {from} and {to}", "از {from} تا {to}"),
     "chance": (
@@ -96,6 +110,13 @@ PHRASES = _both({
         "{share} % of it from earlier incidents.", "{share}٪ آن از رویدادهای پیشین.",
     ),
     "ground": ("{share} % from the ground: {list}.", "{share}٪ از زمین: {list}."),
+    "ground_group": (
+        "{share} % from the ground behind it, on average {list}.",
+        "{share}٪ از زمین پشت آن، میانگین: {list}.",
+    ),
+    "lowered_group": (
+        "What lowers it, on average: {list}.", "آنچه آن را پایین می‌آورد، میانگین: {list}.",
+    ),
     "ground_plain": ("{share} % from the ground and access.", "{share}٪ از زمین و دسترسی."),
     "even": ("{share} % the same everywhere.", "{share}٪ یکسان در همه‌جا."),
     "lowered": ("What lowers it: {list}.", "آنچه آن را پایین می‌آورد: {list}."),
@@ -147,6 +168,47 @@ PHRASES = _both({
     ),
     "percent": ("{n} %", "{n}٪"),
     "list": ("; ", "؛ "),
+    "sum_where": (
+        "{n} reported incidents are expected {period}{interval}; the tenth of the area ranked first "
+        "holds {p} % of them, above all near {places}.",
+        "{period} {n} رویداد گزارش‌شده انتظار می‌رود{interval}؛ {p}٪ آن در یک‌دهم نخست محدوده است، "
+        "بیش از همه نزدیک {places}.",
+    ),
+    "sum_tested": (
+        "In {origins} tests on past periods the tenth of the area ranked first held {own} % of the "
+        "{incidents} incidents that followed{base}; {ok} % of the area can be relied on.",
+        "در {origins} آزمون روی دوره‌های گذشته، یک‌دهم نخست محدوده {own}٪ از {incidents} رویداد "
+        "بعدی را در بر داشت{base}؛ به {ok}٪ محدوده می‌توان تکیه کرد.",
+    ),
+    "sum_base": (
+        " (history alone: {p} %)", " (تاریخچه به‌تنهایی: {p}٪)",
+    ),
+    "sum_untested": (
+        "How good this is was not tested in this run; {ok} % of the area is like the places learned "
+        "from and reported on as much.",
+        "خوبی این پیش‌بینی در این اجرا آزموده نشده است؛ {ok}٪ محدوده همانند جاهای آموخته است.",
+    ),
+    "sum_changed": (
+        "Against {before}, {up} sections of border rose and {down} fell by more than their intervals "
+        "allow{most}.",
+        "نسبت به {before}، {up} پاره مرز بیش از بازه‌ها افزایش و {down} پاره کاهش یافت{most}.",
+    ),
+    "sum_most": ("; most of all {name}", "؛ بیش از همه {name}"),
+    "before_run": ("the earlier run", "اجرای پیشین"),
+    "before_scenario": ("the run without the scenario", "اجرای بدون سناریو"),
+    "doubt_radius": (
+        "The places of the {n} incidents learned from are known to {km} km (the middle one): the "
+        "surroundings say more than a single cell.",
+        "جای {n} رویداد آموخته تا {km} کیلومتر (میانه) معلوم است: پیرامون بیش از یک سلول می‌گوید.",
+    ),
+    "doubt_silence": (
+        "It learns from reports: quiet on the map is no proof of quiet on the ground.",
+        "از گزارش‌ها می‌آموزد: آرامش روی نقشه گواه آرامش روی زمین نیست.",
+    ),
+    "doubt_interval": (
+        "No interval was computed: nothing here says how far off the numbers may be.",
+        "بازه‌ای محاسبه نشده است: چیزی نمی‌گوید عددها تا چه اندازه دورند.",
+    ),
 })  # fmt: skip
 MONTHS = {
     "en": ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),

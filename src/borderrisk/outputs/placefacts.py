@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -85,6 +85,7 @@ class Reader:
 
     scene: Scene
     mask: np.ndarray
+    _kept: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, scene: Scene) -> Reader:
@@ -94,9 +95,11 @@ class Reader:
 
     def values(self, name: str) -> np.ndarray:
         """Return a variable of the scored cells; NaN where the scene does not have it."""
-        if name not in self.scene.cells:
-            return np.full(int(self.mask.sum()), np.nan)
-        return self.scene.cells[name].to_numpy()[self.mask].astype(float)
+        if name not in self._kept:
+            here = self.scene.cells.get(name)
+            nothing = np.full(int(self.mask.sum()), np.nan)
+            self._kept[name] = nothing if here is None else here.to_numpy()[self.mask].astype(float)
+        return self._kept[name]
 
     @cached_property
     def area(self) -> np.ndarray:
@@ -337,28 +340,30 @@ class Reader:
         are taken as the sums of the bounds, wider than refits of the whole would have them.
         Incidents are so far from ``at`` (metres); without it no distance is said.
         """
-        part = self.expected * np.asarray(weight, float)[:, None]
+        cells = np.flatnonzero(weight)
+        weight = np.asarray(weight, float)[cells]
+        part = self.expected[cells] * weight[:, None]
         total = expected or Amount(*part.sum(axis=0).tolist())
         mass = part[:, 0] / part[:, 0].sum() if part[:, 0].sum() > 0 else np.zeros(len(part))
         chance = chance_of(np.array([total.value, total.low, total.high]), GROUP_SIZE)
-        shares = mass @ self.shares
+        shares = mass @ self.shares[cells]
         facts = Facts(total, Amount(*chance.tolist()))
         if np.isfinite(shares).all() and mass.any():
             facts = replace(facts, shares=tuple(whole_shares(shares[None])[0].tolist()))
-        named, further = self._incidents_of_group(mass, at)
-        raising, lowering = self._features_of_group(mass, shares)
-        trust, doubts = self._trust_of(weight * self.area)
+        named, further = self._incidents_of_group(cells, mass, at)
+        raising, lowering = self._features_of_group(cells, mass, shares)
+        trust, doubts, not_ok = self._trust_of(cells, weight * self.area[cells])
         return replace(
             facts, incidents=named, further=further, raising=raising, lowering=lowering,
-            trust=trust, doubts=doubts,
+            trust=trust, doubts=doubts, not_ok=not_ok,
         )  # fmt: skip
 
     def _incidents_of_group(
-        self, mass: np.ndarray, at: tuple[float, float] | None
+        self, cells: np.ndarray, mass: np.ndarray, at: tuple[float, float] | None
     ) -> tuple[tuple[tuple[int, float], ...], int | None]:
         if self.behind is None or not mass.any():
             return (), None
-        rows, shares, _ = self.behind
+        rows, shares = (part[cells] for part in self.behind[:2])
         listed = rows >= 0
         each = np.bincount(
             rows[listed], (mass[:, None] * shares)[listed], minlength=len(self.incident_xy)
@@ -370,40 +375,39 @@ class Reader:
         return tuple(zip(reasons[:MOST], away.tolist(), strict=True)), len(reasons[MOST:])
 
     def _features_of_group(
-        self, mass: np.ndarray, shares: np.ndarray
+        self, cells: np.ndarray, mass: np.ndarray, shares: np.ndarray
     ) -> tuple[tuple[Because, ...], tuple[Because, ...]]:
-        listed = self.codes >= 0
+        codes, away = self.codes[cells], {n: float(mass @ v[cells]) for n, v in self.away.items()}
+        listed = codes >= 0
         moved = np.bincount(
-            self.codes[listed], (mass[:, None] * self.moved)[listed], minlength=len(self.features)
+            codes[listed], (mass[:, None] * self.moved[cells])[listed], minlength=len(self.features)
         )
-        order = np.argsort(-np.abs(moved), kind="stable")[:MOST]
-        found = [(moved[k], self._mean(self.features[k], mass)) for k in order
-                 if abs(moved[k]) >= LEAST and self._line_fits(self.features[k], mass)]  # fmt: skip
+        found = []
+        for k in np.argsort(-np.abs(moved), kind="stable")[:MOST]:
+            name = self.features[k]
+            if abs(moved[k]) >= LEAST and (name not in self.named or self._is_near(name, away)):
+                found.append((moved[k], self._mean(name, cells, mass)))
         ground = not np.isfinite(shares[2]) or shares[2] >= LEAST
         raising = tuple(why for move, why in found if move > 0 and ground)
         return raising, tuple(why for move, why in found if move < 0)
 
-    def _mean(self, name: str, mass: np.ndarray) -> Because:
+    def _mean(self, name: str, cells: np.ndarray, mass: np.ndarray) -> Because:
         """Mean of a feature where incidents are expected, and how it compares."""
-        values = self.values(name)
+        values = self.values(name)[cells]
         known = np.isfinite(values)
         value = float(mass[known] @ values[known] / max(mass[known].sum(), 1e-300))
         return Because(name, value, int(compared(np.array(value), self.breaks[name])))
 
-    def _line_fits(self, name: str, mass: np.ndarray) -> bool:
-        """Whether a group may name what a feature is called after."""
-        if name not in self.named:
-            return True
-        return bool(self._is_near(name, {n: float(mass @ v) for n, v in self.away.items()}))
-
-    def _trust_of(self, area: np.ndarray) -> tuple[str, tuple[tuple[str, int], ...]]:
-        """Return the worst word of a group and the per cent of it that each doubt is true of."""
-        codes, words = self._words
+    def _trust_of(
+        self, cells: np.ndarray, area: np.ndarray
+    ) -> tuple[str, tuple[tuple[str, int], ...], float]:
+        """Return the worst word of a group, the per cent that each doubt is true of, and of all."""
+        codes, words = self._words[0][cells], self._words[1]
         total = area[codes >= 0].sum()
         if not words or not total > 0:
-            return "", ()
+            return "", (), 0.0
         share = {w: float(area[codes == c].sum() / total) for c, w in words.items() if c > 0}
         doubts = {w: min(max(round(100 * s), 1), 99 if s < 1 else 100)
                   for w, s in share.items() if s > 0}  # fmt: skip
         ordered = sorted(doubts.items(), key=lambda pair: -pair[1])
-        return (ordered[0][0] if ordered else "ok"), tuple(ordered)
+        return (ordered[0][0] if ordered else "ok"), tuple(ordered), sum(share.values())

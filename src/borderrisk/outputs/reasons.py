@@ -87,8 +87,8 @@ class Facts:
     are (row of the scene's incidents, kilometres or NaN) of those that account for most;
     ``further`` how many more account for a twentieth at least, None where the model cannot say;
     ``far`` is the distance of the nearest earlier incident; ``doubts`` are the per cent of the
-    place that each word of ``trust`` but ``ok`` is true of, ``trust`` is ``""`` where it is not
-    known.
+    place that each word of ``trust`` but ``ok`` is true of, ``not_ok`` the share of all of them,
+    ``trust`` is ``""`` where it is not known; ``level`` is that of a section of border.
     """
 
     expected: Amount
@@ -104,6 +104,8 @@ class Facts:
     far: Because | None = None
     trust: str = ""
     doubts: tuple[tuple[str, int], ...] = ()
+    not_ok: float = 0.0
+    level: str = ""
 
 
 @dataclass(frozen=True)
@@ -201,24 +203,24 @@ def answer(facts: Facts, words: dict[str, Any], place: str = "") -> Answer:
         head = say["head"].format(
             **{"place": place, "k": numeral(facts.risk_class, language), "class": said}
         )
+    elif facts.level:
+        head = say["head_level"].format(place=place, level=say[f"level_{facts.level}"])
     often = facts.chance.value >= EVEN_ODDS
     chance = say["chance"].format(
         chance=odds(facts.chance.value, words, often=often),
         period=words["period"],
         interval=_interval(facts.chance, words, lambda p: odds(p, words, often=often)),
     )
-    plain = [
-        _interval(amount, words, lambda n: numeral(n, language))
-        for amount in (facts.expected, facts.rank)
-    ]
-    expected = say["expected"].format(n=numeral(facts.expected.value, language), interval=plain[0])
+    expected = say["expected"].format(
+        n=numeral(facts.expected.value, language), interval=interval_of(facts.expected, words)
+    )
     rank = ""
     if np.isfinite(facts.rank.value):
         whole = [numeral(n, language) for n in (facts.rank.value, facts.of)]
-        interval = plain[1] if np.isfinite(facts.rank.low) else ""
+        interval = interval_of(facts.rank, words) if np.isfinite(facts.rank.low) else ""
         rank = say["rank"].format(n=whole[0], all=whole[1], interval=interval)
     return Answer(head, " ".join(chance.split()), expected, rank, why(facts, words),
-                  _rely(facts, words))  # fmt: skip
+                  rely(facts, words))  # fmt: skip
 
 
 def odds(chance: float, words: dict[str, Any], *, often: bool = False) -> str:
@@ -237,6 +239,11 @@ def odds(chance: float, words: dict[str, Any], *, often: bool = False) -> str:
     if often:
         return str(say["in_100"].format(n=numeral(min(99, max(1, round(100 * chance))), language)))
     return str(say["one_in"].format(n=numeral(float(f"{1 / chance:.2g}"), language)))
+
+
+def interval_of(amount: Amount, words: dict[str, Any]) -> str:
+    """Write the interval of a number in brackets, or that there is none."""
+    return _interval(amount, words, lambda n: numeral(n, words["language"]))
 
 
 def _interval(amount: Amount, words: dict[str, Any], write: Callable[[float], str]) -> str:
@@ -260,7 +267,7 @@ def why(facts: Facts, words: dict[str, Any]) -> str:
             found.append(say[key].format(share=numeral(earlier, language), list=listed))
         if ground >= 100 * LEAST:
             listed = join(_features(facts.raising, words))
-            key = "ground" if listed else "ground_plain"
+            key = ("ground" if facts.risk_class else "ground_group") if listed else "ground_plain"
             found.append(say[key].format(share=numeral(ground, language), list=listed))
         if even >= 100 * LEAST:
             found.append(say["even"].format(share=numeral(even, language)))
@@ -270,7 +277,8 @@ def why(facts: Facts, words: dict[str, Any]) -> str:
         km, p = numeral(facts.far.value, language), numeral(facts.far.than, language)
         lowers = [say["far"].format(km=km, p=p), *lowers]
     if lowers:
-        found.append(say["low" if low else "lowered"].format(list=join(lowers)))
+        key = "low" if low else "lowered" if facts.risk_class else "lowered_group"
+        found.append(say[key].format(list=join(lowers)))
     return " ".join(found)
 
 
@@ -313,7 +321,8 @@ def _value(value: float, unit: str, words: dict[str, Any]) -> str:
     return f"{number} {name}".rstrip() if name != "°" else f"{number}°"
 
 
-def _rely(facts: Facts, words: dict[str, Any]) -> str:
+def rely(facts: Facts, words: dict[str, Any]) -> str:
+    """Say whether to rely on the number, and if not, why."""
     say, language = words["phrases"], words["language"]
     if not facts.trust:
         return ""

@@ -13,7 +13,7 @@ import xarray as xr
 from rasterio.warp import transform_bounds
 
 from borderrisk.area import reproject
-from borderrisk.border.ranking import segment_table
+from borderrisk.border.ranking import Levels, segment_table
 from borderrisk.config.whole import mapped_focus
 from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.grid import WGS84, Grid
@@ -23,6 +23,7 @@ from borderrisk.model.drivers import by_decile
 from borderrisk.model.modelfile import ModelFile
 from borderrisk.model.uncertainty import Intervals
 from borderrisk.outputs.scene import Focus, Rejected, Relief, Scene, SceneMeta, Source
+from borderrisk.outputs.sections import explained
 from borderrisk.outputs.store import load_scene
 from borderrisk.pipeline import scoring, steps
 from borderrisk.pipeline.inputs import Study
@@ -114,7 +115,7 @@ def make_scene(
     """Build the scene of a run; segments are compared with ``previous`` where given."""
     study = stages[steps.area]
     mapped = mapped_focus(stages.config).items()
-    return Scene(
+    scene = Scene(
         area=study.area,
         cells=scored.cells,
         borders=study.borders,
@@ -123,11 +124,13 @@ def make_scene(
         relief=relief(stages.inputs.elevation, study.grid),
         focuses=tuple(Focus(n, f.bounds, f.title or n, f.title_fa) for n, f in mapped),
         meta=_meta(stages, scored, run_id, scorecard),
-        layers={
-            "segments": ranked_segments(stages, scored, previous),
-            **stages[steps.border].layers,
-        },
     )
+    border = stages[steps.border]
+    segments = explained(
+        scene, ranked_segments(stages, scored, previous), border.attribution,
+        getattr(stages.inputs, "crossings", None),
+    )  # fmt: skip
+    return replace(scene, layers={"segments": segments, **border.layers})
 
 
 def ranked_segments(
@@ -138,6 +141,7 @@ def ranked_segments(
     With an earlier ranking they show how they changed since.
     """
     border, intervals = stages[steps.border], scored.intervals
+    section = stages.config.segments
     return segment_table(
         border.segments,
         border.attribution,
@@ -148,6 +152,7 @@ def ranked_segments(
         horizon_days=stages.config.outputs.horizon_days,
         crossings=border.crossings,
         previous=previous,
+        levels=Levels(section.level_shares, section.level_rates),
     )
 
 
