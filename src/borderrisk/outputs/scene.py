@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import date, timedelta
+from importlib.metadata import version
 from typing import Any
 
 import geopandas as gpd
@@ -153,6 +155,32 @@ class Scene:
                 return focus
         known = ", ".join(focus.name for focus in self.focuses) or "none"
         raise ConfigError(f"No focus named {name!r} in this run (it has: {known}).")
+
+    @property
+    def period(self) -> tuple[str, str] | None:
+        """First and last day of the forecast, ISO; None if the scene does not say."""
+        if not self.meta.origin or not self.meta.horizon_days:
+            return None
+        first = date.fromisoformat(self.meta.origin[:10])
+        last = first + timedelta(days=self.meta.horizon_days - 1)
+        return first.isoformat(), last.isoformat()
+
+    @property
+    def data_until(self) -> str:
+        """Last day of the incidents that were learned from, ISO; ``""`` without any."""
+        ends = self.incidents.get("date_end", self.incidents.get("date"))
+        return "" if ends is None or not len(ends) else ends.max().strftime("%Y-%m-%d")
+
+    @property
+    def stamp(self) -> dict[str, str]:
+        """What every file of a run says of itself: run, period, data until, version."""
+        found = {
+            "run_id": self.meta.run_id,
+            "forecast_period": " to ".join(self.period or ()),
+            "data_until": self.data_until,
+            "software": f"borderrisk {version('borderrisk')}",
+        }
+        return {key: text for key, text in found.items() if text}
 
     @property
     def has_intervals(self) -> bool:

@@ -20,6 +20,7 @@ from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.outputs.atomic import write_text, writing
 from borderrisk.outputs.compare import compare, write_comparison
 from borderrisk.outputs.export import cells_table, check_format, export
+from borderrisk.outputs.report.brief import write_brief
 from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.store import load_scene
 from borderrisk.outputs.vectorfiles import write_layer
@@ -159,6 +160,28 @@ def write_maps(
         write_map(scene, path, focus=name, language=speech, tiles=tiles)
         paths.append(path)
     return paths
+
+
+def write_briefs(
+    run_path: str | Path,
+    *,
+    focus: str | None = None,
+    language: str | None = None,
+    out: str | Path | None = None,
+) -> list[Path]:
+    """Write the briefs of a run, two printed pages each: of one focus, or of all and the whole."""
+    result = open_run(run_path)
+    scene, folder = result.scene, Path(out) if out else result.folder
+    check_target(folder / "brief.html")
+    names = [focus] if focus else [None, *(f.name for f in scene.focuses)]
+    speech = language or scene.meta.language
+    return [
+        write_brief(
+            scene, folder / f"brief{f'-{name}' if name else ''}.html", focus=name, language=speech,
+            figures=result.folder / "figures",
+        )
+        for name in names
+    ]  # fmt: skip
 
 
 def export_cells(

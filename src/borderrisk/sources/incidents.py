@@ -247,7 +247,7 @@ def _nothing_left(rejections: Rejections, before: dict[str, int], total: int, wh
 def _notes(
     rejections: Rejections, total: int, kept: gpd.GeoDataFrame, region: Bounds | None
 ) -> list[str]:
-    notes = [f"{len(kept)} of {total} incidents are used"]
+    notes = [f"{len(kept)} of {total} incidents read pass the filters"]
     notes += [f"{count} rows: {kind}" for kind, count in rejections.counts().items()]
     if region is not None:
         west, south, east, north = region
