@@ -164,7 +164,11 @@ def segments(
     from borderrisk.pipeline import result
 
     rows = result.top_segments(run_path, top, against=against, out=out)
-    common.emit({"segments": rows}, as_json, common.table_text(rows))
+    if against is None and not as_json:
+        common.emit({}, as_json, result.told_segments(run_path, top))
+        return
+    named = [{k: v for k, v in row.items() if k not in ("segment_id", "near")} for row in rows]
+    common.emit({"segments": rows}, as_json, common.table_text(named))
 
 
 @click.command()

@@ -186,3 +186,10 @@ class Scene:
     def has_intervals(self) -> bool:
         """Whether the probability comes with bounds."""
         return {"probability_low", "probability_high"} <= set(self.cells.data_vars)
+
+
+def stamped(table: gpd.GeoDataFrame, scene: Scene) -> gpd.GeoDataFrame:
+    """Return a table whose ``attrs`` say what it is of; what is written of it says so too."""
+    table = table.copy(deep=False)
+    table.attrs = {**scene.stamp}
+    return table

@@ -126,6 +126,7 @@ def make_scene(
         focuses=tuple(Focus(n, f.bounds, f.title or n, f.title_fa) for n, f in mapped),
         meta=_meta(stages, scored, run_id, scorecard),
     )
+    scene = replace(scene, cells=scene.cells.assign_attrs(scene.stamp))
     border = stages[steps.border]
     segments = explained(
         scene, ranked_segments(stages, scored, previous), border.attribution,

@@ -113,6 +113,7 @@ def _headline(scene: Scene) -> dict[str, Any]:
         "title": meta.title,
         "title_fa": meta.title_fa,
         "run_id": meta.run_id,
+        "stamp": scene.stamp,
         "statement": meta.statement,
         "verdict": verdict(scene),
         "tiles": _tiles(scene),

@@ -53,7 +53,8 @@ def write_brief(
     text = environment(autoescape=True).get_template("brief.html").render(
         language=language, direction="rtl" if language == "fa" else "ltr", say=say,
         title=(title_fa or title) if language == "fa" else title, made=made(scene, language),
-        statement=scene.meta.statement, sentences=sentences(scene, language, window),
+        stamp=scene.stamp, statement=scene.meta.statement,
+        sentences=sentences(scene, language, window),
         verdict=verdict(scene) if language == "en" else "", blocks=blocks,
         picture=picture_source(name, plan(scene)[name], figures),
         doubts=doubts(scene, language, window),
