@@ -78,7 +78,7 @@ def test_the_first_chapter_is_the_answer(scene):
     first = build_sections(scene)[0]
     assert first.anchor == "answer"
     assert [block.kind for block in first.blocks] == [
-        "bullets", "picture", "places", "places", "bullets", "paragraph",
+        "bullets", "picture", "places", "places", "paragraph", "bullets", "paragraph",
     ]  # fmt: skip
     assert len(first.blocks[2].said) == 10
     assert first.blocks[0].texts == sentences(scene)

@@ -13,7 +13,7 @@ import numpy as np
 
 from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.outputs.placefacts import Reader
-from borderrisk.outputs.reasons import Answer, answer, interval_of, rely, vocabulary
+from borderrisk.outputs.reasons import Amount, Answer, answer, interval_of, rely, vocabulary
 from borderrisk.outputs.scene import Focus, Scene
 from borderrisk.outputs.sections import in_window, section_answers, section_names
 from borderrisk.words import numeral
@@ -82,14 +82,17 @@ def sentences(scene: Scene, language: str = "en", focus: Focus | None = None) ->
 
 def _where(reader: Reader, words: dict[str, Any], here: np.ndarray, focus: Focus | None) -> str:
     language, expected = words["language"], reader.expected[here, 0]
-    facts = reader.group(here.astype(float))
+    facts, bounds = reader.group(here.astype(float)), reader.scene.meta.expected_bounds
+    total = facts.expected
+    if focus is None and bounds:
+        total = Amount(total.value, *bounds)
     risk = reader.values("risk")[here]
     share = expected[risk >= FIRST_TENTH].sum() / expected.sum() if expected.sum() > 0 else 0.0
     near = [its for its in reader.places(highest(reader, NAMED * 3, focus)) if its]
     names = list(dict.fromkeys(_name(its, language) for its in near))[:NAMED]
     said = words["phrases"]["sum_where"].format(
-        n=numeral(facts.expected.value, language), period=words["period"],
-        interval=interval_of(facts.expected, words), p=numeral(round(100 * share), language),
+        n=numeral(total.value, language), period=words["period"],
+        interval=interval_of(total, words), p=numeral(round(100 * share), language),
         places=words["phrases"]["list"].replace(";", ",").replace("؛", "،").join(names) or "–",
     )  # fmt: skip
     return " ".join(said.split())

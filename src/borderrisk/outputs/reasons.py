@@ -166,7 +166,9 @@ def _incident_words(scene: Scene, language: str) -> list[dict[str, str]]:
     rows = zip(*columns.values(), table["date"], table["radius_km"], strict=True)
     return [
         {
-            "kind": kind_label(kind or "other")[language],
+            "kind": PHRASES["any_incident"][language]
+            if kind in ("", "other")
+            else kind_label(kind)[language],
             "place": place,
             "date": _date(date, language, "year" if precision == "year" else "month"),
             "radius": numeral(float(radius), language),

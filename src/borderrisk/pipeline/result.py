@@ -333,7 +333,7 @@ def allocate_segments(
     placed = _placed(segments, found.segments)
     names = dict(zip(placed.index, section_names(result.scene, placed, "en"), strict=True))
     shown = found.segments.assign(segment_id=found.segments["segment_id"].map(names))
-    shown = shown.rename(columns={"segment_id": "section"})
+    shown = shown.rename(columns={"segment_id": "section"}).drop(columns="pair")
     return Plan(payload, records(shown.head(_PLAN_ROWS)), _plan_text(found, names))
 
 
