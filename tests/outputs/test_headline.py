@@ -10,11 +10,11 @@ from scipy.sparse import csr_matrix
 from borderrisk.border.ranking import against_earlier, segment_table
 from borderrisk.border.segments import cut_border
 from borderrisk.errors import ConfigError
+from borderrisk.outputs.bordersections import explained
 from borderrisk.outputs.headline import doubts, highest, sentences, top_places, top_sections
 from borderrisk.outputs.placefacts import Reader
 from borderrisk.outputs.report import build_sections
 from borderrisk.outputs.report.brief import write_brief
-from borderrisk.outputs.sections import explained
 
 
 @pytest.fixture(scope="module")

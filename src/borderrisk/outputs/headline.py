@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from borderrisk.evaluation.scorecard import Scorecard
+from borderrisk.outputs.bordersections import in_window, section_answers, section_names
 from borderrisk.outputs.placefacts import Reader
 from borderrisk.outputs.reasons import Amount, Answer, answer, interval_of, rely, vocabulary
 from borderrisk.outputs.scene import Focus, Scene
-from borderrisk.outputs.sections import in_window, section_answers, section_names
 from borderrisk.words import numeral
 
 PLACES, APART_KM, NAMED = 10, 20.0, 3

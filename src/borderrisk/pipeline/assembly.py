@@ -23,8 +23,8 @@ from borderrisk.model.cells import CellTable
 from borderrisk.model.drivers import by_decile
 from borderrisk.model.modelfile import ModelFile
 from borderrisk.model.uncertainty import Intervals
+from borderrisk.outputs.bordersections import explained
 from borderrisk.outputs.scene import Focus, Rejected, Relief, Scene, SceneMeta, Source
-from borderrisk.outputs.sections import explained
 from borderrisk.outputs.store import load_scene
 from borderrisk.pipeline import scoring, steps
 from borderrisk.pipeline.inputs import Study

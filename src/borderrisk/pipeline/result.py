@@ -18,13 +18,13 @@ from borderrisk.border.watchplan import Allocation, allocate
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.outputs.atomic import write_text, writing
+from borderrisk.outputs.bordersections import section_answers, section_names
 from borderrisk.outputs.compare import compare, write_comparison
 from borderrisk.outputs.export import cells_table, check_format, export
 from borderrisk.outputs.headline import sentences
 from borderrisk.outputs.reasons import made
 from borderrisk.outputs.report.brief import write_brief
 from borderrisk.outputs.scene import Scene
-from borderrisk.outputs.sections import section_answers, section_names
 from borderrisk.outputs.store import load_scene
 from borderrisk.outputs.vectorfiles import write_layer
 from borderrisk.outputs.webmap import write_map
