@@ -219,6 +219,17 @@ def test_every_file_says_of_which_run_and_period_it_is(scene, tmp_path):
     assert gpd.read_parquet(tmp_path / "cells.parquet").attrs.items() >= said.items()
     with sqlite3.connect(tmp_path / "cells.gpkg") as database:
         rows = database.execute("SELECT table_name, description FROM gpkg_contents").fetchall()
+        names = dict(
+            database.execute(
+                "SELECT column_name, name FROM gpkg_data_columns WHERE table_name = 'cells'"
+            ).fetchall()
+        )
+        radius = database.execute(
+            "SELECT name FROM gpkg_data_columns WHERE column_name = 'radius_km'"
+        ).fetchall()
+    assert names["why_en"] == "Why, in a sentence"
+    assert set(names) >= set(cells_table(scene).columns) - {"cell_id", "geometry"}
+    assert radius == [("Place known to (km)",)]
     for layer, description in rows:
         if layer != "layer_styles":
             assert all(text in description for text in said.values())
