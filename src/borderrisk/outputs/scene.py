@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import Any
 
 import geopandas as gpd
@@ -153,6 +154,39 @@ class Scene:
                 return focus
         known = ", ".join(focus.name for focus in self.focuses) or "none"
         raise ConfigError(f"No focus named {name!r} in this run (it has: {known}).")
+
+    @property
+    def period(self) -> tuple[str, str]:
+        """First and last day of the forecast, ISO; empty text where the scene does not say."""
+        first, days = self.meta.origin[:10], self.meta.horizon_days
+        if not first or not days:
+            return first, ""
+        return first, str(date.fromisoformat(first) + timedelta(days=days - 1))
+
+    @property
+    def data_until(self) -> str:
+        """Last day of the latest incident that the forecast knows, ISO; empty without any."""
+        ends = self.incidents.get("date_end", self.incidents["date"])
+        first = self.period[0]
+        known = ends[ends < first] if first else ends
+        return "" if known.empty else str(known.max().date())
+
+    @property
+    def credits(self) -> list[str]:
+        """Whom a picture of this scene must name, each once."""
+        names = (source.attribution or source.title for source in self.meta.sources)
+        return list(dict.fromkeys(name for name in names if name))
+
+    def colophon(self) -> list[str]:
+        """Say what a picture or file of this scene is of: period, data, run and skill."""
+        (first, last), meta = self.period, self.meta
+        lines = [
+            f"Forecast {first} to {last}" if last else f"Forecast from {first}" if first else ""
+        ]
+        lines.append(f"data until {self.data_until}" if self.data_until else "")
+        lines.append(f"run {meta.run_id}" if meta.run_id else "")
+        told = [*meta.scorecard.headline, ""][0] if meta.scorecard else "Not evaluated."
+        return ["; ".join(filter(None, lines)), told]
 
     @property
     def has_intervals(self) -> bool:

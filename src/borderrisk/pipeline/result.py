@@ -145,13 +145,16 @@ def write_maps(
     tiles: str | None = None,
     out: str | Path | None = None,
 ) -> list[Path]:
-    """Rebuild the maps of a run; return the files, the asked-for one first."""
+    """Rebuild the maps of a run; return the files, the one asked for first.
+
+    That is the map of ``focus``, or of the whole area where none is named.
+    """
     result = open_run(run_path)
     scene, folder = result.scene, Path(out) if out else result.folder
     check_target(folder / WHOLE)
     if focus is not None:
         scene.focus(focus)
-    names = [focus] if focus else [*(f.name for f in scene.focuses), None]
+    names = [focus] if focus else [None, *(f.name for f in scene.focuses)]
     paths = []
     for name in names:
         path = folder / map_name(name)

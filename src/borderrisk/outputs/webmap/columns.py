@@ -161,13 +161,17 @@ class Classed:
         weight = np.bincount(which, area[known], minlength=classes)
         total = weight.sum() or 1.0
         coded = self.layer.cuts == "codes"
-        colours = list(RAMPS[self.layer.ramp]) if coded else ramp(self.layer.ramp, classes)
+        colours, dark = (
+            list(RAMPS[self.layer.ramp]) if coded else ramp(self.layer.ramp, classes, dark=on_dark)
+            for on_dark in (False, True)
+        )
         return {
             "name": self.layer.name,
             "group": self.layer.group,
             "breaks": self.breaks.tolist(),
             "edges": self.edges.tolist(),
             "colours": colours,
+            "dark": dark,
             "counts": np.bincount(which, minlength=classes).tolist(),
             "shares": np.round(weight / total, 6).tolist(),
             "kind": {"codes": "codes", "zero": "diverging"}.get(self.layer.cuts, "sequential"),

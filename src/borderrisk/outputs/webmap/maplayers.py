@@ -15,7 +15,7 @@ from scipy.spatial import KDTree
 
 from borderrisk.area import reproject
 from borderrisk.grid import WGS84
-from borderrisk.outputs.palette import KINDS, OTHER_KIND, RAMPS
+from borderrisk.outputs.palette import DARK_RAMPS, KINDS, OTHER_KIND, RAMPS
 from borderrisk.outputs.webmap.columns import RISK_SHARES, described
 from borderrisk.outputs.webmap.view import View
 from borderrisk.words import CODES, Label, country_label, kind_label, pair_label, slug, spoken
@@ -74,6 +74,9 @@ _FIELDS = (
     FieldSpec("rank", "Rank", "رتبه"),
     FieldSpec("rank_low", "Rank at best", "بالاترین رتبه"),
     FieldSpec("rank_high", "Rank at worst", "پایین‌ترین رتبه"),
+    FieldSpec("expected", "Expected in the period", "مورد انتظار در دوره"),
+    FieldSpec("count_low", "reports at least", "گزارش دست‌کم"),
+    FieldSpec("count_high", "reports at most", "گزارش حداکثر"),
     FieldSpec("expected_per_year", "Expected reports a year", "گزارش مورد انتظار در سال"),
     FieldSpec("expected_low", "at least", "دست‌کم"),
     FieldSpec("expected_high", "at most", "حداکثر"),
@@ -114,8 +117,8 @@ LAYERS: dict[str, LayerStyle] = {
         weight=5,
         ranked_by="rate_per_km",
         fields=_fields(
-            "segment_id", "pair", "rank", "rank_low", "rank_high", "expected_per_year",
-            "expected_low", "expected_high", "share", "rate_per_km", "length_km", "rank_before",
+            "segment_id", "pair", "rank", "rank_low", "rank_high", "expected", "count_low",
+            "count_high", "expected_per_year", "expected_low", "expected_high", "share", "rate_per_km", "length_km", "rank_before",
             "change_per_year", "nearest_target", "hours_to_target", "crossing_density",
             "slope_mean", "hidden_share", "trust", "driver_1", "driver_2", "driver_3",
         ),
@@ -141,6 +144,9 @@ LAYERS: dict[str, LayerStyle] = {
         fields=_fields("neighbour", "target", "route", "hours", "slack_hours", "length_km"),
     ),
     "posts": LayerStyle("Posts", "پاسگاه‌ها", "#1565c0"),
+    "crossings": LayerStyle("Border crossings", "گذرگاه‌های مرزی", "#00838f"),
+    "roads": LayerStyle("Roads", "راه‌ها", "#7a5c3e", weight=1.2),
+    "zones": LayerStyle("Provinces", "استان‌ها", "#6b7280", weight=1.2, dash="3 4"),
 }  # fmt: skip
 
 
@@ -322,8 +328,11 @@ def layer_json(
         "shown": style.shown,
         "colour": style.colour,
         "ramp": list(RAMPS["inferno"]) if style.ranked_by in near else [],
+        "rampDark": list(DARK_RAMPS["inferno"]) if style.ranked_by in near else [],
         "ends": {"en": style.ends, "fa": style.ends_fa},
-        "fields": [{"en": f.label, "fa": f.label_fa, "units": f.units} for f in fields],
+        "fields": [
+            {"column": f.column, "en": f.label, "fa": f.label_fa, "units": f.units} for f in fields
+        ],
         "features": features,
     }
 

@@ -23,10 +23,13 @@ from borderrisk.outputs.webmap.relief import ReliefImage
 from borderrisk.outputs.webmap.view import Bounds
 
 SCRIPTS = (
-    "base.js", "codec.js", "mesh.js", "cells.js", "paint.js", "format.js", "search.js",
-    "permalink.js", "risklayer.js", "vectors.js", "labels.js", "popup.js", "legend.js", "panel.js",
-    "about.js", "tools.js", "minimap.js", "paper.js", "app.js", "start.js",
+    "base.js", "codec.js", "mesh.js", "cells.js", "paint.js", "format.js", "position.js",
+    "search.js", "permalink.js", "risklayer.js", "vectors.js", "labels.js", "popup.js", "legend.js",
+    "sums.js", "panel.js", "about.js", "caption.js", "tools.js", "files.js", "minimap.js",
+    "paper.js", "picture.js", "app.js", "start.js",
 )  # fmt: skip
+# Folium's own line about the viewport would forbid readers to zoom with two fingers.
+_FOLIUMS_VIEWPORT = re.compile(r'<meta name="viewport"[^>]*user-scalable=no[^>]*>')
 _HOST = re.compile(r"[A-Za-z0-9.*-]+(:\d+)?")
 
 
@@ -92,7 +95,7 @@ def build_page(
     figure.html.add_child(_Raw(_data(config, blobs)), name="data")
     _fix_ids(figure)
     document = figure.render().replace("<html>", f'<html lang="{language}">', 1)
-    return _with_policy(document, tiles)
+    return _with_policy(_FOLIUMS_VIEWPORT.sub("", document), tiles)
 
 
 def _shell(bounds: Bounds) -> folium.Map:

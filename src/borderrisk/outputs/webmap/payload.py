@@ -8,15 +8,17 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 
+from borderrisk.border.ranking import PART_SIZE
 from borderrisk.evaluation.scorecard import Scorecard
+from borderrisk.model.level import Level
 from borderrisk.outputs.webmap.columns import DRIVERS, Packed, described, label_json
 from borderrisk.outputs.webmap.maplayers import vectors_json
 from borderrisk.outputs.webmap.page import asset
 from borderrisk.outputs.webmap.view import View, marker, meshes
-from borderrisk.scores import meanings, shown
+from borderrisk.scores import DAYS_PER_YEAR, KAPPA, expected_count, meanings, shown
 from borderrisk.words import CODES, MODELS, UNITS, Label, nearest_places
 
-TOP_CELLS = 20
+TOP_CELLS = 10
 
 
 def payload(view: View, packed: Packed, language: str) -> dict[str, Any]:
@@ -113,26 +115,55 @@ def _top_cells(view: View) -> list[dict[str, Any]]:
     centres = gpd.GeoSeries.from_xy(x, y, crs=grid.crs)
     places = nearest_places(view.scene.settlements, centres)
     return [
-        {"i": int(i), "near": near.name if near else ""}
+        {"i": int(i), "near": near.name, "km": round(near.km, 1), "point": near.direction}
+        if near
+        else {"i": int(i)}
         for i, near in zip(order, places, strict=True)
     ]
 
 
 def _facts(view: View) -> dict[str, Any]:
     """Vintage, provenance and horizon for the side panel."""
-    meta = view.scene.meta
-    ends = view.scene.incidents.get("date_end", view.scene.incidents["date"])
+    scene, meta = view.scene, view.scene.meta
     shown_of = ("title", "version", "licence", "attribution")
+    first, last = scene.period
     return {
         "run": meta.run_id,
         "compared": meta.compared,
-        "origin": meta.origin[:10],
+        "origin": first,
+        "until": last,
         "horizonDays": meta.horizon_days,
         "level": meta.level,
         "statement": meta.statement,
-        "lastIncident": ends.max().strftime("%Y-%m-%d") if len(ends) else "",
+        "dataUntil": scene.data_until,
+        "credits": scene.credits,
+        "total": _total(view),
         "sources": [{key: getattr(s, key) for key in shown_of} for s in meta.sources],
     }
+
+
+def _total(view: View) -> dict[str, Any]:
+    """Whole study area, which parts of it are shares of, and how counts of parts scatter.
+
+    ``expected`` is within the horizon, with the interval of the count where the level was learned;
+    ``km2`` is the scored area. ``cell`` and ``part`` are sizes of negative binomials: of the
+    incidents of one cell and of a part of the area.
+    """
+    scene, model = view.scene, view.scene.meta.model
+    cells, days = scene.cells, scene.meta.horizon_days or DAYS_PER_YEAR
+    area = scene.grid.cell_area_km2
+    exposure = np.nan_to_num(cells["exposure"].to_numpy()) if "exposure" in cells else 1.0
+    scored = np.isfinite(cells[marker(cells)].to_numpy())
+    found: dict[str, Any] = {
+        "km2": float((exposure * area * scored).sum()), "cell": KAPPA, "part": PART_SIZE,
+    }  # fmt: skip
+    if "intensity" in cells:
+        intensity = np.nan_to_num(cells["intensity"].to_numpy().astype(float))
+        found["expected"] = float(expected_count(intensity, exposure * area / 100, days).sum())
+    if {"mean", "size"} <= model.keys() and not scene.meta.compared:
+        level = Level(float(model["mean"]), float(model["size"]))
+        found["count"] = list(level.interval(days, scene.meta.level))
+    return found
 
 
 def headline(card: Scorecard | None) -> dict[str, Any] | None:

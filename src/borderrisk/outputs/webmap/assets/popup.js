@@ -128,21 +128,56 @@
     const [r, c] = app.cells.rowCol(i);
     const found = BR.incidentsOver(app.config, r, c);
     if (!found.length) return BR.el('p', { class: 'br-mute', text: app.t('earlierNone') });
+    const open = (incident) => BR.openIncidents(app, [incident], L.latLng(incident.y, incident.x));
     const items = found.slice(0, MOST_INCIDENTS).map((incident) => BR.el('li', { 'data-br': 'incident' },
-      dot(app, incident), BR.bdi(app.format.date(incident.date, incident.date_precision), 'ltr'), ' ',
-      BR.bdi(app.kindLabel(incident.kind)), incident.place ? [' · ', BR.bdi(app.placeByName(incident.place))] : null,
-      BR.el('small', {}, ' ±', BR.el('bdi', { text: app.format.value(incident.radius, 'km') }))));
+      BR.el('button', { type: 'button', class: 'br-plainbutton', on: { click: () => open(incident) } }, BR.incidentLine(app, incident), BR.el('small', {}, ' ±', BR.el('bdi', { text: app.format.value(incident.radius, 'km') })))));
     const rest = found.length - items.length;
     return [heading(app.t('earlier')), BR.el('ul', {}, items, rest > 0 ? BR.el('li', { class: 'br-mute', text: app.t('more', { n: app.format.whole(rest) }) }) : null)];
   }
 
   const dot = (app, incident) => BR.kindDot(app.kind(incident.kind));
 
-  const frame = (app, ...content) => BR.el('div', { class: 'br-pop', dir: app.dir(), lang: app.state.lang, tabindex: '-1' }, ...content);
+  const frame = (app, label, ...content) => BR.el('div', { class: 'br-pop', dir: app.dir(), lang: app.state.lang, tabindex: '-1', role: 'dialog', 'aria-label': label }, ...content);
 
-  BR.cellPopup = (app, i) => frame(app, head(app, i), probability(app, i), current(app, i), facts(app, i), drivers(app, i), earlier(app, i));
+  /** Where something is: decimal degrees and degrees, minutes, seconds. */
+  BR.positionLine = (lat, lon) => BR.el('p', { class: 'br-mute br-position', 'data-br': 'position' }, BR.bdi(BR.decimal(lat, lon), 'ltr'), ' · ', BR.bdi(BR.dms(lat, lon), 'ltr'));
+
+  /** Where a cell is, like "12 km NE of Khash"; '' on a map without places. */
+  BR.whereText = function (app, i) {
+    const top = app.config.top.find((item) => item.i === i);
+    const near = top && top.near ? top : BR.nearest(app.config.places, BR.cellMiddle(app, i));
+    if (!near) return '';
+    const place = near.place ? app.placeName(near.place) : app.placeByName(near.near);
+    return near.km < 1 ? place : app.t('where', { km: app.format.whole(near.km), point: app.t(`point${near.point}`), place });
+  };
+
+  function middle(app, i) {
+    const { lat, lon } = BR.cellMiddle(app, i);
+    return BR.positionLine(lat, lon);
+  }
+
+  /** Why a cell stands where it does. */
+  BR.why = (app, i) => [probability(app, i), facts(app, i), drivers(app, i)];
+
+  BR.cellPopup = (app, i) => frame(app, app.t('cellTitle', { cell: app.cells.id(i) }), head(app, i), probability(app, i), current(app, i), facts(app, i), drivers(app, i), earlier(app, i), middle(app, i));
+
+  /** An incident in a line: its dot, date, kind and place. */
+  BR.incidentLine = (app, incident) => [dot(app, incident), BR.bdi(app.format.date(incident.date, incident.date_precision), 'ltr'), ' ', BR.bdi(app.kindLabel(incident.kind)), incident.place ? [' · ', BR.bdi(app.placeByName(incident.place))] : null].flat();
+
+  /** Several incidents of one place: each unfolds. */
+  BR.stackPopup = (app, incidents) => frame(app, app.t('incidentsHere', { n: app.format.whole(incidents.length) }),
+    BR.el('div', { class: 'br-pop-head' }, BR.el('strong', { text: app.t('incidentsHere', { n: app.format.whole(incidents.length) }) })),
+    incidents.map((incident) => BR.el('details', { 'data-br': 'stacked', 'data-incident': incident.incident_id }, BR.el('summary', {}, BR.incidentLine(app, incident)), incidentBody(app, incident))),
+    BR.el('p', { class: 'br-mute', text: app.t('circleNote') }));
 
   BR.incidentPopup = function (app, incident) {
+    const where = [incident.place && app.placeByName(incident.place), incident.province].filter(Boolean).join(' · ');
+    return frame(app, app.kindLabel(incident.kind),
+      BR.el('div', { class: 'br-pop-head' }, dot(app, incident), BR.el('strong', {}, BR.bdi(app.kindLabel(incident.kind))), where ? BR.bdi(where) : null),
+      incidentBody(app, incident), BR.el('p', { class: 'br-mute', text: app.t('circleNote') }));
+  };
+
+  function incidentBody(app, incident) {
     const table = BR.el('table');
     const dates = incident.end !== incident.date && !['month', 'year'].includes(incident.date_precision) ? `${incident.date} – ${incident.end}` : app.format.date(incident.date, incident.date_precision);
     table.append(row(app.t('date'), BR.bdi(dates, app.state.lang === 'fa' ? 'rtl' : 'ltr')), row(app.t('radius'), BR.bdi(app.format.value(incident.radius, 'km'))));
@@ -150,12 +185,8 @@
     for (const name of ['actor', 'target']) if (incident[name]) table.append(row(app.t(name), BR.bdi(incident[name])));
     if (incident.deaths !== null && incident.deaths !== undefined) table.append(row(app.t('deaths'), app.format.whole(incident.deaths)));
     if (incident.source) table.append(row(app.t('source'), BR.bdi(incident.source)));
-    const where = [incident.place && app.placeByName(incident.place), incident.province].filter(Boolean).join(' · ');
-    return frame(app,
-      BR.el('div', { class: 'br-pop-head' }, dot(app, incident), BR.el('strong', {}, BR.bdi(app.kindLabel(incident.kind))), where ? BR.bdi(where) : null),
-      incident.summary ? BR.el('p', { dir: 'auto', text: incident.summary }) : null, table,
-      BR.el('p', { class: 'br-mute', text: app.t('circleNote') }));
-  };
+    return [incident.summary ? BR.el('p', { dir: 'auto', text: incident.summary }) : null, table, BR.positionLine(incident.y, incident.x)];
+  }
 
   BR.featurePopup = function (app, layer, feature) {
     const table = BR.el('table');
@@ -165,6 +196,9 @@
       const text = typeof value === 'number' ? app.format.value(value, field.units) : value[app.state.lang] || `${value}`;
       table.append(row(field[app.state.lang], BR.bdi(text)));
     });
-    return frame(app, BR.el('div', { class: 'br-pop-head' }, BR.el('strong', { text: layer.label[app.state.lang] })), table);
+    const name = layer.label[app.state.lang];
+    const id = layer.fields.findIndex((field) => field.column === 'segment_id');
+    const sum = BR.sumOfSection(app, layer, feature) && BR.el('div', { class: 'br-actions' }, BR.el('button', { type: 'button', 'data-act': 'section', on: { click: () => app.sums.section(layer, feature, feature.p[id]) } }, app.t('sumOpen')));
+    return frame(app, name, BR.el('div', { class: 'br-pop-head' }, BR.el('strong', { text: name })), table, sum || null);
   };
 })(globalThis.BR = globalThis.BR || {});
