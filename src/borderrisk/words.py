@@ -56,8 +56,196 @@ UNITS = _both({
     "per_100km2_year": ("per 100 km² a year", "در ۱۰۰ کیلومتر مربع در سال"),
     "percentile": ("", ""), "factor": ("×", "×"), "1": ("", ""),
 })  # fmt: skip
-_DIGITS = str.maketrans("0123456789,", "۰۱۲۳۴۵۶۷۸۹٬")
-_POINTS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
+# Sentences about a place, put together by borderrisk.outputs.reasons and by the map.
+PHRASES = _both({
+    "class_1": ("in the lower half of the area", "در نیمه پایین محدوده"),
+    "class_2": ("in the upper half of the area", "در نیمه بالای محدوده"),
+    "class_3": ("among the top 25 % of the area", "در ۲۵ درصد بالای محدوده"),
+    "class_4": ("among the top 10 % of the area", "در ۱۰ درصد بالای محدوده"),
+    "class_5": ("among the top 3 % of the area", "در ۳ درصد بالای محدوده"),
+    "head": ("{place} · class {k} of 5 ({class})", "{place} · رده {k} از ۵ ({class})"),
+    "head_level": ("{place} · level {level}", "{place} · سطح {level}"),
+    "level_low": ("low", "کم"),
+    "level_medium": ("medium", "متوسط"),
+    "level_high": ("high", "زیاد"),
+    "level_critical": ("critical", "بحرانی"),
+    "section": ("{pair}, km {from} to {to}, {near}", "{pair}، کیلومتر {from} تا {to}، {near}"),
+    "nearest_crossing": (
+        "Nearest crossing: {name}, {n} km.", "نزدیک‌ترین گذرگاه: {name}، {n} کیلومتر.",
+    ),
+    "nearest_town": ("Nearest town: {name}, {n} km.", "نزدیک‌ترین شهر: {name}، {n} کیلومتر."),
+    "inland": (
+        "{n} h on foot to the nearest town inland.",
+        "{n} ساعت پیاده تا نزدیک‌ترین شهر درون کشور.",
+    ),
+    "near": ("{km} km {direction} of {town}", "{km} کیلومتری {direction} {town}"),
+    "between": ("between {from} and {to}", "از {from} تا {to}"),
+    "chance": (
+        "About {chance} for a reported incident {period}{interval}.",
+        "احتمال یک رویداد گزارش‌شده {period}: حدود {chance}{interval}.",
+    ),
+    "one_in": ("1 in {n}", "۱ در {n}"),
+    "in_100": ("{n} in 100", "{n} در ۱۰۰"),
+    "tiny": ("less than 1 in 1,000,000", "کمتر از ۱ در ۱٬۰۰۰٬۰۰۰"),
+    "expected": (
+        "{n} reported incidents expected{interval}.",
+        "رویدادهای گزارش‌شده مورد انتظار: {n}{interval}.",
+    ),
+    "rank": ("Rank {n} of {all}{interval}.", "رتبه {n} از {all}{interval}."),
+    "interval": (" ({low} to {high})", " ({low} تا {high})"),
+    "no_interval": (" (no interval in a first look)", " (نگاه نخست بازه ندارد)"),
+    "no_interval_carried": (
+        " (no interval: the model is from elsewhere)", " (بی‌بازه: مدل از جای دیگری است)",
+    ),
+    "why": ("Why.", "چرا؟"),
+    "earlier": (
+        "{share} % of it from earlier incidents: {list}.",
+        "{share}٪ آن از رویدادهای پیشین: {list}.",
+    ),
+    "earlier_many": (
+        "{share} % of it from earlier incidents, none of which stands out.",
+        "{share}٪ آن از رویدادهای پیشین، که هیچ‌یک برجسته نیست.",
+    ),
+    "earlier_plain": (
+        "{share} % of it from earlier incidents.", "{share}٪ آن از رویدادهای پیشین.",
+    ),
+    "ground": ("{share} % from the ground: {list}.", "{share}٪ از زمین: {list}."),
+    "ground_group": (
+        "{share} % from the ground behind it, on average {list}.",
+        "{share}٪ از زمین پشت آن، میانگین: {list}.",
+    ),
+    "lowered_group": (
+        "What lowers it, on average: {list}.", "آنچه آن را پایین می‌آورد، میانگین: {list}.",
+    ),
+    "ground_plain": ("{share} % from the ground and access.", "{share}٪ از زمین و دسترسی."),
+    "even": ("{share} % the same everywhere.", "{share}٪ یکسان در همه‌جا."),
+    "lowered": ("What lowers it: {list}.", "آنچه آن را پایین می‌آورد: {list}."),
+    "low": ("Low here: {list}.", "در اینجا کم است: {list}."),
+    "far": (
+        "{km} km from the nearest earlier incident, farther than {p} % of the area",
+        "{km} کیلومتر تا نزدیک‌ترین رویداد پیشین، دورتر از {p}٪ محدوده",
+    ),
+    "than": ("{more} ({value}) than {p} % of the area", "{more} ({value}) نسبت به {p}٪ محدوده"),
+    "more_than": (
+        "{name} {value}, more than in {p} % of the area", "{name} {value}، بیش از {p}٪ محدوده",
+    ),
+    "less_than": (
+        "{name} {value}, less than in {p} % of the area", "{name} {value}، کمتر از {p}٪ محدوده",
+    ),
+    "incident": (
+        "{kind}{place}, {date}{away} (place known to {radius} km)",
+        "{kind}{place}، {date}{away} (جای آن تا {radius} کیلومتر معلوم است)",
+    ),
+    "incident_place": (", {place}", "، {place}"),
+    "away": (", {km} km away", "، در {km} کیلومتری"),
+    "more": ("{n} more", "{n} رویداد دیگر"),
+    "rely": ("Rely on it?", "می‌توان به آن تکیه کرد؟"),
+    "rely_ok": (
+        "Yes: like the places learned from, and reported on as much.",
+        "بله: همانند جاهای آموخته است و به همان اندازه از آن گزارش می‌شود.",
+    ),
+    "rely_extrapolation": (
+        "No: the ground is unlike the places learned from.",
+        "نه: زمین آن ناهمانند جاهای آموخته است.",
+    ),
+    "rely_sparse": (
+        "No: too few reports near to tell quiet from silence.",
+        "نه: گزارش‌های نزدیک آن کمتر از آن است که آرامش از سکوت شناخته شود.",
+    ),
+    "rely_edge": (
+        "No: its surroundings are cut off by the edge of the data.",
+        "نه: پیرامون آن در لبه داده‌ها بریده شده است.",
+    ),
+    "rely_part": ("Not all of it: {list}.", "نه به همه آن: {list}."),
+    "part_extrapolation": (
+        "{p} % of it is unlike the places learned from", "{p}٪ آن ناهمانند جاهای آموخته است",
+    ),
+    "part_sparse": (
+        "{p} % of it has too few reports near", "{p}٪ آن گزارش کافی در نزدیکی ندارد",
+    ),
+    "part_edge": (
+        "{p} % of it is cut off by the edge of the data", "{p}٪ آن در لبه داده‌ها بریده شده است",
+    ),
+    "percent": ("{n} %", "{n}٪"),
+    "list": ("; ", "؛ "),
+    "sum_where": (
+        "{n} reported incidents are expected {period}{interval}; the tenth of the area ranked first "
+        "holds {p} % of them, above all near {places}.",
+        "{period} {n} رویداد گزارش‌شده انتظار می‌رود{interval}؛ {p}٪ آن در یک‌دهم نخست محدوده است، "
+        "بیش از همه نزدیک {places}.",
+    ),
+    "sum_tested": (
+        "In {origins} tests on past periods the tenth of the area ranked first held {own} % of the "
+        "{incidents} incidents that followed{base}; {ok} % of the area can be relied on.",
+        "در {origins} آزمون روی دوره‌های گذشته، یک‌دهم نخست محدوده {own}٪ از {incidents} رویداد "
+        "بعدی را در بر داشت{base}؛ به {ok}٪ محدوده می‌توان تکیه کرد.",
+    ),
+    "sum_base": (
+        " (history alone: {p} %)", " (تاریخچه به‌تنهایی: {p}٪)",
+    ),
+    "sum_untested": (
+        "How good this is was not tested in this run; {ok} % of the area is like the places learned "
+        "from and reported on as much.",
+        "خوبی این پیش‌بینی در این اجرا آزموده نشده است؛ {ok}٪ محدوده همانند جاهای آموخته است.",
+    ),
+    "sum_changed": (
+        "Against {before}, {up} sections of border rose and {down} fell by more than their intervals "
+        "allow{most}.",
+        "نسبت به {before}، {up} پاره مرز بیش از بازه‌ها افزایش و {down} پاره کاهش یافت{most}.",
+    ),
+    "sum_most": ("; most of all {name}", "؛ بیش از همه {name}"),
+    "before_run": ("the earlier run", "اجرای پیشین"),
+    "before_scenario": ("the run without the scenario", "اجرای بدون سناریو"),
+    "doubt_radius": (
+        "The places of the {n} incidents learned from are known to {km} km (the middle one): the "
+        "surroundings say more than a single cell.",
+        "جای {n} رویداد آموخته تا {km} کیلومتر (میانه) معلوم است: پیرامون بیش از یک سلول می‌گوید.",
+    ),
+    "doubt_silence": (
+        "It learns from reports: quiet on the map is no proof of quiet on the ground.",
+        "از گزارش‌ها می‌آموزد: آرامش روی نقشه گواه آرامش روی زمین نیست.",
+    ),
+    "doubt_interval": (
+        "No interval was computed: nothing here says how far off the numbers may be.",
+        "بازه‌ای محاسبه نشده است: چیزی نمی‌گوید عددها تا چه اندازه دورند.",
+    ),
+})  # fmt: skip
+MONTHS = {
+    "en": ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+    "fa": (
+        "ژانویه", "فوریه", "مارس", "آوریل", "مه", "ژوئن", "ژوئیه", "اوت", "سپتامبر", "اکتبر",
+        "نوامبر", "دسامبر",
+    ),
+}  # fmt: skip
+POINTS = {
+    "en": ("N", "NE", "E", "SE", "S", "SW", "W", "NW"),
+    "fa": (
+        "شمال", "شمال شرقی", "شرق", "جنوب شرقی", "جنوب", "جنوب غربی", "غرب", "شمال غربی",
+    ),
+}  # fmt: skip
+_DIGITS = str.maketrans("0123456789,.", "۰۱۲۳۴۵۶۷۸۹٬٫")
+
+
+def numeral(value: float, language: str = "en") -> str:
+    """Write a number as sentences do: two figures below 10, else whole, thousands apart.
+
+    Examples
+    --------
+    >>> numeral(7.84), numeral(0.0131), numeral(84.4), numeral(12345), numeral(3.0)
+    ('7.8', '0.013', '84', '12,345', '3')
+    """
+    text = f"{value:,.0f}" if abs(value) >= 9.95 else _two_figures(value)
+    text = text.replace("-", "\u2212")
+    return text.translate(_DIGITS) if language == "fa" else text
+
+
+def _two_figures(value: float) -> str:
+    """Write a number below 10 without an exponent."""
+    if value == 0:
+        return "0"
+    places = max(0, 1 - int(np.floor(np.log10(abs(float(f"{value:.1e}"))))))
+    text = f"{value:.{min(places, 9)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 @cache
@@ -140,10 +328,21 @@ class Near:
     name: str
     km: float
     direction: str
+    name_fa: str = ""
 
     def __str__(self) -> str:
         """Say it like ``42 km NE of Zabol``."""
-        return f"{self.km:.0f} km {self.direction} of {self.name}" if self.km >= 1 else self.name
+        return self.said("en")
+
+    def said(self, language: str) -> str:
+        """Say it in a language."""
+        name = (self.name_fa if language == "fa" else "") or self.name
+        if self.km < 1:
+            return name
+        towards = POINTS[language][POINTS["en"].index(self.direction)]
+        return PHRASES["near"][language].format(
+            km=numeral(round(self.km), language), direction=towards, town=name
+        )
 
 
 def nearest_places(settlements: gpd.GeoDataFrame, points: gpd.GeoSeries) -> list[Near | None]:
@@ -156,7 +355,8 @@ def nearest_places(settlements: gpd.GeoDataFrame, points: gpd.GeoSeries) -> list
     east = points.x.to_numpy() - near.geometry.x.to_numpy()
     north = points.y.to_numpy() - near.geometry.y.to_numpy()
     octant = np.round(np.arctan2(east, north) / (np.pi / 4)).astype(int) % 8
+    persian = near["name_fa"].fillna("") if "name_fa" in near else [""] * len(near)
     return [
-        Near(str(name), float(metres) / 1000, _POINTS[k])
-        for metres, k, name in zip(distance, octant, near["name"], strict=True)
+        Near(str(name), float(metres) / 1000, POINTS["en"][k], str(name_fa))
+        for metres, k, name, name_fa in zip(distance, octant, near["name"], persian, strict=True)
     ]

@@ -13,7 +13,7 @@ import shapely
 from tests.webmap.conftest import HOSTILE
 from tests.webmap.test_browser import BARE, cell_id, colour, pixels, spot, until
 
-from borderrisk.border.ranking import PART_SIZE
+from borderrisk.scores import GROUP_SIZE
 from borderrisk.outputs.palette import DARK_RAMPS, RAMPS, rgb
 from borderrisk.outputs.webmap import write_map
 from borderrisk.scores import count_bounds, expected_count
@@ -339,7 +339,7 @@ def test_a_drawn_area_adds_up(open_map, scene):
     assert number(page, "sum-expected")[0] == pytest.approx(mean, rel=0.01)
     share = mean / expected(scene).sum()
     assert number(page, "sum-share")[0] / 100 == pytest.approx(share, rel=0.02)
-    count = [int(bound[0]) for bound in count_bounds(np.array([mean]), 0.9, PART_SIZE)]
+    count = [int(bound[0]) for bound in count_bounds(np.array([mean]), 0.9, GROUP_SIZE)]
     assert number(page, "sum-count") == count
     low, high = number(page, "sum-interval")
     assert low < mean < high

@@ -16,6 +16,8 @@ import xarray as xr
 from borderrisk.errors import ConfigError
 from borderrisk.grid import WGS84, Grid
 from borderrisk.outputs.atomic import writing
+from borderrisk.outputs.placefacts import Reader
+from borderrisk.outputs.reasons import vocabulary, why
 from borderrisk.outputs.scene import Focus, Scene
 from borderrisk.outputs.vectorfiles import (
     round_significant,
@@ -44,16 +46,40 @@ def cells_table(
     highest intensity, highest first. Raises ``ConfigError`` if a choice is unknown or out of range.
     """
     keep = _selected(scene, focus, top, min_risk)
+    intensity = scene.cells["intensity"].to_numpy() if top is not None else np.zeros(keep.shape)
+    if top is not None:
+        highest = np.argsort(-intensity[keep], kind="stable")[:top]
+        chosen = np.flatnonzero(keep)[highest]
+        keep = np.isin(np.arange(keep.size).reshape(keep.shape), chosen)
     columns: dict[str, Any] = {"cell_id": _text(scene.grid.cell_ids(keep))}
+    worded = _worded(scene, keep)
     for score in shown("table"):
-        known = score.name in scene.cells
-        values = _column(score, scene.cells[score.name], keep) if known else np.nan
-        columns[score.name] = values
+        if score.name in scene.cells:
+            columns[score.name] = _column(score, scene.cells[score.name], keep)
+        else:
+            nothing = "" if score.dtype == "str" else np.nan
+            columns[score.name] = worded.get(score.name, nothing)
     cells = cells_frame(scene.grid, keep, columns)
-    if top is None:
-        return cells
-    order = np.argsort(-scene.cells["intensity"].to_numpy()[keep], kind="stable")
-    return cells.iloc[order[:top]].reset_index(drop=True)
+    order = np.argsort(-intensity[keep], kind="stable")
+    return cells.iloc[order].reset_index(drop=True)
+
+
+def _worded(scene: Scene, keep: np.ndarray) -> dict[str, Any]:
+    """Columns of reasons of some cells; none where nothing is scored."""
+    if "intensity" not in scene.cells or not keep.any():
+        return {}
+    reader = Reader.of(scene)
+    rows = (np.cumsum(reader.mask.ravel()).reshape(reader.mask.shape) - 1)[keep]
+    facts = reader.cells(rows)
+    ids = scene.incidents["incident_id"].astype(str).tolist()
+    near = [" ".join(ids[row] for row, _ in its.incidents) for its in facts]
+    found: dict[str, Any] = {"incidents_near": _text(near)}
+    for language in ("en", "fa"):
+        words = vocabulary(scene, language)
+        found[f"why_{language}"] = _text([why(its, words) for its in facts])
+    for k, values in enumerate(reader.driver_values[rows].T.astype("float32"), start=1):
+        found[f"driver_{k}_value"] = values
+    return found
 
 
 def cells_frame(grid: Grid, mask: np.ndarray, columns: dict[str, Any]) -> gpd.GeoDataFrame:
@@ -91,7 +117,7 @@ def _selected(
     return keep
 
 
-def _text(words: np.ndarray) -> pd.Series:
+def _text(words: np.ndarray | list[str]) -> pd.Series:
     """Column of words, by way of Arrow: pandas would make a Python string of each first."""
     return pa.array(words).to_pandas()
 

@@ -40,8 +40,8 @@ STYLES = {
 }
 CORNERS = 5  # of a closed square
 _CHUNK = 50_000
-# What JSON text cannot hold as it is, or what it is kept in ASCII for.
-_ESCAPED = r'["\\\x00-\x1f]|[^\x00-\x7f]'
+# What JSON text, which is UTF-8, cannot hold as it is.
+_ESCAPED = r'["\\\x00-\x1f]'
 # The table QGIS itself makes on "save style in data source"; it looks styles up by these columns.
 _STYLE_TABLE = """
 CREATE TABLE layer_styles (
@@ -132,7 +132,8 @@ def _json_column(column: pd.Series) -> pa.Array:
         return _numbers(round_significant(column.to_numpy()))
     texts = pa.array(column, pa.string(), from_pandas=True)
     if pc.any(pc.match_substring_regex(texts, _ESCAPED)).as_py():
-        texts = pa.array([None if t is None else json.dumps(t)[1:-1] for t in texts.to_pylist()])
+        texts = pa.array([None if t is None else json.dumps(t, ensure_ascii=False)[1:-1]
+                          for t in texts.to_pylist()])  # fmt: skip
     quoted = pc.binary_join_element_wise('"', texts, '"', "")
     return pc.fill_null(quoted, "null")
 

@@ -13,15 +13,17 @@ import xarray as xr
 from rasterio.warp import transform_bounds
 
 from borderrisk.area import reproject
-from borderrisk.border.ranking import segment_table
+from borderrisk.border.ranking import Levels, segment_table
 from borderrisk.config.whole import mapped_focus
 from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.grid import WGS84, Grid
+from borderrisk.model.behind import incidents_behind
 from borderrisk.model.cells import CellTable
 from borderrisk.model.drivers import by_decile
 from borderrisk.model.modelfile import ModelFile
 from borderrisk.model.uncertainty import Intervals
 from borderrisk.outputs.scene import Focus, Rejected, Relief, Scene, SceneMeta, Source
+from borderrisk.outputs.sections import explained
 from borderrisk.outputs.store import load_scene
 from borderrisk.pipeline import scoring, steps
 from borderrisk.pipeline.inputs import Study
@@ -67,6 +69,7 @@ def score_cells(
         variables |= scoring.interval_variables(cells, intervals)
     parts = model.model.drivers(cells)
     variables |= scoring.driver_variables(cells, parts)
+    variables |= _behind(stages, cells, model)
     if model.trust is not None:
         codes = scoring.trust_codes(
             cells,
@@ -79,6 +82,15 @@ def score_cells(
         variables |= scoring.trust_variable(cells, codes)
     curves = by_decile(parts, cells.x, cells.study_area_100km2)
     return Scored(ds.assign(variables).assign(border.slack.data_vars), model, intervals, curves)
+
+
+def _behind(stages: Stages, cells: CellTable, model: ModelFile) -> dict[str, xr.DataArray]:
+    """Earlier incidents behind each cell, by their place among those that the scene shows."""
+    record = stages[steps.incidents]
+    found = incidents_behind(model.model, cells, record.panel, record.origin)
+    shown = {name: k for k, name in enumerate(_placed(stages)["incident_id"])}
+    past = record.panel.before(record.origin).incidents["incident_id"]
+    return scoring.incident_variables(cells, found, np.array([shown[name] for name in past], int))
 
 
 def cells_for(stages: Stages, model: ModelFile) -> CellTable:
@@ -103,7 +115,7 @@ def make_scene(
     """Build the scene of a run; segments are compared with ``previous`` where given."""
     study = stages[steps.area]
     mapped = mapped_focus(stages.config).items()
-    return Scene(
+    scene = Scene(
         area=study.area,
         cells=scored.cells,
         borders=study.borders,
@@ -112,11 +124,13 @@ def make_scene(
         relief=relief(stages.inputs.elevation, study.grid),
         focuses=tuple(Focus(n, f.bounds, f.title or n, f.title_fa) for n, f in mapped),
         meta=_meta(stages, scored, run_id, scorecard),
-        layers={
-            "segments": ranked_segments(stages, scored, previous),
-            **stages[steps.border].layers,
-        },
     )
+    border = stages[steps.border]
+    segments = explained(
+        scene, ranked_segments(stages, scored, previous), border.attribution,
+        getattr(stages.inputs, "crossings", None),
+    )  # fmt: skip
+    return replace(scene, layers={"segments": segments, **border.layers})
 
 
 def ranked_segments(
@@ -127,6 +141,7 @@ def ranked_segments(
     With an earlier ranking they show how they changed since.
     """
     border, intervals = stages[steps.border], scored.intervals
+    section = stages.config.segments
     return segment_table(
         border.segments,
         border.attribution,
@@ -137,6 +152,7 @@ def ranked_segments(
         horizon_days=stages.config.outputs.horizon_days,
         crossings=border.crossings,
         previous=previous,
+        levels=Levels(section.level_shares, section.level_rates),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 
-from borderrisk.border.ranking import PART_SIZE
+from borderrisk.scores import GROUP_SIZE
 from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.model.level import Level
 from borderrisk.outputs.webmap.columns import DRIVERS, Packed, described, label_json
@@ -155,7 +155,7 @@ def _total(view: View) -> dict[str, Any]:
     exposure = np.nan_to_num(cells["exposure"].to_numpy()) if "exposure" in cells else 1.0
     scored = np.isfinite(cells[marker(cells)].to_numpy())
     found: dict[str, Any] = {
-        "km2": float((exposure * area * scored).sum()), "cell": KAPPA, "part": PART_SIZE,
+        "km2": float((exposure * area * scored).sum()), "cell": KAPPA, "part": GROUP_SIZE,
     }  # fmt: skip
     if "intensity" in cells:
         intensity = np.nan_to_num(cells["intensity"].to_numpy().astype(float))
