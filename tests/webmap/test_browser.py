@@ -91,6 +91,7 @@ def test_the_popup_of_a_cell_shows_the_scenes_numbers(open_map, scene):
     page.mouse.click(*spot(page, row, col))
     popup = page.locator(".leaflet-popup-content")
     popup.wait_for()
+    popup.locator(".br-numbers > summary").click()
 
     def text(name):
         return popup.locator(f"[data-br='{name}']").inner_text()
@@ -410,7 +411,7 @@ def test_a_run_without_intervals_says_so(open_map, scene, tmp_path):
     write_map(replace(scene, cells=cells), tmp_path / "map.html")
     page = open_map("#cell=r010c020", path=tmp_path / "map.html")
     page.wait_for_selector(".leaflet-popup .br-id")
-    assert "No interval was computed" in page.locator("[data-br='no-interval']").inner_text()
+    assert "No interval was computed" in page.locator("[data-br='no-interval']").text_content()
     assert "No interval was computed" in page.locator(".br-skill").inner_text()
     assert page.locator(".br-bar").count() == 0
     assert page.locator("#br-layer option[value=width]").count() == 0
@@ -480,7 +481,7 @@ def test_a_focus_map_opens_on_its_window(open_map, scene, tmp_path):
     assert page.evaluate("corners => BR.app.map.getBounds().contains(corners)", corners)
     page.evaluate("BR.app.select(BR.app.cells.find('r010c020'))")
     page.wait_for_selector(".leaflet-popup .br-id")
-    assert "٪" in page.locator("[data-br=probability]").inner_text()
+    assert "٪" in page.locator("[data-br=probability]").text_content()
 
 
 def test_a_bare_scene_opens(open_map, scene, tmp_path):

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { load } from './load.mjs';
-const BR = load('base', 'codec', 'format', 'search', 'permalink', 'labels', 'about', 'legend', 'vectors', 'popup', 'position', 'sums', 'files');
+const BR = load('base', 'codec', 'format', 'search', 'permalink', 'labels', 'about', 'legend', 'vectors', 'popup', 'position', 'reasons', 'sums', 'files');
 
 const PLACES = [
   { n: 'Mashhad', fa: 'مشهد', pop: 3000000 },
@@ -53,9 +53,6 @@ test('positions are written as decimal degrees and as degrees, minutes, seconds'
   assert.equal(BR.decimal(36.3, 59.61234), '36.3000, 59.6123');
   assert.equal(BR.dms(36.3, 59.61), '36°18′00″N 59°36′36″E');
   assert.equal(BR.dms(-0.99999, -10.5), '1°00′00″S 10°30′00″W');
-  const { km, point } = BR.fromTo({ lat: 30, lon: 60 }, { lat: 30, lon: 61 });
-  assert.ok(Math.abs(km - 96.3) < 0.1 && point === 'E');
-  assert.equal(BR.fromTo({ lat: 30, lon: 60 }, { lat: 29, lon: 59 }).point, 'SW');
 });
 
 test('counts of parts scatter like negative binomials', () => {
@@ -64,6 +61,11 @@ test('counts of parts scatter like negative binomials', () => {
   assert.deepEqual(BR.countInterval(2, 0.5, 0.9), [0, 8]);
   assert.ok(Math.abs(BR.expectedOf(0.5, 0.5) - 1.5) < 1e-12);
   assert.ok(Math.abs(BR.chanceOf(1.5, 0.5) - 0.5) < 1e-12);
+});
+
+test('numbers in sentences have two figures, or are whole from ten on', () => {
+  assert.deepEqual([7.84, 0.0131, 84.4, 12345, 3, 9.949, 9.96, 0.5, 84.5, 85.5, -0.31, 0].map((n) => BR.numeral(n, 'en')), ['7.8', '0.013', '84', '12,345', '3', '9.9', '10', '0.5', '84', '86', '−0.31', '0']);
+  assert.equal(BR.numeral(12345.4, 'fa'), '۱۲٬۳۴۵');
 });
 
 test('no field of a table is taken for a formula', () => {

@@ -11,6 +11,7 @@ from borderrisk.outputs.webmap.columns import pack_columns
 from borderrisk.outputs.webmap.page import build_page
 from borderrisk.outputs.webmap.payload import payload, to_json
 from borderrisk.outputs.webmap.relief import relief_image
+from borderrisk.outputs.webmap.sentences import with_facts
 from borderrisk.outputs.webmap.view import make_view
 
 __all__ = ["LANGUAGES", "render_map", "write_map"]
@@ -30,7 +31,7 @@ def render_map(
     """
     if language not in LANGUAGES:
         raise ConfigError(f"The map speaks {' and '.join(LANGUAGES)}, not {language!r}.")
-    view = make_view(scene, focus)
+    view = with_facts(make_view(scene, focus))
     packed = pack_columns(view)
     return build_page(
         title=view.title_fa if language == "fa" else view.title,

@@ -18,10 +18,12 @@ from borderrisk.outputs.webmap.codec import (
     Neighbours,
     Reference,
     Scale,
+    alike,
     half_range,
     pack,
     snap,
 )
+from borderrisk.outputs.webmap.sentences import FACTS, said
 from borderrisk.outputs.webmap.view import View
 from borderrisk.scores import CLASS_EDGES, Score, by_name, meanings, shown
 
@@ -38,28 +40,29 @@ DRIVERS = ("driver_1", "driver_2", "driver_3")
 
 @dataclass(frozen=True)
 class Precision:
-    """Levels columns are packed in: probability and risk, ends of its interval, all else."""
+    """Levels columns are packed in: probability and risk, ends of its interval, all else, drivers."""
 
     fine: int
     ends: int
     rough: int
+    named: int
 
     @property
     def refers(self) -> bool:
         """Whether columns are packed as differences: only worth its tables in large maps."""
         return self.fine < FINE
 
-    def levels(self, layer: Score) -> int:
-        """Levels of one column."""
+    def levels(self, layer: Score, *, named: bool = False) -> int:
+        """Levels of one column; ``named`` features are said in sentences."""
         known = {"fine": self.fine, "ends": self.ends, "coarse": COARSE, "exact": FINE}
-        return known.get(layer.precision, self.rough)
+        return known.get(layer.precision, self.named if named else self.rough)
 
 
 # From the finest to the coarsest, and the number of cells from which one is tried first.
 PRECISIONS = (
-    (0, Precision(FINE, FINE, MEDIUM)),
-    (40_000, Precision(MEDIUM, MEDIUM, ROUGH)),
-    (150_000, Precision(MEDIUM, ROUGH, COARSE)),
+    (0, Precision(FINE, FINE, MEDIUM, FINE)),
+    (40_000, Precision(MEDIUM, MEDIUM, ROUGH, ROUGH)),
+    (150_000, Precision(MEDIUM, ROUGH, COARSE, COARSE)),
 )
 
 
@@ -192,17 +195,25 @@ def classify(layer: Score, values: np.ndarray, area: np.ndarray, levels: int) ->
     breaks = _breaks(layer, values, area)
     edges, first = np.unique(scale.edge_codes(breaks), return_index=True)
     breaks = breaks[first]
-    codes = snap(scale.encode(values), values, breaks, edges)
+    codes = snap(encoded(layer, values, scale), values, breaks, edges)
     return Classed(layer, scale, codes, breaks, edges)
 
 
+def encoded(layer: Score, values: np.ndarray, scale: Scale) -> np.ndarray:
+    """Codes of values; of numbers in sentences those that are said like them."""
+    codes = scale.encode(values)
+    if layer.cuts == "codes" or layer.precision in ("exact", "coarse"):
+        return codes
+    return alike(codes, values, scale, lambda numbers: said(numbers, layer))
+
+
 def _scale(layer: Score, values: np.ndarray, levels: int) -> Scale:
+    if layer.precision == "exact":
+        return Scale(0.0, 1.0, levels)
     if layer.cuts == "codes":
         return Scale(0.0, 1.0, COARSE)
     if layer.cuts == "class":
         return Scale(0.0, 100 / (levels - 1), levels)
-    if layer.precision == "exact":
-        return Scale(0.0, 1.0, levels)
     return Scale.fitting(values, levels, may_log=layer.cuts != "zero")
 
 
@@ -324,16 +335,18 @@ def _pack(view: View, precision: Precision, room: int, *, last: bool) -> Packed:
     near, packed, area = Neighbours.of(view.mask), Packed(), view.area
     layers = available(view)
     drawn = {layer.name: k for k, layer in enumerate(layers)}
+    drivers = set(_driver_features(view))
     for layer in _by_importance(view, layers):
-        values, levels = values_of(view, layer), precision.levels(layer)
+        values = values_of(view, layer)
+        levels = precision.levels(layer, named=layer.name in drivers)
         follows = layer.follows if precision.refers else ""
         if layer.name in drawn:
             classed = classify(layer, values, area, levels)
             packed.add(layer.name, classed.codes, classed.scale, near, follows)
             packed.legends.append(classed.legend(area))
-        elif layer.precision != "exact" or np.nanmax(values) < FINE:
+        elif layer.precision != "exact" or np.nanmax(values, initial=0) < FINE:
             scale = _scale(layer, values, levels)
-            packed.add(layer.name, scale.encode(values), scale, near, follows)
+            packed.add(layer.name, encoded(layer, values, scale), scale, near, follows)
         if packed.size > room:
             packed.drop(layer.name)
             if not last:
@@ -345,7 +358,8 @@ def _pack(view: View, precision: Precision, room: int, *, last: bool) -> Packed:
 def _by_importance(view: View, layers: list[Score]) -> list[Score]:
     """All columns: layers and what a popup reads besides, the most needed first."""
     drawn = {layer.name for layer in layers}
-    further = [extra for extra in shown("popup") if extra.name not in drawn and _has(view, extra)]
+    read = (*shown("popup"), *FACTS)
+    further = [extra for extra in read if extra.name not in drawn and _has(view, extra)]
     named = {name: (NAMED, k) for k, name in enumerate(_driver_features(view))}
     place = {
         column.name: named[column.name]

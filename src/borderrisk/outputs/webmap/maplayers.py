@@ -17,12 +17,13 @@ from borderrisk.area import reproject
 from borderrisk.grid import WGS84
 from borderrisk.outputs.palette import DARK_RAMPS, KINDS, OTHER_KIND, RAMPS
 from borderrisk.outputs.webmap.columns import RISK_SHARES, described
+from borderrisk.outputs.webmap.sentences import incident_dates, incidents_named
 from borderrisk.outputs.webmap.view import View
 from borderrisk.words import CODES, Label, country_label, kind_label, pair_label, slug, spoken
 
 AROUND_DEGREES = 1.0
 SIMPLIFY_DEGREES = 0.001
-MAX_PLACES = 600
+MAX_PLACES = 1200
 # Where the name of a country may stand: nodes across the box, how much nearer its own places must
 # be than foreign ones, how far from any of them, and how many spots a map carries.
 NODES, SURE, NEAR_DEGREES, MAX_SPOTS = 24, 0.75, 1.5, 120
@@ -164,7 +165,7 @@ def vectors_json(view: View) -> dict[str, Any]:
     return {
         "area": _area(view),
         "borders": _borders(scene.borders, box),
-        "places": _places(scene.settlements, box),
+        "places": _places(view, box),
         "countries": _countries(scene.settlements, box),
         "nodeDegrees": round(_node_step(box), 4),
         "incidents": _incidents(view, box),
@@ -192,9 +193,11 @@ def _borders(borders: gpd.GeoDataFrame, box: shapely.Geometry) -> list[dict[str,
     ]
 
 
-def _places(settlements: gpd.GeoDataFrame, box: shapely.Geometry) -> list[dict[str, Any]]:
+def _places(view: View, box: shapely.Geometry) -> list[dict[str, Any]]:
+    settlements = view.scene.settlements
     near = settlements[settlements.intersects(box)]
     largest = near.sort_values(["population", "name"], ascending=[False, True]).head(MAX_PLACES)
+    gx, gy = _in_cells(view, largest)
     return [
         {
             "n": str(row["name"]),
@@ -203,8 +206,10 @@ def _places(settlements: gpd.GeoDataFrame, box: shapely.Geometry) -> list[dict[s
             "pop": int(row["population"]),
             "x": round(float(row.geometry.x), 4),
             "y": round(float(row.geometry.y), 4),
+            "gx": round(float(gx[i]), 5),
+            "gy": round(float(gy[i]), 5),
         }
-        for _, row in largest.iterrows()
+        for i, (_, row) in enumerate(largest.iterrows())
     ]
 
 
@@ -251,25 +256,35 @@ def name_spots(own: np.ndarray, others: np.ndarray, nodes: np.ndarray) -> np.nda
 
 def _incidents(view: View, box: shapely.Geometry) -> list[dict[str, Any]]:
     """Incidents in the box with their centre in cells of the window (``gx``, ``gy``)."""
-    near = view.scene.incidents
-    near = near[near.intersects(box)]
-    grid, (west, _, _, north) = view.scene.grid, view.metres
-    x, y = grid.project(near.geometry.x, near.geometry.y)
-    gx, gy = (x - west) / grid.cell_size_m, (north - y) / grid.cell_size_m
+    every = view.scene.incidents
+    named = np.isin(np.arange(len(every)), incidents_named(view))
+    rows = np.flatnonzero(every.intersects(box).to_numpy() | named)
+    near, dates = every.iloc[rows], incident_dates(view)
+    gx, gy = _in_cells(view, near)
     return [
         {
             **{name: plain(row[name]) or "" for name in INCIDENT_TEXT if name in near},
+            "row": int(rows[i]),
+            "when": dates[rows[i]],
             "date": plain(row["date"]),
             "end": plain(row.get("date_end", row["date"])),
             "radius": float(row["radius_km"]),
             "deaths": plain(row.get("deaths_reported")),
             "x": round(float(row.geometry.x), 5),
             "y": round(float(row.geometry.y), 5),
-            "gx": round(float(gx[i]), 3),
-            "gy": round(float(gy[i]), 3),
+            "gx": float(gx[i]),
+            "gy": float(gy[i]),
         }
         for i, (_, row) in enumerate(near.iterrows())
     ]
+
+
+def _in_cells(view: View, points: gpd.GeoDataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Columns and rows of points in the window, to a thousandth of a metre in cells of 1 km."""
+    grid, (west, _, _, north) = view.scene.grid, view.metres
+    x, y = grid.project(points.geometry.x, points.geometry.y)
+    size = grid.cell_size_m
+    return np.round((x - west) / size, 6), np.round((north - y) / size, 6)
 
 
 def _kinds(incidents: gpd.GeoDataFrame) -> list[dict[str, Any]]:

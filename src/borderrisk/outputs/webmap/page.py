@@ -24,7 +24,7 @@ from borderrisk.outputs.webmap.view import Bounds
 
 SCRIPTS = (
     "base.js", "codec.js", "mesh.js", "cells.js", "paint.js", "format.js", "position.js",
-    "search.js", "permalink.js", "risklayer.js", "vectors.js", "labels.js", "popup.js", "legend.js",
+    "search.js", "permalink.js", "risklayer.js", "vectors.js", "labels.js", "reasons.js", "popup.js", "legend.js",
     "sums.js", "panel.js", "about.js", "caption.js", "tools.js", "files.js", "minimap.js",
     "paper.js", "picture.js", "app.js", "start.js",
 )  # fmt: skip

@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import geopandas as gpd
 import numpy as np
 
-from borderrisk.scores import GROUP_SIZE
 from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.model.level import Level
 from borderrisk.outputs.webmap.columns import DRIVERS, Packed, described, label_json
 from borderrisk.outputs.webmap.maplayers import vectors_json
 from borderrisk.outputs.webmap.page import asset
+from borderrisk.outputs.webmap.sentences import words_json
 from borderrisk.outputs.webmap.view import View, marker, meshes
-from borderrisk.scores import DAYS_PER_YEAR, KAPPA, expected_count, meanings, shown
-from borderrisk.words import CODES, MODELS, UNITS, Label, nearest_places
+from borderrisk.scores import DAYS_PER_YEAR, GROUP_SIZE, KAPPA, expected_count, meanings, shown
+from borderrisk.words import CODES, MODELS, UNITS, Label
 
 TOP_CELLS = 10
 
@@ -39,6 +38,7 @@ def payload(view: View, packed: Packed, language: str) -> dict[str, Any]:
         "popup": [layer.name for layer in shown("popup") if layer.layer is not None],
         "codes": {layer.name: _words(view, layer.name) for layer in shown("layer") if layer.words},
         "drivers": _drivers(view),
+        "words": words_json(view),
         "top": _top_cells(view),
         "facts": _facts(view),
         "scorecard": headline(scene.meta.scorecard),
@@ -105,21 +105,11 @@ def _drivers(view: View) -> list[dict[str, Any]]:
     return entries
 
 
-def _top_cells(view: View) -> list[dict[str, Any]]:
-    """Highest-ranked cells of the window: position among its scored cells and nearest place."""
+def _top_cells(view: View) -> list[int]:
+    """Positions of the highest-ranked cells of the window among its scored cells."""
     values = view.values(marker(view.scene.cells))
     order = np.argsort(-np.nan_to_num(values, nan=-np.inf), kind="stable")[:TOP_CELLS]
-    rows, cols = (part[order] for part in np.nonzero(view.mask))
-    grid = view.scene.grid
-    x, y = grid.x[view.cols][cols], grid.y[view.rows][rows]
-    centres = gpd.GeoSeries.from_xy(x, y, crs=grid.crs)
-    places = nearest_places(view.scene.settlements, centres)
-    return [
-        {"i": int(i), "near": near.name, "km": round(near.km, 1), "point": near.direction}
-        if near
-        else {"i": int(i)}
-        for i, near in zip(order, places, strict=True)
-    ]
+    return order.tolist()
 
 
 def _facts(view: View) -> dict[str, Any]:

@@ -113,12 +113,12 @@
 
   /** The highest places: each unfolds to its reasons and is shown on the map. */
   function topCells(app) {
-    const items = app.config.top.map((top) => {
-      const value = app.cells.value('probability', top.i);
+    const items = app.config.top.map((i) => {
+      const value = app.cells.value('probability', i);
       const why = BR.el('div', { class: 'br-why br-pop' });
-      const fill = async () => { if (!fold.open || why.childNodes.length) return; await app.loadPopup(top.i); why.replaceChildren(...BR.why(app, top.i).flat().filter(Boolean), BR.el('div', { class: 'br-actions' }, BR.el('button', { type: 'button', 'data-act': 'show', on: { click: () => app.select(top.i, { move: true }) } }, app.t('showOnMap')))); };
-      const fold = BR.el('details', { 'data-cell': app.cells.id(top.i), on: { toggle: fill } },
-        BR.el('summary', {}, BR.el('span', { dir: 'auto', text: BR.whereText(app, top.i) || app.cells.id(top.i) }), ' ', value === null ? null : BR.el('span', { class: 'br-number', text: app.format.percent(value, 2) })), why);
+      const fill = async () => { if (!fold.open || why.childNodes.length) return; await app.loadPopup(i); why.replaceChildren(...BR.why(app, i).flat().filter(Boolean), BR.el('div', { class: 'br-actions' }, BR.el('button', { type: 'button', 'data-act': 'show', on: { click: () => app.select(i, { move: true }) } }, app.t('showOnMap')))); };
+      const fold = BR.el('details', { 'data-cell': app.cells.id(i), on: { toggle: fill } },
+        BR.el('summary', {}, BR.el('span', { dir: 'auto', text: BR.whereText(app, i) || app.cells.id(i) }), ' ', value === null ? null : BR.el('span', { class: 'br-number', text: app.format.percent(value, 2) })), why);
       return BR.el('li', {}, fold);
     });
     return BR.el('section', { class: 'br-top' }, BR.el('h2', { text: app.t('topTitle') }), BR.el('ol', {}, items), BR.el('p', { class: 'br-mute', text: app.t('topNote') }));

@@ -4,7 +4,7 @@
   const MOST_INCIDENTS = 6;
 
   /** Columns a popup reads; loaded before the first one opens. */
-  BR.popupColumns = (config) => [...config.popup, 'change', 'probability', 'probability_low', 'probability_high', 'trust', 'rank', 'rank_low', 'rank_high',
+  BR.popupColumns = (config) => [...BR.factColumns(config), ...config.popup, 'change', 'probability', 'probability_low', 'probability_high', 'trust', 'rank', 'rank_low', 'rank_high',
     ...[1, 2, 3].flatMap((k) => [`driver_${k}`, `driver_${k}_effect`])].filter((name) => name in config.columns);
 
   /** Whether the run computed no interval (as against: left it out of this file). */
@@ -33,13 +33,14 @@
   const row = (label, ...value) => BR.el('tr', {}, BR.el('th', { scope: 'row', text: label }), BR.el('td', {}, ...value));
   const heading = (text, note) => BR.el('h3', { text }, note ? BR.el('small', { text: note }) : null);
 
-  function head(app, i) {
+  /** Id of a cell and the colour of its class, with its name where `told`. */
+  function head(app, i, told) {
     const risk = app.cells.value('risk', i);
     const legend = app.config.metrics.find((metric) => metric.name === 'risk');
     const parts = [BR.el('bdi', { class: 'br-id', dir: 'ltr', text: app.cells.id(i) })];
     if (legend && risk !== null) {
       const k = BR.classOf(app.cells.loaded.risk[i], legend.edges);
-      const chip = BR.el('span', { class: 'br-chip', text: app.t('riskClass', { n: app.format.number(k) }) });
+      const chip = BR.el('span', { class: 'br-chip', text: told ? app.t('riskClass', { n: app.format.number(k) }) : '' });
       chip.style.setProperty('--swatch', app.colours(legend)[k - 1]);
       parts.push(chip);
     }
@@ -142,24 +143,33 @@
   /** Where something is: decimal degrees and degrees, minutes, seconds. */
   BR.positionLine = (lat, lon) => BR.el('p', { class: 'br-mute br-position', 'data-br': 'position' }, BR.bdi(BR.decimal(lat, lon), 'ltr'), ' · ', BR.bdi(BR.dms(lat, lon), 'ltr'));
 
-  /** Where a cell is, like "12 km NE of Khash"; '' on a map without places. */
-  BR.whereText = function (app, i) {
-    const top = app.config.top.find((item) => item.i === i);
-    const near = top && top.near ? top : BR.nearest(app.config.places, BR.cellMiddle(app, i));
-    if (!near) return '';
-    const place = near.place ? app.placeName(near.place) : app.placeByName(near.near);
-    return near.km < 1 ? place : app.t('where', { km: app.format.whole(near.km), point: app.t(`point${near.point}`), place });
-  };
-
   function middle(app, i) {
     const { lat, lon } = BR.cellMiddle(app, i);
     return BR.positionLine(lat, lon);
   }
 
-  /** Why a cell stands where it does. */
-  BR.why = (app, i) => [probability(app, i), facts(app, i), drivers(app, i)];
+  /** What a cell says, in sentences. */
+  function sentences(app, said) {
+    const { phrases } = app.config.words[app.state.lang];
+    const text = (name, ...parts) => BR.el('p', { 'data-br': name, dir: app.dir() }, parts);
+    return [
+      text('said-chance', said.chance, ' ', said.rank),
+      said.why ? text('said-why', BR.el('strong', { text: phrases.why }), ' ', said.why) : null,
+      said.rely ? text('said-rely', BR.el('strong', { text: phrases.rely }), ' ', BR.el('span', { text: said.rely })) : null,
+    ];
+  }
 
-  BR.cellPopup = (app, i) => frame(app, app.t('cellTitle', { cell: app.cells.id(i) }), head(app, i), probability(app, i), current(app, i), facts(app, i), drivers(app, i), earlier(app, i), middle(app, i));
+  /** Why a cell stands where it does: sentences, or numbers on a map that does not carry what they are made of. */
+  BR.why = (app, i) => (BR.hasFacts(app.config) ? sentences(app, BR.answer(app, i)) : [probability(app, i), facts(app, i), drivers(app, i)]);
+
+  BR.cellPopup = function (app, i) {
+    const numbers = [probability(app, i), current(app, i), facts(app, i), drivers(app, i), earlier(app, i)];
+    const title = app.t('cellTitle', { cell: app.cells.id(i) });
+    if (!BR.hasFacts(app.config)) return frame(app, title, head(app, i, true), numbers, middle(app, i));
+    const said = BR.answer(app, i);
+    return frame(app, title, BR.el('p', { class: 'br-said', 'data-br': 'said-head' }, BR.el('strong', { dir: 'auto', text: said.head })), head(app, i), sentences(app, said),
+      BR.el('details', { class: 'br-numbers', open: app.numbersOpen === undefined ? 'risk_change' in app.config.columns : app.numbersOpen, on: { toggle: (event) => { if (event.target === event.currentTarget) { app.numbersOpen = event.target.open; app.popup.update(); } } } }, BR.el('summary', { text: app.t('numbers') }), numbers.flat()), middle(app, i));
+  };
 
   /** An incident in a line: its dot, date, kind and place. */
   BR.incidentLine = (app, incident) => [dot(app, incident), BR.bdi(app.format.date(incident.date, incident.date_precision), 'ltr'), ' ', BR.bdi(app.kindLabel(incident.kind)), incident.place ? [' · ', BR.bdi(app.placeByName(incident.place))] : null].flat();

@@ -1,8 +1,6 @@
 /* Positions: read in any common spelling and either order, written as decimal degrees and as degrees, minutes, seconds. */
 (function (BR) {
   'use strict';
-  const EARTH_KM = 6371.0088;
-  const POINTS = ['N', 'NE', 'E', 'SE', 'S', 'SW', 'W', 'NW'];
   const LETTERS = { 'شمالی': 'N', 'شمال': 'N', 'جنوبی': 'S', 'جنوب': 'S', 'شرقی': 'E', 'شرق': 'E', 'غربی': 'W', 'غرب': 'W' };
 
   /** One spelling of digits, signs and marks; letters of the compass in capitals. */
@@ -67,24 +65,4 @@
   }
 
   BR.dms = (lat, lon) => `${sexagesimal(lat, 'NS')} ${sexagesimal(lon, 'EW')}`;
-
-  /** Kilometres from one place to another, and the point of the compass in which the second lies. */
-  BR.fromTo = function (a, b) {
-    const rad = Math.PI / 180;
-    const [p, q] = [a.lat * rad, b.lat * rad];
-    const east = (b.lon - a.lon) * rad;
-    const half = Math.sin((q - p) / 2) ** 2 + Math.cos(p) * Math.cos(q) * Math.sin(east / 2) ** 2;
-    const towards = Math.atan2(east * Math.cos((p + q) / 2), q - p);
-    return { km: 2 * EARTH_KM * Math.asin(Math.sqrt(half)), point: POINTS[(Math.round(towards / (Math.PI / 4)) + 8) % 8] };
-  };
-
-  /** The place of the map nearest to a position, with distance and direction from it; null without any. */
-  BR.nearest = function (places, at) {
-    let best = null;
-    for (const place of places) {
-      const way = BR.fromTo({ lat: place.y, lon: place.x }, at);
-      if (!best || way.km < best.km) best = { place, ...way };
-    }
-    return best;
-  };
 })(globalThis.BR = globalThis.BR || {});

@@ -38,7 +38,7 @@
 
   function topCells(app) {
     const style = { color: TOP[app.theme()], weight: 1.5, fill: false, interactive: false };
-    return L.layerGroup(app.config.top.map((top) => L.polygon(BR.cellOutline(app, top.i), style)));
+    return L.layerGroup(app.config.top.map((i) => L.polygon(BR.cellOutline(app, i), style)));
   }
 
   /** Colours of a ranked layer, those of the cells. */
