@@ -24,12 +24,13 @@ from borderrisk.outputs.webmap.view import Bounds
 
 SCRIPTS = (
     "base.js", "codec.js", "mesh.js", "cells.js", "paint.js", "format.js", "position.js",
-    "search.js", "permalink.js", "risklayer.js", "vectors.js", "labels.js", "reasons.js", "popup.js", "legend.js",
-    "sums.js", "panel.js", "about.js", "caption.js", "tools.js", "files.js", "minimap.js",
-    "paper.js", "picture.js", "app.js", "start.js",
+    "search.js", "permalink.js", "risklayer.js", "vectors.js", "labels.js", "reasons.js",
+    "popup.js", "legend.js", "sums.js", "panel.js", "about.js", "caption.js", "tools.js",
+    "files.js", "minimap.js", "paper.js", "picture.js", "app.js", "start.js",
 )  # fmt: skip
 # Folium's own line about the viewport would forbid readers to zoom with two fingers.
 _FOLIUMS_VIEWPORT = re.compile(r'<meta name="viewport"[^>]*user-scalable=no[^>]*>')
+_DATA = "<!-- data -->"  # what a run holds goes in last, after the scripts that may run are known
 _HOST = re.compile(r"[A-Za-z0-9.*-]+(:\d+)?")
 
 
@@ -92,10 +93,11 @@ def build_page(
     figure: Any = shell.get_root()
     for name, markup in _head(title):
         figure.header.add_child(_Raw(markup), name=name)
-    figure.html.add_child(_Raw(_data(config, blobs)), name="data")
+    figure.html.add_child(_Raw(_DATA), name="data")
     _fix_ids(figure)
     document = figure.render().replace("<html>", f'<html lang="{language}">', 1)
-    return _with_policy(_FOLIUMS_VIEWPORT.sub("", document), tiles)
+    document = _FOLIUMS_VIEWPORT.sub("", document)
+    return _with_policy(document, tiles).replace(_DATA, _data(config, blobs), 1)
 
 
 def _shell(bounds: Bounds) -> folium.Map:
@@ -157,7 +159,7 @@ def _head(title: str) -> Iterator[tuple[str, str]]:
 
 def _data(config: str, blobs: dict[str, str]) -> str:
     columns = "\n".join(
-        f'<script type="application/octet-stream" id="br-col-{name}">{text}</script>'
+        f'<script type="application/octet-stream" id="br-col-{html.escape(name)}">{text}</script>'
         for name, text in blobs.items()
     )
     return f'<script type="application/json" id="br-config">{config}</script>\n{columns}'
@@ -189,7 +191,7 @@ def _fix_ids(figure: Any) -> None:
 
 
 def _with_policy(document: str, tiles: str | None) -> str:
-    """Add a Content-Security-Policy that lets run only the scripts written into the page."""
+    """Add a Content-Security-Policy that lets run only the product's own scripts."""
     hashes = " ".join(dict.fromkeys(_digest(code) for code in _executed(document)))
     images = "data: blob:" + (f" {_tile_host(tiles)}" if tiles else "")
     policy = (
