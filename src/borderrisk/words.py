@@ -88,7 +88,7 @@ PHRASES = _both({
     "in_100": ("{n} in 100", "{n} در ۱۰۰"),
     "tiny": ("less than 1 in 1,000,000", "کمتر از ۱ در ۱٬۰۰۰٬۰۰۰"),
     "expected": (
-        "{n} reported incidents expected{interval}.",
+        "Expected reported incidents: {n}{interval}.",
         "رویدادهای گزارش‌شده مورد انتظار: {n}{interval}.",
     ),
     "rank": ("Rank {n} of {all}{interval}.", "رتبه {n} از {all}{interval}."),
@@ -169,10 +169,10 @@ PHRASES = _both({
     "percent": ("{n} %", "{n}٪"),
     "list": ("; ", "؛ "),
     "sum_where": (
-        "{n} reported incidents are expected {period}{interval}; the tenth of the area ranked first "
-        "holds {p} % of them, above all near {places}.",
-        "{period} {n} رویداد گزارش‌شده انتظار می‌رود{interval}؛ {p}٪ آن در یک‌دهم نخست محدوده است، "
-        "بیش از همه نزدیک {places}.",
+        "Reported incidents expected {period}: {n}{interval}. The tenth of the area ranked first "
+        "holds {p} % of that, above all near {places}.",
+        "رویدادهای گزارش‌شده مورد انتظار {period}: {n}{interval}. {p}٪ آن در یک‌دهم نخست محدوده "
+        "است، بیش از همه نزدیک {places}.",
     ),
     "sum_tested": (
         "In {origins} tests on past periods the tenth of the area ranked first held {own} % of the "
@@ -184,18 +184,28 @@ PHRASES = _both({
         " (history alone: {p} %)", " (تاریخچه به‌تنهایی: {p}٪)",
     ),
     "sum_untested": (
-        "How good this is was not tested in this run; {ok} % of the area is like the places learned "
-        "from and reported on as much.",
+        "How good this is was not tested in this run; {ok} % of the area is like the places "
+        "learned from and reported on as much.",
         "خوبی این پیش‌بینی در این اجرا آزموده نشده است؛ {ok}٪ محدوده همانند جاهای آموخته است.",
     ),
     "sum_changed": (
-        "Against {before}, {up} sections of border rose and {down} fell by more than their intervals "
-        "allow{most}.",
-        "نسبت به {before}، {up} پاره مرز بیش از بازه‌ها افزایش و {down} پاره کاهش یافت{most}.",
+        "Sections of border that changed against {before} by more than their intervals allow: "
+        "{up} up, {down} down{most}.",
+        "پاره‌های مرز که نسبت به {before} بیش از بازه‌هایشان تغییر کرده‌اند: {up} افزایش، {down} "
+        "کاهش{most}.",
     ),
     "sum_most": ("; most of all {name}", "؛ بیش از همه {name}"),
     "before_run": ("the earlier run", "اجرای پیشین"),
     "before_scenario": ("the run without the scenario", "اجرای بدون سناریو"),
+    "made": (
+        "Forecast {period}. Data until {until}. Run {run}.",
+        "پیش‌بینی {period}. داده‌ها تا {until}. اجرا {run}.",
+    ),
+    "places": ("The highest places", "بالاترین جاها"),
+    "sections": ("The highest sections of border", "بالاترین پاره‌های مرز"),
+    "doubts": ("What not to rely on", "به چه نباید تکیه کرد"),
+    "left_out": ("{n} more are in the report.", "{n} مورد دیگر در گزارش است."),
+    "map": ("Risk class by share of the study area", "رده ریسک بر پایه سهم از محدوده مطالعه"),
     "doubt_radius": (
         "The places of the {n} incidents learned from are known to {km} km (the middle one): the "
         "surroundings say more than a single cell.",
@@ -231,9 +241,11 @@ def numeral(value: float, language: str = "en") -> str:
 
     Examples
     --------
-    >>> numeral(7.84), numeral(0.0131), numeral(84.4), numeral(12345), numeral(3.0)
-    ('7.8', '0.013', '84', '12,345', '3')
+    >>> numeral(7.84), numeral(0.0131), numeral(84.4), numeral(12345), numeral(float("nan"))
+    ('7.8', '0.013', '84', '12,345', '–')
     """
+    if not np.isfinite(value):
+        return "–"
     text = f"{value:,.0f}" if abs(value) >= 9.95 else _two_figures(value)
     text = text.replace("-", "\u2212")
     return text.translate(_DIGITS) if language == "fa" else text

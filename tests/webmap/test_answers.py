@@ -25,7 +25,10 @@ PICTURE = """async () => {
   const canvas = BR.picture(BR.app, 1);
   const text = [];
   const draw = CanvasRenderingContext2D.prototype.fillText;
-  CanvasRenderingContext2D.prototype.fillText = function (...a) { text.push(a[0]); draw.apply(this, a); };
+  CanvasRenderingContext2D.prototype.fillText = function (...a) {
+    text.push(a[0]);
+    draw.apply(this, a);
+  };
   BR.picture(BR.app, 1);
   CanvasRenderingContext2D.prototype.fillText = draw;
   return {url: canvas.toDataURL(), text};
@@ -469,7 +472,7 @@ def test_what_adds_up_is_saved_as_geojson_and_as_safe_csv(open_map, sections, sc
     data = json.loads(found.value.path().read_text(encoding="utf-8"))
     whole, *cells = data["features"]
     assert data["run_id"] == "2024-01-01-abc"
-    assert data["forecast_to"] == "2024-12-30"
+    assert data["forecast_period"] == "2024-01-01 to 2024-12-30"
     assert whole["properties"]["cells"] == len(cells) == held.sum()
     assert whole["properties"]["expected"] == pytest.approx(expected(scene)[held].sum(), rel=1e-3)
     frame = gpd.GeoDataFrame.from_features(cells, crs=4326)
@@ -480,7 +483,7 @@ def test_what_adds_up_is_saved_as_geojson_and_as_safe_csv(open_map, sections, sc
     text = found.value.path().read_bytes().decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(text)))
     assert {row["cell_id"] for row in rows} == set(frame["cell_id"])
-    assert {row["forecast_from"] for row in rows} == {"2024-01-01"}
+    assert {row["forecast_period"] for row in rows} == {"2024-01-01 to 2024-12-30"}
     assert all(row["near"][0] not in "=+-@" for row in rows)
     assert sum(float(row["expected"]) for row in rows) == pytest.approx(
         expected(scene)[held].sum(), rel=1e-3

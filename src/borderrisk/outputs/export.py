@@ -18,7 +18,7 @@ from borderrisk.grid import WGS84, Grid
 from borderrisk.outputs.atomic import write_rows, writing
 from borderrisk.outputs.placefacts import Reader
 from borderrisk.outputs.reasons import vocabulary, why
-from borderrisk.outputs.scene import Focus, Scene
+from borderrisk.outputs.scene import Focus, Scene, stamped
 from borderrisk.outputs.vectorfiles import (
     round_significant,
     write_geopackage,
@@ -61,7 +61,7 @@ def cells_table(
             columns[score.name] = worded.get(score.name, nothing)
     cells = cells_frame(scene.grid, keep, columns)
     order = np.argsort(-intensity[keep], kind="stable")
-    return cells.iloc[order].reset_index(drop=True)
+    return stamped(cells.iloc[order].reset_index(drop=True), scene)
 
 
 def _worded(scene: Scene, keep: np.ndarray) -> dict[str, Any]:
@@ -162,6 +162,7 @@ def export(
 
 def _surroundings(scene: Scene, focus: str | None) -> dict[str, gpd.GeoDataFrame]:
     layers = {"incidents": _plain_dates(scene.incidents), "border": scene.borders, **scene.layers}
+    layers = {name: stamped(layer, scene) for name, layer in layers.items()}
     if focus is None:
         return layers
     west, south, east, north = scene.focus(focus).bounds

@@ -1,4 +1,4 @@
-"""The answer of a run in a few sentences and ten places: where, how sure, what changed, what to doubt.
+"""The answer of a run in a few sentences and ten places: where, how sure, what changed, what not.
 
 The first page of the report, the brief, the end of a run in the terminal and a map's list of places
 take it from here.
@@ -15,7 +15,7 @@ from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.outputs.placefacts import Reader
 from borderrisk.outputs.reasons import Answer, answer, interval_of, rely, vocabulary
 from borderrisk.outputs.scene import Focus, Scene
-from borderrisk.outputs.sections import in_window, section_names
+from borderrisk.outputs.sections import in_window, section_answers, section_names
 from borderrisk.words import numeral
 
 PLACES, APART_KM, NAMED = 10, 20.0, 3
@@ -58,9 +58,9 @@ def highest(reader: Reader, count: int = PLACES, focus: Focus | None = None) -> 
 def top_places(
     scene: Scene, language: str, count: int = PLACES, focus: Focus | None = None
 ) -> list[Place]:
-    """Return the highest places with their reasons, highest first."""
+    """Return the highest places with their reasons, highest first; the period is said elsewhere."""
     reader = Reader.of(scene)
-    rows, words = highest(reader, count, focus), vocabulary(scene, language)
+    rows, words = highest(reader, count, focus), vocabulary(scene, language) | {"period": ""}
     ids = scene.grid.cell_ids(reader.mask)
     lon, lat = (axis[reader.mask] for axis in scene.grid.lonlat())
     near = reader.places(rows)
@@ -127,7 +127,7 @@ def _changed(scene: Scene, words: dict[str, Any], focus: Focus | None) -> str:
     if table is None or "change" not in table or not len(table):
         return ""
     if focus is not None:
-        table = in_window(table, focus.bounds)
+        table = in_window(scene, table, focus)
     say, language = words["phrases"], words["language"]
     moved = table[table["change"].isin(["rose", "fell"])]
     most = ""
@@ -142,6 +142,18 @@ def _changed(scene: Scene, words: dict[str, Any], focus: Focus | None) -> str:
             down=numeral(int(counts.get("fell", 0)), language), most=most,
         )
     )  # fmt: skip
+
+
+def top_sections(
+    scene: Scene, language: str, count: int = PLACES, focus: Focus | None = None
+) -> list[Answer]:
+    """Return what the sections of border of highest rank say, highest first."""
+    table = scene.layers.get("segments")
+    if table is None or "rank" not in table or "expected" not in table:
+        return []
+    if focus is not None:
+        table = in_window(scene, table, focus)
+    return section_answers(scene, table.sort_values("rank", kind="stable").head(count), language)
 
 
 def doubts(scene: Scene, language: str = "en", focus: Focus | None = None) -> list[str]:

@@ -25,8 +25,8 @@ RAMPS: dict[str, tuple[str, ...]] = {
     "trust": ("#5b8fb0", "#dcc27e", "#c9cdd1", "#8c7b6b"),
 }
 
-# The same hues in the same order for a dark ground, where what stands out is light and not dark: the
-# Oklab lightness of each ramp turned round (0.36 to 0.9), as much chroma as a screen can show.
+# The same hues in the same order for a dark ground, where what stands out is light and not dark:
+# the Oklab lightness of each ramp turned round (0.36 to 0.9), as much chroma as a screen can show.
 DARK_RAMPS: dict[str, tuple[str, ...]] = {
     "inferno": ("#404000", "#865602", "#e1543d", "#fa85c3", "#e4d6ff"),
     "cividis": ("#463d01", "#6f6221", "#8a8986", "#a4b2d5", "#cae0ff"),

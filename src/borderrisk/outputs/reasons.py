@@ -186,12 +186,20 @@ def _date(date: Any, language: str, precision: str = "day") -> str:
 
 def _period(scene: Scene, language: str) -> str:
     """Words of the first and the last day of the forecast."""
-    if not scene.meta.origin or not scene.meta.horizon_days:
+    if scene.period is None:
         return ""
-    first = pd.Timestamp(scene.meta.origin[:10])
-    last = first + pd.Timedelta(days=scene.meta.horizon_days - 1)
-    ends = {"from": _date(first, language), "to": _date(last, language)}
-    return PHRASES["between"][language].format(**ends)
+    first, last = (_date(day, language) for day in scene.period)
+    return PHRASES["between"][language].format(**{"from": first, "to": last})
+
+
+def made(scene: Scene, language: str) -> str:
+    """Say what the forecast is for, what it was made of, and which run it is."""
+    said = {
+        "period": _period(scene, language) or "–",
+        "until": _date(scene.data_until, language) if scene.data_until else "–",
+        "run": scene.meta.run_id or "–",
+    }
+    return PHRASES["made"][language].format(**said)
 
 
 def answer(facts: Facts, words: dict[str, Any], place: str = "") -> Answer:
@@ -219,8 +227,8 @@ def answer(facts: Facts, words: dict[str, Any], place: str = "") -> Answer:
         whole = [numeral(n, language) for n in (facts.rank.value, facts.of)]
         interval = interval_of(facts.rank, words) if np.isfinite(facts.rank.low) else ""
         rank = say["rank"].format(n=whole[0], all=whole[1], interval=interval)
-    return Answer(head, " ".join(chance.split()), expected, rank, why(facts, words),
-                  rely(facts, words))  # fmt: skip
+    chance = " ".join(chance.split()).replace(" :", ":")
+    return Answer(head, chance, expected, rank, why(facts, words), rely(facts, words))
 
 
 def odds(chance: float, words: dict[str, Any], *, often: bool = False) -> str:

@@ -11,9 +11,10 @@ import pandas as pd
 import shapely
 from scipy.sparse import csr_matrix
 
+from borderrisk.grid import WGS84
 from borderrisk.outputs.placefacts import Reader
 from borderrisk.outputs.reasons import Amount, Answer, Facts, answer, rely, vocabulary, why
-from borderrisk.outputs.scene import Scene
+from borderrisk.outputs.scene import Focus, Scene
 from borderrisk.scores import GROUP_SIZE, chance_of
 from borderrisk.words import Near, nearest_places, numeral, pair_label, persian_places, slug
 
@@ -123,8 +124,9 @@ def section_names(scene: Scene, segments: gpd.GeoDataFrame, language: str) -> li
 
 
 def section_answers(scene: Scene, segments: gpd.GeoDataFrame, language: str) -> list[Answer]:
-    """Return the sentences about explained segments."""
+    """Return the sentences about explained segments; the period is said elsewhere."""
     words, names = vocabulary(scene, language), section_names(scene, segments, language)
+    words = words | {"period": ""}
     persian = persian_places(scene.settlements)
     all_of_them = len(scene.layers.get("segments", segments))
     found = []
@@ -163,9 +165,7 @@ def _around(row: Mapping[str, Any], words: dict[str, Any], persian: Mapping[str,
     return " ".join(parts)
 
 
-def in_window(
-    segments: gpd.GeoDataFrame, bounds: tuple[float, float, float, float]
-) -> gpd.GeoDataFrame:
-    """Return the segments whose middle lies in a window (west, south, east, north)."""
-    middle = segments.geometry.interpolate(0.5, normalized=True)
-    return segments[middle.within(shapely.box(*bounds))]
+def in_window(scene: Scene, segments: gpd.GeoDataFrame, focus: Focus) -> gpd.GeoDataFrame:
+    """Return the segments whose middle lies in a window."""
+    middle = _middle(scene, segments).to_crs(WGS84)
+    return segments[middle.within(shapely.box(*focus.bounds)).to_numpy()]

@@ -68,7 +68,7 @@ def write_squares(cells: gpd.GeoDataFrame, path: Path) -> None:
     corners = _lonlat_corners(cells).round(6) + 0.0
     plain = pd.DataFrame(cells.drop(columns=cells.geometry.name))
     with path.open("wb") as stream:
-        stream.write(_head(corners))
+        stream.write(_head(corners, cells.attrs))
         for start in range(0, len(plain), _CHUNK):
             part = slice(start, start + _CHUNK)
             lines = ",\n".join(_features(plain.iloc[part], corners[part]))
@@ -84,11 +84,12 @@ def _lonlat_corners(cells: gpd.GeoDataFrame) -> np.ndarray:
     return np.concatenate([lonlat, lonlat[:, :1]], axis=1)
 
 
-def _head(corners: np.ndarray) -> bytes:
+def _head(corners: np.ndarray, stamp: Mapping[Any, Any]) -> bytes:
     members: dict[str, Any] = {
         "type": "FeatureCollection",
         "name": "cells",
         "description": STATEMENT,
+        **{str(key): str(text) for key, text in stamp.items()},
     }
     if len(corners):
         flat = corners.reshape(-1, 2)
@@ -171,9 +172,15 @@ def write_layer(table: gpd.GeoDataFrame, path: Path, layer: str = "layer") -> Pa
     with writing(Path(path)) as partial:
         write_vector(
             table, partial, layer, "GeoJSON", RFC7946="YES", WRITE_BBOX="YES",
-            COORDINATE_PRECISION="6", SIGNIFICANT_FIGURES="6", DESCRIPTION=STATEMENT,
+            COORDINATE_PRECISION="6", SIGNIFICANT_FIGURES="6", DESCRIPTION=described(table),
         )  # fmt: skip
     return Path(path)
+
+
+def described(table: gpd.GeoDataFrame) -> str:
+    """Say what a table is, and of which run and period."""
+    stamp = [f"{str(key).replace('_', ' ')} {text}" for key, text in table.attrs.items()]
+    return "; ".join([STATEMENT, *stamp])
 
 
 def write_vector(
@@ -215,6 +222,11 @@ def write_geopackage(layers: Mapping[str, gpd.GeoDataFrame], path: Path) -> None
                     (name, name, qml(name), STYLES[name], _TIME),
                 )
         database.execute("UPDATE gpkg_contents SET last_change = ?", (_TIME,))
+        for name, table in layers.items():
+            database.execute(
+                "UPDATE gpkg_contents SET description = ? WHERE table_name = ?",
+                (described(table), name),
+            )
 
 
 def qml(name: str) -> str:

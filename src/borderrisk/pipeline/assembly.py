@@ -9,6 +9,7 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import shapely
 import xarray as xr
 from rasterio.warp import transform_bounds
 
@@ -125,6 +126,7 @@ def make_scene(
         focuses=tuple(Focus(n, f.bounds, f.title or n, f.title_fa) for n, f in mapped),
         meta=_meta(stages, scored, run_id, scorecard),
     )
+    scene = replace(scene, cells=scene.cells.assign_attrs(scene.stamp))
     border = stages[steps.border]
     segments = explained(
         scene, ranked_segments(stages, scored, previous), border.attribution,
@@ -175,11 +177,15 @@ def segment_replicates(stages: Stages, scored: Scored) -> np.ndarray | None:
 def counts(stages: Stages) -> dict[str, int]:
     """Numbers of cells, features and incidents."""
     cells, record = stages[steps.cells], stages[steps.incidents]
+    read, used = record.table, record.panel.incidents
+    inside = shapely.contains_xy(stages[steps.area].area.polygon, used["x"], used["y"])
     return {
         "cells scored": int(cells.study.sum()),
         "cells read": len(cells),
         "features": len(cells.features),
+        "incidents read": len(read.incidents) + len(read.rejected),
         "incidents used": len(record.panel),
+        "incidents in the study area": int(inside.sum()),
         "incidents after the origin": len(record.everything) - len(record.known),
         "rows rejected": len(record.rejected()),
     }

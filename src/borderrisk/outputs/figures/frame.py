@@ -110,9 +110,8 @@ def _add_titles(figure: Figure, scene: Scene, focus: Focus | None, what: str) ->
     # On the second line, where a long English title cannot run into it.
     figure.text(1 - 0.3 / width, 1 - 0.64 / height, persian, fontsize=11.5, ha="right",
                 va="bottom", parse_math=False)  # fmt: skip
-    first, last = scene.period
     facts = ["Relative intensity of reported incidents"]
-    facts += [f"forecast for {first} to {last}"] if last else []
+    facts += [f"forecast for {' to '.join(scene.period)}"] if scene.period else []
     figure.text(0.5 / width, 1 - 0.62 / height, "; ".join(facts), fontsize=8.5, color=MUTED,
                 va="bottom", parse_math=False)  # fmt: skip
 

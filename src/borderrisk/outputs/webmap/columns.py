@@ -40,7 +40,7 @@ DRIVERS = ("driver_1", "driver_2", "driver_3")
 
 @dataclass(frozen=True)
 class Precision:
-    """Levels columns are packed in: probability and risk, ends of its interval, all else, drivers."""
+    """Levels columns are packed in: probability and risk, their ends, all else, drivers."""
 
     fine: int
     ends: int

@@ -119,8 +119,8 @@ LAYERS: dict[str, LayerStyle] = {
         ranked_by="rate_per_km",
         fields=_fields(
             "segment_id", "pair", "rank", "rank_low", "rank_high", "expected", "count_low",
-            "count_high", "expected_per_year", "expected_low", "expected_high", "share", "rate_per_km", "length_km", "rank_before",
-            "change_per_year", "nearest_target", "hours_to_target", "crossing_density",
+            "count_high", "expected_per_year", "expected_low", "expected_high", "share",
+            "rate_per_km", "length_km", "rank_before", "change_per_year", "nearest_target", "hours_to_target", "crossing_density",
             "slope_mean", "hidden_share", "trust", "driver_1", "driver_2", "driver_3",
         ),
         ends=("fewest a km", "most a km"),

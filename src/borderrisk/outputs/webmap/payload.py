@@ -116,7 +116,7 @@ def _facts(view: View) -> dict[str, Any]:
     """Vintage, provenance and horizon for the side panel."""
     scene, meta = view.scene, view.scene.meta
     shown_of = ("title", "version", "licence", "attribution")
-    first, last = scene.period
+    first, last = scene.period or (meta.origin[:10], "")
     return {
         "run": meta.run_id,
         "compared": meta.compared,
@@ -127,6 +127,7 @@ def _facts(view: View) -> dict[str, Any]:
         "statement": meta.statement,
         "dataUntil": scene.data_until,
         "credits": scene.credits,
+        "stamp": scene.stamp,
         "total": _total(view),
         "sources": [{key: getattr(s, key) for key in shown_of} for s in meta.sources],
     }

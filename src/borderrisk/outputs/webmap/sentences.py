@@ -1,4 +1,4 @@
-"""What the sentences of a popup are filled with: facts of each cell as whole numbers, and the words.
+"""What the sentences of a popup are filled with: facts of each cell as whole numbers, and words.
 
 The rules of :mod:`borderrisk.outputs.reasons` are applied here, once; the page only puts the facts
 into the sentences (``assets/reasons.js``). Facts travel as whole numbers, which packing keeps as

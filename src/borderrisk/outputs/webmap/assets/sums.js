@@ -262,7 +262,8 @@
     return { cell_id: app.cells.id(i), lon: Number(lon.toFixed(5)), lat: Number(lat.toFixed(5)), near: BR.whereText(app, i), expected: round(expected), expected_low: round(low), expected_high: round(high), probability: value('probability'), probability_low: value('probability_low'), probability_high: value('probability_high'), risk: value('risk'), risk_class: legend && app.cells.loaded.risk ? BR.classOf(app.cells.loaded.risk[i], legend.edges) : null, rank: value('rank'), trust: trust === null ? null : app.config.codes.trust[trust], km2: round(km2) };
   }
 
-  const provenance = (app) => ({ run_id: app.config.facts.run, forecast_from: app.config.facts.origin, forecast_to: app.config.facts.until, data_until: app.config.facts.dataUntil });
+  /** What every file of a run says of itself. */
+  const provenance = (app) => app.config.facts.stamp;
 
   BR.sumCsv = (app, { found, top }) => BR.csv((found.length ? found : top).map((i) => ({ ...cellRow(app, i), ...provenance(app) })));
 
