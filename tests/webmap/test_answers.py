@@ -421,9 +421,11 @@ def sections(scene, tmp_path_factory):
         shapely.LineString([(61.35, 30.8), (61.2, 31.9)]),
     ]
     table = {
-        "segment_id": ["A-1", "A-2"], "rank": [2, 1], "rate_per_km": [0.1, 0.4],
-        "expected": [0.8, 2.4], "expected_per_year": [0.4, 1.2], "expected_low": [0.2, 0.6],
-        "expected_high": [0.6, 2.0], "count_low": [0, 0], "count_high": [3, 7],
+        "segment_id": ["A-1", "A-2"], "pair": "IRN-AFG", "from_km": [0.0, 99.0],
+        "to_km": [99.0, 220.0], "why_en": ["Because of A.", "Because of B."], "why_fa": ["آ", "ب"],
+        "rely_en": "Yes.", "rely_fa": "بله.", "level": ["low", "critical"], "rank": [2, 1], "rate_per_km": [0.1, 0.4],
+        "expected": [0.8, 2.4], "expected_per_year": [0.4, 1.2], "expected_low": [0.4, 1.2],
+        "expected_high": [1.2, 4.0], "count_low": [0, 0], "count_high": [3, 7],
         "share": [0.25, 0.75],
     }  # fmt: skip
     layers = {
@@ -448,6 +450,9 @@ def test_a_clicked_section_tells_its_own_forecast(open_map, sections):
     page = open_map(path=sections)
     page.evaluate("BR.app.config.layers.find((l) => l.name === 'segments').features[1].shape"
                   ".openPopup()")  # fmt: skip
+    popup = page.locator(".leaflet-popup").inner_text()
+    for said in ("level critical", "incidents: 2.4 (1.2 to 4)", "Because of B."):
+        assert said in popup
     page.locator(".leaflet-popup [data-act=section]").click()
     page.wait_for_selector(".br-sums")
     assert number(page, "sum-expected") == [2.4]

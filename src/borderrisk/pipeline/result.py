@@ -182,7 +182,7 @@ def write_briefs(
     """Write the briefs of a run, two printed pages each: of one focus, or of all and the whole."""
     result = open_run(run_path)
     scene, folder = result.scene, Path(out) if out else result.folder
-    check_target(folder / "brief.html")
+    check_file(folder / "brief.html")
     names = [focus] if focus else [None, *(f.name for f in scene.focuses)]
     speech = language or scene.meta.language
     return [

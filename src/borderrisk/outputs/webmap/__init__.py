@@ -9,7 +9,7 @@ from borderrisk.outputs.atomic import write_text
 from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.webmap.columns import pack_columns
 from borderrisk.outputs.webmap.page import build_page
-from borderrisk.outputs.webmap.payload import payload, to_json
+from borderrisk.outputs.webmap.payload import payload, sections_blob, to_json
 from borderrisk.outputs.webmap.relief import relief_image
 from borderrisk.outputs.webmap.sentences import with_facts
 from borderrisk.outputs.webmap.view import make_view
@@ -38,7 +38,7 @@ def render_map(
         language=language,
         bounds=view.bounds,
         config=to_json(payload(view, packed, language)),
-        blobs=packed.blobs,
+        blobs=packed.blobs | sections_blob(view),
         relief=relief_image(view),
         tiles=tiles,
     )

@@ -168,6 +168,11 @@ def pack(codes: np.ndarray, near: Neighbours, *, wide: bool) -> str:
     raw = (folded & 255).astype(np.uint8).tobytes()
     if wide:
         raw += (folded >> 8).astype(np.uint8).tobytes()
+    return pack_bytes(raw)
+
+
+def pack_bytes(raw: bytes) -> str:
+    """Pack bytes into text."""
     return base64.b64encode(gzip.compress(raw, 6, mtime=0)).decode("ascii")
 
 

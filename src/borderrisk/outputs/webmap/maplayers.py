@@ -19,7 +19,16 @@ from borderrisk.outputs.palette import DARK_RAMPS, KINDS, OTHER_KIND, RAMPS
 from borderrisk.outputs.webmap.columns import RISK_SHARES, described
 from borderrisk.outputs.webmap.sentences import incident_dates, incidents_named
 from borderrisk.outputs.webmap.view import View
-from borderrisk.words import CODES, Label, country_label, kind_label, pair_label, slug, spoken
+from borderrisk.words import (
+    CODES,
+    PHRASES,
+    Label,
+    country_label,
+    kind_label,
+    pair_label,
+    slug,
+    spoken,
+)
 
 AROUND_DEGREES = 1.0
 SIMPLIFY_DEGREES = 0.001
@@ -84,6 +93,8 @@ _FIELDS = (
     FieldSpec("share", "Share of all", "سهم از کل", "probability"),
     FieldSpec("rate_per_km", "Reports a year per km", "گزارش در سال در هر کیلومتر"),
     FieldSpec("length_km", "Length", "طول", "km"),
+    FieldSpec("level", "Level", "سطح"),
+    FieldSpec("share_not_ok", "Not to be relied on", "غیر قابل اتکا", "probability"),
     FieldSpec("rank_before", "Rank before", "رتبه پیشین"),
     FieldSpec("change_per_year", "Change a year", "تغییر در سال"),
     FieldSpec("nearest_target", "Nearest target", "نزدیک‌ترین مقصد"),
@@ -120,8 +131,9 @@ LAYERS: dict[str, LayerStyle] = {
         fields=_fields(
             "segment_id", "pair", "rank", "rank_low", "rank_high", "expected", "count_low",
             "count_high", "expected_per_year", "expected_low", "expected_high", "share",
-            "rate_per_km", "length_km", "rank_before", "change_per_year", "nearest_target", "hours_to_target", "crossing_density",
-            "slope_mean", "hidden_share", "trust", "driver_1", "driver_2", "driver_3",
+            "rate_per_km", "length_km", "level", "rank_before", "change_per_year",
+            "nearest_target", "hours_to_target", "crossing_density", "slope_mean", "hidden_share",
+            "trust", "share_not_ok",
         ),
         ends=("fewest a km", "most a km"),
         ends_fa=("کمترین", "بیشترین"),
@@ -313,6 +325,11 @@ def style_of(name: str) -> LayerStyle:
     return LAYERS.get(name) or LayerStyle(words, words)
 
 
+def drawn(frame: gpd.GeoDataFrame, window: shapely.Geometry) -> gpd.GeoDataFrame:
+    """Return the features of a layer that a map of a window draws."""
+    return frame[frame.geometry.notna() & frame.intersects(window)]
+
+
 def layer_json(
     name: str,
     frame: gpd.GeoDataFrame,
@@ -324,7 +341,7 @@ def layer_json(
     ``places`` has the Persian names of places by :func:`borderrisk.words.slug`.
     """
     style = style_of(name)
-    near = frame[frame.geometry.notna() & frame.intersects(window)]
+    near = drawn(frame, window)
     fields = [field for field in style.fields or _plain_fields(near) if field.column in near]
     colours = _colours(near, style)
     features = [
@@ -373,6 +390,8 @@ def worded(column: str, value: Any, places: Mapping[str, str] | None = None) -> 
         words["fa"] = (places or {}).get(slug(value), words["fa"])
     elif column == "trust":
         words = CODES.get(value)
+    elif column == "level":
+        words = PHRASES.get(f"level_{value}")
     elif column.startswith("driver_") and (known := described(value, places=places)):
         words = {"en": known.en, "fa": known.fa}
     return words or value

@@ -9,10 +9,11 @@ import numpy as np
 
 from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.model.level import Level
+from borderrisk.outputs.webmap.codec import pack_bytes
 from borderrisk.outputs.webmap.columns import DRIVERS, Packed, described, label_json
-from borderrisk.outputs.webmap.maplayers import vectors_json
+from borderrisk.outputs.webmap.maplayers import drawn, vectors_json, window
 from borderrisk.outputs.webmap.page import asset
-from borderrisk.outputs.webmap.sentences import words_json
+from borderrisk.outputs.webmap.sentences import sections_said, words_json
 from borderrisk.outputs.webmap.view import View, marker, meshes
 from borderrisk.scores import DAYS_PER_YEAR, GROUP_SIZE, KAPPA, expected_count, meanings, shown
 from borderrisk.words import CODES, MODELS, UNITS, Label
@@ -44,6 +45,15 @@ def payload(view: View, packed: Packed, language: str) -> dict[str, Any]:
         "scorecard": headline(scene.meta.scorecard),
         **vectors_json(view),
     }
+
+
+def sections_blob(view: View) -> dict[str, str]:
+    """Sentences of the sections drawn, in the order of the map's features, packed."""
+    sections = view.scene.layers.get("segments")
+    if sections is None or "why_en" not in sections or "intensity" not in view.scene.cells:
+        return {}
+    found = sections_said(view, drawn(sections, window(view)))
+    return {"sections": pack_bytes(json.dumps(found, ensure_ascii=False).encode())}
 
 
 def to_json(data: dict[str, Any]) -> str:

@@ -7,13 +7,15 @@ they are, and the numbers that are said beside them are packed so that they roun
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 
 from borderrisk.outputs.placefacts import Reader, whole_shares
 from borderrisk.outputs.reasons import EVEN_ODDS, LEAST, PARTS, vocabulary
+from borderrisk.outputs.sections import section_answers
 from borderrisk.outputs.webmap.view import View
 from borderrisk.scores import Score
 
@@ -99,6 +101,14 @@ def incident_dates(view: View) -> list[dict[str, str]]:
     """Date of each incident of the scene as sentences say it, in both languages."""
     words = [vocabulary(view.scene, language)["incidents"] for language in ("en", "fa")]
     return [{"en": en["date"], "fa": fa["date"]} for en, fa in zip(*words, strict=True)]
+
+
+def sections_said(view: View, sections: gpd.GeoDataFrame) -> list[dict[str, dict[str, str]]]:
+    """Sentences about some explained sections of border, in both languages."""
+    both = {name: section_answers(view.scene, sections, name) for name in ("en", "fa")}
+    return [
+        {"en": asdict(en), "fa": asdict(fa)} for en, fa in zip(both["en"], both["fa"], strict=True)
+    ]
 
 
 def said(values: np.ndarray, score: Score) -> np.ndarray:

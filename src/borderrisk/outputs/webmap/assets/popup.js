@@ -209,6 +209,10 @@
     const name = layer.label[app.state.lang];
     const id = layer.fields.findIndex((field) => field.column === 'segment_id');
     const sum = BR.sumOfSection(app, layer, feature) && BR.el('div', { class: 'br-actions' }, BR.el('button', { type: 'button', 'data-act': 'section', on: { click: () => app.sums.section(layer, feature, feature.p[id]) } }, app.t('sumOpen')));
-    return frame(app, name, BR.el('div', { class: 'br-pop-head' }, BR.el('strong', { text: name })), table, sum || null);
+    const told = layer.name === 'segments' && app.sections && app.sections[layer.features.indexOf(feature)];
+    if (!told) return frame(app, name, BR.el('div', { class: 'br-pop-head' }, BR.el('strong', { text: name })), table, sum || null);
+    const said = told[app.state.lang];
+    return frame(app, name, BR.el('p', { class: 'br-said' }, BR.el('strong', { dir: 'auto', text: said.head })), sentences(app, { ...said, chance: `${said.chance} ${said.expected}` }), sum || null,
+      BR.el('details', { class: 'br-numbers' }, BR.el('summary', { text: app.t('numbers') }), table));
   };
 })(globalThis.BR = globalThis.BR || {});

@@ -136,6 +136,8 @@
       document.documentElement.dataset.ready = Math.round(performance.now());
       if (app.state.cell) await app.select(app.cells.find(app.state.cell));
       for (const name of [...BR.popupColumns(app.config), ...BR.driverColumns(app.config)]) await app.cells.load(name);
+      const told = document.getElementById('br-col-sections');
+      if (told) app.sections = JSON.parse(new TextDecoder().decode(await BR.inflate(told.textContent)));
       document.documentElement.dataset.warm = '';
     } catch (error) {
       document.body.append(BR.el('p', { role: 'alert', class: 'br-failed br-card', text: `The map data could not be read: ${error.message}` }));

@@ -82,9 +82,8 @@
   BR.sumOfSection = function (app, layer, feature) {
     const value = (column) => feature.p[layer.fields.findIndex((field) => field.column === column)];
     if (typeof value('expected') !== 'number') return null;
-    const { total, horizonDays } = app.config.facts;
-    const years = value('expected_per_year') ? value('expected') / value('expected_per_year') : (horizonDays || 365.25) / 365.25;
-    const bound = (column) => (typeof value(column) === 'number' ? value(column) * years : null);
+    const { total } = app.config.facts;
+    const bound = (column) => (typeof value(column) === 'number' ? value(column) : null);
     return { cells: null, expected: value('expected'), low: bound('expected_low'), high: bound('expected_high'), how: 'sumRefits', chance: BR.chanceOf(value('expected'), total.part), count: [value('count_low'), value('count_high')], share: value('share'), areaShare: null, km2: null, unsure: null };
   };
 
