@@ -301,7 +301,12 @@ def test_the_ten_highest_places_say_why(open_map, scene):
     folds = page.locator(".br-top details")
     assert folds.count() == 10
     rank = scene.cells["rank"].to_numpy()
-    wanted = [cell_id(*np.argwhere(rank == k)[0]) for k in range(1, 11)]
+    chosen = []
+    for k in range(1, int(np.nanmax(rank)) + 1):
+        at = np.argwhere(rank == k)[0]
+        if all(np.hypot(*(at - other)) >= 2 for other in chosen) and len(chosen) < 10:
+            chosen.append(at)
+    wanted = [cell_id(*at) for at in chosen]
     assert folds.evaluate_all("all => all.map((node) => node.dataset.cell)") == wanted
     assert "Taybad" in folds.first.inner_text() or "Zahak" in folds.first.inner_text()
     folds.first.locator("summary").click()

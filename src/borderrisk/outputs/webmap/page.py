@@ -41,7 +41,7 @@ def asset(name: str) -> str:
     return (folder / name).read_text(encoding="utf-8")
 
 
-class _Raw(Element):
+class Raw(Element):
     """Markup that goes into the page as it is."""
 
     _template = Template("{{ this.markup }}")
@@ -87,13 +87,13 @@ def build_page(
     only one the page may ask.
     """
     shell = _shell(bounds)
-    backdrop = _add_relief(shell, relief)
+    backdrop = add_relief(shell, relief)
     base = _add_tiles(shell, tiles)
     shell.add_child(_Start(shell, backdrop, base))
     figure: Any = shell.get_root()
     for name, markup in _head(title):
-        figure.header.add_child(_Raw(markup), name=name)
-    figure.html.add_child(_Raw(_DATA), name="data")
+        figure.header.add_child(Raw(markup), name=name)
+    figure.html.add_child(Raw(_DATA), name="data")
     _fix_ids(figure)
     document = figure.render().replace("<html>", f'<html lang="{language}">', 1)
     document = _FOLIUMS_VIEWPORT.sub("", document)
@@ -112,7 +112,7 @@ def _shell(bounds: Bounds) -> folium.Map:
     return shell
 
 
-def _add_relief(shell: folium.Map, relief: ReliefImage | None) -> Element | None:
+def add_relief(shell: folium.Map, relief: ReliefImage | None) -> Element | None:
     if relief is None:
         return None
     west, south, east, north = relief.bounds
@@ -152,9 +152,9 @@ def _head(title: str) -> Iterator[tuple[str, str]]:
     yield "viewport", '<meta name="viewport" content="width=device-width, initial-scale=1">'
     yield "referrer", '<meta name="referrer" content="no-referrer">'
     yield "page-title", f"<title>{html.escape(title)}</title>"
-    yield "page-style", f"<style>{_leaflet_css()}\n{asset('map.css')}</style>"
-    yield "leaflet", f"<script>{_inline(_leaflet('leaflet.js'))}</script>"
-    yield "own-script", f"<script>{_inline(chr(10).join(map(asset, SCRIPTS)))}</script>"
+    yield "page-style", f"<style>{leaflet_css()}\n{asset('parts.css')}\n{asset('map.css')}</style>"
+    yield "leaflet", f"<script>{inline(leaflet('leaflet.js'))}</script>"
+    yield "own-script", f"<script>{inline(chr(10).join(map(asset, SCRIPTS)))}</script>"
 
 
 def _data(config: str, blobs: dict[str, str]) -> str:
@@ -165,17 +165,17 @@ def _data(config: str, blobs: dict[str, str]) -> str:
     return f'<script type="application/json" id="br-config">{config}</script>\n{columns}'
 
 
-def _leaflet(name: str) -> str:
+def leaflet(name: str) -> str:
     text = (Path(leaflet_package.BASE_DIR) / name).read_text(encoding="utf-8")
     return re.sub(r"\n//# sourceMappingURL=.*", "", text)
 
 
-def _leaflet_css() -> str:
+def leaflet_css() -> str:
     """Leaflet's style sheet without its pictures: no control of this map shows one."""
-    return re.sub(r"url\([^)]*\)", "none", _leaflet("leaflet.css"))
+    return re.sub(r"url\([^)]*\)", "none", leaflet("leaflet.css"))
 
 
-def _inline(script: str) -> str:
+def inline(script: str) -> str:
     return script.replace("</script", "<\\/script")
 
 

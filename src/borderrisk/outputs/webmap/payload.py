@@ -9,6 +9,8 @@ import numpy as np
 
 from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.model.level import Level
+from borderrisk.outputs.headline import highest
+from borderrisk.outputs.placefacts import Reader
 from borderrisk.outputs.webmap.codec import pack_bytes
 from borderrisk.outputs.webmap.columns import DRIVERS, Packed, described, label_json
 from borderrisk.outputs.webmap.maplayers import drawn, vectors_json, window
@@ -116,10 +118,18 @@ def _drivers(view: View) -> list[dict[str, Any]]:
 
 
 def _top_cells(view: View) -> list[int]:
-    """Positions of the highest-ranked cells of the window among its scored cells."""
+    """Positions of the ten highest places of the window among its scored cells."""
+    scene = view.scene
+    if {"intensity", "exposure"} <= set(scene.cells.data_vars):
+        reader = Reader.of(scene)
+        found = highest(reader, TOP_CELLS, scene.focus(view.name) if view.name else None)
+        number = np.full(scene.grid.shape, -1)
+        number[view.rows, view.cols][view.mask] = np.arange(int(view.mask.sum()))
+        among = number[reader.mask][found]
+        return [int(i) for i in among if i >= 0]
     values = view.values(marker(view.scene.cells))
     order = np.argsort(-np.nan_to_num(values, nan=-np.inf), kind="stable")[:TOP_CELLS]
-    return order.tolist()
+    return [int(i) for i in order]
 
 
 def _facts(view: View) -> dict[str, Any]:

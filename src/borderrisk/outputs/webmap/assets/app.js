@@ -4,12 +4,10 @@
   const DARK = () => globalThis.matchMedia('(prefers-color-scheme: dark)');
 
   BR.App = class {
-    constructor(map, extra) {
-      this.map = map;
-      this.extra = extra;
-      this.config = JSON.parse(document.getElementById('br-config').textContent);
-      const { config } = this;
-      this.cells = new BR.Cells(config.grid, config.columns, (name) => document.getElementById(`br-col-${name}`).textContent);
+    /** `config`, and `packed` (the text of each column by its name), are read from the page if they are not given. */
+    constructor(map, extra, config = JSON.parse(document.getElementById('br-config').textContent), packed = (name) => document.getElementById(`br-col-${name}`).textContent) {
+      Object.assign(this, { map, extra, config });
+      this.cells = new BR.Cells(config.grid, config.columns, packed);
       this.state = { layer: config.metrics[0].name, opacity: extra.tiles ? 75 : 100, min: null, cell: null, lang: config.language, theme: null, from: null, to: null, hide: [], show: [], ...this._fromAddress() };
       this.setLanguage();
     }
