@@ -36,9 +36,9 @@ __all__ = [
 # Where each is found: it loads with its first use, so that importing the package is instant.
 _HOME = {
     "CellTable": "model.cells", "Config": "config", "Grid": "grid", "Panel": "model.panel",
-    "Result": "pipeline.result", "RiskLayer": "outputs.webmap.notebook",
-    "StudyArea": "area", "evaluate": "pipeline.run", "load_config": "config", "make_model": "model.registry", "models": "model.registry",
-    "open_run": "pipeline.result", "run": "pipeline.run",
+    "Result": "pipeline.result", "RiskLayer": "outputs.webmap.notebook", "StudyArea": "area",
+    "evaluate": "pipeline.run", "load_config": "config", "make_model": "model.registry",
+    "models": "model.registry", "open_run": "pipeline.result", "run": "pipeline.run",
 }  # fmt: skip
 
 

@@ -428,7 +428,8 @@ def sections(scene, tmp_path_factory):
     table = {
         "segment_id": ["A-1", "A-2"], "pair": "IRN-AFG", "from_km": [0.0, 99.0],
         "to_km": [99.0, 220.0], "why_en": ["Because of A.", "Because of B."], "why_fa": ["آ", "ب"],
-        "rely_en": "Yes.", "rely_fa": "بله.", "level": ["low", "critical"], "rank": [2, 1], "rate_per_km": [0.1, 0.4],
+        "rely_en": "Yes.", "rely_fa": "بله.", "level": ["low", "critical"], "rank": [2, 1],
+        "rate_per_km": [0.1, 0.4],
         "expected": [0.8, 2.4], "expected_per_year": [0.4, 1.2], "expected_low": [0.4, 1.2],
         "expected_high": [1.2, 4.0], "count_low": [0, 0], "count_high": [3, 7],
         "share": [0.25, 0.75],

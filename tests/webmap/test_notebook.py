@@ -121,7 +121,7 @@ def test_layers_of_one_map_come_and_go_with_their_legends(opened, scene):
 
 def test_only_folium_icons_are_fetched(scene):
     shown = risk_map(scene)
-    fetched = re.compile(r"""(?:src|href)=["']?(https?:[^"' >]+)""")
+    fetched = re.compile(r"""<(?:script|link)[^>]+(?:src|href)=["']?(https?:[^"' >]+)""")
     assert fetched.findall(shown.get_root().render()) == []
     again = risk_map(scene)
     folium.Marker([31, 60], icon=folium.Icon()).add_to(again)

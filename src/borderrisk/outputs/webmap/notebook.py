@@ -25,8 +25,8 @@ from borderrisk.outputs.webmap.view import View, make_view
 
 SCRIPTS = (
     "base.js", "codec.js", "mesh.js", "cells.js", "paint.js", "format.js", "position.js",
-    "search.js", "risklayer.js", "vectors.js", "reasons.js", "popup.js", "legend.js", "sums.js", "app.js",
-    "embed.js",
+    "search.js", "risklayer.js", "vectors.js", "reasons.js", "popup.js", "legend.js",
+    "sums.js", "app.js", "embed.js",
 )  # fmt: skip
 # What folium's popups ask of jQuery, which no map made here fetches.
 _DOLLAR = (

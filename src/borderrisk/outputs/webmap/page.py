@@ -113,6 +113,7 @@ def _shell(bounds: Bounds) -> folium.Map:
 
 
 def add_relief(shell: folium.Map, relief: ReliefImage | None) -> Element | None:
+    """Lay a shaded relief under a map, if there is one."""
     if relief is None:
         return None
     west, south, east, north = relief.bounds
@@ -166,6 +167,7 @@ def _data(config: str, blobs: dict[str, str]) -> str:
 
 
 def leaflet(name: str) -> str:
+    """Text of a file of the Leaflet that the product carries."""
     text = (Path(leaflet_package.BASE_DIR) / name).read_text(encoding="utf-8")
     return re.sub(r"\n//# sourceMappingURL=.*", "", text)
 
@@ -176,6 +178,7 @@ def leaflet_css() -> str:
 
 
 def inline(script: str) -> str:
+    """Script that cannot end the element it stands in."""
     return script.replace("</script", "<\\/script")
 
 
