@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import Any
+from xml.sax.saxutils import quoteattr
 
 import geopandas as gpd
 import numpy as np
@@ -20,6 +21,7 @@ import pyogrio
 import shapely
 from pyproj import Transformer
 
+from borderrisk.features import catalogue
 from borderrisk.grid import WGS84
 from borderrisk.outputs.atomic import write_text, writing
 from borderrisk.outputs.palette import (
@@ -30,7 +32,7 @@ from borderrisk.outputs.palette import (
     rgb,
 )
 from borderrisk.outputs.scene import STATEMENT
-from borderrisk.scores import CLASS_EDGES
+from borderrisk.scores import CLASS_EDGES, by_name, shown
 
 STYLES = {
     "cells": "Risk class by share of the study area",
@@ -38,6 +40,23 @@ STYLES = {
     "border": "Border lines",
     "segments": "Border segments by rank",
 }
+# What columns that are no scores are called, and the units of those whose name tells them.
+_COLUMNS = {
+    "cell_id": "Cell", "segment_id": "Section", "incident_id": "Incident", "pair": "Countries",
+    "radius_km": "Place known to (km)", "rate_per_km": "Reports a year and km (1/(a km))",
+    "expected_per_year": "Expected reports a year (1/a)", "why_en": "Why, in a sentence",
+    "change_per_year": "Change of the expected reports a year (1/a)", "rely_en": "Rely on it?",
+    "hours_to_target": "Walking time to the nearest target (h)",
+    "share": "Share of the whole area's expected reports (0 to 1)", "weight": "Weight (0 to 1)",
+    "crossing_density": "Share of quick routes per km (1/km)",
+    "share_not_ok": "Share of the area not to be relied on (0 to 1)",
+}  # fmt: skip
+_UNITS = {"km": "km", "hours": "h"}
+_HATCH = {"color": "60,70,80,255", "style": "b_diagonal", "outline_style": "no"}
+_CIRCLE = {
+    "name": "circle", "color": "0,0,0,0", "outline_width": "0.25", "outline_width_unit": "MM",
+    "size": "50000", "size_unit": "RenderMetersInMapUnits",
+}  # fmt: skip
 CORNERS = 5  # of a closed square
 _CHUNK = 50_000
 # What JSON text, which is UTF-8, cannot hold as it is.
@@ -219,7 +238,7 @@ def write_geopackage(layers: Mapping[str, gpd.GeoDataFrame], path: Path) -> None
                     "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name,"
                     " f_geometry_column, styleName, styleQML, useAsDefault, description, owner,"
                     " update_time) VALUES ('', '', ?, 'geom', ?, ?, 1, ?, '', ?)",
-                    (name, name, qml(name), STYLES[name], _TIME),
+                    (name, name, qml(name, _plain(layers[name])), STYLES[name], _TIME),
                 )
         database.execute("UPDATE gpkg_contents SET last_change = ?", (_TIME,))
         for name, table in layers.items():
@@ -229,8 +248,12 @@ def write_geopackage(layers: Mapping[str, gpd.GeoDataFrame], path: Path) -> None
             )
 
 
-def qml(name: str) -> str:
-    """Text of the QGIS style ``risk`` of the raster, or of a layer in :data:`STYLES`."""
+def qml(name: str, columns: Iterable[str] | None = None) -> str:
+    """Text of the QGIS style ``risk`` of the raster, or of a layer in :data:`STYLES`.
+
+    ``columns`` (default: those of a table of cells) get an alias each; cells that are not to be
+    relied on are hatched; incidents have a circle as wide as their place is uncertain.
+    """
     text = (files("borderrisk.outputs") / "styles" / f"{name}.qml").read_text(encoding="utf-8")
     colours = {f"risk_{k}": _qgis(colour) for k, colour in enumerate(RISK_COLOURS, start=1)}
     colours |= {f"hex_{k}": colour for k, colour in enumerate(RISK_COLOURS, start=1)}
@@ -241,7 +264,15 @@ def qml(name: str) -> str:
         f"edge_{k}": str(np.nextafter(np.float32(edge), np.float32(0)))
         for k, edge in enumerate(CLASS_EDGES, start=1)
     }
-    further = {"border": _qgis(BORDER_COLOUR), "incident": _qgis(INCIDENT_COLOUR)}
+    further = {
+        "border": _qgis(BORDER_COLOUR),
+        "incident": _qgis(INCIDENT_COLOUR),
+        "hatch": _layer("SimpleFill", _HATCH, "enabled", "\"trust\" IS NOT NULL"
+                        " AND \"trust\" NOT IN ('ok', '')"),
+        "circle": _layer("SimpleMarker", _CIRCLE | {"outline_color": _qgis(INCIDENT_COLOUR)},
+                         "size", '2000 * "radius_km"'),
+        "fields": _aliases(_cell_columns() if columns is None else columns),
+    }  # fmt: skip
     return Template(text).substitute(colours | labels | edges | further)
 
 
@@ -251,6 +282,71 @@ def write_qml(path: Path) -> Path:
     QGIS applies ``risk.qml`` by itself to a ``risk.tif`` beside it, and so on.
     """
     return write_text(qml(Path(path).stem), path)
+
+
+def _plain(table: gpd.GeoDataFrame) -> list[str]:
+    return [str(name) for name in table.columns if name != table.geometry.name]
+
+
+def _cell_columns() -> list[str]:
+    return ["cell_id", *(score.name for score in shown("table"))]
+
+
+def alias(column: str) -> str:
+    """Name of a column with its unit, as a GIS shows it.
+
+    Examples
+    --------
+    >>> [alias(name) for name in ("from_km", "hours_inland", "crossing", "radius_km")]
+    ['From (km)', 'Hours inland (h)', 'Crossing', 'Place known to (km)']
+    """
+    score = by_name().get(column)
+    if score is not None:
+        return score.long_name if score.unit in ("", "1") else f"{score.long_name} ({score.unit})"
+    if column in _COLUMNS:
+        return _COLUMNS[column]
+    if catalogue.is_feature(column):
+        known = catalogue.feature(column)
+        return f"{known.long_name} ({known.units})" if known.units != "1" else known.long_name
+    words = column.replace("_", " ").strip()
+    unit = next((unit for mark, unit in _UNITS.items() if mark in words.split()), "")
+    words = " ".join(word for word in words.split() if word != "km")
+    return f"{words[:1].upper()}{words[1:]}" + (f" ({unit})" if unit else "")
+
+
+def _aliases(columns: Iterable[str]) -> str:
+    """Names of the columns, and the sentence that is shown where the pointer rests."""
+    columns = [str(column) for column in columns]
+    lines = [
+        f'    <alias field={quoteattr(name)} index="{k}" name={quoteattr(alias(name))}/>'
+        for k, name in enumerate(columns)
+    ]
+    tip = '  <mapTip>[% "why_en" %]</mapTip>\n' if "why_en" in columns else ""
+    return tip + "\n".join(["  <aliases>", *lines, "  </aliases>"])
+
+
+def _layer(kind: str, options: Mapping[str, str], name: str, expression: str) -> str:
+    """Write a further layer of a symbol, one property of which follows the columns."""
+    plain = "".join(
+        f'            <Option type="QString" name="{key}" value="{value}"/>\n'
+        for key, value in options.items()
+    )
+    return (
+        f'        <layer class="{kind}" enabled="1" pass="0" locked="0">\n'
+        f'          <Option type="Map">\n{plain}          </Option>\n'
+        "          <data_defined_properties>\n"
+        '            <Option type="Map">\n'
+        '              <Option type="QString" name="name" value=""/>\n'
+        '              <Option type="Map" name="properties">\n'
+        f'                <Option type="Map" name="{name}">\n'
+        '                  <Option type="bool" name="active" value="true"/>\n'
+        '                  <Option type="QString" name="expression" '
+        f"value={quoteattr(expression)}/>\n"
+        '                  <Option type="int" name="type" value="3"/>\n'
+        "                </Option>\n              </Option>\n"
+        '              <Option type="QString" name="type" value="collection"/>\n'
+        "            </Option>\n          </data_defined_properties>\n        </layer>\n"
+    )
 
 
 def _qgis(colour: str) -> str:

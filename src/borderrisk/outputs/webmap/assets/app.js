@@ -47,7 +47,7 @@
 
     /** What the numbers are, in a sentence. */
     statement() { return (this.state.lang === 'en' && this.config.facts.statement) || this.t('statement'); }
-    periodText() { const { origin, until } = this.config.facts; return until ? this.t('captionPeriod', { from: this.format.date(origin), to: this.format.date(until) }) : ''; }
+    periodText() { const { origin, until } = this.config.facts; return until ? this.t('captionPeriod', { from: origin, to: until }) : ''; }
 
     /* --- looks --- */
     theme() { return this.state.theme || (DARK().matches ? 'dark' : 'light'); }

@@ -16,9 +16,10 @@
   /** The caption as plain lines: `facts` (period, data, run), `skill`, `credit`. */
   BR.captionLines = function (app) {
     const { origin, until, dataUntil, run, compared, credits } = app.config.facts;
+    const day = (iso) => app.format.date(iso).replace(/\d{4}-\d\d-\d\d/, '\u2066$&\u2069');
     const facts = [
-      origin && (until ? app.t('captionPeriod', { from: app.format.date(origin), to: app.format.date(until) }) : app.t('captionFrom', { from: app.format.date(origin) })),
-      dataUntil && app.t('captionData', { day: app.format.date(dataUntil) }),
+      origin && (until ? app.t('captionPeriod', { from: day(origin), to: day(until) }) : app.t('captionFrom', { from: day(origin) })),
+      dataUntil && app.t('captionData', { day: day(dataUntil) }),
       compared ? app.t('captionCompared', { runs: compared }) : run && app.t('captionRun', { run }),
     ];
     return { facts: facts.filter(Boolean), skill: BR.skillLine(app), credit: credits.length ? app.t('captionCredit', { names: credits.join(' · ') }) : '' };

@@ -36,6 +36,11 @@
       else context.rect(x, y, w, h);
       if (node.matches('.br-ring')) { context.lineWidth = 2.4; context.strokeStyle = fill; context.stroke(); } else if (fill && !/, 0\)$|transparent/.test(fill)) { context.fillStyle = fill; context.fill(); }
     }
+    for (const node of root.querySelectorAll('.leaflet-control-scale-line')) {
+      const { x, y, w, h } = box(node, origin);
+      Object.assign(context, { strokeStyle: getComputedStyle(node).borderBottomColor, lineWidth: 2 });
+      context.stroke(new Path2D(`M${x + 1} ${y}V${y + h - 1}H${x + w - 1}V${y}`));
+    }
     for (const node of root.querySelectorAll('canvas')) { const { x, y, w, h } = box(node, origin); if (w) context.drawImage(node, x, y, w, h); }
     words(context, origin, root, halo);
   }
