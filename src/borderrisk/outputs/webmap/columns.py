@@ -31,7 +31,7 @@ RISK_SHARES = tuple(edge / 100 for edge in CLASS_EDGES)
 EVEN_SHARES = (0.2, 0.4, 0.6, 0.8)
 # Cells drawn and bytes the whole file may take; straight lines between.
 BUDGET = ((0, 2_000_000), (90_000, 2_000_000), (450_000, 5_000_000), (1_000_000, 10_000_000))
-# Leaflet, the map's own script, relief, borders, places, incidents.
+# Leaflet, the map's own script, relief, borders, places, incidents, where nobody counted them.
 SHELL_BYTES = 560_000
 # Where features come in the order of packing: those named as a driver, and all others.
 NAMED, OTHERS = 20, 80
@@ -305,22 +305,22 @@ class Packed:
         self.dropped.append(name)
 
 
-def budget(cells: int) -> int:
-    """Bytes the columns of a map with so many cells may take."""
+def budget(cells: int, shell: int = SHELL_BYTES) -> int:
+    """Bytes the columns of a map with so many cells may take beside the ``shell`` of the page."""
     counts, sizes = zip(*BUDGET, strict=True)
     if cells > counts[-1]:
-        return int(sizes[-1] * cells / counts[-1]) - SHELL_BYTES
-    return int(np.interp(cells, counts, sizes)) - SHELL_BYTES
+        return int(sizes[-1] * cells / counts[-1]) - shell
+    return int(np.interp(cells, counts, sizes)) - shell
 
 
-def pack_columns(view: View) -> Packed:
-    """Pack everything the map may show, as finely as its budget lets it.
+def pack_columns(view: View, shell: int = SHELL_BYTES) -> Packed:
+    """Pack everything the map may show, as finely as its budget lets it beside the ``shell``.
 
     When even the coarsest precision is too much, columns that no longer fit are left out and named
     in ``dropped``; scores and what the popup needs come first, so features go first.
     """
     cells = int(view.mask.sum())
-    room = budget(cells)
+    room = budget(cells, shell)
     tried = [precision for least, precision in PRECISIONS if cells < least]
     first = PRECISIONS[len(PRECISIONS) - len(tried) - 1][1]
     for precision in (first, *tried):

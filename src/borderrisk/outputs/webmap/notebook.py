@@ -17,6 +17,7 @@ from folium.template import Template
 from borderrisk.errors import ConfigError
 from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.webmap.columns import pack_columns
+from borderrisk.outputs.webmap.maplayers import vectors_json
 from borderrisk.outputs.webmap.page import Raw, add_relief, asset, inline, leaflet, leaflet_css
 from borderrisk.outputs.webmap.payload import payload, to_json
 from borderrisk.outputs.webmap.relief import relief_image
@@ -100,7 +101,7 @@ class RiskLayer(Layer):
         super().__init__(name or labels[layer], overlay, control, show)
         self._name = "RiskLayer"
         self.view = view
-        self.config = to_json(payload(view, packed, language) | LEFT_OUT)
+        self.config = to_json(payload(view, packed, language) | vectors_json(view) | LEFT_OUT)
         self.blobs = json.dumps(packed.blobs)
         told = {"layer": layer, "opacity": opacity, "legend": legend, "popups": popups}
         self.options = json.dumps(told)

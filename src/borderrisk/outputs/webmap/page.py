@@ -31,6 +31,8 @@ SCRIPTS = (
 # Folium's own line about the viewport would forbid readers to zoom with two fingers.
 _FOLIUMS_VIEWPORT = re.compile(r'<meta name="viewport"[^>]*user-scalable=no[^>]*>')
 _DATA = "<!-- data -->"  # what a run holds goes in last, after the scripts that may run are known
+# Meshes, legends, words, sources: what a run says in the config beside its layers.
+FACTS_BYTES = 90_000
 _HOST = re.compile(r"[A-Za-z0-9.*-]+(:\d+)?")
 
 
@@ -68,6 +70,13 @@ class _Start(MacroElement):
     map = property(lambda self: self.parts[0].get_name())
     relief = property(lambda self: self.parts[1].get_name() if self.parts[1] else "null")
     tiles = property(lambda self: self.parts[2].get_name() if self.parts[2] else "null")
+
+
+def frame_bytes() -> int:
+    """Bytes of a page before anything of a run is in it, and what is always said."""
+    own = [*map(asset, SCRIPTS), asset("parts.css"), asset("map.css"), asset("strings.json")]
+    return FACTS_BYTES + sum(len(text.encode()) for text in (*own, leaflet("leaflet.js"),
+                                                             leaflet_css()))  # fmt: skip
 
 
 def build_page(

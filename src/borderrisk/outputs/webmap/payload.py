@@ -13,7 +13,7 @@ from borderrisk.outputs.headline import highest
 from borderrisk.outputs.placefacts import Reader
 from borderrisk.outputs.webmap.codec import pack_bytes
 from borderrisk.outputs.webmap.columns import DRIVERS, Packed, described, label_json
-from borderrisk.outputs.webmap.maplayers import drawn, vectors_json, window
+from borderrisk.outputs.webmap.maplayers import drawn, window
 from borderrisk.outputs.webmap.page import asset
 from borderrisk.outputs.webmap.sentences import sections_said, words_json
 from borderrisk.outputs.webmap.view import View, marker, meshes
@@ -24,7 +24,11 @@ TOP_CELLS = 10
 
 
 def payload(view: View, packed: Packed, language: str) -> dict[str, Any]:
-    """Return configuration and small data of a map; numbers per cell travel in ``packed``."""
+    """Return configuration and small data of a map; numbers per cell travel in ``packed``.
+
+    What is drawn beside the cells, :func:`borderrisk.outputs.webmap.maplayers.vectors_json`, goes
+    beside it.
+    """
     scene = view.scene
     strings: dict[str, Label] = json.loads(asset("strings.json"))
     return {
@@ -45,7 +49,6 @@ def payload(view: View, packed: Packed, language: str) -> dict[str, Any]:
         "top": _top_cells(view),
         "facts": _facts(view),
         "scorecard": headline(scene.meta.scorecard),
-        **vectors_json(view),
     }
 
 
