@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -97,6 +98,7 @@ PHRASES = _both({
     "no_interval_carried": (
         " (no interval: the model is from elsewhere)", " (بی‌بازه: مدل از جای دیگری است)",
     ),
+    "no_interval_scenario": (" (no interval in a what-if)", " (سناریو بازه ندارد)"),
     "why": ("Why.", "چرا؟"),
     "earlier": (
         "{share} % of it from earlier incidents: {list}.",
@@ -136,6 +138,7 @@ PHRASES = _both({
         "{kind}{place}, {date}{away} (place known to {radius} km)",
         "{kind}{place}، {date}{away} (جای آن تا {radius} کیلومتر معلوم است)",
     ),
+    "any_incident": ("incident", "رویداد"),
     "incident_place": (", {place}", "، {place}"),
     "away": (", {km} km away", "، در {km} کیلومتری"),
     "more": ("{n} more", "{n} رویداد دیگر"),
@@ -194,6 +197,11 @@ PHRASES = _both({
         "پاره‌های مرز که نسبت به {before} بیش از بازه‌هایشان تغییر کرده‌اند: {up} افزایش، {down} "
         "کاهش{most}.",
     ),
+    "sum_moved": (
+        "Against {before}, {n} of the reported incidents expected a year lie behind other sections "
+        "of border{most}.",
+        "نسبت به {before}، {n} رویداد گزارش‌شده مورد انتظار در سال پشت پاره‌های دیگر مرز است{most}.",
+    ),
     "sum_most": ("; most of all {name}", "؛ بیش از همه {name}"),
     "before_run": ("the earlier run", "اجرای پیشین"),
     "before_scenario": ("the run without the scenario", "اجرای بدون سناریو"),
@@ -244,20 +252,24 @@ def numeral(value: float, language: str = "en") -> str:
     >>> numeral(7.84), numeral(0.0131), numeral(84.4), numeral(12345), numeral(float("nan"))
     ('7.8', '0.013', '84', '12,345', '–')
     """
-    if not np.isfinite(value):
-        return "–"
-    text = f"{value:,.0f}" if abs(value) >= 9.95 else _two_figures(value)
-    text = text.replace("-", "\u2212")
+    text = _numeral(value)
     return text.translate(_DIGITS) if language == "fa" else text
 
 
-def _two_figures(value: float) -> str:
-    """Write a number below 10 without an exponent."""
-    if value == 0:
+@lru_cache(maxsize=1 << 16)
+def _numeral(value: float) -> str:
+    if not math.isfinite(value):
+        return "–"
+    size = abs(value)
+    if size >= 9.95:
+        text = f"{size:,.0f}"
+    elif size == 0:
         return "0"
-    places = max(0, 1 - int(np.floor(np.log10(abs(float(f"{value:.1e}"))))))
-    text = f"{value:.{min(places, 9)}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    else:
+        places = max(0, 1 - math.floor(math.log10(float(f"{size:.1e}"))))
+        text = f"{size:.{min(places, 9)}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+    return f"\u2212{text}" if value < 0 else text
 
 
 @cache

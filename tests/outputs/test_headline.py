@@ -10,11 +10,11 @@ from scipy.sparse import csr_matrix
 from borderrisk.border.ranking import against_earlier, segment_table
 from borderrisk.border.segments import cut_border
 from borderrisk.errors import ConfigError
+from borderrisk.outputs.bordersections import explained
 from borderrisk.outputs.headline import doubts, highest, sentences, top_places, top_sections
 from borderrisk.outputs.placefacts import Reader
 from borderrisk.outputs.report import build_sections
 from borderrisk.outputs.report.brief import write_brief
-from borderrisk.outputs.sections import explained
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,15 @@ def test_the_sentences_say_what_the_numbers_are(scene):
     assert "intervals allow: 1 up, 0 down; most of all Iran" in changed
 
 
+def test_without_intervals_it_is_said_how_much_moved(scene):
+    table = scene.layers["segments"].assign(change="no intervals", change_per_year=0.0)
+    table.loc[table.index[:2], "change_per_year"] = [0.5, -0.5]
+    bare = replace(scene, layers={"segments": table}, meta=replace(scene.meta, scenario="closed"))
+    said = sentences(bare)[2]
+    assert said.startswith("Against the run without the scenario, 0.5 of the reported incidents")
+    assert "most of all Iran" in said
+
+
 def test_a_run_that_was_not_tested_says_so(scene):
     bare = replace(scene, meta=replace(scene.meta, scorecard=None))
     assert "not tested" in sentences(bare)[1]
@@ -78,7 +87,7 @@ def test_the_first_chapter_is_the_answer(scene):
     first = build_sections(scene)[0]
     assert first.anchor == "answer"
     assert [block.kind for block in first.blocks] == [
-        "bullets", "picture", "places", "places", "bullets", "paragraph",
+        "bullets", "picture", "places", "places", "paragraph", "bullets", "paragraph",
     ]  # fmt: skip
     assert len(first.blocks[2].said) == 10
     assert first.blocks[0].texts == sentences(scene)

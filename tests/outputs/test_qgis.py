@@ -66,27 +66,22 @@ def styles(make_scene, tmp_path_factory):
     export(scene, path, "gpkg")
     with closing(sqlite3.connect(path)) as database:
         rows = database.execute("SELECT f_table_name, styleQML FROM layer_styles").fetchall()
+        names = database.execute("SELECT table_name, column_name, title FROM gpkg_data_columns")
+        titles = {(layer, column): title for layer, column, title in names}
         told = dict(database.execute("SELECT table_name, description FROM gpkg_contents"))
     columns = {name: list(gpd.read_file(path, layer=name).columns)[:-1] for name, _ in rows}
-    return (
-        {name: ElementTree.fromstring(text.split("\n", 1)[1]) for name, text in rows},
-        columns,
-        told,
-    )
+    parsed = {name: ElementTree.fromstring(text.split("\n", 1)[1]) for name, text in rows}
+    return parsed, columns, told, titles
 
 
-def test_every_column_has_an_alias_with_its_unit(styles):
-    for name, style in styles[0].items():
-        aliases = {a.get("field"): a.get("name") for a in style.iter("alias")}
-        assert list(aliases) == styles[1][name]
-        assert all(aliases.values())
-    cells, segments = (
-        {a.get("field"): a.get("name") for a in styles[0][name].iter("alias")}
-        for name in ("cells", "segments")
-    )
-    assert cells["intensity"].endswith("(incidents per 100 km² per year)")
-    assert segments["from_km"] == "From (km)"
-    assert segments["hours_to_target"] == "Walking time to the nearest target (h)"
+def test_every_column_has_a_name_with_its_unit(styles):
+    for layer, columns in styles[1].items():
+        found = {name: styles[3].get((layer, name)) for name in columns}
+        assert all(found.values()), (layer, found)
+    assert styles[3]["cells", "intensity"].endswith("(incidents per 100 km² per year)")
+    assert styles[3]["segments", "from_km"] == "From (km)"
+    aliases = {a.get("field"): a.get("name") for a in styles[0]["cells"].iter("alias")}
+    assert {"cell_id", *aliases} == set(styles[1]["cells"])
     assert styles[0]["cells"].findtext("mapTip") == '[% "why_en" %]'
 
 

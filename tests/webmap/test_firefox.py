@@ -1,7 +1,6 @@
 """The map in Firefox: it opens without a request or an error, and shows the scene's numbers."""
 
 import io
-import re
 
 import numpy as np
 import pytest

@@ -30,6 +30,7 @@ from borderrisk.scores import Score, decode, shown
 # East and south of a cell's own corner, counter-clockwise from the south-east.
 _EAST = np.array([1, 1, 0, 0, 1])
 _SOUTH = np.array([1, 0, 0, 1, 1])
+_CHUNK = 20_000
 
 
 def cells_table(
@@ -70,13 +71,16 @@ def _worded(scene: Scene, keep: np.ndarray) -> dict[str, Any]:
         return {}
     reader = Reader.of(scene)
     rows = (np.cumsum(reader.mask.ravel()).reshape(reader.mask.shape) - 1)[keep]
-    facts = reader.cells(rows)
     ids = scene.incidents["incident_id"].astype(str).tolist()
-    near = [" ".join(ids[row] for row, _ in its.incidents) for its in facts]
-    found: dict[str, Any] = {"incidents_near": _text(near)}
-    for language in ("en", "fa"):
-        words = vocabulary(scene, language)
-        found[f"why_{language}"] = _text([why(its, words) for its in facts])
+    words = {language: vocabulary(scene, language) for language in ("en", "fa")}
+    texts: dict[str, list[pa.Array]] = {name: [] for name in ("why_en", "why_fa", "incidents_near")}
+    for start in range(0, len(rows), _CHUNK):  # facts of all cells at once would fill the memory
+        facts = reader.cells(rows[start : start + _CHUNK])
+        for language, its in words.items():
+            texts[f"why_{language}"].append(pa.array([why(f, its) for f in facts]))
+        near = [" ".join(ids[row] for row, _ in f.incidents) for f in facts]
+        texts["incidents_near"].append(pa.array(near))
+    found: dict[str, Any] = {n: pa.chunked_array(parts).to_pandas() for n, parts in texts.items()}
     for k, values in enumerate(reader.driver_values[rows].T.astype("float32"), start=1):
         found[f"driver_{k}_value"] = values
     return found
@@ -117,7 +121,7 @@ def _selected(
     return keep
 
 
-def _text(words: np.ndarray | list[str]) -> pd.Series:
+def _text(words: np.ndarray) -> pd.Series:
     """Column of words, by way of Arrow: pandas would make a Python string of each first."""
     return pa.array(words).to_pandas()
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from borderrisk.evaluation.scorecard import Scorecard
+from borderrisk.outputs.bordersections import in_window, section_answers, section_names
 from borderrisk.outputs.placefacts import Reader
-from borderrisk.outputs.reasons import Answer, answer, interval_of, rely, vocabulary
+from borderrisk.outputs.reasons import Amount, Answer, answer, interval_of, rely, vocabulary
 from borderrisk.outputs.scene import Focus, Scene
-from borderrisk.outputs.sections import in_window, section_answers, section_names
 from borderrisk.words import numeral
 
 PLACES, APART_KM, NAMED = 10, 20.0, 3
@@ -82,14 +82,17 @@ def sentences(scene: Scene, language: str = "en", focus: Focus | None = None) ->
 
 def _where(reader: Reader, words: dict[str, Any], here: np.ndarray, focus: Focus | None) -> str:
     language, expected = words["language"], reader.expected[here, 0]
-    facts = reader.group(here.astype(float))
+    facts, bounds = reader.group(here.astype(float)), reader.scene.meta.expected_bounds
+    total = facts.expected
+    if focus is None and bounds:
+        total = Amount(total.value, *bounds)
     risk = reader.values("risk")[here]
     share = expected[risk >= FIRST_TENTH].sum() / expected.sum() if expected.sum() > 0 else 0.0
     near = [its for its in reader.places(highest(reader, NAMED * 3, focus)) if its]
     names = list(dict.fromkeys(_name(its, language) for its in near))[:NAMED]
     said = words["phrases"]["sum_where"].format(
-        n=numeral(facts.expected.value, language), period=words["period"],
-        interval=interval_of(facts.expected, words), p=numeral(round(100 * share), language),
+        n=numeral(total.value, language), period=words["period"],
+        interval=interval_of(total, words), p=numeral(round(100 * share), language),
         places=words["phrases"]["list"].replace(";", ",").replace("؛", "،").join(names) or "–",
     )  # fmt: skip
     return " ".join(said.split())
@@ -129,19 +132,21 @@ def _changed(scene: Scene, words: dict[str, Any], focus: Focus | None) -> str:
     if focus is not None:
         table = in_window(scene, table, focus)
     say, language = words["phrases"], words["language"]
-    moved = table[table["change"].isin(["rose", "fell"])]
-    most = ""
-    if len(moved):
-        first = moved.loc[[moved["change_per_year"].abs().idxmax()]]
-        most = say["sum_most"].format(name=section_names(scene, first, language)[0])
-    counts = moved["change"].value_counts()
     before = say["before_scenario" if scene.meta.scenario else "before_run"]
-    return str(
-        say["sum_changed"].format(
-            before=before, up=numeral(int(counts.get("rose", 0)), language),
-            down=numeral(int(counts.get("fell", 0)), language), most=most,
-        )
-    )  # fmt: skip
+    known = table["change"] != "no intervals"
+    moved = table[table["change"].isin(["rose", "fell"]) if known.any() else known | True]
+    change = moved["change_per_year"].abs()
+    most = ""
+    if change.max() > 0:
+        name = section_names(scene, moved.loc[[change.idxmax()]], language)[0]
+        most = say["sum_most"].format(name=name)
+    if not known.any():
+        n = numeral(float(np.nansum(change)) / 2, language)
+        return str(say["sum_moved"].format(before=before, n=n, most=most))
+    up, down = (
+        numeral(int((moved["change"] == word).sum()), language) for word in ("rose", "fell")
+    )
+    return str(say["sum_changed"].format(before=before, up=up, down=down, most=most))
 
 
 def top_sections(

@@ -278,9 +278,9 @@ class Reader:
         far_than = self.far_than[rows].tolist()
         codes, words = self._words
         found = zip(
-            self.expected[rows].tolist(), self._amounts("probability")[rows].tolist(),
+            self.expected[rows].tolist(), self._amounts("probability", rows).tolist(),
             np.nan_to_num(self.values("risk_class"))[rows].astype(int).tolist(),
-            self._amounts("rank")[rows].tolist(), shares.tolist(), self._incidents_of(rows),
+            self._amounts("rank", rows).tolist(), shares.tolist(), self._incidents_of(rows),
             self._features_of(rows), self.far[rows].tolist(), far_than, codes[rows].tolist(),
             strict=True,
         )  # fmt: skip
@@ -294,9 +294,10 @@ class Reader:
             in found
         ]  # fmt: skip
 
-    def _amounts(self, name: str) -> np.ndarray:
+    def _amounts(self, name: str, rows: np.ndarray) -> np.ndarray:
         """Return a score and its bounds, (cells, 3)."""
-        return np.stack([self.values(f"{name}{end}") for end in ("", "_low", "_high")], axis=1)
+        ends = ("", "_low", "_high")
+        return np.stack([self.values(f"{name}{end}")[rows] for end in ends], axis=1)
 
     def _incidents_of(
         self, cells: np.ndarray

@@ -133,7 +133,11 @@ def vocabulary(scene: Scene, language: str) -> dict[str, Any]:
     features = {} if first is None else {
         name: _feature_words(scene, name, language, persian) for name in meanings(first).values()
     }  # fmt: skip
-    carried = bool(scene.meta.model.get("carried_from"))
+    none = "no_interval"
+    if scene.meta.scenario:
+        none = "no_interval_scenario"
+    elif scene.meta.model.get("carried_from"):
+        none = "no_interval_carried"
     return {
         "language": language,
         "phrases": {key: label[language] for key, label in PHRASES.items()},
@@ -141,7 +145,7 @@ def vocabulary(scene: Scene, language: str) -> dict[str, Any]:
         "features": features,
         "incidents": _incident_words(scene, language),
         "period": _period(scene, language),
-        "no_interval": PHRASES["no_interval_carried" if carried else "no_interval"][language],
+        "no_interval": PHRASES[none][language],
     }
 
 
@@ -166,7 +170,9 @@ def _incident_words(scene: Scene, language: str) -> list[dict[str, str]]:
     rows = zip(*columns.values(), table["date"], table["radius_km"], strict=True)
     return [
         {
-            "kind": kind_label(kind or "other")[language],
+            "kind": PHRASES["any_incident"][language]
+            if kind in ("", "other")
+            else kind_label(kind)[language],
             "place": place,
             "date": _date(date, language, "year" if precision == "year" else "month"),
             "radius": numeral(float(radius), language),

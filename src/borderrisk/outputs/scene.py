@@ -78,6 +78,7 @@ class SceneMeta:
 
     ``origin`` is the first day of the forecast, ``level`` the coverage of the intervals,
     ``language`` what maps speak first, ``statement`` what the numbers are, in a sentence.
+    ``expected_bounds`` are those of the incidents of the whole area (empty without refits),
     ``incident_counts`` says what became of the rows, ``notes`` what the reader must know about the
     inputs, ``model`` what the fitted model tells of itself, ``effects`` by feature
     :func:`borderrisk.model.drivers.by_decile`. ``scorecard`` is None if the run was not evaluated;
@@ -96,6 +97,7 @@ class SceneMeta:
     seed: int = 0
     statement: str = STATEMENT
     sources: list[Source] = field(default_factory=list)
+    expected_bounds: list[float] = field(default_factory=list)
     incident_counts: dict[str, int] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

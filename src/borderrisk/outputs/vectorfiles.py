@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
@@ -40,18 +40,6 @@ STYLES = {
     "border": "Border lines",
     "segments": "Border segments by rank",
 }
-# What columns that are no scores are called, and the units of those whose name tells them.
-_COLUMNS = {
-    "cell_id": "Cell", "segment_id": "Section", "incident_id": "Incident", "pair": "Countries",
-    "radius_km": "Place known to (km)", "rate_per_km": "Reports a year and km (1/(a km))",
-    "expected_per_year": "Expected reports a year (1/a)", "why_en": "Why, in a sentence",
-    "change_per_year": "Change of the expected reports a year (1/a)", "rely_en": "Rely on it?",
-    "hours_to_target": "Walking time to the nearest target (h)",
-    "share": "Share of the whole area's expected reports (0 to 1)", "weight": "Weight (0 to 1)",
-    "crossing_density": "Share of quick routes per km (1/km)",
-    "share_not_ok": "Share of the area not to be relied on (0 to 1)",
-}  # fmt: skip
-_UNITS = {"km": "km", "hours": "h"}
 _HATCH = {"color": "60,70,80,255", "style": "b_diagonal", "outline_style": "no"}
 _CIRCLE = {
     "name": "circle", "color": "0,0,0,0", "outline_width": "0.25", "outline_width_unit": "MM",
@@ -69,6 +57,48 @@ CREATE TABLE layer_styles (
   styleName TEXT, styleQML TEXT, styleSLD TEXT, useAsDefault BOOLEAN, description TEXT,
   owner TEXT, ui TEXT, update_time DATETIME
 )"""
+# OGC 12-128r15, annex F.9: what GIS show instead of the name of a column.
+_COLUMN_TABLE = """
+CREATE TABLE gpkg_data_columns (
+  table_name TEXT NOT NULL, column_name TEXT NOT NULL, name TEXT, title TEXT, description TEXT,
+  mime_type TEXT, constraint_name TEXT,
+  CONSTRAINT pk_gdc PRIMARY KEY (table_name, column_name),
+  CONSTRAINT gdc_tn UNIQUE (table_name, name)
+)"""
+_EXTENSION = (
+    "INSERT INTO gpkg_extensions VALUES ('gpkg_data_columns', NULL, 'gpkg_schema',"
+    " 'http://www.geopackage.org/spec121/#extension_schema', 'read-write')"
+)
+# Names of columns that are no scores, with their units.
+COLUMNS = {
+    "radius_km": ("Place known to", "km"),
+    "date": ("Date", ""),
+    "date_end": ("Latest date", ""),
+    "date_precision": ("Date known to the", ""),
+    "kind": ("Kind", ""),
+    "place": ("Place as reported", ""),
+    "segment_id": ("Section", ""),
+    "pair": ("Border", ""),
+    "from_km": ("From", "km"),
+    "to_km": ("To", "km"),
+    "length_km": ("Length", "km"),
+    "level": ("Level", ""),
+    "expected": ("Expected reported incidents within the period", ""),
+    "expected_per_year": ("Expected reported incidents", "a year"),
+    "rate_per_km": ("Expected reported incidents", "a year and km"),
+    "share": ("Share of the whole area", ""),
+    "trust": ("Rely on it", ""),
+    "share_not_ok": ("Share of the area behind not to rely on", ""),
+    "rely_en": ("Rely on it, in a sentence", ""),
+    "rely_fa": ("Rely on it, in a sentence in Persian", ""),
+    "town": ("Nearest town", ""),
+    "town_km": ("Distance of the nearest town", "km"),
+    "crossing": ("Nearest crossing", ""),
+    "crossing_km": ("Distance of the nearest crossing", "km"),
+    "hours_inland": ("On foot to the nearest town inland", "h"),
+    "slope_mean": ("Mean slope along it", "degree"),
+    "ruggedness": ("Ruggedness along it", "m"),
+}
 # Newer versions bring nothing needed here, and make older QGIS doubt the file.
 _VERSION = "1.2"
 # GeoPackage stores when a layer was last changed; a fixed time keeps equal content equal bytes.
@@ -238,8 +268,9 @@ def write_geopackage(layers: Mapping[str, gpd.GeoDataFrame], path: Path) -> None
                     "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name,"
                     " f_geometry_column, styleName, styleQML, useAsDefault, description, owner,"
                     " update_time) VALUES ('', '', ?, 'geom', ?, ?, 1, ?, '', ?)",
-                    (name, name, qml(name, _plain(layers[name])), STYLES[name], _TIME),
+                    (name, name, qml(name), STYLES[name], _TIME),
                 )
+        _name_columns(database, layers)
         database.execute("UPDATE gpkg_contents SET last_change = ?", (_TIME,))
         for name, table in layers.items():
             database.execute(
@@ -248,11 +279,52 @@ def write_geopackage(layers: Mapping[str, gpd.GeoDataFrame], path: Path) -> None
             )
 
 
-def qml(name: str, columns: Iterable[str] | None = None) -> str:
+def _name_columns(database: sqlite3.Connection, layers: Mapping[str, gpd.GeoDataFrame]) -> None:
+    """Give the columns the names that GIS show, with their units."""
+    database.execute(_COLUMN_TABLE)
+    database.execute(_EXTENSION)
+    for layer, table in layers.items():
+        called: set[str] = set()
+        for column in map(str, table.columns.drop(table.geometry.name)):
+            alias = column_alias(column, scores=layer == "cells")
+            if alias and alias not in called:
+                called.add(alias)
+                database.execute(
+                    "INSERT INTO gpkg_data_columns VALUES (?, ?, ?, ?, ?, NULL, NULL)",
+                    (layer, column, alias, alias, alias),
+                )
+
+
+def column_alias(column: str, *, scores: bool) -> str:
+    """Name of a column of the cells (``scores``) or another layer, with its unit.
+
+    Examples
+    --------
+    >>> column_alias("radius_km", scores=False), column_alias("risk", scores=True)
+    ('Place known to (km)', 'Percentile rank of intensity by area in the study area (%)')
+    """
+    known = by_name().get(column)
+    if (scores or column not in COLUMNS) and known is not None:
+        name, unit = known.long_name, "" if known.unit == "1" else known.unit
+    else:
+        name, unit = COLUMNS.get(column) or _worded(column)
+    return f"{name} ({unit})" if unit else name
+
+
+def _worded(column: str) -> tuple[str, str]:
+    """Words of a column that nobody named, and the unit that its name ends with."""
+    if catalogue.is_feature(column):
+        known = catalogue.feature(column)
+        return known.long_name, "" if known.units == "1" else known.units
+    words = column.removesuffix("_km").replace("_", " ").strip() or column
+    return words[:1].upper() + words[1:], "km" if column.endswith("_km") else ""
+
+
+def qml(name: str) -> str:
     """Text of the QGIS style ``risk`` of the raster, or of a layer in :data:`STYLES`.
 
-    ``columns`` (default: those of a table of cells) get an alias each; cells that are not to be
-    relied on are hatched; incidents have a circle as wide as their place is uncertain.
+    Cells that are not to be relied on are hatched; incidents have a circle as wide as their place
+    is uncertain.
     """
     text = (files("borderrisk.outputs") / "styles" / f"{name}.qml").read_text(encoding="utf-8")
     colours = {f"risk_{k}": _qgis(colour) for k, colour in enumerate(RISK_COLOURS, start=1)}
@@ -271,9 +343,17 @@ def qml(name: str, columns: Iterable[str] | None = None) -> str:
                         " AND \"trust\" NOT IN ('ok', '')"),
         "circle": _layer("SimpleMarker", _CIRCLE | {"outline_color": _qgis(INCIDENT_COLOUR)},
                          "size", '2000 * "radius_km"'),
-        "fields": _aliases(_cell_columns() if columns is None else columns),
+        "fields": _cell_aliases(),
     }  # fmt: skip
     return Template(text).substitute(colours | labels | edges | further)
+
+
+def _cell_aliases() -> str:
+    """Name the columns of the cells, and show the sentence that says why under the pointer."""
+    named = {score.name: column_alias(score.name, scores=True) for score in shown("table")}
+    lines = (f"    <alias field={quoteattr(k)} name={quoteattr(v)}/>" for k, v in named.items())
+    tip = '  <mapTip>[% "why_en" %]</mapTip>'
+    return "\n".join((tip, "  <aliases>", *lines, "  </aliases>"))
 
 
 def write_qml(path: Path) -> Path:
@@ -282,47 +362,6 @@ def write_qml(path: Path) -> Path:
     QGIS applies ``risk.qml`` by itself to a ``risk.tif`` beside it, and so on.
     """
     return write_text(qml(Path(path).stem), path)
-
-
-def _plain(table: gpd.GeoDataFrame) -> list[str]:
-    return [str(name) for name in table.columns if name != table.geometry.name]
-
-
-def _cell_columns() -> list[str]:
-    return ["cell_id", *(score.name for score in shown("table"))]
-
-
-def alias(column: str) -> str:
-    """Name of a column with its unit, as a GIS shows it.
-
-    Examples
-    --------
-    >>> [alias(name) for name in ("from_km", "hours_inland", "crossing", "radius_km")]
-    ['From (km)', 'Hours inland (h)', 'Crossing', 'Place known to (km)']
-    """
-    score = by_name().get(column)
-    if score is not None:
-        return score.long_name if score.unit in ("", "1") else f"{score.long_name} ({score.unit})"
-    if column in _COLUMNS:
-        return _COLUMNS[column]
-    if catalogue.is_feature(column):
-        known = catalogue.feature(column)
-        return f"{known.long_name} ({known.units})" if known.units != "1" else known.long_name
-    words = column.replace("_", " ").strip()
-    unit = next((unit for mark, unit in _UNITS.items() if mark in words.split()), "")
-    words = " ".join(word for word in words.split() if word != "km")
-    return f"{words[:1].upper()}{words[1:]}" + (f" ({unit})" if unit else "")
-
-
-def _aliases(columns: Iterable[str]) -> str:
-    """Names of the columns, and the sentence that is shown where the pointer rests."""
-    columns = [str(column) for column in columns]
-    lines = [
-        f'    <alias field={quoteattr(name)} index="{k}" name={quoteattr(alias(name))}/>'
-        for k, name in enumerate(columns)
-    ]
-    tip = '  <mapTip>[% "why_en" %]</mapTip>\n' if "why_en" in columns else ""
-    return tip + "\n".join(["  <aliases>", *lines, "  </aliases>"])
 
 
 def _layer(kind: str, options: Mapping[str, str], name: str, expression: str) -> str:

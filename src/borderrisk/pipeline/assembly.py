@@ -23,14 +23,15 @@ from borderrisk.model.cells import CellTable
 from borderrisk.model.drivers import by_decile
 from borderrisk.model.modelfile import ModelFile
 from borderrisk.model.uncertainty import Intervals
+from borderrisk.outputs.bordersections import explained
 from borderrisk.outputs.scene import Focus, Rejected, Relief, Scene, SceneMeta, Source
-from borderrisk.outputs.sections import explained
 from borderrisk.outputs.store import load_scene
 from borderrisk.pipeline import scoring, steps
 from borderrisk.pipeline.inputs import Study
 from borderrisk.pipeline.result import SCENE_FOLDER, segments_of
 from borderrisk.pipeline.stages import Stages
 from borderrisk.runs import find_run, shown_path
+from borderrisk.scores import DAYS_PER_YEAR, tails
 from borderrisk.sources.elevation import Elevation
 
 STATEMENT = (
@@ -219,6 +220,7 @@ def _meta(stages: Stages, scored: Scored, run_id: str, scorecard: Scorecard | No
         seed=config.seed,
         statement=STATEMENT,
         sources=[_source(source, stages.project) for source in stages.inputs.sources],
+        expected_bounds=_whole_bounds(stages, scored),
         incident_counts=counts(stages),
         rejected=[Rejected(*row) for row in rejected.itertuples(index=False)],
         notes=list(record.table.notes),
@@ -227,6 +229,18 @@ def _meta(stages: Stages, scored: Scored, run_id: str, scorecard: Scorecard | No
         scorecard=scorecard,
         config_text=config.dump_yaml(),
     )
+
+
+def _whole_bounds(stages: Stages, scored: Scored) -> list[float]:
+    """Bounds of the incidents expected in the whole area, that hold the estimate; of the refits."""
+    if scored.intervals is None:
+        return []
+    cells, days = stages[steps.cells], stages.config.outputs.horizon_days
+    area = cells.study_area_100km2[cells.study]
+    totals = scored.intervals.replicates @ area * (days / DAYS_PER_YEAR)
+    own = float(np.nansum(scored.cells["expected"].to_numpy()))
+    low, high = np.quantile(totals, tails(stages.config.uncertainty.level))
+    return [min(float(low), own), max(float(high), own)]
 
 
 def _source(source: Any, project: Path) -> Source:

@@ -13,8 +13,8 @@ import numpy as np
 from borderrisk.compute import is_cluster, map_parallel
 from borderrisk.config import Config
 from borderrisk.errors import BorderRiskError, ConfigError, OutputError
+from borderrisk.outputs.bordersections import section_names
 from borderrisk.outputs.scene import Scene
-from borderrisk.outputs.sections import section_names
 from borderrisk.pipeline import steps
 from borderrisk.pipeline.assembly import ranked_segments, score_cells
 from borderrisk.pipeline.result import records

@@ -19,13 +19,13 @@ from borderrisk.border.watchplan import Allocation, allocate
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.outputs.atomic import check_file, write_rows, write_text, writing
+from borderrisk.outputs.bordersections import section_answers, section_names
 from borderrisk.outputs.compare import compare, write_comparison
 from borderrisk.outputs.export import cells_table, check_format, export
 from borderrisk.outputs.headline import sentences
 from borderrisk.outputs.reasons import made
 from borderrisk.outputs.report.brief import write_brief
 from borderrisk.outputs.scene import Scene
-from borderrisk.outputs.sections import section_answers, section_names
 from borderrisk.outputs.store import load_scene
 from borderrisk.outputs.vectorfiles import write_layer
 from borderrisk.outputs.webmap import write_map
@@ -368,7 +368,7 @@ def allocate_segments(
     placed = _placed(segments, found.segments)
     names = dict(zip(placed.index, section_names(result.scene, placed, "en"), strict=True))
     shown = found.segments.assign(segment_id=found.segments["segment_id"].map(names))
-    shown = shown.rename(columns={"segment_id": "section"})
+    shown = shown.rename(columns={"segment_id": "section"}).drop(columns="pair")
     return Plan(payload, records(shown.head(_PLAN_ROWS)), _plan_text(found, names))
 
 

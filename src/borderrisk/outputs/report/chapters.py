@@ -59,7 +59,8 @@ def _answer(scene: Scene) -> list[Block]:
         Picture("risk", "Risk class by share of the study area."),
         Places("The highest places", places),
         *([Places("The highest sections of border", sections)] if sections else []),
-        Bullets(["What not to rely on.", *doubts(scene)]),
+        Paragraph("What not to rely on:"),
+        Bullets(doubts(scene)),
         Paragraph(made(scene, "en")),
     ]
 

@@ -1,5 +1,5 @@
 <!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>
-<qgis version="3.22" styleCategories="Symbology|Fields|MapTips">
+<qgis version="3.22" styleCategories="Symbology">
   <renderer-v2 type="singleSymbol" symbollevels="0" forceraster="0" enableorderby="0">
     <symbols>
       <symbol type="marker" name="0" alpha="1" force_rhr="0" clip_to_extent="1">
@@ -17,5 +17,4 @@
 ${circle}      </symbol>
     </symbols>
   </renderer-v2>
-${fields}
 </qgis>

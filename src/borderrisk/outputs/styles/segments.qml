@@ -1,5 +1,5 @@
 <!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>
-<qgis version="3.22" styleCategories="Symbology|Fields|MapTips">
+<qgis version="3.22" styleCategories="Symbology">
   <renderer-v2 type="graduatedSymbol" attr="100 - 100.0 * (&quot;rank&quot; - 1) / maximum(&quot;rank&quot;)" graduatedMethod="GraduatedColor" symbollevels="0" forceraster="0" enableorderby="0">
     <ranges>
       <range lower="97" upper="101" symbol="4" label="${share_5}" render="true"/>
@@ -111,5 +111,4 @@
       </symbol>
     </symbols>
   </renderer-v2>
-${fields}
 </qgis>

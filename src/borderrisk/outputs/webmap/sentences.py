@@ -13,9 +13,9 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 
+from borderrisk.outputs.bordersections import section_answers
 from borderrisk.outputs.placefacts import Reader, whole_shares
 from borderrisk.outputs.reasons import EVEN_ODDS, LEAST, PARTS, vocabulary
-from borderrisk.outputs.sections import section_answers
 from borderrisk.outputs.webmap.view import View
 from borderrisk.scores import Score
 
