@@ -21,7 +21,7 @@ _DRIVERS = 3
 _SAME_KM = 0.5
 # Size of the negative binomial of the incidents behind a segment: the best log score over six
 # yearly origins of four borders (90 % intervals held 97 % where more than one was expected).
-_SIZE = 1.2
+SECTION_SIZE = 1.2
 
 
 def segment_table(
@@ -54,7 +54,7 @@ def segment_table(
     length = segments.length_km.to_numpy()
     per_year = flow.T @ expected
     within = per_year * horizon_days / DAYS_PER_YEAR
-    fewest, most = count_bounds(within, level, _SIZE)
+    fewest, most = count_bounds(within, level, SECTION_SIZE)
     out = segments.assign(
         expected_per_year=per_year,
         share=per_year / max(per_year.sum(), np.finfo(float).tiny),

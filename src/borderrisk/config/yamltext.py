@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,6 +92,25 @@ def write_yaml(data: Any) -> str:
     yaml.width = 100
     out = io.StringIO()
     yaml.dump(_styled(data), out)
+    return out.getvalue()
+
+
+def edited_yaml(text: str, changes: Mapping[Location, Any]) -> str:
+    """Return a YAML text with some values set, or taken out (None); comments and order stay."""
+    yaml = YAML()
+    yaml.width, yaml.preserve_quotes = 100, True
+    data = yaml.load(text)
+    for location, value in changes.items():
+        *parents, last = location
+        place = data
+        for key in parents:
+            place = place.setdefault(key, {})
+        if value is None:
+            place.pop(last, None)
+        else:
+            place[last] = _styled(value)
+    out = io.StringIO()
+    yaml.dump(data, out)
     return out.getvalue()
 
 

@@ -1,7 +1,15 @@
 """A run's folder, manifest, log and stage cache."""
 
 from borderrisk.runs.cache import StageCache, StageKey, StageRecord
-from borderrisk.runs.folder import RunFolder, Stopped, check_target, stoppable, workplace
+from borderrisk.runs.folder import (
+    RunFolder,
+    Stopped,
+    check_target,
+    exclusive,
+    is_frozen,
+    stoppable,
+    workplace,
+)
 from borderrisk.runs.hashing import (
     SUMS,
     FileHashes,
@@ -34,8 +42,10 @@ __all__ = [
     "check_sums",
     "check_target",
     "code_version",
+    "exclusive",
     "file_facts",
     "find_run",
+    "is_frozen",
     "new_run_id",
     "package_versions",
     "project_folder",

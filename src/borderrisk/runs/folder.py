@@ -192,6 +192,28 @@ def workplace(parent: Path) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
+@contextmanager
+def exclusive(path: Path, otherwise: str) -> Iterator[None]:
+    """Hold a lock file while the body runs; the system lets go when the process ends, however.
+
+    OutputError, which says ``otherwise``, if another process holds it, or the file cannot be made.
+    """
+    check_target(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+    except OSError as error:
+        raise _not_writable(path, error) from error
+    try:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise OutputError(f"{path.parent}: {otherwise}; wait until it is done.") from error
+    finally:
+        os.close(file)
+
+
 def check_target(path: Path) -> None:
     """Refuse a place that cannot be written to, before there is anything to write.
 

@@ -1,0 +1,98 @@
+"""New and corrected incidents taken into a border's folder; its config then reads the outcome."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from borderrisk.config.base import Location
+from borderrisk.config.loader import CONFIG_FILE
+from borderrisk.config.whole import Config
+from borderrisk.config.yamltext import edited_yaml
+from borderrisk.errors import ConfigError, DataError
+from borderrisk.outputs.atomic import write_text
+from borderrisk.sources.basedata import without_checksum
+from borderrisk.sources.incidents import IncidentTable, read_incidents
+from borderrisk.sources.layouts import layout_of
+from borderrisk.sources.merging import COLUMNS, Merged, merge, plain_table
+from borderrisk.sources.tables import read_header
+
+MERGED, CORRECTED, UNREAD = "incidents.csv", "incidents-corrected.csv", "incidents-rejected.csv"
+
+
+def take_in(folder: Path, config: Config, path: Path) -> Merged:
+    """Lay the incidents of a file over those of a folder; its config reads the outcome.
+
+    Every step leaves a folder that can be read, so that the next update finishes what one that was
+    killed began.
+    """
+    section, own = config.data.incidents, config.folder / "data"
+    if not (folder / CONFIG_FILE).is_file():
+        raise ConfigError(
+            f"{folder}: is a config of its own; --incidents needs a folder that `borderrisk init` "
+            "made. Change the file of data.incidents.path yourself, or make a folder."
+        )
+    known = _whole(config, section.path)
+    later = _whole(config, path)
+    plain = plain_table(known.incidents)
+    found = merge(plain, plain_table(later.incidents))
+    target = own / MERGED
+    settled = section.path == target and section.layout == "table" and not section.columns
+    if not found.changed:
+        return found
+    if section.path == target and not settled:
+        kept = own / f"incidents-first{section.path.suffix}"
+        if not kept.exists():
+            shutil.copyfile(section.path, kept)
+        _edit(folder, {"path": f"data/{kept.name}"})
+    package = config.data.package
+    if package is not None and (text := without_checksum(package, target)) is not None:
+        write_text(text, package)
+    _append(found.corrected, own / CORRECTED)
+    left = pd.concat([part.rejected.assign(file=name.name) for part, name in
+                      ((known, section.path), (later, path))])  # fmt: skip
+    if len(left):
+        _append(left.astype(str), own / UNREAD)
+    write_text(found.table.to_csv(index=False, lineterminator="\n"), target)
+    if not settled:
+        plain_values = {"columns": None, "default_radius_km": None, "radius_km": None,
+                        "calendar": None}  # fmt: skip
+        _edit(folder, {"path": f"data/{MERGED}", "layout": "table", **plain_values})
+    return found
+
+
+def _whole(config: Config, path: Path) -> IncidentTable:
+    """Read all usable incidents of a file, in its own layout or that of the config; no filter."""
+    section = config.data.incidents
+    header = read_header(path, "incidents")
+    layout = layout_of(header)
+    plain = {*COLUMNS} <= {*header}
+    if layout != "table" or plain:
+        return read_incidents(path, layout, calendar=section.calendar,
+                              radius_km=None if plain else section.radius_km or None)  # fmt: skip
+    if section.layout != "table":
+        missing = "its layout is none that is known"
+        raise DataError(f"incidents: {path}: {missing}; give it the columns {', '.join(COLUMNS)}.")
+    return read_incidents(
+        path, "table", section.columns or None, section.default_radius_km,
+        calendar=section.calendar, radius_km=section.radius_km or None,
+    )  # fmt: skip
+
+
+def _edit(folder: Path, values: dict[str, Any]) -> None:
+    path = folder / CONFIG_FILE
+    changes: dict[Location, Any] = {
+        ("data", "incidents", key): value for key, value in values.items()
+    }
+    write_text(edited_yaml(path.read_text(encoding="utf-8"), changes), path)
+
+
+def _append(rows: pd.DataFrame, path: Path) -> None:
+    """Add rows to a table, each once."""
+    if path.exists():
+        rows = pd.concat([pd.read_csv(path, dtype=str, keep_default_na=False), rows.astype(str)])
+    if len(rows):
+        write_text(rows.drop_duplicates().to_csv(index=False, lineterminator="\n"), path)
