@@ -109,7 +109,7 @@ class Said:
     line: csr_matrix | None = None
 
 
-def tested(said: Said, mass: csr_matrix, weight: np.ndarray, seed: int = 0) -> dict[str, Any]:
+def judged(said: Said, mass: csr_matrix, weight: np.ndarray, seed: int = 0) -> dict[str, Any]:
     """Return what a :class:`Period` says of a forecast and the incidents of its time.
 
     ``mass`` (incidents, study cells) has rows that sum to 1, ``weight`` is their confidence:

@@ -186,7 +186,7 @@ def _period(
         origin=f"{forecast.origin:%Y-%m-%d}",
         days=forecast.horizon_days,
         until=f"{until:%Y-%m-%d}",
-        **prospective.tested(forecast.said, mass, weight),
+        **prospective.judged(forecast.said, mass, weight),
     )
 
 

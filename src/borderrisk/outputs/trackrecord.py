@@ -33,8 +33,9 @@ _MOST_MAPS, _MOST_ROWS = 12, 400
 _TESTS = (
     "The tests were fixed before any period began. Number: is the reported count in the 90 % "
     "interval. Places: share of drawn sets of as many incidents that fit the forecast no better; "
-    "below 0.05 says that the places were others than forecast, or clustered more. Bits per "
-    "incident over history alone: above 0, the ground and the border said something that the "
+    "below 0.05 says that the places were others than forecast, or clustered more. Bits: by how "
+    "many doublings the places of incidents were likelier than by chance; over history alone: "
+    "above 0, the ground and the border said something that the "
     "places of earlier incidents do not. Sections: mean error of the counts behind the sections of "
     "border (CRPS, incidents), of the forecast and of history alone."
 )
@@ -65,6 +66,7 @@ def record_page(
         for section in _record("rehearsal", rehearsal, sources):
             blocks = [Paragraph(REHEARSED), *section.blocks]
             sections.append(Section(section.anchor, f"Rehearsal: {section.title}", blocks))
+    sections.append(Section("tests", "What the figures mean", [Paragraph(_TESTS)]))
     return render_page(
         sections, sources, title=f"Track record: {title}", statement=STATEMENT,
         verdict=_verdict(periods, open_), tiles=_tiles(periods, open_),
@@ -131,7 +133,6 @@ def _record(anchor: str, periods: Sequence[Period], sources: dict[str, str]) -> 
             Paragraph(" ".join(_sentences(part))),
             Picture(name, "Expected and reported numbers, skill against history alone summed up, "
                     "and what was expected and reported by risk class."),
-            Paragraph(_TESTS),
             _table(part),
         ]  # fmt: skip
         found.append(Section(name, f"Forecasts of {days} days", blocks))
@@ -206,7 +207,7 @@ def record_figure(periods: Sequence[Period]) -> Figure:
     add_title(figure, f"Forecasts of {days} days", f"{many(len(periods), 'forecast')}")
     at = pd.DatetimeIndex([p.origin for p in periods])
     _draw_numbers(axes[0], at, periods)
-    axes[1].step(at, cumulated(periods), where="post", color=MODEL_COLOUR)
+    axes[1].plot(at, cumulated(periods), ".-", drawstyle="steps-post", color=MODEL_COLOUR)
     axes[1].axhline(0, color=MUTED, lw=0.8)
     axes[1].set_title("bits over history alone, summed up", fontsize=8.5, fontweight="normal")
     _draw_classes(axes[2], periods)

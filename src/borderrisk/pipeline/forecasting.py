@@ -72,10 +72,11 @@ def forecast(
 
     The config's own origin, horizon and ``replicates`` do not matter. ``out`` is by default a
     folder under ``outputs.folder`` that says origin and horizon. Returns ``folder, origin,
-    horizon_days, hash, incidents, notes``; the hash is that of the sums of all files: noted elsewhere, it vouches for
-    the day the forecast was made. Raises ``ConfigError`` if the origin is no date or the horizon is
-    out of range, ``DataError`` if too few incidents lie before the origin, ``OutputError`` if the
-    folder is taken (a frozen forecast is never replaced) or cannot be written.
+    horizon_days, hash, incidents, notes``; the hash is that of the sums of all files: noted
+    elsewhere, it vouches for the day the forecast was made. Raises ``ConfigError`` if the origin is
+    no date or the horizon is out of range, ``DataError`` if too few incidents lie before the
+    origin, ``OutputError`` if the folder is taken (a frozen forecast is never replaced) or cannot
+    be written.
     """
     day = _day(origin)
     changes = {

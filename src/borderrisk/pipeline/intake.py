@@ -13,7 +13,7 @@ from borderrisk.config.loader import CONFIG_FILE
 from borderrisk.config.whole import Config
 from borderrisk.config.yamltext import edited_yaml
 from borderrisk.errors import ConfigError, DataError
-from borderrisk.outputs.atomic import write_text
+from borderrisk.outputs.atomic import write_text, writing
 from borderrisk.sources.basedata import without_checksum
 from borderrisk.sources.incidents import IncidentTable, read_incidents
 from borderrisk.sources.layouts import layout_of
@@ -21,6 +21,7 @@ from borderrisk.sources.merging import COLUMNS, Merged, merge, plain_table
 from borderrisk.sources.tables import read_header
 
 MERGED, CORRECTED, UNREAD = "incidents.csv", "incidents-corrected.csv", "incidents-rejected.csv"
+_PLAIN = {name: name for name in ("date", "latitude", "longitude", "radius_km")}
 
 
 def take_in(folder: Path, config: Config, path: Path) -> Merged:
@@ -40,13 +41,13 @@ def take_in(folder: Path, config: Config, path: Path) -> Merged:
     plain = plain_table(known.incidents)
     found = merge(plain, plain_table(later.incidents))
     target = own / MERGED
-    settled = section.path == target and section.layout == "table" and not section.columns
+    settled = section.path == target and section.layout == "table" and section.columns == _PLAIN
     if not found.changed:
         return found
     if section.path == target and not settled:
         kept = own / f"incidents-first{section.path.suffix}"
-        if not kept.exists():
-            shutil.copyfile(section.path, kept)
+        with writing(kept) as partial:
+            shutil.copyfile(section.path, partial)
         _edit(folder, {"path": f"data/{kept.name}"})
     package = config.data.package
     if package is not None and (text := without_checksum(package, target)) is not None:
@@ -58,9 +59,9 @@ def take_in(folder: Path, config: Config, path: Path) -> Merged:
         _append(left.astype(str), own / UNREAD)
     write_text(found.table.to_csv(index=False, lineterminator="\n"), target)
     if not settled:
-        plain_values = {"columns": None, "default_radius_km": None, "radius_km": None,
-                        "calendar": None}  # fmt: skip
-        _edit(folder, {"path": f"data/{MERGED}", "layout": "table", **plain_values})
+        past = dict.fromkeys(("default_radius_km", "radius_km", "calendar"))
+        values = {"path": f"data/{MERGED}", "layout": "table", "columns": _PLAIN, **past}
+        _edit(folder, values)
     return found
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from borderrisk.config.whole import Config
 from borderrisk.errors import DataError
 from borderrisk.evaluation.backtest import in_study
-from borderrisk.evaluation.prospective import LAST_PERIOD, REHEARSAL, Period, Said, tested
+from borderrisk.evaluation.prospective import LAST_PERIOD, REHEARSAL, Period, Said, judged
 from borderrisk.evaluation.scorecard import REFERENCE
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
@@ -55,7 +55,7 @@ def rehearse(
             found.append(
                 Period(
                     REHEARSAL, f"{origin:%Y-%m-%d}", days, f"{as_of:%Y-%m-%d}",
-                    **tested(said, mass, weight, config.seed),
+                    **judged(said, mass, weight, config.seed),
                 )
             )  # fmt: skip
     if not found:

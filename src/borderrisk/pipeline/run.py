@@ -38,6 +38,7 @@ from borderrisk.pipeline.assembly import (
 )
 from borderrisk.pipeline.inputs import input_files
 from borderrisk.pipeline.result import (
+    MODEL,
     SCENE_FOLDER,
     SEGMENT_REPLICATES,
     Result,
@@ -48,8 +49,6 @@ from borderrisk.pipeline.result import (
 )
 from borderrisk.pipeline.stages import Progress, Stages
 from borderrisk.runs import LOG, Manifest, RunFolder, check_target, find_run, new_run_id, run_log
-
-MODEL = "model.skops"
 
 # Said of a run whose model is another place's.
 CARRIED = (

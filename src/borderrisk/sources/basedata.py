@@ -58,7 +58,8 @@ def without_checksum(package_path: str | Path, file: str | Path) -> str | None:
     changed = False
     for resource in package["resources"]:
         if (Path(package_path).parent / resource["path"]).resolve() == Path(file).resolve():
-            changed |= any([resource.pop(name, None) for name in ("hash", "bytes")])
+            for name in ("hash", "bytes"):
+                changed |= resource.pop(name, None) is not None
     return json.dumps(package, ensure_ascii=False, indent=1) + "\n" if changed else None
 
 
