@@ -20,7 +20,6 @@ from borderrisk.errors import ConfigError, DataError
 from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.outputs.atomic import check_file, write_rows, write_text, writing
 from borderrisk.outputs.bordersections import section_answers, section_names
-from borderrisk.outputs.compare import compare, write_comparison
 from borderrisk.outputs.export import cells_table, check_format, export
 from borderrisk.outputs.headline import sentences
 from borderrisk.outputs.reasons import made
@@ -35,6 +34,7 @@ from borderrisk.words import nearest_places
 
 SCENE_FOLDER = "scene"
 WHOLE = "map.html"
+MODEL = "model.skops"
 _FORMATS = (".geojson", ".csv", ".parquet")
 SEGMENT_REPLICATES = f"{SCENE_FOLDER}/segment_replicates.npy"
 
@@ -249,36 +249,6 @@ def export_cells(
     name = "-".join(["export", *([focus] if focus else [])]) + check_format(format_)
     path = Path(out) if out else result.folder / name
     return path, export(result.scene, path, format_, focus=focus, top=top, min_risk=min_risk)
-
-
-def compare_runs(
-    run_a: str | Path, run_b: str | Path, *, out: str | Path | None = None
-) -> dict[str, Any]:
-    """Write what changed between two runs; return the counts."""
-    a, b = open_run(run_a), open_run(run_b)
-    folder = Path(out) if out else b.folder.parent / f"compare-{a.folder.name}-{b.folder.name}"
-    found = compare(a.scene, b.scene)
-    write_comparison(found, folder)
-    return {
-        "folder": str(folder), "cells": len(found.table), **found.counts,
-        **_segment_changes(a.scene, b.scene, folder),
-    }  # fmt: skip
-
-
-def _segment_changes(a: Scene, b: Scene, folder: Path) -> dict[str, Any]:
-    """Write how the segments changed, where both runs have them, and say how much moved."""
-    if any("segments" not in scene.layers for scene in (a, b)):
-        return {}
-    moved = against_earlier(segments_of(b), segments_of(a))
-    for suffix in (".csv", ".geojson"):
-        write_table(moved, folder / f"segments{suffix}")
-    change = moved["change_per_year"].to_numpy(float)
-    return {
-        "segments": len(moved),
-        "expected reports a year": f"{moved['expected_before'].sum():.2f} -> "
-        f"{moved['expected_per_year'].sum():.2f}",
-        "moved between segments": float(np.nansum(np.abs(change)) / 2),
-    }
 
 
 def top_segments(

@@ -17,7 +17,7 @@ from borderrisk.outputs.webmap.maplayers import drawn, window
 from borderrisk.outputs.webmap.page import asset
 from borderrisk.outputs.webmap.sentences import sections_said, words_json
 from borderrisk.outputs.webmap.view import View, marker, meshes
-from borderrisk.scores import DAYS_PER_YEAR, PART_SIZE, KAPPA, expected_count, meanings, shown
+from borderrisk.scores import DAYS_PER_YEAR, KAPPA, PART_SIZE, expected_count, meanings, shown
 from borderrisk.words import CODES, MODELS, UNITS, Label
 
 TOP_CELLS = 10
