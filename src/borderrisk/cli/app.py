@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import sys
 from typing import Any
 
 import click
@@ -15,6 +16,7 @@ from borderrisk.cli import (
     skill_commands,
     start_commands,
 )
+from borderrisk.cli.common import wrapped
 from borderrisk.errors import BorderRiskError
 from borderrisk.runs import Stopped, stoppable
 
@@ -54,8 +56,8 @@ class _Stop(click.ClickException):
         self.exit_code = exit_code  # type: ignore[misc]
 
     def show(self, file: Any = None) -> None:  # noqa: ARG002
-        """Print the message on stderr, as it is."""
-        click.echo(self.message, err=True)
+        """Print the message on stderr, no wider than the terminal."""
+        click.echo(wrapped(self.message, sys.stderr), err=True)
 
 
 def _os_message(error: OSError) -> str:

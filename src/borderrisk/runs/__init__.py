@@ -1,12 +1,23 @@
 """A run's folder, manifest, log and stage cache."""
 
 from borderrisk.runs.cache import StageCache, StageKey, StageRecord
-from borderrisk.runs.folder import RunFolder, Stopped, alone, check_target, stoppable, workplace
+from borderrisk.runs.folder import (
+    RunFolder,
+    Stopped,
+    alone,
+    check_free,
+    check_target,
+    is_frozen,
+    stoppable,
+    workplace,
+)
 from borderrisk.runs.hashing import (
     SUMS,
     FileHashes,
+    check_plain,
     check_sums,
     code_version,
+    files_below,
     package_versions,
     sha256_file,
 )
@@ -32,11 +43,15 @@ __all__ = [
     "StageRecord",
     "Stopped",
     "alone",
+    "check_free",
+    "check_plain",
     "check_sums",
     "check_target",
     "code_version",
     "file_facts",
+    "files_below",
     "find_run",
+    "is_frozen",
     "new_run_id",
     "package_versions",
     "project_folder",
