@@ -341,7 +341,7 @@ def test_a_stopped_fetch_goes_on(folder, server, monkeypatch):
 def test_a_mirror_made_elsewhere_gives_the_same(whole, folder, server, tmp_path, monkeypatch):
     mirror = tmp_path / "mirror"
     monkeypatch.setattr(downloads.Store, "url", through(server.url, downloads.Store.url))
-    what = ("elevation", "borders", "roads", "posts", "settlements", "landcover", "incidents")
+    what = tuple(row.what for row in fetching.plan(folder).rows)
     count = fetching.export(fetching.plan(folder, what), mirror, patience=QUICK)
     assert count > 10
     assert (mirror / "ucdp.uu.se" / "downloads" / "ged261-csv.zip").is_file()
@@ -365,7 +365,7 @@ def through(address, url):
 
 
 def made(word, folder, server, tmp_path, **more):
-    """What comes of an upstream, whether or not a config of this version takes it."""
+    """What comes of one upstream."""
     upstream, place = upstreams.UPSTREAMS[word], tmp_path / "new"
     place.mkdir(exist_ok=True)
     wanted = replace(fetching.plan(folder, ["posts"]).wanted, **more)
