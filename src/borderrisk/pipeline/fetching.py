@@ -218,14 +218,11 @@ def _put_in_place(
         for key, path in made.files.items():
             final = folder / PLACE / path.relative_to(building)
             final.parent.mkdir(parents=True, exist_ok=True)
-            if final.is_dir():
-                final.rename(building / "old")
             path.replace(final)
             named = f"{key}.path" if f"{key}.path" in _PATHS else key
             keys[named] = final.relative_to(folder).as_posix()
             keys |= {f"{key}.{name}": value for name, value in made.more.items()}
-            files = sorted(final.rglob("*.tif")) if final.is_dir() else [final]
-            resources += [_credit(file, what, made, came) for file in files]
+            resources.append(_credit(final, what, made, came))
         keys |= made.settings
     package = folder / "data" / PACKAGE
     write_text(_package_text(planned.config, package, resources), package)
@@ -250,7 +247,6 @@ def _credit(path: Path, what: str, made: Made, came: list[Received]) -> dict[str
     """Return the entry of a file in the datapackage."""
     row = UPSTREAMS[what]
     name, title, address = row.licence
-    own = [it for it in came if path.stem in it.path.name] or came
     dates = sorted(it.retrieved for it in came if it.retrieved)
     return {
         "name": f"fetched-{what}-{path.stem}".lower().replace("_", "-"),
@@ -260,7 +256,7 @@ def _credit(path: Path, what: str, made: Made, came: list[Received]) -> dict[str
         "publisher": row.publisher,
         "licenses": [{"name": name, "title": title, "path": address}],
         "attribution": made.attribution or row.attribution,
-        "sources": [{"title": row.publisher, "path": it.url[:300]} for it in own],
+        "sources": [{"title": row.publisher, "path": it.url[:300]} for it in came],
         "retrieved": dates[-1] if dates else "",
         "bytes": path.stat().st_size,
         "hash": f"sha256:{sha256_file(path)}",
