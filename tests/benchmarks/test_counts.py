@@ -50,8 +50,6 @@ def test_totals_follow_each_other_and_are_scored_against_the_earlier_rule(cells)
     assert found.rule < found.score
     months = counts.origins(known, 30)
     assert set(pd.DatetimeIndex(months).diff().days[1:]) == {30}
-        gap.days for gap in np.diff(pd.DatetimeIndex(months)).astype("timedelta64[D]").tolist()
-    }
 
 
 def test_parts_count_what_most_likely_fell_there(cells):
