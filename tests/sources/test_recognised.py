@@ -161,7 +161,7 @@ def test_published_layouts_are_known_in_any_case_and_show_their_codes(told):
 
 
 def test_what_is_no_column_is_refused_by_name(told):
-    with pytest.raises(DataError, match=r"recognised as date .*\(it has: when, latitude"):
+    with pytest.raises(DataError, match=r"recognised as date .*\(it has: latitude, .*when\)"):
         told(rows(date=None, when=DAYS))
 
 
