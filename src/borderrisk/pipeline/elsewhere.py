@@ -18,7 +18,7 @@ from borderrisk.pipeline.assembly import ranked_segments, score_cells
 from borderrisk.pipeline.result import records
 from borderrisk.pipeline.run import Variant, check_features, score, write_run
 from borderrisk.pipeline.stages import Stages
-from borderrisk.runs import new_run_id
+from borderrisk.runs import check_free, new_run_id
 
 
 def score_regions(
@@ -98,7 +98,7 @@ def _score_one(model_path: Path, job: tuple[Config, Path]) -> Path | BorderRiskE
         # A worker that waits for other workers of its own cluster would block them.
         config = config.with_changes({"compute": {"scheduler": "threads"}})
     try:
-        return score(model_path, config, out=out.resolve(), force=True).folder
+        return score(model_path, config, out=out.absolute(), force=True).folder
     except BorderRiskError as error:
         return error
 
@@ -121,6 +121,7 @@ def scenario(
     feature that the model reads.
     """
     changed = config.with_scenario(name)
+    check_free(out, force)
     before, after = Stages.of(config), Stages.of(changed.with_changes(_titles(config, name)))
     called = config.scenarios[name].title or name
     check_features(

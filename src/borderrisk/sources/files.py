@@ -57,6 +57,7 @@ _INSIDE = (
     (".txt",),
 )
 _UNPACKED_BYTES = 4 * 2**30
+_TABLE_BYTES, _TABLE_CELLS = 2**30, 10**8
 _LFS_POINTER = b"version https://git-lfs"
 _SHAPEFILE = (".dbf", ".shx", ".prj", ".cpg")
 _RASTER = (".prj", ".hdr", ".wld", ".ige")
@@ -169,6 +170,7 @@ def opened(path: str | Path, what: str, formats: Sequence[str]) -> Iterator[tupl
             )
         suffixes = _SUFFIXES.get(found, (file.suffix,))
         suffix = file.suffix if file.suffix.lower() in suffixes else suffixes[0]
+        check_size(file, found, where)
         # Signs that GDAL's readers take for their own notation.
         odd = suffix != file.suffix or re.search("[!;]", str(file))
         yield (_linked(file, Path(place), suffix) if odd else file), found
@@ -281,9 +283,10 @@ def _from_gzip(path: Path, place: Path, where: str) -> Path:
 
 
 def _from_zip(path: Path, place: Path, where: str) -> Path:
-    check_unpacked_size(path, where)
     names = set()
     with zipfile.ZipFile(path) as archive:
+        if sum(m.file_size for m in archive.infolist()) > _UNPACKED_BYTES:
+            raise _too_large(where)
         for member in archive.infolist():
             name = Path(member.filename).name
             if member.is_dir() or name.startswith("._"):
@@ -301,15 +304,27 @@ def _from_zip(path: Path, place: Path, where: str) -> Path:
     raise DataError(f"{where} holds no file that can be read (it has: {listed}).")
 
 
-def _too_large(where: str) -> DataError:
-    return DataError(f"{where} unpacks to more than {_UNPACKED_BYTES / 2**30:.0f} GiB; unpack it.")
+def _too_large(where: str, most: int = _UNPACKED_BYTES) -> DataError:
+    return DataError(
+        f"{where} unpacks to more than {most / 2**30:.0f} GiB; cut it to the area it is needed for."
+    )
 
 
-def check_unpacked_size(path: Path, where: str) -> None:
-    """Refuse an archive or spreadsheet by the sum of what it says its parts unpack to."""
-    with zipfile.ZipFile(path) as archive:
-        if sum(m.file_size for m in archive.infolist()) > _UNPACKED_BYTES:
-            raise _too_large(where)
+def check_size(path: Path, found: str, where: str) -> None:
+    """Refuse a packed table by what it says that it unpacks to, before any of it is read."""
+    size = cells = 0
+    if found in ("XLSX", "ODS"):
+        with zipfile.ZipFile(path) as archive:
+            size = sum(m.file_size for m in archive.infolist())
+    elif found.endswith("Parquet"):
+        try:
+            facts = parquet.read_metadata(path)
+        except (ArrowException, OSError, ValueError):
+            return  # damaged, as its reader will say
+        cells = facts.num_rows * facts.num_columns
+        size = sum(facts.row_group(k).total_byte_size for k in range(facts.num_row_groups))
+    if size > _TABLE_BYTES or cells > _TABLE_CELLS:
+        raise _too_large(where, _TABLE_BYTES)
 
 
 def _linked(path: Path, place: Path, suffix: str) -> Path:

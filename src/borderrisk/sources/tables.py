@@ -19,8 +19,8 @@ import shapely
 from pyarrow import ArrowException
 
 from borderrisk.errors import DataError
-from borderrisk.sources.files import TABLES, VECTORS, check_unpacked_size, opened, utf16_of
-from borderrisk.sources.vectors import gdal_options, read_vector
+from borderrisk.sources.files import TABLES, VECTORS, opened, utf16_of
+from borderrisk.sources.vectors import local_files, read_vector
 
 log = logging.getLogger(__name__)
 
@@ -144,8 +144,7 @@ def _with_points(frame: gpd.GeoDataFrame) -> pd.DataFrame:
 
 
 def _sheet(file: Path, where: str) -> Iterator[list[str]]:
-    check_unpacked_size(file, where)
-    with gdal_options(_SPREADSHEETS), warnings.catch_warnings():
+    with local_files(_SPREADSHEETS), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         first, *others = (str(name) for name, _ in pyogrio.list_layers(file))
         if others:
