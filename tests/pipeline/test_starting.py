@@ -166,6 +166,7 @@ def test_a_window_narrows_the_border(tmp_path):
         ("Fiji", [], "Fiji has no land border"),
         ("Pakistan", ["Turkey"], "share no land border; its neighbours are India"),
         ("Pakstan", [], r"did you mean Pakistan \(PAK\)"),
+        ("Kaliningrad", [], r"a town in Russia \(RUS\)"),
         ("Vatican", [], "has 0.4 km, and a map needs 10 km"),
         ("San Marino", [], "has 61 km² .* needs 625 km²"),
         ("France", [], "and with Brazil and Suriname lie more than 1,500 km apart"),
