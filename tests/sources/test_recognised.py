@@ -80,8 +80,10 @@ def test_columns_are_known_by_the_names_that_people_give_them(told, names):
 
 def test_blank_columns_and_clock_times_are_not_the_date(told):
     asked = []
-    found = told(rows(date="", event_date=DAYS, time="14:30"), choose=asked.append)
+    table = rows(date="", event_date=DAYS, time="14:30", radius_km="", accuracy_km=10)
+    found = told(table, choose=asked.append)
     assert found.columns["date"] == "event_date"
+    assert first(found) == RIGHT
     assert not asked
 
 
