@@ -164,3 +164,15 @@ def test_land_cover_is_made_of_local_formats_alone(tmp_path):
     path = write_vrt(tmp_path / "a.vrt", (4, 4), [piece("tile.xml", 0, 0, 4, 4)], band=NODATA)
     with pytest.raises(DataError, match=r"tile\.xml: not a readable raster"), raster_header(path):
         pass
+
+
+def test_an_error_whose_words_are_cut_within_a_letter_is_one_sentence(tmp_path):
+    path = three_quarters(tmp_path)
+    text = path.read_text()
+    for size in range(270, 276):
+        path.write_text(text.replace("<GeoTransform>59.0", f"<GeoTransform>{'é' * size}"))
+        with pytest.raises(DataError):
+            open_elevation(path)
+    path.write_text(text.replace("dataType='Int16'", f"dataType='{'é' * 300}'"))
+    with pytest.raises(DataError):
+        open_elevation(path)
