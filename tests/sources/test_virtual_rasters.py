@@ -166,13 +166,10 @@ def test_land_cover_is_made_of_local_formats_alone(tmp_path):
         pass
 
 
-def test_an_error_whose_words_are_cut_within_a_letter_is_one_sentence(tmp_path):
+@pytest.mark.parametrize("more", ["", "x"])
+def test_an_error_whose_words_are_cut_within_a_letter_is_one_sentence(tmp_path, more):
     path = three_quarters(tmp_path)
-    text = path.read_text()
-    for size in range(270, 276):
-        path.write_text(text.replace("<GeoTransform>59.0", f"<GeoTransform>{'é' * size}"))
-        with pytest.raises(DataError):
-            open_elevation(path)
-    path.write_text(text.replace("dataType='Int16'", f"dataType='{'é' * 300}'"))
-    with pytest.raises(DataError):
+    word = more + "é" * 3000
+    path.write_text(path.read_text().replace("dataType='Int16'", f"dataType='{word}'"))
+    with pytest.raises(DataError, match=r"\.vrt: "):
         open_elevation(path)
