@@ -163,7 +163,8 @@ def _met(number: int, kind: str, words: list[str]) -> Outcome:
     start = time.perf_counter()
     result: Any = CliRunner().invoke(app, words)
     said = result.output.strip()
-    if "internal error" in said or not isinstance(result.exception, SystemExit | None):
+    told = any(words in said for words in ("internal error", "Traceback (most recent"))
+    if told or not isinstance(result.exception, SystemExit | None):
         verdict, said = UNCAUGHT, said or repr(result.exception)
     else:
         verdict = FINE if result.exit_code in _ALLOWED else WRONG

@@ -166,6 +166,7 @@ def test_land_cover_is_made_of_local_formats_alone(tmp_path):
         pass
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_error_whose_words_are_cut_within_a_letter_is_one_sentence(tmp_path):
     path = three_quarters(tmp_path)
     path.write_text(path.read_text().replace("rasterYSize", "é"))
