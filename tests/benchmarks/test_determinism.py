@@ -45,6 +45,17 @@ def test_no_file_of_a_run_tells_the_machine_or_its_user(runs):
             assert [word for word in told if word.encode() in content] == [], path
 
 
+def test_inputs_are_only_read(runs):
+    place, _ = runs
+    before = determinism.ROOT / "data" / "raw"
+    for project in (place / "one" / "project", place / "another place" / "project"):
+        after = project / "data" / "raw"
+        names = [sorted(p.name for p in folder.iterdir()) for folder in (before, after)]
+        assert names[0] == names[1]
+        assert all((before / n).read_bytes() == (after / n).read_bytes() for n in names[0])
+        assert sorted(p.name for p in project.iterdir()) == ["configs", "data"]
+
+
 def test_a_difference_is_found(runs, tmp_path):
     one, two = (shutil.copytree(run, tmp_path / str(k)) for k, run in enumerate(runs[1]))
     text = (two / "segments.csv").read_text()

@@ -263,13 +263,3 @@ def test_only_folders_of_runs_are_swept(tmp_path):
     finished(tmp_path / "a")
     left = sorted(p.name for p in tmp_path.iterdir())
     assert left == [".mine.partial", ".y.0123456789ab.partial", "a"]
-
-
-def test_the_users_umask_holds_for_a_run(tmp_path):
-    before = os.umask(0o027)
-    try:
-        finished(tmp_path / "a")
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o750
-    assert stat.S_IMODE((tmp_path / "a" / "manifest.json").stat().st_mode) == 0o640
