@@ -7,7 +7,7 @@ in all of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +17,8 @@ from scipy.stats import nbinom
 DAYS_PER_YEAR = 365.25
 # Shape of the clustering of incidents in a cell: a mean of m has the variance m + m² / KAPPA.
 KAPPA = 0.5
+# The same of the incidents in a part of the study area, a section of border or a window.
+PART_SIZE = 2.0
 # Class k + 1 begins where this share of the area has a lower risk.
 CLASS_EDGES = (50.0, 75.0, 90.0, 97.0)
 RATE = "incidents per 100 km² per year"
@@ -85,19 +87,41 @@ class Score:
 
 
 def _drivers() -> tuple[Score, ...]:
-    """Codes and effects of the three strongest drivers."""
-    pairs = []
+    """List the three strongest drivers: which, the values of these features, and their effects."""
+    found = []
     for k in (1, 2, 3):
-        code = Score(
-            f"driver_{k}", "1", f"Driver {k} of the intensity", cuts="codes",
-            table=18 + 2 * k, popup=2 * k, packed=7 + 2 * k,
-        )  # fmt: skip
-        effect = Score(
-            f"driver_{k}_effect", "1", f"Effect of driver {k} on log-intensity", cuts="zero",
-            table=19 + 2 * k, popup=2 * k + 1, packed=8 + 2 * k,
-        )  # fmt: skip
-        pairs += [code, effect]
-    return tuple(pairs)
+        found += [
+            Score(
+                f"driver_{k}", "1", f"Driver {k} of the part that the ground explains",
+                cuts="codes", table=21 + k, popup=2 * k, packed=7 + 2 * k,
+            ),
+            Score(f"driver_{k}_value", "1", f"Value of driver {k}, in its own unit", table=24 + k),
+            Score(
+                f"driver_{k}_effect", "1", f"Effect of driver {k} on log-intensity", cuts="zero",
+                table=27 + k, popup=2 * k + 1, packed=8 + 2 * k,
+            ),
+        ]  # fmt: skip
+    return tuple(found)
+
+
+def _incidents() -> tuple[Score, ...]:
+    """List the incidents that account for most of a cell, and the words about it."""
+    found = []
+    for k in (1, 2, 3):
+        found += [
+            Score(f"incident_{k}", "1", f"Position of the incident that accounts for most, no. {k}",
+                  dtype="int32"),
+            Score(f"incident_{k}_share", "1", f"Share of the intensity that incident {k} has"),
+        ]  # fmt: skip
+    return (
+        *found,
+        Score("incident_reasons", "1", "Incidents that account for a twentieth at least",
+              dtype="int32"),
+        Score("why_en", "1", "Why, in a sentence", dtype="str", table=20),
+        Score("why_fa", "1", "Why, in a sentence in Persian", dtype="str", table=21),
+        Score("incidents_near", "1", "Incidents that account for most of it, strongest first",
+              dtype="str", table=31),
+    )  # fmt: skip
 
 
 def _shares() -> tuple[Score, ...]:
@@ -199,6 +223,7 @@ SCORES: tuple[Score, ...] = (
         table=18, popup=13, packed=90, precision="coarse",
     ),
     *_drivers(),
+    *_incidents(),
     Score(
         "rank", "1", "Rank of intensity, 1 = highest", dtype="int32",
         bounds=("rank_low", "rank_high"),
@@ -206,11 +231,11 @@ SCORES: tuple[Score, ...] = (
     ),
     Score(
         "rank_low", "1", "Best rank within the interval", dtype="int32",
-        table=26, compare=8, popup=11, packed=22,
+        table=32, compare=8, popup=11, packed=22,
     ),
     Score(
         "rank_high", "1", "Worst rank within the interval", dtype="int32",
-        table=27, compare=9, popup=12, packed=23,
+        table=33, compare=9, popup=12, packed=23,
     ),
     Score(
         "trust", "1", "Whether the score can be relied on",
@@ -239,6 +264,40 @@ SCORES: tuple[Score, ...] = (
         layer=2, packed=4,
     ),
 )  # fmt: skip
+
+
+# What the scores of a run without incidents are: their texts, where they differ.
+_INDEX: dict[str, dict[str, Any]] = {
+    "risk": {
+        "long_name": "Percentile rank of an index of expert weights by area; not a forecast",
+        "en": "Index, not a forecast", "fa": "شاخص، نه پیش‌بینی",
+        "note_en": "Share of the study area with a lower index, 0 to 100. The index weighs slope, "
+        "elevation and distances as experts do; no incident is behind it, and it says nothing of "
+        "how many to expect, or how likely.",
+        "note_fa": "سهمی از محدوده مطالعه که شاخص کمتری دارد، از ۰ تا ۱۰۰. شاخص، شیب و ارتفاع و "
+        "فاصله‌ها را مانند کارشناسان وزن می‌دهد؛ هیچ رویدادی پشت آن نیست و از شمار یا احتمال "
+        "رویدادها چیزی نمی‌گوید.",
+    },
+    "risk_class": {"long_name": "Class of the index, 1-5 by area share; not a forecast"},
+    "rank": {"long_name": "Rank of the index, 1 = highest; not a forecast"},
+    "trust": {
+        "note_en": "Nothing was learned and nothing was tested: no cell's number can be relied on "
+        "as a forecast.",
+        "note_fa": "چیزی آموخته و آزموده نشده است: به عدد هیچ سلولی نمی‌توان چون پیش‌بینی تکیه کرد.",
+        "words": ("index",),
+    },
+}  # fmt: skip
+
+
+def as_index(score: Score) -> Score:
+    """Return a score as it is called in a run without incidents: an index, not a forecast.
+
+    Examples
+    --------
+    >>> as_index(by_name()["rank"]).long_name
+    'Rank of the index, 1 = highest; not a forecast'
+    """
+    return replace(score, **_INDEX.get(score.name, {}))
 
 
 def shown(where: Where) -> list[Score]:
@@ -297,8 +356,18 @@ def probability(intensity: np.ndarray, area_100km2: np.ndarray, horizon_days: fl
     >>> probability(np.array([1.5]), np.array([1.0]), DAYS_PER_YEAR)
     array([0.5])
     """
-    expected = expected_count(intensity, area_100km2, horizon_days)
-    return -np.expm1(-KAPPA * np.log1p(expected / KAPPA))
+    return chance_of(expected_count(intensity, area_100km2, horizon_days))
+
+
+def chance_of(expected: np.ndarray, size: float = KAPPA) -> np.ndarray:
+    """Chance of at least one of the incidents expected in a cell, or a group of ``PART_SIZE``.
+
+    Examples
+    --------
+    >>> chance_of(np.array([1.5])).tolist()
+    [0.5]
+    """
+    return -np.expm1(-size * np.log1p(np.asarray(expected) / size))
 
 
 def expected_count(
@@ -309,18 +378,24 @@ def expected_count(
 
 
 def count_bounds(
-    expected: np.ndarray, level: float, size: float = KAPPA
+    expected: np.ndarray | float, level: float, size: np.ndarray | float = KAPPA
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Predictive interval of the incidents of each cell (or part), allowing for clustering.
+    """Predictive interval of negative binomial counts: of cells, of parts, or of the whole.
+
+    It holds the counts whose middle, the chance of fewer and half of that of as many, lies between
+    the tails (a mid-P interval: Berry & Armitage 1995, The Statistician 44). Quantiles would hold
+    more than is said, the more so the lower a count.
 
     Examples
     --------
     >>> [bound.tolist() for bound in count_bounds(np.array([0.0, 0.1, 2.0]), 0.9)]
-    [[0.0, 0.0, 0.0], [0.0, 1.0, 8.0]]
+    [[0.0, 0.0, 0.0], [0.0, 0.0, 8.0]]
     """
-    chance = size / (size + np.asarray(expected))
-    low, high = (nbinom.ppf(q, size, chance) for q in tails(level))
-    return np.maximum(low, 0.0), np.maximum(high, 0.0)
+    law = nbinom(size, size / (size + np.asarray(expected)))
+    lowest, highest = tails(level)
+    low, high = (np.maximum(law.ppf(q), 0.0) for q in (lowest, highest))
+    low = low + (law.cdf(low) - law.pmf(low) / 2 < lowest)
+    return low, high - (law.cdf(high) - law.pmf(high) / 2 > highest)
 
 
 def risk_percentile(intensity: np.ndarray, area: np.ndarray) -> np.ndarray:

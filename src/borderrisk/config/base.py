@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -92,6 +93,15 @@ Positive = Annotated[float, Field(gt=0)]
 PositiveCount = Annotated[int, Field(gt=0)]
 
 
+def _rising(value: tuple[float, ...]) -> tuple[float, ...]:
+    if not all(a < b for a, b in pairwise(value)):
+        raise PydanticCustomError("not_rising", "the numbers must rise, like 50, 75, 90")
+    return value
+
+
+Rising = Annotated[tuple[Positive, Positive, Positive], AfterValidator(_rising)]
+
+
 def merge_patch(target: Any, patch: Any) -> Any:
     """Return ``target`` with ``patch`` laid over it (RFC 7396): null removes a key.
 
@@ -112,6 +122,12 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 
 Location = tuple[str | int, ...]
+
+
+def dotted(location: Location) -> str:
+    """Return a location as text, like ``outputs.focus[1]``."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return text.removeprefix(".")
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,13 @@ import numpy as np
 from borderrisk.compute import is_cluster, map_parallel
 from borderrisk.config import Config
 from borderrisk.errors import BorderRiskError, ConfigError, OutputError
-from borderrisk.pipeline import steps
+from borderrisk.outputs.bordersections import section_names
+from borderrisk.outputs.scene import Scene
+from borderrisk.pipeline import checking, steps
 from borderrisk.pipeline.assembly import ranked_segments, score_cells
+from borderrisk.pipeline.carrying import check_features
 from borderrisk.pipeline.result import records
-from borderrisk.pipeline.run import Variant, check_features, score, write_run
+from borderrisk.pipeline.run import Variant, score, write_run
 from borderrisk.pipeline.stages import Stages
 from borderrisk.runs import check_free, new_run_id
 
@@ -103,7 +106,15 @@ def _score_one(model_path: Path, job: tuple[Config, Path]) -> Path | BorderRiskE
         return error
 
 
-_SHOWN = ("segment_id", "expected_before", "expected_after", "displaced", "rank_before", "rank")
+_SHOWN = (
+    "segment_id",
+    "section",
+    "expected_before",
+    "expected_after",
+    "displaced",
+    "rank_before",
+    "rank",
+)
 _TOP = 20
 
 
@@ -120,6 +131,7 @@ def scenario(
     and nothing is fitted. Raises ``ConfigError`` if there is no such scenario, or it takes away a
     feature that the model reads.
     """
+    checking.require_incidents(config)
     changed = config.with_scenario(name)
     check_free(out, force)
     before, after = Stages.of(config), Stages.of(changed.with_changes(_titles(config, name)))
@@ -139,7 +151,7 @@ def scenario(
         "expected_after": float(moved["expected_per_year"].sum()),
         "displaced": float(np.abs(moved["change_per_year"]).sum() / 2),
     }
-    return facts, _most_moved(moved)
+    return facts, _most_moved(result.scene, moved)
 
 
 def _titles(config: Config, name: str) -> dict[str, str]:
@@ -159,9 +171,9 @@ def _note(config: Config, called: str) -> str:
     )
 
 
-def _most_moved(moved: gpd.GeoDataFrame) -> list[dict[str, Any]]:
+def _most_moved(scene: Scene, moved: gpd.GeoDataFrame) -> list[dict[str, Any]]:
     order = np.argsort(-np.abs(moved["change_per_year"].to_numpy()), kind="stable")[:_TOP]
     table = moved.iloc[order].rename(
         columns={"expected_per_year": "expected_after", "change_per_year": "displaced"}
     )
-    return records(table[list(_SHOWN)])
+    return records(table.assign(section=section_names(scene, table, "en"))[list(_SHOWN)])
