@@ -132,7 +132,7 @@ def read_population(path: Path, grid: Grid) -> np.ndarray:
                 rasterio.band(source, 1), people, dst_transform=grid.transform,
                 dst_crs=grid.crs.to_wkt(), dst_nodata=np.nan, resampling=Resampling.sum,
             )  # fmt: skip
-        except RasterioError as error:
+        except UNREADABLE as error:
             why = reason(error)
             raise DataError(f"population: {path} cannot be read ({why}).") from error
     if (people < 0).any():
