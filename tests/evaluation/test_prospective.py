@@ -3,7 +3,6 @@ import pytest
 from scipy.sparse import csr_matrix, identity
 from scipy.stats import nbinom
 
-from borderrisk.scores import PART_SIZE
 from borderrisk.evaluation.metrics import count_score
 from borderrisk.evaluation.prospective import (
     Period,
@@ -15,7 +14,7 @@ from borderrisk.evaluation.prospective import (
     spatial_quantile,
 )
 from borderrisk.model.level import Level
-from borderrisk.scores import DAYS_PER_YEAR
+from borderrisk.scores import DAYS_PER_YEAR, PART_SIZE
 
 
 def said(**changes):
