@@ -133,6 +133,7 @@ def _facts(view: View) -> dict[str, Any]:
         "horizonDays": meta.horizon_days,
         "level": meta.level,
         "statement": meta.statement,
+        "statementFa": meta.statement_fa,
         "lastIncident": ends.max().strftime("%Y-%m-%d") if len(ends) else "",
         "sources": [{key: getattr(s, key) for key in shown_of} for s in meta.sources],
     }

@@ -5,7 +5,8 @@
 
   function heading(app) {
     const { facts, title } = app.config;
-    const statement = app.state.lang === 'en' && facts.statement ? facts.statement : app.t('statement');
+    const own = app.state.lang === 'en' ? facts.statement : facts.statementFa && `${facts.statementFa} ${app.t('statement')}`;
+    const statement = own || app.t('statement');
     return BR.el('header', {}, BR.el('h1', { dir: 'auto', text: title[app.state.lang] || title.en }), BR.el('p', { class: 'br-statement', dir: 'auto', text: statement }));
   }
 
