@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -96,7 +97,7 @@ def init(  # noqa: PLR0917 - one per option
         folder, home=home, neighbours=neighbours, incidents=incidents, focus=focus, window=window,
         force=force, choose=_take if yes or not sys.stdin.isatty() else _ask,
     )  # fmt: skip
-    ending = f"next: borderrisk run {started.folder}"
+    ending = f"next: borderrisk run {shlex.quote(str(started.folder))}"
     if not started.ready:
         ending += (
             "\nwithout incidents that is an index map of expert weights, not a forecast; for a "

@@ -98,9 +98,11 @@ class _Source:
 
 def _text(path: Path) -> str:
     try:
+        if path.is_dir():
+            raise ConfigError(f"{path}: is a folder; give a config file (.yaml)")
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"{path}: is a device or pipe; give a config file (.yaml)")
         content = path.read_bytes()
-    except IsADirectoryError:
-        raise ConfigError(f"{path}: is a folder; give a config file (.yaml)") from None
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such config file") from None
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -125,6 +126,14 @@ class Panel:
         first, last = self.incidents["date"], self.incidents["date_end"]
         return self.subset((first >= pd.Timestamp(start)) & (last < pd.Timestamp(end)))
 
+    def within(self, windows: Sequence[tuple[float, float, float, float]]) -> np.ndarray:
+        """Whether the point of each incident lies in one of some windows, degrees; bool."""
+        lon, lat = self.grid.unproject(self.incidents["x"], self.incidents["y"])
+        inside = np.zeros(len(self), bool)
+        for west, south, east, north in windows:
+            inside |= (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
+        return inside
+
     def home(self, cells: CellTable) -> tuple[csr_matrix, np.ndarray]:
         """Cut the mass of each incident to the study area.
 
@@ -139,11 +148,19 @@ class Panel:
         factor = np.divide(known, share, out=np.ones_like(share), where=torn)
         return csr_matrix(diags_array(factor) @ mass), factor * share
 
-    def cut(self, polygon: BaseGeometry, exposure: np.ndarray) -> Panel:
+    def cut(
+        self,
+        polygon: BaseGeometry,
+        exposure: np.ndarray,
+        country: BaseGeometry | None = None,
+        in_country: np.ndarray | None = None,
+    ) -> Panel:
         """Return the incidents with the share of each disc that lies in the study area, ``home``.
 
         The polygon is the study area in grid metres; ``exposure`` (rows, columns) the share of each
-        cell inside it.
+        cell inside it. Where a disc lies across the line, what is known of an incident decides:
+        ``in_country`` (incidents,) is 1 if it was in the home ``country`` (an outline, grid
+        metres), 0 if in another, NaN if nobody says.
         """
         table = self.incidents
         sigma = np.maximum(table["radius_km"].to_numpy() * 1000 / RADIUS_PER_SIGMA, _MIN_SIGMA_M)
@@ -160,8 +177,15 @@ class Panel:
         )  # fmt: skip
         row, col = self.grid.rowcol(x, y)
         land = np.where(row >= 0, np.clip(beyond[row, col], 0, 1), 0.0)
-        counted = np.where(inside, 1.0, land).sum(axis=1)
-        share = inside.sum(axis=1) / np.maximum(counted, 1.0)
+        counted = np.where(inside, 1.0, land)
+        share = inside.sum(axis=1) / np.maximum(counted.sum(axis=1), 1.0)
+        if country is not None and in_country is not None:
+            shapely.prepare(country)
+            ours = counted * shapely.contains_xy(country, x, y)
+            across = (ours.sum(axis=1) > 0) & (ours.sum(axis=1) < counted.sum(axis=1))
+            own = inside.sum(axis=1) / np.maximum(ours.sum(axis=1), 1.0)
+            share = np.where(across & (in_country == 1), np.minimum(own, 1), share)
+            share = np.where(across & (in_country == 0), 0.0, share)
         return replace(self, incidents=table.assign(home=share))
 
     def counts(self, weighted: bool = True) -> np.ndarray:

@@ -11,7 +11,7 @@ import pandas as pd
 from affine import Affine
 from pyproj import CRS
 
-from borderrisk.errors import BorderRiskError
+from borderrisk.errors import DataError
 from borderrisk.grid import Grid
 from borderrisk.model.cells import CellTable, as_cells
 from borderrisk.model.densities import Learned, Memory, Points, Remembered, densities
@@ -126,7 +126,7 @@ class Pool:
         The effects of several models of the ground are mixed, and drawn to nothing by the even
         share, by logarithmic means: exact, with nothing left over (Ang 2005, Energy Policy 33(7)).
         Rows sum to the log-intensity less its area-weighted mean over the study area (of the rows
-        asked for); ``BorderRiskError`` if they do not.
+        asked for); ``DataError`` if they do not.
         """
         table, back = as_cells(cells)
         asked = np.arange(len(table))[back] if rows is None else np.arange(len(table))[back][rows]
@@ -142,9 +142,9 @@ class Pool:
         log = np.log(np.maximum(self._relative(table)[asked] @ self.shares, _LOWEST))
         gap = np.abs(found.sum(axis=1) - (log - np.average(log, weights=area))).max()
         if not gap <= TOLERANCE:
-            raise BorderRiskError(
+            raise DataError(
                 f"The effects of {self.settings.name} miss its log-intensity by up to {gap:.3g}; "
-                "its drivers cannot be shown."
+                "its drivers cannot be shown. If it was read from a file, train it again."
             )
         return found
 

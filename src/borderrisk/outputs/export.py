@@ -15,7 +15,7 @@ import xarray as xr
 
 from borderrisk.errors import ConfigError
 from borderrisk.grid import WGS84, Grid
-from borderrisk.outputs.atomic import writing
+from borderrisk.outputs.atomic import write_rows, writing
 from borderrisk.outputs.scene import Focus, Scene
 from borderrisk.outputs.vectorfiles import (
     round_significant,
@@ -190,7 +190,7 @@ def _write_csv(cells: gpd.GeoDataFrame, path: Path) -> None:
     centres = cells.geometry.centroid.to_crs(WGS84)
     plain.insert(1, "lon", centres.x.round(6))
     plain.insert(2, "lat", centres.y.round(6))
-    plain.to_csv(path, index=False, lineterminator="\n")
+    write_rows(plain, path)
 
 
 # Format to the end of its files' names, and what writes it.

@@ -19,6 +19,7 @@ from borderrisk.outputs.scene import Scene
 from borderrisk.scores import shown
 
 REQUIRED = ("intensity", "probability", "risk")
+_UNPACKED_BYTES = 8 * 2**30
 _TITLE = "Features"  # of a dataset without one
 _SUMMARY = ["long_name", "unit", "minimum", "median", "maximum", "missing_share"]
 
@@ -43,8 +44,13 @@ def _own_locks() -> AbstractContextManager[Any]:
 
 
 def read_netcdf(path: Path) -> xr.Dataset:
-    """Read a dataset written by :func:`write_netcdf` into memory, its projection a coordinate."""
+    """Read a dataset written by :func:`write_netcdf` into memory, its projection a coordinate.
+
+    Raises ``OSError`` or ``ValueError`` if it is damaged, or unpacks to more than 8 GiB.
+    """
     with xr.open_dataset(path, engine="h5netcdf") as stored:
+        if stored.nbytes > _UNPACKED_BYTES:
+            raise ValueError(f"{path.name} unpacks to {stored.nbytes / 2**30:.0f} GiB")
         ds = stored.load()
     return ds.set_coords("spatial_ref") if "spatial_ref" in ds.data_vars else ds
 

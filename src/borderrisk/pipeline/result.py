@@ -17,14 +17,14 @@ from borderrisk.border.ranking import against_earlier, top
 from borderrisk.border.watchplan import Allocation, allocate
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.evaluation.scorecard import Scorecard
-from borderrisk.outputs.atomic import write_text, writing
+from borderrisk.outputs.atomic import check_file, write_rows, write_text, writing
 from borderrisk.outputs.compare import compare, write_comparison
 from borderrisk.outputs.export import cells_table, check_format, export
 from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.store import load_scene
 from borderrisk.outputs.vectorfiles import write_layer
 from borderrisk.outputs.webmap import write_map
-from borderrisk.runs import check_target, find_run
+from borderrisk.runs import find_run
 from borderrisk.words import nearest_places
 
 SCENE_FOLDER = "scene"
@@ -153,7 +153,7 @@ def write_maps(
     """Rebuild the maps of a run; return the files, the asked-for one first."""
     result = open_run(run_path)
     scene, folder = result.scene, Path(out) if out else result.folder
-    check_target(folder / WHOLE)
+    check_file(folder / WHOLE)
     if focus is not None:
         scene.focus(focus)
     names = [focus] if focus else [*(f.name for f in scene.focuses), None]
@@ -279,7 +279,7 @@ def allocate_segments(
             "behind a segment; give incidents (data.incidents) and run again to plan on a forecast."
         )
     segments = segments_of(result.scene)
-    replicates = result.folder / SEGMENT_REPLICATES
+    drawn = _replicates(result.folder / SEGMENT_REPLICATES)
     found = allocate(
         segments,
         km,
@@ -287,7 +287,7 @@ def allocate_segments(
         randomise=randomise,
         draws=days,
         seed=result.scene.meta.seed if seed is None else seed,
-        replicates=np.load(replicates) if replicates.exists() else None,
+        replicates=drawn,
         level=result.scene.meta.level,
     )
     rows = records(found.segments)
@@ -301,6 +301,14 @@ def allocate_segments(
     }
     shown = found.segments.assign(near=_near(result.scene, _placed(segments, found.segments)))
     return Plan(payload, records(shown.head(_PLAN_ROWS)), _plan_text(found))
+
+
+def _replicates(path: Path) -> np.ndarray | None:
+    try:
+        # Mapped, a file that says it holds more than it does is noticed.
+        return np.array(np.load(path, mmap_mode="r")) if path.exists() else None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); make the run again.") from error
 
 
 def _placed(segments: gpd.GeoDataFrame, chosen: pd.DataFrame) -> gpd.GeoDataFrame:
@@ -351,8 +359,7 @@ def write_table(table: gpd.GeoDataFrame, path: Path) -> None:
         if path.suffix == ".parquet":
             table.to_parquet(partial)
         else:
-            plain = table.drop(columns=table.geometry.name)
-            plain.to_csv(partial, index=False, lineterminator="\n")
+            write_rows(pd.DataFrame(table.drop(columns=table.geometry.name)), partial)
 
 
 def write_json(value: Any, path: Path) -> None:

@@ -16,7 +16,7 @@ from borderrisk.config import Config
 from borderrisk.evaluation.findings import render_text
 from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.model.modelfile import ModelFile, load_model, save_model
-from borderrisk.outputs.atomic import write_text, writing
+from borderrisk.outputs.atomic import check_file, write_rows, write_text, writing
 from borderrisk.outputs.export import cells_table, write_cells
 from borderrisk.outputs.figures import write_figures
 from borderrisk.outputs.gridfiles import feature_summary, write_risk_tif
@@ -46,7 +46,7 @@ from borderrisk.pipeline.result import (
     write_table,
 )
 from borderrisk.pipeline.stages import Progress, Stages
-from borderrisk.runs import LOG, Manifest, RunFolder, check_target, find_run, new_run_id, run_log
+from borderrisk.runs import LOG, Manifest, RunFolder, check_free, find_run, new_run_id, run_log
 
 MODEL = "model.skops"
 
@@ -102,6 +102,7 @@ def score(
     Raises ``ConfigError`` if the config does not make a feature the model needs, or the model is
     from elsewhere and knows features that are called after places.
     """
+    check_free(out, force)
     path = Path(model_path)
     saved = load_model(find_run(path) / MODEL if path.is_dir() else path)
     stages = Stages.of(config, refresh=False)
@@ -247,14 +248,13 @@ def _write_facts(
         metrics["headline"] = scene.meta.scorecard.headline
         _write_card(scene.meta.scorecard, folder)
     write_json(metrics, folder / "metrics.json")
-    rejected = stages[steps.incidents].rejected()
-    write_text(rejected.to_csv(index=False, lineterminator="\n"), folder / "rejected.csv")
+    write_rows(stages[steps.incidents].rejected(), folder / "rejected.csv")
 
 
 def train(config: Config, out: str | Path | None = None) -> dict[str, Any]:
     """Fit the model of a config and save it; return what was written."""
     path = Path(out) if out else config.runs_folder / MODEL
-    check_target(path)
+    check_file(path)
     checking.require_incidents(config)
     stages = Stages.of(config)
     checking.tell(stages)
@@ -275,7 +275,7 @@ def write_features(
 ) -> tuple[Path, list[dict[str, Any]]]:
     """Write the features of a config; return the file and a table of their ranges."""
     path = Path(out) if out else config.runs_folder / "features.nc"
-    check_target(path)
+    check_file(path)
     stages = Stages.of(config)
     checking.tell(stages)
     write_feature_file(stages[steps.features], path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +47,7 @@ from borderrisk.pipeline import evaluating
 from borderrisk.pipeline.inputs import Study, lay_area
 from borderrisk.pipeline.movement import Ground
 from borderrisk.pipeline.stages import Given, Keep, stage
+from borderrisk.sources import worldbase
 from borderrisk.sources.incidents import IncidentTable, rows_left_out
 
 # Says how well a cell is known, or is the same all over the study area: nothing to learn from.
@@ -295,7 +295,9 @@ def incidents(given: Given) -> Record:
     table = IncidentTable.none() if read is None else read(study.halo_bounds)
     domain, exposure = (study.base[name].to_numpy() for name in ("domain", "exposure"))
     placed = Panel.build(table.incidents, study.grid, domain)
-    everything = placed.cut(study.area.polygon, exposure)
+    said = table.incidents.set_index("incident_id")["country"]
+    in_country = _in_country(said.loc[placed.incidents["incident_id"]], study.home_code)
+    everything = placed.cut(study.area.polygon, exposure, study.home, in_country)
     if read is None:
         return Record(table, everything, everything, pd.Timestamp("NaT"), given=False)
     last = everything.incidents["date_end"].max() + pd.Timedelta(days=1)
@@ -305,17 +307,19 @@ def incidents(given: Given) -> Record:
         panel = panel.subset(panel.incidents["date"] >= pd.Timestamp(config.train.start))
     if config.train.area == "focus":
         windows = mapped_focus(config).values()
-        panel = panel.subset(_within(panel, [window.bounds for window in windows]))
+        panel = panel.subset(panel.within([window.bounds for window in windows]))
     return Record(table, everything, panel, origin)
 
 
-def _within(panel: Panel, windows: Sequence[tuple[float, float, float, float]]) -> np.ndarray:
-    """Incidents whose point lies in one of some windows."""
-    lon, lat = panel.grid.unproject(panel.incidents["x"], panel.incidents["y"])
-    inside = np.zeros(len(panel), bool)
-    for west, south, east, north in windows:
-        inside |= (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
-    return inside
+def _in_country(names: pd.Series, home: str) -> np.ndarray:
+    """Whether incidents were in the home country, by what their table says; NaN where it does not.
+
+    An area that the base does not know by name decides nothing.
+    """
+    known = worldbase.world()
+    codes = {n: n if n == home else known.code(n) for n in names.unique() if n}
+    found = pd.Series([codes.get(name, "") for name in names], dtype=str)
+    return (found == home).astype(float).where(found != "").to_numpy()
 
 
 @stage(

@@ -39,6 +39,7 @@ _POSSIBLE_M = (-12_000.0, 32_000.0)
 # Numbers that mean a void where a file names none, as in SRTM and ESRI grids.
 _VOIDS = (-9999.0, -32767.0, -32768.0)
 _OPEN_FILES = 16
+_BLOCK_BYTES = 2**30
 # GDAL 3.10 and later would read the sources of a virtual raster in threads whose errors are lost: a
 # damaged tile would read as 0.
 RASTER_ENV = {"VRT_NUM_THREADS": "1", **OFFLINE}
@@ -101,10 +102,11 @@ def open_tile(path: Path) -> Tile:
     existing(path, "elevation")
     stated = []
     for tile in files_behind(path) if is_virtual(path) else ():
-        with raster_header(tile) as ds:
+        with _header(tile) as ds:
             stated += [(tile, unit)] if (unit := stated_unit(ds)) else []
-    with raster_header(path) as ds:
+    with _header(path) as ds:
         _check_bands(path, ds)
+        _check_block(path, ds)
         crs, transform, south_up = _placed(path, ds)
         unit = stated_unit(ds)
         masked = any(MaskFlags.per_dataset in flags for flags in ds.mask_flag_enums[:1])
@@ -117,7 +119,16 @@ def open_tile(path: Path) -> Tile:
 
 @contextmanager
 def raster_header(path: Path) -> Iterator[Any]:
-    """Open a raster of a local format, without a network."""
+    """Open a raster of a local format, made of such ones, without a network."""
+    for tile in files_behind(path) if is_virtual(path) else ():
+        with _header(tile):
+            pass
+    with _header(path) as ds:
+        yield ds
+
+
+@contextmanager
+def _header(path: Path) -> Iterator[Any]:
     try:
         with rasterio.Env(**RASTER_ENV), _local(path) as ds:
             yield ds
@@ -147,6 +158,16 @@ def _check_bands(path: Path, ds: Any) -> None:
         raise DataError(
             f"{path}: the pixels are numbers of a colour table (a picture), not elevation; export "
             "the raw data instead of the rendered image."
+        )
+
+
+def _check_block(path: Path, ds: Any) -> None:
+    """Refuse pixels of which too many have to be unpacked at once."""
+    height, width = ds.block_shapes[0]
+    if height * width * np.dtype(ds.dtypes[0]).itemsize > _BLOCK_BYTES:
+        raise DataError(
+            f"{path}: its pixels are packed in blocks of {height:,} x {width:,}, too many to "
+            "unpack at once; rewrite it with `gdal_translate -co TILED=YES -co COMPRESS=DEFLATE`."
         )
 
 

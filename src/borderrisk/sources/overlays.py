@@ -25,7 +25,7 @@ from rasterio.warp import Resampling, reproject
 from borderrisk.errors import ConfigError, DataError, GridError
 from borderrisk.grid import Grid
 from borderrisk.sources._tiles import raster_header, reason
-from borderrisk.sources.files import TABLES, Reading, existing, files_behind, is_virtual, opened
+from borderrisk.sources.files import TABLES, Reading, existing, opened
 from borderrisk.sources.tables import read_text_table
 from borderrisk.sources.vectors import parts_of_kind, read_vector
 
@@ -104,8 +104,6 @@ def read_overlays(
 def read_land_cover(path: Path, grid: Grid) -> np.ndarray:
     """Return the nearest code of each cell, int32 of the grid's shape; ``NO_CODE`` outside."""
     existing(path, "land cover")
-    if is_virtual(path):
-        files_behind(path)
     codes = np.full(grid.shape, NO_CODE, "int32")
     with raster_header(path) as source:
         try:
