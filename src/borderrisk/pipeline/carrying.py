@@ -100,7 +100,7 @@ class Carriage:
             where = f"در مرز {home} با {' و '.join(others)}"
         return (
             f"مدلی آموخته در جای دیگر: {where}، از {self.model.extra['incidents']} رویداد پیش از "
-            f"{self.trained_to}. آنچه زمین را آنجا توضیح می‌دهد شاید اینجا توضیح ندهد."
+            f"\u2066{self.trained_to}\u2069. آنچه زمین را آنجا توضیح می‌دهد شاید اینجا توضیح ندهد."
         )
 
     def notes(self) -> list[str]:
