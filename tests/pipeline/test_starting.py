@@ -94,15 +94,16 @@ def test_cells_fit_how_well_the_places_are_known(tmp_path, radius, metres):
     assert f"known to within {radius} km" in (tmp_path / "pak" / "config.yaml").read_text("utf-8")
 
 
-def test_without_incidents_the_folder_says_what_is_missing(tmp_path):
+def test_without_incidents_the_folder_is_of_an_index_until_there_are_some(tmp_path):
     started = init(tmp_path / "tls", home="East Timor")
     assert not started.ready
-    assert load_config(tmp_path / "tls").data.incidents.path is None
+    assert load_config(started.folder).data.incidents.path is None
     pd.DataFrame({"date": ["2020-01-01"], "latitude": -9.0, "longitude": 125.2, "radius_km": 5}
                  ).to_csv(tmp_path / "tls" / "data" / "incidents.csv")  # fmt: skip
     again = init(tmp_path / "tls", home="TLS", force=True)
     assert again.ready
     assert (tmp_path / "tls" / "data" / "incidents.csv").exists()
+    assert load_config(again.folder).data.incidents.path is not None
     assert validate(load_config(tmp_path / "tls"))
 
 

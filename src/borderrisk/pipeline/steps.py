@@ -333,7 +333,7 @@ def incidents(given: Given) -> Record:
         panel = panel.subset(panel.incidents["date"] >= pd.Timestamp(config.train.start))
     if config.train.area == "focus":
         windows = mapped_focus(config).values()
-        panel = panel.subset(_within(panel, [window.bounds for window in windows]))
+        panel = panel.subset(panel.within([window.bounds for window in windows]))
     return Record(table, everything, panel, origin)
 
 
