@@ -99,10 +99,10 @@ def init(  # noqa: PLR0917 - one per option
     )  # fmt: skip
     ending = f"next: borderrisk run {shlex.quote(str(started.folder))}"
     if not started.ready:
-        ending = (
-            "still missing: your incidents. Put them at "
-            f"{started.folder / 'data' / 'incidents.csv'} with the columns date, latitude, "
-            "longitude, radius_km, or repeat this command with --incidents FILE --force"
+        ending += (
+            "\nwithout incidents that is an index map of expert weights, not a forecast; for a "
+            "forecast repeat this command with --incidents FILE --force (columns: date, latitude, "
+            "longitude, radius_km)"
         )
     facts = {"folder": str(started.folder), "notes": started.notes, "ready": started.ready}
     common.emit(facts, as_json, *started.notes, f"wrote {started.folder}", ending)

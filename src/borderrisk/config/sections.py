@@ -86,7 +86,11 @@ INCIDENT_COLUMNS = (
 class IncidentsConfig(Section):
     """Reported incidents, and which of them count."""
 
-    path: InputPath = Field(description="Table or points: CSV, XLSX, GeoJSON, GeoPackage, ...")
+    path: InputPath | None = Field(
+        default=None,
+        description="Table or points: CSV, XLSX, GeoJSON, GeoPackage, ...; null: no incidents, and "
+        "a run makes an index of expert weights, no forecast.",
+    )
     layout: Literal["public_record", "table", "ucdp_ged", "acled", "gtd"] = Field(
         default="public_record",
         description="Layout of the file; 'table' is any table whose columns are named below.",
@@ -133,7 +137,7 @@ class DataConfig(Section):
     countries: InputPath = Field(description="Country outlines.")
     elevation: ElevationConfig = Field(description="Elevation rasters.")
     settlements: InputPath = Field(description="Settlements with population.")
-    incidents: IncidentsConfig = Field(description="Reported incidents.")
+    incidents: IncidentsConfig = Field(default=IncidentsConfig(), description="Reported incidents.")
     posts: InputPath | None = Field(
         default=None, description="Points of state presence (posts), CSV or GeoJSON."
     )

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from borderrisk.config import Config
+from borderrisk.errors import ConfigError
 from borderrisk.features.terrain import check_coverage
 from borderrisk.grid import Grid
 from borderrisk.outputs.atomic import write_text
@@ -24,6 +25,16 @@ from borderrisk.runs import check_target, shown_path
 from borderrisk.sources.files import Reading
 
 log = logging.getLogger(__name__)
+
+
+def require_incidents(config: Config) -> None:
+    """Raise ``ConfigError`` unless a config has incidents to learn from."""
+    if config.data.incidents.path is None:
+        raise ConfigError(
+            f"{config.name} has no incidents to learn from or to test with; give data.incidents. "
+            "`borderrisk run` makes an index map without them."
+        )
+
 
 # Effects are counted on coarser cells where a grid has more: only a run needs them all.
 _MOST_CELLS = 250_000

@@ -27,7 +27,7 @@ from borderrisk.model.panel import Panel
 from borderrisk.model.registry import usable
 from borderrisk.outputs.atomic import write_rows
 from borderrisk.outputs.gridfiles import read_features
-from borderrisk.pipeline import steps
+from borderrisk.pipeline import checking, steps
 from borderrisk.pipeline.evaluating import border_line
 from borderrisk.pipeline.result import SCENE_FOLDER, records
 from borderrisk.pipeline.run import write_run
@@ -74,6 +74,7 @@ def forecast(
     out of range, ``DataError`` if too few incidents lie before the origin, ``OutputError`` if the
     folder is taken (a frozen forecast is never replaced) or cannot be written.
     """
+    checking.require_incidents(config)
     day = _day(origin)
     check_free(out, force=False)
     changes = {

@@ -16,7 +16,7 @@ from shapely.geometry.base import BaseGeometry
 
 from borderrisk.area import StudyArea, reproject
 from borderrisk.config import Config
-from borderrisk.errors import DataError, did_you_mean
+from borderrisk.errors import ConfigError, DataError, did_you_mean
 from borderrisk.grid import WGS84, Grid
 from borderrisk.sources import basedata, incidents, world
 from borderrisk.sources.elevation import Elevation, open_elevation
@@ -159,8 +159,10 @@ class Inputs:
         return partial(read_feature_table, features.table, features.columns)
 
     @property
-    def incidents(self) -> Callable[..., incidents.IncidentTable]:
+    def incidents(self) -> Callable[..., incidents.IncidentTable] | None:
         """Reader of the incidents: :func:`read_incident_table` of this config."""
+        if self._config.data.incidents.path is None:
+            return None
         return partial(read_incident_table, self._config)
 
 
@@ -219,6 +221,16 @@ class Study:
         return base_dataset(self.area, self.land)
 
     @property
+    def place(self) -> dict[str, Any]:
+        """Where this is, for the file of a model: countries, and the outline in degrees as WKT."""
+        outline = reproject(self.area.polygon, self.grid.crs, WGS84).simplify(0.05)
+        return {
+            "home": self.home_code,
+            "neighbours": list(self.lines),
+            "outline": shapely.to_wkt(outline, rounding_precision=2),
+        }
+
+    @property
     def halo_bounds(self) -> tuple[float, float, float, float]:
         """(west, south, east, north) of study area and halo, degrees."""
         west, south, east, north = reproject(self.area.halo, self.grid.crs, WGS84).bounds
@@ -274,9 +286,11 @@ def read_incident_table(
 
     ``region``, (west, south, east, north) in degrees, serves to notice swapped coordinates.
     """
-    section = config.data.incidents
+    section, file = config.data.incidents, path or config.data.incidents.path
+    if file is None:
+        raise ConfigError("data.incidents.path: there is no file of incidents in this config.")
     return incidents.read_incidents(
-        path or section.path,
+        file,
         layout=section.layout,
         columns=section.columns or None,
         default_radius_km=section.default_radius_km,

@@ -29,6 +29,11 @@ from borderrisk.sources.vectors import describe_vector
 
 log = logging.getLogger(__name__)
 
+NO_INCIDENTS = (
+    "No incidents are given (data.incidents): a run makes an index of expert weights, not a "
+    "forecast, and has no probabilities, intervals or test."
+)
+
 _RASTERS = ("elevation", "land_cover", "population")
 _UNITS = {
     "elevation": "m", "settlements": "persons", "incidents": "days and km", "roads": "classes",
@@ -46,7 +51,7 @@ def open_inputs(stages: Stages, grid: Grid) -> list[Reading]:
     _ = stages.inputs.sources
     found = [
         *_surroundings(stages),
-        _incidents(stages),
+        *_incidents(stages),
         *_posts(stages),
         *_overlays(stages),
         *_named(stages),
@@ -154,9 +159,12 @@ def _settlements(stages: Stages) -> gpd.GeoDataFrame:
     return places
 
 
-def _incidents(stages: Stages) -> Reading:
+def _incidents(stages: Stages) -> list[Reading]:
     path, record = stages.config.data.incidents.path, stages[steps.incidents]
     table = record.table
+    if path is None:
+        log.warning(NO_INCIDENTS)
+        return []
     world.check_near(table.incidents, stages[steps.area].halo_bounds, "incidents", path)
     ahead = table.rejected[table.rejected["reason"].str.startswith(incidents.AHEAD)]
     warnings = [
@@ -173,7 +181,7 @@ def _incidents(stages: Stages) -> Reading:
         tuple(warnings),
     )
     rows = len(table.incidents) + len(table.rejected)
-    return replace(_placed(reading, table.incidents), rows=rows)
+    return [replace(_placed(reading, table.incidents), rows=rows)]
 
 
 def _posts(stages: Stages) -> list[Reading]:

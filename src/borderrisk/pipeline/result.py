@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.outputs.atomic import check_file, write_rows, write_text, writing
 from borderrisk.outputs.compare import compare, write_comparison
 from borderrisk.outputs.export import cells_table, check_format, export
-from borderrisk.outputs.scene import Scene
+from borderrisk.outputs.scene import AreaTotal, Scene
 from borderrisk.outputs.store import load_scene
 from borderrisk.outputs.vectorfiles import write_layer
 from borderrisk.outputs.webmap import write_map
@@ -71,6 +71,7 @@ class Result:
             "origin": meta.origin,
             "horizon_days": meta.horizon_days,
             "counts": self.manifest.get("counts", {}),
+            "totals": [asdict(total) for total in meta.totals],
             "files": sorted(p.name for p in self.folder.iterdir()),
             "skill": self.scorecard.headline if self.scorecard else None,
             "seconds": self.manifest.get("seconds"),
@@ -86,14 +87,27 @@ class Result:
         counts = ", ".join(f"{value} {name}" for name, value in facts["counts"].items())
         lines = [
             ("run", f"{facts['title']} ({facts['run_id']})"),
-            ("forecast", f"{facts['horizon_days']} days from {facts['origin']}"),
+            self._period(facts),
             ("counts", counts),
             ("maps", ", ".join(name for name in facts["files"] if name.endswith(".html"))),
             ("folder", facts["folder"]),
             ("note", facts["statement"]),
         ]
         skill = facts["skill"] or ["not evaluated"]
-        return lines[:3] + [("skill", line) for line in skill] + lines[3:]
+        said = [("expected", self._said(total)) for total in self.scene.meta.totals]
+        return lines[:3] + said + [("skill", line) for line in skill] + lines[3:]
+
+    def _said(self, total: AreaTotal) -> str:
+        where = self.scene.focus(total.focus).title if total.focus else "study area"
+        return (
+            f"{where}: {total.expected:.1f} incidents; with {self.scene.meta.level:.0%} chance "
+            f"{total.count_low} to {total.count_high} will be reported"
+        )
+
+    def _period(self, facts: dict[str, Any]) -> tuple[str, str]:
+        if self.scene.is_index:
+            return "index", "expert weights, no incidents; not a forecast"
+        return "forecast", f"{facts['horizon_days']} days from {facts['origin']}"
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -235,7 +249,8 @@ def top_segments(
 
 
 def _rows(table: pd.DataFrame, names: tuple[str, ...]) -> list[dict[str, Any]]:
-    return records(table[[name for name in names if name in table]])
+    shown = table[[name for name in names if name in table]].astype(object)
+    return records(shown.where(shown.notna(), None))
 
 
 def _near(scene: Scene, table: gpd.GeoDataFrame) -> list[str]:
@@ -267,6 +282,11 @@ def allocate_segments(
 ) -> Plan:
     """Choose border segments within a length budget."""
     result = open_run(run_path)
+    if result.scene.is_index:
+        raise DataError(
+            f"{result.folder}: holds an index, which says nothing of how many incidents to expect "
+            "behind a segment; give incidents (data.incidents) and run again to plan on a forecast."
+        )
     segments = segments_of(result.scene)
     drawn = _replicates(result.folder / SEGMENT_REPLICATES)
     found = allocate(

@@ -55,6 +55,12 @@ from borderrisk.sources.incidents import IncidentTable, rows_left_out
 _NOT_PREDICTORS = {"terrain_valid_share", "border_side"}
 _LAYERS = ("corridors", "routes")
 MODEL = "model.skops"
+# What a run is made with where there is nothing to learn from.
+INDEX = "expert_weights"
+_NO_PAST = (
+    "data.incidents: none of the incidents lies in the study area and halo{}; check their places, "
+    "the filters of data.incidents and train, or leave data.incidents out for an index."
+)
 _WORTH_PROCESSES = 50
 _MOST_CELLS = 10_000
 
@@ -268,13 +274,20 @@ class Record:
     """The incidents of a run: as they were read, and as mass over the cells.
 
     ``everything`` holds every usable incident, ``panel`` those a model may be trained on; nothing
-    dated on or after ``origin`` is used.
+    dated on or after ``origin`` is used. Where no incidents were ``given`` there is no forecast,
+    and the origin is NaT.
     """
 
     table: IncidentTable
     everything: Panel
     panel: Panel
     origin: pd.Timestamp
+    given: bool = True
+
+    @property
+    def day(self) -> str:
+        """The origin as text; empty without incidents."""
+        return "" if pd.isna(self.origin) else f"{self.origin:%Y-%m-%d}"
 
     @property
     def known(self) -> Panel:
@@ -291,12 +304,15 @@ def incidents(given: Given) -> Record:
     """Read the incidents as mass over the cells, and which a model may learn from."""
     study = given[area]
     config = given.config
-    table = given.files.incidents(study.halo_bounds)
+    read = given.files.incidents
+    table = IncidentTable.none() if read is None else read(study.halo_bounds)
     domain, exposure = (study.base[name].to_numpy() for name in ("domain", "exposure"))
     placed = Panel.build(table.incidents, study.grid, domain)
     said = table.incidents.set_index("incident_id")["country"]
     in_country = _in_country(said.loc[placed.incidents["incident_id"]], study.home_code)
     everything = placed.cut(study.area.polygon, exposure, study.home, in_country)
+    if read is None:
+        return Record(table, everything, everything, pd.Timestamp("NaT"), given=False)
     last = everything.incidents["date_end"].max() + pd.Timedelta(days=1)
     origin = last if config.train.origin is None else pd.Timestamp(config.train.origin)
     panel = everything.before(origin)
@@ -331,7 +347,7 @@ def _within(panel: Panel, windows: Sequence[tuple[float, float, float, float]]) 
 @stage(
     layer="model",
     config=["model", "outputs.horizon_days", "seed"],
-    after=[cells, incidents],
+    after=[area, cells, incidents],
     keep=Keep(
         lambda saved, folder: save_model(folder / MODEL, saved),
         lambda folder: load_model(folder / MODEL),
@@ -340,31 +356,30 @@ def _within(panel: Panel, windows: Sequence[tuple[float, float, float, float]]) 
 def model(given: Given) -> ModelFile:
     """Fit the config's model on everything before the origin."""
     table, record = given[cells], given[incidents]
-    if not len(record.panel):
+    if not len(record.panel) and record.given:
         raise DataError(
-            "No incident in the study area and halo is dated before the origin "
-            f"{record.origin:%Y-%m-%d}; set train.origin later, or change the filters of "
-            "data.incidents."
+            _NO_PAST.format(f" dated before the origin {record.day}" * bool(record.day))
         )
     name, chosen = given.config.model.estimator, given.config.model.parameters
+    if not record.given and settings(name).needs_incidents:
+        name, chosen = INDEX, {}
     parameters = {"horizon_days": given.config.outputs.horizon_days, **chosen}
     fitted = settings(name, parameters).fit(table, record.panel, record.origin, given.config.seed)
     weights = _importance(fitted, table, given.config.seed)
-    test = trust.Dissimilarity.fit(
-        table.x[table.study], weights, trust.area_folds(table)[table.study], seed=given.config.seed
-    )
+    study, folds, test = table.x[table.study], trust.area_folds(table)[table.study], None
+    if record.given:
+        test = trust.Dissimilarity.fit(study, weights, folds, seed=given.config.seed)
     extra: dict[str, Any] = {
         "estimator": name,
         "parameters": dict(chosen),
         "incidents": len(record.panel),
         "horizon_days": given.config.outputs.horizon_days,
         "crs": table.grid.crs.to_wkt(),
+        "place": given[area].place,
         "importance": {name: round(float(value), 6) for name, value in weights.items()},
         "facts": fitted.facts(),
-    }
-    stats = cell_stats(table.x[table.study])
-    origin = str(record.origin.date())
-    return ModelFile(fitted, table.features, origin, stats, test, extra)
+    } | ({} if record.given else {"index": True})
+    return ModelFile(fitted, table.features, record.day, cell_stats(study), test, extra)
 
 
 def _importance(fitted: Fitted, table: CellTable, seed: int) -> dict[str, float]:

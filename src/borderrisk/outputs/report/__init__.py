@@ -125,7 +125,7 @@ def _tiles(scene: Scene) -> list[tuple[str, str]]:
         tiles.append(("forecast from", meta.origin))
     if meta.horizon_days:
         tiles.append(("for", f"{meta.horizon_days} days"))
-    if "trust" in scene.cells:
+    if "trust" in scene.cells and not scene.is_index:
         words = decode(scene.cells["trust"])
         total = exposure[words != ""].sum()
         share = float(exposure[words == "ok"].sum() / total) if total else None
