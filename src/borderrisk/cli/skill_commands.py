@@ -34,7 +34,7 @@ def evaluate(
     from borderrisk.evaluation.findings import render_text
     from borderrisk.pipeline import run
 
-    with common.progress_bar() as progress:
+    with common.progress_line() as progress:
         folder, card = run.evaluate(config, out=out, force=force, progress=progress)
     common.emit({"folder": str(folder), "scorecard": card.to_json()}, as_json, render_text(card))
 
@@ -121,8 +121,9 @@ def scenario(
     from borderrisk.pipeline import elsewhere
 
     facts, rows = elsewhere.scenario(config, name, out=out, force=force)
+    named = [{k: v for k, v in row.items() if k != "segment_id"} for row in rows]
     common.emit(
-        facts | {"segments": rows}, as_json, common.facts_text(facts), "", common.table_text(rows)
+        facts | {"segments": rows}, as_json, common.facts_text(facts), "", common.table_text(named)
     )
 
 

@@ -18,8 +18,12 @@ from borderrisk.border.watchplan import Allocation, allocate
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.outputs.atomic import check_file, write_rows, write_text, writing
+from borderrisk.outputs.bordersections import section_answers, section_names
 from borderrisk.outputs.compare import compare, write_comparison
 from borderrisk.outputs.export import cells_table, check_format, export
+from borderrisk.outputs.headline import sentences
+from borderrisk.outputs.reasons import made
+from borderrisk.outputs.report.brief import write_brief
 from borderrisk.outputs.scene import AreaTotal, Scene
 from borderrisk.outputs.store import load_scene
 from borderrisk.outputs.vectorfiles import write_layer
@@ -70,6 +74,8 @@ class Result:
             "run_id": meta.run_id,
             "origin": meta.origin,
             "horizon_days": meta.horizon_days,
+            "data_until": self.scene.data_until,
+            "sentences": sentences(self.scene),
             "counts": self.manifest.get("counts", {}),
             "totals": [asdict(total) for total in meta.totals],
             "files": sorted(p.name for p in self.folder.iterdir()),
@@ -79,23 +85,24 @@ class Result:
         }
 
     def describe(self) -> str:
-        """Return the run as a few lines of text."""
-        return "\n".join(f"{label}: {text}" for label, text in self._lines())
+        """Return the run as a few lines of text: the answer, its map, and what to do next."""
+        facts = [f"{label}: {text}" for label, text in self._lines()]
+        next_ = f"next: borderrisk brief {self.folder}"
+        return "\n".join([*sentences(self.scene), "", *facts, next_])
 
     def _lines(self) -> list[tuple[str, str]]:
-        facts = self.summary()
-        counts = ", ".join(f"{value} {name}" for name, value in facts["counts"].items())
-        lines = [
-            ("run", f"{facts['title']} ({facts['run_id']})"),
-            self._period(facts),
+        counts = ", ".join(f"{n} {name}" for name, n in self.manifest.get("counts", {}).items())
+        skill = self.scorecard.headline[:1] if self.scorecard else ["not evaluated"]
+        return [
+            ("run", f"{self.scene.meta.title} ({self.scene.meta.run_id})"),
+            ("made", made(self.scene, "en")),
             ("counts", counts),
-            ("maps", ", ".join(name for name in facts["files"] if name.endswith(".html"))),
-            ("folder", facts["folder"]),
-            ("note", facts["statement"]),
+            *(("expected", self._said(total)) for total in self.scene.meta.totals),
+            *(("skill", line) for line in skill),
+            ("note", self.scene.meta.statement),
+            ("folder", str(self.folder)),
+            ("map", str(self.folder / WHOLE)),
         ]
-        skill = facts["skill"] or ["not evaluated"]
-        said = [("expected", self._said(total)) for total in self.scene.meta.totals]
-        return lines[:3] + said + [("skill", line) for line in skill] + lines[3:]
 
     def _said(self, total: AreaTotal) -> str:
         where = self.scene.focus(total.focus).title if total.focus else "study area"
@@ -103,11 +110,6 @@ class Result:
             f"{where}: {total.expected:.1f} incidents; with {self.scene.meta.level:.0%} chance "
             f"{total.count_low} to {total.count_high} will be reported"
         )
-
-    def _period(self, facts: dict[str, Any]) -> tuple[str, str]:
-        if self.scene.is_index:
-            return "index", "expert weights, no incidents; not a forecast"
-        return "forecast", f"{facts['horizon_days']} days from {facts['origin']}"
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -140,11 +142,12 @@ def open_run(path: str | Path) -> Result:
 
 
 _SHOWN = (
-    "rank", "rank_low", "rank_high", "segment_id", "from_km", "length_km", "expected_per_year",
-    "rate_per_km", "near", "hours_to_target", "nearest_target", "driver_1", "trust",
+    "rank", "rank_low", "rank_high", "segment_id", "section", "level", "expected", "expected_low",
+    "expected_high", "from_km", "length_km", "expected_per_year", "rate_per_km", "near",
+    "hours_to_target", "nearest_target", "driver_1", "trust", "share_not_ok", "why_en", "rely_en",
 )  # fmt: skip
 _CHANGES = (
-    "rank", "rank_before", "segment_id", "near", "expected_before", "expected_per_year",
+    "rank", "rank_before", "segment_id", "section", "near", "expected_before", "expected_per_year",
     "change_per_year", "change",
 )  # fmt: skip
 # Rows of a plan that are printed; --json has all.
@@ -173,6 +176,28 @@ def write_maps(
         write_map(scene, path, focus=name, language=speech, tiles=tiles)
         paths.append(path)
     return paths
+
+
+def write_briefs(
+    run_path: str | Path,
+    *,
+    focus: str | None = None,
+    language: str | None = None,
+    out: str | Path | None = None,
+) -> list[Path]:
+    """Write the briefs of a run, two printed pages each: of one focus, or of all and the whole."""
+    result = open_run(run_path)
+    scene, folder = result.scene, Path(out) if out else result.folder
+    check_file(folder / "brief.html")
+    names = [focus] if focus else [None, *(f.name for f in scene.focuses)]
+    speech = language or scene.meta.language
+    return [
+        write_brief(
+            scene, folder / f"brief{f'-{name}' if name else ''}.html", focus=name, language=speech,
+            figures=result.folder / "figures",
+        )
+        for name in names
+    ]  # fmt: skip
 
 
 def export_cells(
@@ -241,11 +266,23 @@ def top_segments(
         table = against_earlier(table, segments_of(open_run(against).scene))
     if out is not None:
         write_table(table, Path(out))
-    table = table.assign(near=_near(scene, table))
+    table = table.assign(near=_near(scene, table), section=section_names(scene, table, "en"))
     if against is None:
         return _rows(top(table, count), _SHOWN)
     order = np.argsort(-np.abs(np.nan_to_num(table["change_per_year"])), kind="stable")
     return _rows(table.iloc[order].head(count), _CHANGES)
+
+
+def told_segments(run_path: str | Path, count: int) -> str:
+    """Return the first ``count`` segments of a run in sentences."""
+    scene = open_run(run_path).scene
+    said = section_answers(scene, top(segments_of(scene), count), "en")
+    blocks = (
+        [f"{k}. {its.head}", *(f"   {t}" for t in (f"{its.chance} {its.expected} {its.rank}",
+         its.why, f"Rely on it? {its.rely}" if its.rely else "") if t)]
+        for k, its in enumerate(said, start=1)
+    )  # fmt: skip
+    return "\n".join("\n".join(block) for block in blocks)
 
 
 def _rows(table: pd.DataFrame, names: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -308,8 +345,11 @@ def allocate_segments(
         "segments": rows,
         "schedule": None if found.schedule is None else records(found.schedule),
     }
-    shown = found.segments.assign(near=_near(result.scene, _placed(segments, found.segments)))
-    return Plan(payload, records(shown.head(_PLAN_ROWS)), _plan_text(found))
+    placed = _placed(segments, found.segments)
+    names = dict(zip(placed.index, section_names(result.scene, placed, "en"), strict=True))
+    shown = found.segments.assign(segment_id=found.segments["segment_id"].map(names))
+    shown = shown.rename(columns={"segment_id": "section"}).drop(columns="pair")
+    return Plan(payload, records(shown.head(_PLAN_ROWS)), _plan_text(found, names))
 
 
 def _replicates(path: Path) -> np.ndarray | None:
@@ -324,7 +364,7 @@ def _placed(segments: gpd.GeoDataFrame, chosen: pd.DataFrame) -> gpd.GeoDataFram
     return segments.set_index("segment_id").loc[chosen["segment_id"]]
 
 
-def _plan_text(found: Allocation) -> str:
+def _plan_text(found: Allocation, names: dict[str, str]) -> str:
     bounds = ""
     if np.isfinite(found.capture_low):
         bounds = f" ({found.capture_low:.0%} to {found.capture_high:.0%})"
@@ -340,7 +380,7 @@ def _plan_text(found: Allocation) -> str:
                         "(--json lists all)")  # fmt: skip
     if found.schedule is not None:
         for day, part in found.schedule.groupby("day"):
-            lines.append(f"day {day}: {', '.join(part['segment_id'])}")
+            lines.append(f"day {day}: {'; '.join(names[name] for name in part['segment_id'])}")
     return "\n".join(lines)
 
 

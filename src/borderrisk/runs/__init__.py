@@ -4,6 +4,7 @@ from borderrisk.runs.cache import StageCache, StageKey, StageRecord
 from borderrisk.runs.folder import (
     RunFolder,
     Stopped,
+    alone,
     check_free,
     check_target,
     stoppable,
@@ -40,6 +41,7 @@ __all__ = [
     "StageKey",
     "StageRecord",
     "Stopped",
+    "alone",
     "check_free",
     "check_plain",
     "check_sums",

@@ -199,6 +199,24 @@ def workplace(parent: Path) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
+@contextmanager
+def alone(folder: Path, what: str) -> Iterator[None]:
+    """Keep other processes that ask for the same out of a folder; it is made if need be.
+
+    OutputError, which says that another ``what`` is at work, if one is. The mark stays, empty.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+    try:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise OutputError(f"{folder}: another {what} is at work here; wait for it.") from error
+    finally:
+        os.close(file)
+
+
 def check_target(path: Path) -> None:
     """Refuse a place that cannot be written to, before there is anything to write.
 

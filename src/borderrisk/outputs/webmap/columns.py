@@ -75,7 +75,8 @@ def described(
         return by_name()[name]
     if catalogue.is_feature(name):
         known = catalogue.feature(name, places)
-        note = " · ".join(part for part in (known.source, known.citation) if part)
+        source = str((attrs or {}).get("source", known.source))
+        note = " · ".join(part for part in (source, known.citation) if part)
         return Score(
             name, known.units, known.long_name, known.long_name, known.fa, note, note, known.units,
             group=known.group, packed=OTHERS,
