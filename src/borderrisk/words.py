@@ -99,6 +99,7 @@ PHRASES = _both({
     "no_interval_carried": (
         " (no interval: the model is from elsewhere)", " (بی‌بازه: مدل از جای دیگری است)",
     ),
+    "no_interval_scenario": (" (no interval in a what-if)", " (سناریو بازه ندارد)"),
     "why": ("Why.", "چرا؟"),
     "earlier": (
         "{share} % of it from earlier incidents: {list}.",
@@ -196,6 +197,11 @@ PHRASES = _both({
         "{up} up, {down} down{most}.",
         "پاره‌های مرز که نسبت به {before} بیش از بازه‌هایشان تغییر کرده‌اند: {up} افزایش، {down} "
         "کاهش{most}.",
+    ),
+    "sum_moved": (
+        "Against {before}, {n} of the reported incidents expected a year lie behind other sections "
+        "of border{most}.",
+        "نسبت به {before}، {n} رویداد گزارش‌شده مورد انتظار در سال پشت پاره‌های دیگر مرز است{most}.",
     ),
     "sum_most": ("; most of all {name}", "؛ بیش از همه {name}"),
     "before_run": ("the earlier run", "اجرای پیشین"),

@@ -49,6 +49,15 @@ def test_the_sentences_say_what_the_numbers_are(scene):
     assert "intervals allow: 1 up, 0 down; most of all Iran" in changed
 
 
+def test_without_intervals_it_is_said_how_much_moved(scene):
+    table = scene.layers["segments"].assign(change="no intervals", change_per_year=0.0)
+    table.loc[table.index[:2], "change_per_year"] = [0.5, -0.5]
+    bare = replace(scene, layers={"segments": table}, meta=replace(scene.meta, scenario="closed"))
+    said = sentences(bare)[2]
+    assert said.startswith("Against the run without the scenario, 0.5 of the reported incidents")
+    assert "most of all Iran" in said
+
+
 def test_a_run_that_was_not_tested_says_so(scene):
     bare = replace(scene, meta=replace(scene.meta, scorecard=None))
     assert "not tested" in sentences(bare)[1]

@@ -135,19 +135,21 @@ def _changed(scene: Scene, words: dict[str, Any], focus: Focus | None) -> str:
     if focus is not None:
         table = in_window(scene, table, focus)
     say, language = words["phrases"], words["language"]
-    moved = table[table["change"].isin(["rose", "fell"])]
-    most = ""
-    if len(moved):
-        first = moved.loc[[moved["change_per_year"].abs().idxmax()]]
-        most = say["sum_most"].format(name=section_names(scene, first, language)[0])
-    counts = moved["change"].value_counts()
     before = say["before_scenario" if scene.meta.scenario else "before_run"]
-    return str(
-        say["sum_changed"].format(
-            before=before, up=numeral(int(counts.get("rose", 0)), language),
-            down=numeral(int(counts.get("fell", 0)), language), most=most,
-        )
-    )  # fmt: skip
+    known = table["change"] != "no intervals"
+    moved = table[table["change"].isin(["rose", "fell"]) if known.any() else known | True]
+    change = moved["change_per_year"].abs()
+    most = ""
+    if change.max() > 0:
+        name = section_names(scene, moved.loc[[change.idxmax()]], language)[0]
+        most = say["sum_most"].format(name=name)
+    if not known.any():
+        n = numeral(float(np.nansum(change)) / 2, language)
+        return str(say["sum_moved"].format(before=before, n=n, most=most))
+    up, down = (
+        numeral(int((moved["change"] == word).sum()), language) for word in ("rose", "fell")
+    )
+    return str(say["sum_changed"].format(before=before, up=up, down=down, most=most))
 
 
 def top_sections(

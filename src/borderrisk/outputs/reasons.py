@@ -133,7 +133,11 @@ def vocabulary(scene: Scene, language: str) -> dict[str, Any]:
     features = {} if first is None else {
         name: _feature_words(scene, name, language, persian) for name in meanings(first).values()
     }  # fmt: skip
-    carried = bool(scene.meta.model.get("carried_from"))
+    none = "no_interval"
+    if scene.meta.scenario:
+        none = "no_interval_scenario"
+    elif scene.meta.model.get("carried_from"):
+        none = "no_interval_carried"
     return {
         "language": language,
         "phrases": {key: label[language] for key, label in PHRASES.items()},
@@ -141,7 +145,7 @@ def vocabulary(scene: Scene, language: str) -> dict[str, Any]:
         "features": features,
         "incidents": _incident_words(scene, language),
         "period": _period(scene, language),
-        "no_interval": PHRASES["no_interval_carried" if carried else "no_interval"][language],
+        "no_interval": PHRASES[none][language],
     }
 
 

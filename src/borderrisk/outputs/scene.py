@@ -217,7 +217,10 @@ class Scene:
     def data_until(self) -> str:
         """Last day of the incidents that were learned from, ISO; ``""`` without any."""
         ends = self.incidents.get("date_end", self.incidents.get("date"))
-        return "" if ends is None or not len(ends) else ends.max().strftime("%Y-%m-%d")
+        if ends is None:
+            return ""
+        known = ends[ends < self.meta.origin[:10]] if self.meta.origin else ends
+        return "" if known.empty else known.max().strftime("%Y-%m-%d")
 
     @property
     def stamp(self) -> dict[str, str]:
@@ -229,6 +232,20 @@ class Scene:
             "software": f"borderrisk {version('borderrisk')}",
         }
         return {key: text for key, text in found.items() if text}
+
+    @property
+    def credits(self) -> list[str]:
+        """Whom a picture of this scene must name, each once."""
+        names = (source.attribution or source.title for source in self.meta.sources)
+        return list(dict.fromkeys(name for name in names if name))
+
+    def colophon(self) -> list[str]:
+        """Say what a picture or file of this scene is of: period, data, run and skill."""
+        said = {"forecast_period": "forecast", "data_until": "data until", "run_id": "run"}
+        facts = "; ".join(f"{said[k]} {v}" for k, v in self.stamp.items() if k in said)
+        card = self.meta.scorecard
+        told = card.headline[0] if card and card.headline else "Not evaluated."
+        return [part for part in (facts[:1].upper() + facts[1:], told) if part]
 
     @property
     def has_intervals(self) -> bool:

@@ -7,6 +7,7 @@ from borderrisk.runs.folder import (
     alone,
     check_free,
     check_target,
+    is_frozen,
     stoppable,
     workplace,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "file_facts",
     "files_below",
     "find_run",
+    "is_frozen",
     "new_run_id",
     "package_versions",
     "project_folder",
