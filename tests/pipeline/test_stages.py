@@ -144,6 +144,7 @@ OTHER = {
     "compute.scheduler": "processes",
     "compute.workers": 3,
     "data.incidents.default_radius_km": 5.0,
+    "segments.level_rates": [0.5, 1.0, 2.0],
     "corridors.slack_hours": [3.0],
     "scenarios": {"other": {"changes": {"seed": 1}}},
 }
