@@ -149,7 +149,10 @@ OTHER = {
     "scenarios": {"other": {"changes": {"seed": 1}}},
 }
 # They name, show or place results, and are read by no stage.
-SHOWN = {"name", "title", "title_fa", "scenarios", "evaluation.enabled"}
+SHOWN = {
+    "name", "title", "title_fa", "scenarios", "evaluation.enabled", "segments.level_shares",
+    "segments.level_rates", "forecasts.horizons_days",
+}  # fmt: skip
 
 
 def other(key, value, field):
