@@ -69,6 +69,7 @@ LENGTHS = {
     "features.travel.closed": 1_000,
     "corridors.slack_hours": 20,
     "evaluation.horizons_years": 20,
+    "forecasts.horizons_days": 20,
 }
 """The most entries of a list."""
 
