@@ -35,7 +35,6 @@ from borderrisk.model import drivers, trust
 from borderrisk.model.cells import CellTable
 from borderrisk.model.modelfile import ModelFile, cell_stats, load_model, save_model
 from borderrisk.model.panel import Panel
-from borderrisk.model.protocol import Fitted
 from borderrisk.model.registry import settings
 from borderrisk.model.uncertainty import (
     Intervals,
@@ -61,7 +60,6 @@ _NO_PAST = (
     "the filters of data.incidents and train, or leave data.incidents out for an index."
 )
 _WORTH_PROCESSES = 50
-_MOST_CELLS = 10_000
 
 
 @stage(layer="sources", config=["study_area", "grid"], files=["borders", "countries"])
@@ -265,16 +263,10 @@ def _randomised(
     if config.corridors.routes == 0:
         return None, {}
     routes = random_routes(
-        study.grid,
-        moved.drawn(),
-        moved.places,
-        study.home,
-        walking=moved.walking,
-        draws=config.corridors.routes,
-        cost_spread=config.corridors.cost_spread,
-        seed=config.seed,
+        study.grid, moved.drawn(), moved.places, study.home, walking=moved.walking,
+        draws=config.corridors.routes, cost_spread=config.corridors.cost_spread, seed=config.seed,
         workers=given.work.workers,
-    )
+    )  # fmt: skip
     at = routes.crossings
     shares = route_crossings(
         segments, study.grid, at["x"].to_numpy(), at["y"].to_numpy(), at["weight"].to_numpy()
@@ -367,7 +359,7 @@ def model(given: Given) -> ModelFile:
         name, chosen = INDEX, {}
     parameters = {"horizon_days": given.config.outputs.horizon_days, **chosen}
     fitted = settings(name, parameters).fit(table, record.panel, record.origin, given.config.seed)
-    weights = _importance(fitted, table, given.config.seed)
+    weights = drivers.model_importance(fitted, table, given.config.seed)
     study, folds, test = table.x[table.study], trust.area_folds(table)[table.study], None
     if record.given:
         test = trust.Dissimilarity.fit(study, weights, folds, seed=given.config.seed)
@@ -382,15 +374,6 @@ def model(given: Given) -> ModelFile:
         "facts": fitted.facts(),
     } | ({} if record.given else {"index": True})
     return ModelFile(fitted, table.features, record.day, cell_stats(study), test, extra)
-
-
-def _importance(fitted: Fitted, table: CellTable, seed: int) -> dict[str, float]:
-    """How far each feature moves the model; of many cells a random part says so as well."""
-    rows = np.arange(len(table))
-    if len(rows) > _MOST_CELLS:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, _MOST_CELLS, replace=False))
-    area = table.study_area_100km2[rows]
-    return drivers.importance(fitted.drivers(table, rows), area)
 
 
 @stage(
