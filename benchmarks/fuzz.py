@@ -46,6 +46,8 @@ class Outcome:
         Exit code of the command, if it came to an end.
     said : str
         End of what it printed.
+    seconds : float
+        How long it took.
     """
 
     number: int
@@ -53,6 +55,7 @@ class Outcome:
     verdict: str
     code: int | None = None
     said: str = ""
+    seconds: float = 0.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -100,13 +103,14 @@ def _all(home: Path, options: argparse.Namespace) -> list[Outcome]:
 def table(found: Sequence[Outcome]) -> str:
     """Markdown table: cases by kind, exit codes, and what is not fine."""
     verdicts = (UNCAUGHT, HANG, CRASH, WRONG)
-    lines = [f"| kind | cases | exit 0 | 2 | 3 | {' | '.join(verdicts)} |"]
-    lines.append("|---" * (5 + len(verdicts)) + "|")
+    lines = [f"| kind | cases | exit 0 | 2 | 3 | {' | '.join(verdicts)} | longest, s |"]
+    lines.append("|---" * (6 + len(verdicts)) + "|")
     for kind in (*fuzzcases.KINDS, "all"):
         own = [o for o in found if kind in (o.kind, "all")]
         codes = Counter(o.code for o in own if o.verdict == FINE)
         wrong = Counter(o.verdict for o in own)
-        numbers = [len(own), codes[0], codes[2], codes[3], *(wrong[v] for v in verdicts)]
+        longest = f"{max((o.seconds for o in own), default=0.0):.1f}"
+        numbers = [len(own), *(codes[n] for n in _ALLOWED), *(wrong[v] for v in verdicts), longest]
         lines.append(f"| {kind} | {' | '.join(map(str, numbers))} |")
     return "\n".join(lines)
 
@@ -156,13 +160,15 @@ def _met(number: int, kind: str, words: list[str]) -> Outcome:
 
     from borderrisk.cli.app import app
 
+    start = time.perf_counter()
     result: Any = CliRunner().invoke(app, words)
     said = result.output.strip()
     if "internal error" in said or not isinstance(result.exception, SystemExit | None):
         verdict, said = UNCAUGHT, said or repr(result.exception)
     else:
         verdict = FINE if result.exit_code in _ALLOWED else WRONG
-    return Outcome(number, kind, verdict, result.exit_code, said[-_SHOWN:])
+    seconds = round(time.perf_counter() - start, 1)
+    return Outcome(number, kind, verdict, result.exit_code, said[-_SHOWN:], seconds)
 
 
 if __name__ == "__main__":

@@ -58,8 +58,11 @@ _VRT = """<VRTDataset rasterXSize="{cols}" rasterYSize="{rows}"><SRS>EPSG:4326</
 FILES: dict[str, tuple[str, str, str]] = {
     "geotiff": ("elevation.tif", "", ""),
     "vrt": ("elevation.vrt", "data.elevation.path", "%s"),
+    "netcdf": ("elevation.nc", "data.elevation.path", "%s"),
+    "land cover": ("cover.tif", "data.land_cover", "%s"),
     "geojson": ("borders.geojson", "", ""),
     "outlines": ("countries.geojson", "", ""),
+    "flatgeobuf": ("borders.fgb", "data.borders", "%s"),
     "geopackage": ("incidents.gpkg", "data.incidents", _TABLE),
     "shapefile zip": ("borders.shp.zip", "data.borders", "%s"),
     "kml": ("incidents.kml", "data.incidents", _TABLE),
@@ -101,8 +104,10 @@ def prepare(home: Path) -> None:
     table.to_parquet(home / "incidents.parquet")
     table.to_file(home / "incidents.kml", driver="KML")
     (home / "incidents.xlsx").write_bytes(_xlsx(incidents[columns].astype(str)))
-    gpd.read_file(home / "borders.geojson").to_file(home / "borders.shp.zip")
-    _write_vrt(home)
+    lines = gpd.read_file(home / "borders.geojson")
+    lines.to_file(home / "borders.shp.zip")
+    lines.to_file(home / "borders.fgb")
+    _write_rasters(home)
     _write_package(raw, home)
     (home / "config.yaml").write_text(CONFIG, encoding="utf-8")
     _command(home, "run", "config.yaml", "--no-evaluate", "--out", "run")
@@ -110,12 +115,17 @@ def prepare(home: Path) -> None:
              "--out", "forecast")  # fmt: skip
 
 
-def _write_vrt(home: Path) -> None:
+def _write_rasters(home: Path) -> None:
     import rasterio
+    from rasterio.shutil import copy
 
     with rasterio.open(home / "elevation.tif") as source:
         geo = ", ".join(map(str, source.transform.to_gdal()))
         text = _VRT.format(cols=source.width, rows=source.height, geo=geo)
+        copy(source, home / "elevation.nc", driver="netCDF")
+        profile = source.profile | {"dtype": "uint8", "nodata": 255, "predictor": 1}
+        with rasterio.open(home / "cover.tif", "w", **profile) as target:
+            target.write((source.read() // 100 % 5).astype("uint8"))
     (home / "elevation.vrt").write_text(text)
 
 
@@ -214,6 +224,8 @@ def case(home: Path, work: Path, seed: int, number: int) -> tuple[str, list[str]
         [
             ["info", str(folder)],
             ["segments", str(folder)],
+            ["map", str(folder), "--out", str(work / "maps")],
+            ["allocate", str(folder), "--km", "50"],
             ["export", str(folder), "--format", "csv", "--out", str(work / "cells.csv")],
             ["compare", str(home / "run"), str(folder), "--out", str(work / "change")],
         ]

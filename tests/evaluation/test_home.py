@@ -83,3 +83,26 @@ def test_places_far_from_the_line_are_whole_on_either_side(grid, cells, polygon)
     far = panel(grid, [-25_000.0, 30_000.0], 5.0)
     cut = far.cut(polygon, cells.exposure.reshape(grid.shape))
     assert home(cut, cells) == pytest.approx([1, 0])
+
+
+def test_the_country_that_a_table_names_decides_across_the_line(grid, cells, polygon):
+    """All lie on the line, 5 km within or 20 km beyond it; a country is named for some."""
+    x = [BORDER] * 3 + [BORDER - 5_000.0] * 2 + [BORDER + 20_000.0]
+    said = np.array([1, 0, np.nan, 0, np.nan, 1])
+    wide = panel(grid, x, 10.0)
+    exposure = cells.exposure.reshape(grid.shape)
+    share = wide.cut(polygon, exposure, polygon, said).incidents["home"]
+    plain = wide.cut(polygon, exposure).incidents["home"]
+    assert share[[0, 1, 3]].tolist() == [1, 0, 0]
+    assert share[[2, 4, 5]].tolist() == plain[[2, 4, 5]].tolist()
+    assert home(wide.cut(polygon, exposure, polygon, said), cells)[:2] == pytest.approx([1, 0])
+
+
+def test_a_strip_that_ends_inland_keeps_its_share(grid, cells, polygon):
+    """The study area is the eastern half of the country; half of a disc lies west of it."""
+    _, south, _, north = grid.bounds
+    strip = shapely.box(BORDER - 20_000, south, BORDER, north)
+    at_the_edge = panel(grid, [BORDER - 20_000.0], 10.0)
+    exposure = grid.coverage(strip)
+    cut = at_the_edge.cut(strip, exposure, polygon, np.array([1.0]))
+    assert cut.incidents["home"].tolist() == pytest.approx([0.5], abs=0.02)

@@ -208,3 +208,22 @@ def test_other_versions_are_told(table, tmp_path, caplog, monkeypatch):
     with caplog.at_level(logging.WARNING):
         load_model(tmp_path / "m.skops")
     assert "(now 99.0)" in caplog.text
+
+
+def test_equal_models_are_equal_bytes(table, tmp_path):
+    for name in ("a", "b"):
+        save_model(tmp_path / name, saved_model(table, "random_forest"))
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_file_that_unpacks_to_gigabytes_is_refused_unread(table, tmp_path):
+    path = tmp_path / "m.skops"
+    save_model(path, saved_model(table, "even"))
+    with (
+        zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("9.npy", "w", force_zip64=True) as part,
+    ):
+        for _ in range(1025):
+            part.write(bytes(2**20))
+    with pytest.raises(DataError, match=r"unpacks to 1\.0 GiB"):
+        load_model(path)

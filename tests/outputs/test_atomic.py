@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 
 import geopandas as gpd
+import pandas as pd
 import pytest
 from shapely.geometry import Point
 
 import borderrisk
 from borderrisk.errors import DataError, OutputError
-from borderrisk.outputs.atomic import write_text, writing
+from borderrisk.outputs.atomic import write_rows, write_text, writing
 from borderrisk.outputs.scene import Focus
 from borderrisk.outputs.store import load_scene, save_scene
 from borderrisk.outputs.vectorfiles import write_geopackage, write_layer
@@ -143,3 +144,29 @@ def test_a_map_is_written_by_the_same_writer(make_scene, tmp_path):
     with pytest.raises(OutputError, match="is a link"):
         write_map(make_scene(), tmp_path / "map.html")
     assert (tmp_path / "victim").read_text() == "precious"
+
+
+COMPUTED = [
+    "=1+1",
+    "+cmd|x",
+    "-2+3",
+    "@SUM(A1)",
+    "\t=1",
+    "\rx",
+    " =1",
+    "\uff1d1",
+    "-",
+    "+98 21 555",
+]
+PLAIN = ["-5", "+3.5e-4", "-1,250.5", "12%", "a=b", "", "زابل", "it's"]
+
+
+def test_text_in_a_csv_is_never_computed(tmp_path):
+    table = pd.DataFrame(
+        {"id": COMPUTED + PLAIN, "=x": -1.5, "when": pd.Timestamp("2020-01-01"), "n": None}
+    )
+    write_rows(table, tmp_path / "a.csv")
+    back = pd.read_csv(tmp_path / "a.csv", dtype=str, keep_default_na=False)
+    assert back["id"].tolist() == [f"'{text}" for text in COMPUTED] + PLAIN
+    assert list(back) == ["id", "'=x", "when", "n"]
+    assert set(back["'=x"]) == {"-1.5"}

@@ -79,3 +79,20 @@ def test_cells_are_copied_where_links_do_not_exist(scene, tmp_path, monkeypatch)
 def test_a_folder_without_a_scene_is_refused(tmp_path):
     with pytest.raises(DataError, match="not a complete run"):
         load_scene(tmp_path)
+
+
+def test_a_received_run_unpacks_to_no_more_than_it_may(scene, tmp_path):
+    import h5py
+
+    save_scene(scene, tmp_path)
+    with h5py.File(tmp_path / "cells.nc", "a") as file:
+        file.create_dataset("more", (200_000, 200_000), "f4", chunks=(1000, 1000))
+    with pytest.raises(DataError, match=r"cells\.nc unpacks to 149 GiB"):
+        load_scene(tmp_path)
+
+
+def test_the_relief_of_a_received_run_is_a_plain_raster(scene, tmp_path):
+    save_scene(scene, tmp_path)
+    (tmp_path / "relief.tif").write_text("<GDAL_WMS></GDAL_WMS>")
+    with pytest.raises(DataError, match=r"relief\.tif: not a readable raster"):
+        load_scene(tmp_path)

@@ -375,3 +375,14 @@ def test_a_degenerate_place_is_refused(tmp_path, word):
     )
     with pytest.raises(DataError):
         open_elevation(path)
+
+
+def test_pixels_packed_in_one_huge_block_are_refused(tmp_path):
+    profile = {"driver": "GTiff", "crs": 4326, "transform": Affine(1e-4, 0, 59, 0, -1e-4, 35)}
+    with rasterio.open(
+        tmp_path / "a.tif", "w", **profile, width=40_000, height=40_000, count=1, dtype="int16",
+        blockysize=20_000, sparse_ok=True,
+    ):  # fmt: skip
+        pass
+    assert (tmp_path / "a.tif").stat().st_size < 10_000
+    assert "TILED=YES" in refused("too many to unpack at once", tmp_path / "a.tif")

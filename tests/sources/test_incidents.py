@@ -131,7 +131,8 @@ def test_a_bad_row_is_listed_with_its_reason(write, fault, reason):
     assert table.rejected["row"].tolist() == [3]
     assert table.rejected["reason"][0].startswith(reason)
     assert list(table.rejected.columns) == ["row", "incident_id", "reason"]
-    assert table.notes[1] == "1 rows: " + reason.split(": ")[0]
+    kind, _, detail = table.rejected["reason"][0].partition(": ")
+    assert table.notes[1] == f"1 row: {kind}" + f" (row 3: {detail})" * bool(detail)
 
 
 def test_a_table_of_bad_rows_shows_the_first(write):
@@ -140,10 +141,18 @@ def test_a_table_of_bad_rows_shows_the_first(write):
         read_incidents(everything_bad)
 
 
-def test_duplicate_ids_are_listed_with_their_rows(write):
-    path = write({}, {"incident_id": "A-1"}, {}, {"incident_id": "B"}, {"incident_id": "B"})
-    with pytest.raises(DataError, match=r"more than once: A-1 \(rows 2, 3\); B \(rows 5, 6\)"):
-        read_incidents(path)
+def test_of_rows_with_one_id_the_first_usable_one_counts(write, caplog):
+    rows = [{"date": "?"}, {}, {}, {"incident_id": "B"}, {"incident_id": "B"}]
+    for row in rows[:3]:
+        row["incident_id"] = "A"
+    table = read_incidents(write(*rows))
+    assert table.incidents["incident_id"].tolist() == ["A", "B"]
+    assert dict(zip(table.rejected["row"], table.rejected["reason"], strict=True)) == {
+        2: "date cannot be read: '?' (expected YYYY-MM-DD)",
+        4: "incident id of an earlier row: 'A' is row 3",
+        6: "incident id of an earlier row: 'B' is row 5",
+    }
+    assert "2 rows have the incident id of an earlier row" in caplog.text
 
 
 SWAPPED = {"latitude": "60.9", "longitude": "29.5"}
@@ -160,9 +169,13 @@ def test_swapped_columns_are_recognised_without_a_region(write):
         read_incidents(write(far, far))
 
 
-def test_a_single_far_point_is_no_swap(write):
-    table = read_incidents(write({}, {}, SWAPPED), region=REGION)
+def test_a_single_point_exchanged_or_far_away_is_told_apart(write):
+    far = {"latitude": "10", "longitude": "20"}
+    table = read_incidents(write({}, {}, SWAPPED, far), region=REGION)
     assert len(table.incidents) == 3
+    assert table.rejected["reason"].tolist() == [
+        "latitude and longitude look exchanged: 60.9, 29.5"
+    ]
     assert table.notes[-1] == "1 incidents lie outside the expected region"
 
 

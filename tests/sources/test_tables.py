@@ -3,6 +3,8 @@ import os
 import zipfile
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pyogrio
 import pytest
 from hypothesis import given
@@ -201,3 +203,23 @@ def test_what_a_csv_writer_wrote_is_read_back(tmp_path_factory, rows):
     table = read_text_table(path, "table")
     read = list(zip(table["a"], table["b"], strict=True))
     assert read == [(first.strip(), second.strip()) for first, second in rows]
+
+
+def test_packed_tables_are_measured_before_they_are_read(tmp_path):
+    """A column of one value packs a billion rows into some kilobytes."""
+    group = pa.table({"date": pa.array(["2020-01-01"] * 1_000_000).dictionary_encode()})
+    path = tmp_path / "i.parquet"
+    with pq.ParquetWriter(path, group.schema) as writer:
+        for _ in range(101):
+            writer.write_table(group)
+    assert path.stat().st_size < 500_000
+    with pytest.raises(DataError, match="unpacks to more than"):
+        read_text_table(path, "incidents")
+    book = tmp_path / "i.xlsx"
+    with zipfile.ZipFile(book, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/workbook.xml", "")
+        with archive.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as sheet:
+            for _ in range(1025):
+                sheet.write(bytes(2**20))
+    with pytest.raises(DataError, match="unpacks to more than"):
+        read_text_table(book, "incidents")

@@ -146,7 +146,8 @@ def test_no_file_makes_the_reader_ask_a_server(tmp_path, server):
     with pytest.raises(DataError, match="outside the file"):
         read_vector(path, "roads")
     path.write_text(LINKED % ("\\u006cink", url))
-    assert len(read_vector(path, "roads")) == 1
+    with pytest.raises(DataError, match="outside the file"):
+        read_vector(path, "roads")
     path.write_text(
         f"<OGRVRTDataSource><OGRVRTLayer name='x'><SrcDataSource>{url}/x.json</SrcDataSource>"
         "</OGRVRTLayer></OGRVRTDataSource>"
@@ -158,3 +159,43 @@ def test_no_file_makes_the_reader_ask_a_server(tmp_path, server):
     path.write_text(LINKED % ("link", url))
     pyogrio.read_dataframe(path)
     assert asked
+
+
+TWO_FACED = (
+    "<OGRVRTDataSource><OGRVRTLayer name='a'><SrcDataSource>%s</SrcDataSource>"
+    "<GeometryType>wkbPoint</GeometryType></OGRVRTLayer></OGRVRTDataSource>"
+)
+
+
+@pytest.mark.parametrize("source", ["{file}", "{url}/a.geojson", "WFS:{url}/wfs"])
+@pytest.mark.parametrize("shell", ["<kml></kml>{}", '{{"a": "{}"}}', "<gpx></gpx>{}"])
+def test_a_file_of_two_faces_leads_nowhere(tmp_path, server, monkeypatch, source, shell):
+    """Drivers that know their files by a word in them would open what it names."""
+    url, asked = server
+    monkeypatch.setenv("no_proxy", "*")
+    FRAME.to_file(tmp_path / "a.geojson")
+    named = source.format(file=tmp_path / "a.geojson", url=url)
+    path = tmp_path / "roads.dat"
+    path.write_text(shell.format(TWO_FACED % named))
+    with pytest.raises(DataError, match="roads"):
+        read_vector(path, "roads")
+    assert asked == []
+    assert "OGR_VRT" in pyogrio.list_drivers()
+
+
+def test_a_linked_crs_is_refused_however_it_is_written(tmp_path, server, monkeypatch):
+    url, asked = server
+    monkeypatch.setenv("no_proxy", "*")
+    path = tmp_path / "a.geojson"
+    plain = LINKED % ("link", url)
+    for text in (
+        plain.replace('"crs"', '"CRS"').replace('"link"', '"LINKED"'),
+        plain.replace('"href"', '"\\u0068\\u0072ef"'),
+        plain.replace('{"type": "link"', '{"a": {"b": {}}, "type": "link"'),
+    ):
+        path.write_text(text)
+        with pytest.raises(DataError, match="outside the file"):
+            read_vector(path, "roads")
+    assert asked == []
+    path.write_text(plain.replace('"crs"', '"was"'))
+    assert len(read_vector(path, "roads")) == 1

@@ -7,6 +7,7 @@ import rasterio.shutil
 from rasterio.vrt import WarpedVRT
 
 from borderrisk.errors import DataError
+from borderrisk.sources._tiles import raster_header
 from borderrisk.sources.elevation import open_elevation
 from borderrisk.sources.files import parts_of
 
@@ -151,3 +152,15 @@ def test_tiles_of_differing_nodata_are_the_folder_of_them(tmp_path):
     )
     np.testing.assert_array_equal(values, everything(open_elevation(folder)))
     assert np.argwhere(np.isnan(values)).tolist() == [[0, 0], [1, 5], [2, 10]]
+
+
+def test_land_cover_is_made_of_local_formats_alone(tmp_path):
+    (tmp_path / "tile.xml").write_text(
+        "<GDAL_WMS><Service name='TMS'><ServerUrl>http://127.0.0.1:9/${z}</ServerUrl></Service>"
+        "<DataWindow><UpperLeftX>0</UpperLeftX><UpperLeftY>9</UpperLeftY><LowerRightX>9"
+        "</LowerRightX><LowerRightY>0</LowerRightY><SizeX>9</SizeX><SizeY>9</SizeY></DataWindow>"
+        "</GDAL_WMS>"
+    )
+    path = write_vrt(tmp_path / "a.vrt", (4, 4), [piece("tile.xml", 0, 0, 4, 4)], band=NODATA)
+    with pytest.raises(DataError, match=r"tile\.xml: not a readable raster"), raster_header(path):
+        pass

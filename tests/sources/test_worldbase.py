@@ -191,3 +191,12 @@ def test_a_long_edge_of_the_window_does_not_cut_off_land_when_projected(tmp_path
     south = sorted(x for x, y in corners if y == 60)
     assert (south[0], south[-1]) == (60, 120)
     assert max(b - a for a, b in pairwise(south)) <= 25
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("Russia (Soviet Union)", "RUS"), ("Myanmar (Burma)", "MMR"), ("irn", "IRN"), ("", ""),
+     ("ایران", "IRN"), ("Nowhere (Iran)", "")],
+)  # fmt: skip
+def test_countries_are_known_as_publishers_write_them(name, code):
+    assert world().code(name) == code

@@ -2,6 +2,7 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 
 import geopandas as gpd
 import numpy as np
@@ -17,7 +18,7 @@ from borderrisk.outputs.scene import SceneMeta
 from borderrisk.outputs.webmap import render_map, write_map
 from borderrisk.outputs.webmap.columns import described
 from borderrisk.outputs.webmap.maplayers import kind_mark, layer_json, name_spots, plain, worded
-from borderrisk.outputs.webmap.page import asset
+from borderrisk.outputs.webmap.page import asset, build_page
 from borderrisk.outputs.webmap.payload import headline, to_json
 from borderrisk.words import kind_label, slug
 
@@ -240,3 +241,25 @@ def test_places_have_their_persian_names_inside_features():
     assert "ترکمنستان" in described("border_distance_tkm_km").fa
     slack = described("slack_kerman", {"long_name": "Slack", "units": "h"}, {"kerman": "کرمان"})
     assert "کرمان" in slack.fa
+
+
+def test_scripts_planted_in_a_received_run_may_not_run(scene):
+    evil = '"></script><script>window.hacked=2</script>'
+    variable = scene.cells["slope_mean"]
+    cells = scene.cells.assign({evil: variable.assign_attrs(long_name=evil, units=evil)})
+    meta = replace(scene.meta, title=evil, statement=evil, run_id=evil)
+    page = render_map(replace(scene, cells=cells, meta=meta))
+    assert "<script>window.hacked" not in page
+    page = build_page(
+        title=evil, language="en", bounds=(60, 30, 61, 31), config=to_json({"a": evil}),
+        blobs={evil: "AA=="}, relief=None, tiles=None,
+    )  # fmt: skip
+    assert "<script>window.hacked" not in page
+    # Should text reach the page as it is after all, it is not among what may run.
+    page = build_page(
+        title="t", language="en", bounds=(60, 30, 61, 31), config=evil, blobs={}, relief=None,
+        tiles=None,
+    )  # fmt: skip
+    digest = base64.b64encode(hashlib.sha256(b"window.hacked=2").digest()).decode()
+    assert "<script>window.hacked=2</script>" in page
+    assert f"'sha256-{digest}'" not in policy_of(page)

@@ -184,6 +184,22 @@ def table_text(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
+def wrapped_table(rows: Sequence[Mapping[str, Any]], widths: Mapping[str, int]) -> str:
+    """Return rows as a table whose cells are wrapped to so many letters, columns as in widths."""
+    lines: list[dict[str, str]] = []
+    for row in rows:
+        cells = {
+            name: textwrap.wrap(_text(row[name]), width) or [""] for name, width in widths.items()
+        }
+        height = max(map(len, cells.values()))
+        lines += [
+            {name: "".join(parts[k : k + 1]) for name, parts in cells.items()}
+            for k in range(height)
+        ]
+        lines.append(dict.fromkeys(widths, ""))
+    return table_text(lines[:-1])
+
+
 def _text(value: object) -> str:
     if value is None:
         return "–"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -96,12 +97,12 @@ def init(  # noqa: PLR0917 - one per option
         folder, home=home, neighbours=neighbours, incidents=incidents, focus=focus, window=window,
         force=force, choose=_take if yes or not sys.stdin.isatty() else _ask,
     )  # fmt: skip
-    ending = f"next: borderrisk run {started.folder}"
+    ending = f"next: borderrisk run {shlex.quote(str(started.folder))}"
     if not started.ready:
-        ending = (
-            "still missing: your incidents. Put them at "
-            f"{started.folder / 'data' / 'incidents.csv'} with the columns date, latitude, "
-            "longitude, radius_km, or repeat this command with --incidents FILE --force"
+        ending += (
+            "\nwithout incidents that is an index map of expert weights, not a forecast; for a "
+            "forecast repeat this command with --incidents FILE --force (columns: date, latitude, "
+            "longitude, radius_km)"
         )
     facts = {"folder": str(started.folder), "notes": started.notes, "ready": started.ready}
     common.emit(facts, as_json, *started.notes, f"wrote {started.folder}", ending)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -99,6 +99,9 @@ DECLARED: tuple[Feature, ...] = (
     _settlement(
         "population_potential", "persons", "Population potential (distance-decayed)",
         "پتانسیل جمعیت", "Stewart 1947, Geographical Review 37(3)",
+    ),
+    Feature(
+        "population", "persons", "People in the cell", "جمعیت سلول", "settlement", "population"
     ),
     _travel(
         "hours_from_border", "Walking time from the nearest point of the border",
@@ -303,8 +306,11 @@ def feature_names(ds: xr.Dataset) -> list[str]:
     return [str(name) for name in ds.data_vars if is_feature(str(name))]
 
 
-def annotate(ds: xr.Dataset) -> xr.Dataset:
-    """Return ``ds`` with the catalogue's attributes on each feature."""
-    return ds.assign(
-        {name: ds[name].assign_attrs(feature(name).attrs) for name in feature_names(ds)}
-    )
+def annotate(ds: xr.Dataset, absent: Collection[str] = ()) -> xr.Dataset:
+    """Return ``ds`` with the catalogue's attributes on each feature, but for ``absent`` sources."""
+    found = {}
+    for name in feature_names(ds):
+        attrs = feature(name).attrs
+        read = [part for part in attrs["source"].split(", ") if part not in absent]
+        found[name] = ds[name].assign_attrs(attrs | {"source": ", ".join(read)})
+    return ds.assign(found)

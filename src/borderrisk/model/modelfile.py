@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
+import io
 import logging
+import re
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -18,10 +21,14 @@ from sklearn.tree import DecisionTreeRegressor
 from borderrisk.errors import ConfigError, DataError, OutputError
 from borderrisk.model.protocol import Fitted
 from borderrisk.model.registry import opened, packed
+from borderrisk.runs import check_plain
 
 log = logging.getLogger(__name__)
 
 FORMAT = 3
+_UNPACKED_BYTES = 2**30
+_SCHEMA = "schema.json"
+_OBJECT = re.compile(r'("__id__": |"file": ")(\d+)')
 RECORDED = ("borderrisk", "scikit-learn", "numpy", "scipy", "pandas", "skops")
 _OWN = "borderrisk.model."
 # Types a model file may hold besides numbers, text, plain containers and scikit-learn's public
@@ -104,7 +111,32 @@ def _packed(saved: ModelFile) -> bytes:
     content = {name: getattr(saved, name) for name in _CONTENT} | {"model": packed(saved.model)}
     data = skops.io.dumps(content | {"format": FORMAT, "versions": package_versions()})
     _refuse_strangers(data, "This model")
-    return data
+    return _numbered(data)
+
+
+def _numbered(data: bytes) -> bytes:
+    """Call objects by number, not by where they lay in memory: equal models are equal bytes."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    numbers: dict[str, str] = {}
+
+    def numbered(found: re.Match[str]) -> str:
+        return found[1] + numbers.setdefault(found[2], str(len(numbers) + 1))
+
+    schema = _OBJECT.sub(numbered, parts.pop(_SCHEMA).decode())
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            number, _, suffix = name.partition(".")
+            archive.writestr(_undated(f"{numbers[number]}.{suffix}"), content)
+        archive.writestr(_undated(_SCHEMA), schema)
+    return buffer.getvalue()
+
+
+def _undated(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    return info
 
 
 def load_model(path: str | Path) -> ModelFile:
@@ -114,9 +146,11 @@ def load_model(path: str | Path) -> ModelFile:
     that is not on the list of trusted ones; the message names those types.
     """
     try:
+        check_plain([Path(path).resolve()])
         data = Path(path).read_bytes()
     except OSError as error:
         raise DataError(f"Cannot read the model {path}: {error}.") from error
+    _refuse_large(data, path)
     _refuse_strangers(data, f"The model file {path}")
     try:
         content = skops.io.loads(data, trusted=list(TRUSTED))
@@ -127,6 +161,19 @@ def load_model(path: str | Path) -> ModelFile:
     object.__setattr__(saved, "stored", data)
     _compare_versions(path, saved.versions)
     return saved
+
+
+def _refuse_large(data: bytes, path: str | Path) -> None:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise _damaged(f"The model file {path}", error) from error
+    if size > _UNPACKED_BYTES:
+        raise DataError(
+            f"The model file {path} unpacks to {size / 2**30:.1f} GiB, more than any model that "
+            "borderrisk saves; train the model again."
+        )
 
 
 def _refuse_strangers(data: bytes, what: str) -> None:

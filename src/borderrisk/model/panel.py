@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -17,6 +18,8 @@ from shapely.geometry.base import BaseGeometry
 from borderrisk.errors import DataError
 from borderrisk.grid import WGS84, Grid
 from borderrisk.model.cells import CellTable
+
+log = logging.getLogger(__name__)
 
 # A radius bounds 90 % of a round Gaussian: r = sigma * sqrt(2 ln 10).
 RADIUS_PER_SIGMA = float(np.sqrt(2 * np.log(10)))
@@ -136,11 +139,19 @@ class Panel:
         factor = np.divide(known, share, out=np.ones_like(share), where=torn)
         return csr_matrix(diags_array(factor) @ mass), factor * share
 
-    def cut(self, polygon: BaseGeometry, exposure: np.ndarray) -> Panel:
+    def cut(
+        self,
+        polygon: BaseGeometry,
+        exposure: np.ndarray,
+        country: BaseGeometry | None = None,
+        in_country: np.ndarray | None = None,
+    ) -> Panel:
         """Return the incidents with the share of each disc that lies in the study area, ``home``.
 
         The polygon is the study area in grid metres; ``exposure`` (rows, columns) the share of each
-        cell inside it.
+        cell inside it. Where a disc lies across the line, what is known of an incident decides:
+        ``in_country`` (incidents,) is 1 if it was in the home ``country`` (an outline, grid
+        metres), 0 if in another, NaN if nobody says.
         """
         table = self.incidents
         sigma = np.maximum(table["radius_km"].to_numpy() * 1000 / RADIUS_PER_SIGMA, _MIN_SIGMA_M)
@@ -157,8 +168,15 @@ class Panel:
         )  # fmt: skip
         row, col = self.grid.rowcol(x, y)
         land = np.where(row >= 0, np.clip(beyond[row, col], 0, 1), 0.0)
-        counted = np.where(inside, 1.0, land).sum(axis=1)
-        share = inside.sum(axis=1) / np.maximum(counted, 1.0)
+        counted = np.where(inside, 1.0, land)
+        share = inside.sum(axis=1) / np.maximum(counted.sum(axis=1), 1.0)
+        if country is not None and in_country is not None:
+            shapely.prepare(country)
+            ours = counted * shapely.contains_xy(country, x, y)
+            across = (ours.sum(axis=1) > 0) & (ours.sum(axis=1) < counted.sum(axis=1))
+            own = inside.sum(axis=1) / np.maximum(ours.sum(axis=1), 1.0)
+            share = np.where(across & (in_country == 1), np.minimum(own, 1), share)
+            share = np.where(across & (in_country == 0), 0.0, share)
         return replace(self, incidents=table.assign(home=share))
 
     def counts(self, weighted: bool = True) -> np.ndarray:
@@ -291,10 +309,15 @@ def as_panel(incidents: Panel | gpd.GeoDataFrame, cells: CellTable) -> Panel:
 
     A geodataframe holds points with a column ``date``, and may have ``date_end`` (the date by
     default), ``radius_km`` (0), ``weight`` (1), ``incident_id`` and ``kind``. ``DataError`` if
-    there is no date or projection, or a value cannot be.
+    there is no date or projection, or a value cannot be; incidents that lie outside the cells are
+    left out, with a warning.
     """
     if isinstance(incidents, Panel):
         return incidents
+    if not isinstance(incidents, gpd.GeoDataFrame):
+        raise DataError(
+            f"Incidents must be a GeoDataFrame of points (got {type(incidents).__name__})."
+        )
     if "date" not in incidents:
         raise DataError("The incident table lacks the column(s) date.")
     if incidents.crs is None:
@@ -310,4 +333,8 @@ def as_panel(incidents: Panel | gpd.GeoDataFrame, cells: CellTable) -> Panel:
         raise DataError(f"The incident table has a date that cannot be read: {error}.") from error
     land = np.zeros(cells.grid.shape)
     land[cells.mask] = cells.area_100km2 * 100 / cells.grid.cell_area_km2
-    return Panel.build(table.assign(**dates), cells.grid, land)
+    panel = Panel.build(table.assign(**dates), cells.grid, land)
+    if len(panel.rejected):
+        log.warning("%d of %d incidents lie outside the cells and are left out.",
+                    len(panel.rejected), len(table))  # fmt: skip
+    return panel

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 from rasterio.errors import RasterioError
 
 from borderrisk.errors import OutputError
 from borderrisk.runs import check_target, workplace
 
+# Text that a spreadsheet computes, or moves to another cell, and what begins alike but is a number.
+_COMPUTED = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
+_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*([eE][+-]?\d+)?%?")
 _FAILURES = (OSError, sqlite3.Error, DataLayerError, DataSourceError, FeatureError, RasterioError)
 
 
@@ -29,9 +35,8 @@ def writing(path: str | Path) -> Iterator[Path]:
     cannot be written or the disk is full.
     """
     path = Path(os.path.abspath(path))  # noqa: PTH100 - links are kept
-    check_target(path)
     try:
-        _refuse_special(path)
+        check_file(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with workplace(path.parent) as folder, _unmarked(folder) as place:
             partial = place / f"output{path.suffix}".replace("!", "_")
@@ -44,7 +49,12 @@ def writing(path: str | Path) -> Iterator[Path]:
         ) from error
 
 
-def _refuse_special(path: Path) -> None:
+def check_file(path: Path) -> None:
+    """Raise ``OutputError`` if a file cannot be written there, before there is anything to write.
+
+    For its name, or a link, folder or device of that name; :func:`writing` says the rest.
+    """
+    check_target(path)
     if path.is_symlink():
         raise OutputError(f"{path}: is a link, which is not written through; remove it first.")
     if path.exists() and not path.is_file():
@@ -73,3 +83,21 @@ def write_text(text: str, path: Path) -> Path:
     with writing(path) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
     return path
+
+
+def write_rows(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV, to a file that is not in place yet, with text that stays text.
+
+    A spreadsheet computes what begins with ``= + - @``; such text, numbers aside, and headings get
+    an apostrophe before it, the spreadsheets' own mark of text. Line ends in a text are Unix ones.
+    """
+    texts = table.select_dtypes(exclude=["number", "bool", "datetime"])
+    harmless = table.assign(**{str(name): texts[name].map(_harmless) for name in texts})
+    harmless.rename(columns=_harmless).to_csv(path, index=False, lineterminator="\n")
+
+
+def _harmless(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    odd = _COMPUTED.match(value) and not _NUMBER.fullmatch(value)
+    return ("'" * bool(odd) + value).replace("\r\n", "\n").replace("\r", "\n")

@@ -15,10 +15,14 @@ from borderrisk.errors import DataError
 from borderrisk.grid import Grid
 from borderrisk.outputs.gridfiles import read_features, write_features
 from borderrisk.outputs.scene import Focus, Relief, Scene, SceneMeta
+from borderrisk.runs import check_plain, files_below
+from borderrisk.sources._tiles import raster_header
+from borderrisk.sources.files import check_size
 
 _VECTORS = ("borders", "settlements", "incidents")
 _LAYER_PREFIX = "layer-"
 _CELLS = "cells.nc"
+_RELIEF_PIXELS = 10**8
 
 
 def save_scene(scene: Scene, folder: Path, cells: Path | None = None) -> None:
@@ -62,6 +66,9 @@ def load_scene(folder: Path) -> Scene:
 
 
 def _load(folder: Path) -> Scene:
+    check_plain(folder / name for name in files_below(folder))
+    for path in folder.glob("*.parquet"):
+        check_size(path, "Parquet", str(path))
     cells = read_features(folder / _CELLS)
     parts = gpd.read_parquet(folder / "area.parquet").set_index("part").geometry
     facts = json.loads((folder / "scene.json").read_text(encoding="utf-8"))
@@ -102,5 +109,7 @@ def _write_relief(relief: Relief, path: Path) -> None:
 def _read_relief(path: Path) -> Relief | None:
     if not path.exists():
         return None
-    with rasterio.open(path) as source:
+    with raster_header(path) as source:
+        if source.width * source.height > _RELIEF_PIXELS:
+            raise ValueError(f"{path.name} has {source.width:,} x {source.height:,} pixels")
         return Relief(source.read(1), source.transform, source.crs)

@@ -36,6 +36,10 @@ class Focus:
     title: str
     title_fa: str
 
+    def section(self) -> dict[str, Any]:
+        """Return the keys of a focus in a config."""
+        return vars(self) | {"bounds": list(self.bounds)}
+
 
 def cell_km(radii_km: pd.Series, area_km2: float, border_km: float) -> tuple[int, str]:
     """Return a cell size and the reason for it; a small study area gets small cells.

@@ -15,12 +15,13 @@ from borderrisk.config import Config
 from borderrisk.errors import BorderRiskError, ConfigError, OutputError
 from borderrisk.outputs.bordersections import section_names
 from borderrisk.outputs.scene import Scene
-from borderrisk.pipeline import steps
+from borderrisk.pipeline import checking, steps
 from borderrisk.pipeline.assembly import ranked_segments, score_cells
+from borderrisk.pipeline.carrying import check_features
 from borderrisk.pipeline.result import records
-from borderrisk.pipeline.run import Variant, check_features, score, write_run
+from borderrisk.pipeline.run import Variant, score, write_run
 from borderrisk.pipeline.stages import Stages
-from borderrisk.runs import new_run_id
+from borderrisk.runs import check_free, new_run_id
 
 
 def score_regions(
@@ -100,7 +101,7 @@ def _score_one(model_path: Path, job: tuple[Config, Path]) -> Path | BorderRiskE
         # A worker that waits for other workers of its own cluster would block them.
         config = config.with_changes({"compute": {"scheduler": "threads"}})
     try:
-        return score(model_path, config, out=out.resolve(), force=True).folder
+        return score(model_path, config, out=out.absolute(), force=True).folder
     except BorderRiskError as error:
         return error
 
@@ -130,7 +131,9 @@ def scenario(
     and nothing is fitted. Raises ``ConfigError`` if there is no such scenario, or it takes away a
     feature that the model reads.
     """
+    checking.require_incidents(config)
     changed = config.with_scenario(name)
+    check_free(out, force)
     before, after = Stages.of(config), Stages.of(changed.with_changes(_titles(config, name)))
     called = config.scenarios[name].title or name
     check_features(

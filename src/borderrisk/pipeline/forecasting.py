@@ -25,14 +25,24 @@ from borderrisk.evaluation.verification import FORECAST, Forecast
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
 from borderrisk.model.registry import usable
+from borderrisk.outputs.atomic import write_rows
 from borderrisk.outputs.gridfiles import read_features
-from borderrisk.pipeline import steps
+from borderrisk.pipeline import checking, steps
 from borderrisk.pipeline.evaluating import border_line
 from borderrisk.pipeline.result import SCENE_FOLDER, records
 from borderrisk.pipeline.run import write_run
 from borderrisk.pipeline.stages import Stages
-from borderrisk.runs import Manifest, RunFolder, check_sums, file_facts, sha256_file, write_manifest
+from borderrisk.runs import (
+    Manifest,
+    RunFolder,
+    check_free,
+    check_sums,
+    file_facts,
+    sha256_file,
+    write_manifest,
+)
 from borderrisk.runs.manifest import MANIFEST
+from borderrisk.sources.files import check_size
 from borderrisk.sources.incidents import IncidentTable, read_incidents, rows_left_out
 from borderrisk.sources.layouts import unread_columns
 
@@ -64,7 +74,9 @@ def forecast(
     out of range, ``DataError`` if too few incidents lie before the origin, ``OutputError`` if the
     folder is taken (a frozen forecast is never replaced) or cannot be written.
     """
+    checking.require_incidents(config)
     day = _day(origin)
+    check_free(out, force=False)
     changes = {
         "train": {"origin": day}, "outputs": {"horizon_days": horizon_days},
         "evaluation": {"enabled": False}, "uncertainty": {"replicates": 0},
@@ -158,6 +170,8 @@ def _opened(folder: Path, facts: dict[str, Any]) -> Forecast:
     scene = folder / SCENE_FOLDER
     ds = read_features(scene / "cells.nc")
     cells = CellTable.from_dataset(ds, ())
+    for part in folder.rglob("*.parquet"):
+        check_size(part, "Parquet", str(part))
     table = pd.read_parquet(folder / INTENSITIES)
     if not np.array_equal(cells.grid.cell_ids(cells.mask), table.pop("cell_id").to_numpy(str)):
         raise ValueError(f"{INTENSITIES} has other cells")
@@ -250,7 +264,7 @@ def _write_verification(
         "rejected": left_out,
     }  # fmt: skip
     for name, table in tables.items():
-        table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+        write_rows(table, folder / f"{name}.csv")
     write_manifest(folder, {"kind": "verification"} | facts | curves)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,21 +17,22 @@ from borderrisk.border.ranking import against_earlier, top
 from borderrisk.border.watchplan import Allocation, allocate
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.evaluation.scorecard import Scorecard
-from borderrisk.outputs.atomic import write_text, writing
-from borderrisk.outputs.bordersections import section_answers, section_names
+from borderrisk.outputs.atomic import check_file, write_rows, write_text, writing
+from borderrisk.outputs.bordersections import as_text, section_answers, section_names
 from borderrisk.outputs.compare import compare, write_comparison
 from borderrisk.outputs.export import cells_table, check_format, export
 from borderrisk.outputs.headline import sentences
 from borderrisk.outputs.reasons import made
 from borderrisk.outputs.report.brief import write_brief
-from borderrisk.outputs.scene import Scene
+from borderrisk.outputs.scene import AreaTotal, Scene
 from borderrisk.outputs.store import load_scene
 from borderrisk.outputs.vectorfiles import write_layer
 from borderrisk.outputs.webmap import write_map
-from borderrisk.runs import check_target, find_run
+from borderrisk.runs import find_run
 from borderrisk.words import nearest_places
 
 SCENE_FOLDER = "scene"
+_INDEX = "expert weights, no incidents; not a forecast"
 WHOLE = "map.html"
 _FORMATS = (".geojson", ".csv", ".parquet")
 SEGMENT_REPLICATES = f"{SCENE_FOLDER}/segment_replicates.npy"
@@ -77,6 +78,7 @@ class Result:
             "data_until": self.scene.data_until,
             "sentences": sentences(self.scene),
             "counts": self.manifest.get("counts", {}),
+            "totals": [asdict(total) for total in meta.totals],
             "files": sorted(p.name for p in self.folder.iterdir()),
             "skill": self.scorecard.headline if self.scorecard else None,
             "seconds": self.manifest.get("seconds"),
@@ -94,13 +96,21 @@ class Result:
         skill = self.scorecard.headline[:1] if self.scorecard else ["not evaluated"]
         return [
             ("run", f"{self.scene.meta.title} ({self.scene.meta.run_id})"),
-            ("made", made(self.scene, "en")),
+            *([("index", _INDEX)] if self.scene.is_index else [("made", made(self.scene, "en"))]),
             ("counts", counts),
+            *(("expected", self._said(total)) for total in self.scene.meta.totals),
             *(("skill", line) for line in skill),
             ("note", self.scene.meta.statement),
             ("folder", str(self.folder)),
             ("map", str(self.folder / WHOLE)),
         ]
+
+    def _said(self, total: AreaTotal) -> str:
+        where = self.scene.focus(total.focus).title if total.focus else "study area"
+        return (
+            f"{where}: {total.expected:.1f} incidents; with {self.scene.meta.level:.0%} chance "
+            f"{total.count_low} to {total.count_high} will be reported"
+        )
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -156,7 +166,7 @@ def write_maps(
     """Rebuild the maps of a run; return the files, the asked-for one first."""
     result = open_run(run_path)
     scene, folder = result.scene, Path(out) if out else result.folder
-    check_target(folder / WHOLE)
+    check_file(folder / WHOLE)
     if focus is not None:
         scene.focus(focus)
     names = [focus] if focus else [*(f.name for f in scene.focuses), None]
@@ -179,13 +189,12 @@ def write_briefs(
     """Write the briefs of a run, two printed pages each: of one focus, or of all and the whole."""
     result = open_run(run_path)
     scene, folder = result.scene, Path(out) if out else result.folder
-    check_target(folder / "brief.html")
+    check_file(folder / "brief.html")
     names = [focus] if focus else [None, *(f.name for f in scene.focuses)]
-    speech = language or scene.meta.language
     return [
         write_brief(
-            scene, folder / f"brief{f'-{name}' if name else ''}.html", focus=name, language=speech,
-            figures=result.folder / "figures",
+            scene, folder / f"brief{f'-{name}' if name else ''}.html", focus=name,
+            language=language or scene.meta.language, figures=result.folder / "figures",
         )
         for name in names
     ]  # fmt: skip
@@ -267,17 +276,12 @@ def top_segments(
 def told_segments(run_path: str | Path, count: int) -> str:
     """Return the first ``count`` segments of a run in sentences."""
     scene = open_run(run_path).scene
-    said = section_answers(scene, top(segments_of(scene), count), "en")
-    blocks = (
-        [f"{k}. {its.head}", *(f"   {t}" for t in (f"{its.chance} {its.expected} {its.rank}",
-         its.why, f"Rely on it? {its.rely}" if its.rely else "") if t)]
-        for k, its in enumerate(said, start=1)
-    )  # fmt: skip
-    return "\n".join("\n".join(block) for block in blocks)
+    return as_text(section_answers(scene, top(segments_of(scene), count), "en"))
 
 
 def _rows(table: pd.DataFrame, names: tuple[str, ...]) -> list[dict[str, Any]]:
-    return records(table[[name for name in names if name in table]])
+    shown = table[[name for name in names if name in table]].astype(object)
+    return records(shown.where(shown.notna(), None))
 
 
 def _near(scene: Scene, table: gpd.GeoDataFrame) -> list[str]:
@@ -309,8 +313,13 @@ def allocate_segments(
 ) -> Plan:
     """Choose border segments within a length budget."""
     result = open_run(run_path)
+    if result.scene.is_index:
+        raise DataError(
+            f"{result.folder}: holds an index, which says nothing of how many incidents to expect "
+            "behind a segment; give incidents (data.incidents) and run again to plan on a forecast."
+        )
     segments = segments_of(result.scene)
-    replicates = result.folder / SEGMENT_REPLICATES
+    drawn = _replicates(result.folder / SEGMENT_REPLICATES)
     found = allocate(
         segments,
         km,
@@ -318,7 +327,7 @@ def allocate_segments(
         randomise=randomise,
         draws=days,
         seed=result.scene.meta.seed if seed is None else seed,
-        replicates=np.load(replicates) if replicates.exists() else None,
+        replicates=drawn,
         level=result.scene.meta.level,
     )
     rows = records(found.segments)
@@ -335,6 +344,14 @@ def allocate_segments(
     shown = found.segments.assign(segment_id=found.segments["segment_id"].map(names))
     shown = shown.rename(columns={"segment_id": "section"}).drop(columns="pair")
     return Plan(payload, records(shown.head(_PLAN_ROWS)), _plan_text(found, names))
+
+
+def _replicates(path: Path) -> np.ndarray | None:
+    try:
+        # Mapped, a file that says it holds more than it does is noticed.
+        return np.array(np.load(path, mmap_mode="r")) if path.exists() else None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); make the run again.") from error
 
 
 def _placed(segments: gpd.GeoDataFrame, chosen: pd.DataFrame) -> gpd.GeoDataFrame:
@@ -385,8 +402,7 @@ def write_table(table: gpd.GeoDataFrame, path: Path) -> None:
         if path.suffix == ".parquet":
             table.to_parquet(partial)
         else:
-            plain = table.drop(columns=table.geometry.name)
-            plain.to_csv(partial, index=False, lineterminator="\n")
+            write_rows(pd.DataFrame(table.drop(columns=table.geometry.name)), partial)
 
 
 def write_json(value: Any, path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import filecmp
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,41 +16,22 @@ import pandas as pd
 from borderrisk.config.loader import CONFIG_FILE, load_config
 from borderrisk.config.whole import Config
 from borderrisk.config.yamltext import read_yaml, write_yaml
-from borderrisk.errors import ConfigError, OutputError
-from borderrisk.pipeline import defaults
+from borderrisk.errors import BorderRiskError, ConfigError, OutputError
+from borderrisk.pipeline import defaults, limits
+from borderrisk.pipeline.inputs import Inputs
 from borderrisk.pipeline.study import STRIP_KM, Border, choose_border
 from borderrisk.runs import check_target, workplace
 from borderrisk.sources import worldbase
-from borderrisk.sources.incidents import IncidentTable, read_incidents
-from borderrisk.sources.layouts import layout_of
-from borderrisk.sources.tables import read_header
+from borderrisk.sources.files import parts_of
+from borderrisk.sources.recognised import Choose, recognise
 from borderrisk.sources.worldbase import Bounds, world
 
-Choose = Callable[[str, list[str]], str]
-
 EXAMPLE = "eastern-border"
-DEFAULT_RADIUS_KM, MAX_RADIUS_KM = 25, 100
-_SYNONYMS = {
-    "incident_id": ("incident_id", "id", "event_id", "event_id_cnty", "data_id"),
-    "date": ("date", "event_date", "date_start", "day"),
-    "latitude": ("latitude", "lat", "y"),
-    "longitude": ("longitude", "lon", "lng", "long", "x"),
-    "radius_km": ("radius_km", "location_radius_km", "radius", "precision_km"),
-    "kind": ("kind", "event_type", "type", "category"),
-    "place": ("place", "location", "town"),
-    "province": ("province", "admin1", "adm_1"),
-    "country": ("country",),
-    "deaths_reported": ("deaths_reported", "deaths", "fatalities", "best"),
-    "actor": ("actor", "actor1", "side_a"),
-    "target": ("target", "actor2", "side_b"),
-    "summary": ("summary", "notes", "description"),
-    "source": ("source",),
-}
 
 
 @dataclass(frozen=True)
 class Started:
-    """A folder that was made, what its user should know, and whether it can be run as it is."""
+    """A folder that was made, what its user should know, and whether it can make a forecast."""
 
     folder: Path
     notes: list[str]
@@ -85,57 +68,28 @@ def init(
     border = choose_border(country, neighbours, window, notes)
     folder = folder or Path(defaults.slug(" ".join([country.name, *neighbours])))
     _refuse_taken(folder, force)
-    incidents = incidents or next(iter(sorted((folder / "data").glob("incidents.*"))), None)
+    incidents = incidents or _incidents_in(folder)
     record = _Record.read(incidents, border, choose, notes)
     text = _config_text(folder, border, record, worldbase.settlements(border.windows[1]), focus)
 
     def fill(data: Path) -> None:
         worldbase.cut(data, country.code, *border.windows, border.title())
-        for path in [] if incidents is None else _files_of(incidents):
-            shutil.copyfile(path, data / f"incidents{path.suffix.lower()}")
+        for path, name in ({} if incidents is None else _copies(incidents)).items():
+            shutil.copyfile(path, data / name)
 
-    _write(folder, text, fill)
+    notes += _write(folder, text, fill)
     return Started(folder, notes, ready=incidents is not None)
 
 
-def describe_incidents(
-    path: Path, choose: Choose = lambda _question, options: options[0]
-) -> tuple[str, dict[str, str], list[str], dict[str, int]]:
-    """Return layout, columns (ours to the file's), what was understood, and counts of rows."""
-    header = read_header(path, "incidents")
-    layout = layout_of(header)
-    columns = dict(_columns(header, choose)) if layout == "table" else {}
-    table = _read(path, layout, columns, None)
-    fits = "; ".join(f"{ours} ← {theirs}" for ours, theirs in columns.items())
-    notes = [f"layout {layout}" + (f": {fits}" if fits else "")]
-    if _unlocated(layout, columns):
-        notes.append(f"no column says how precisely a place is known: {DEFAULT_RADIUS_KM} km taken")
-    counts = {"used": len(table.incidents), "rejected": len(table.rejected)}
-    return layout, columns, notes + table.notes, counts
-
-
-def _columns(header: list[str], choose: Choose) -> Iterator[tuple[str, str]]:
-    by_lower = {column.lower().strip().replace(" ", "_"): column for column in header}
-    for ours, names in _SYNONYMS.items():
-        options = [by_lower[name] for name in names if name in by_lower]
-        if options and ours == options[0]:
-            yield ours, options[0]
-        elif options:
-            yield (
-                ours,
-                choose(f"Which column is the {ours}?", options) if options[1:] else options[0],
-            )
-
-
-def _unlocated(layout: str, columns: dict[str, str]) -> bool:
-    return layout == "table" and "radius_km" not in columns
-
-
-def _read(path: Path, layout: str, columns: dict[str, str], region: Bounds | None) -> IncidentTable:
-    radius = DEFAULT_RADIUS_KM if _unlocated(layout, columns) else None
-    return read_incidents(
-        path, layout, columns or None, radius, max_radius_km=MAX_RADIUS_KM, region=region
-    )
+def _explained(section: dict[str, Any]) -> str:
+    """Say what the keys under incidents are."""
+    parts = {
+        "columns": "columns: our names, and the file's",
+        "radius_km": "radius_km: what codes of the place's precision mean, km",
+        "default_radius_km": "default_radius_km: where a row does not say it",
+    }
+    found = [text for key, text in parts.items() if key in section]
+    return "Of incidents, " + "; ".join(found) if found else ""
 
 
 @dataclass(frozen=True)
@@ -150,27 +104,23 @@ class _Record:
     @classmethod
     def read(cls, path: Path | None, border: Border, choose: Choose, notes: list[str]) -> _Record:
         if path is None:
-            columns = {name: name for name in ("date", "latitude", "longitude", "radius_km")}
-            missing = {"path": "data/incidents.csv", "layout": "table", "columns": columns}
             none = gpd.GeoDataFrame({"radius_km": []})
-            return cls(missing, "Still missing: the incidents, one a row", none, none)
-        layout, columns, understood, _ = describe_incidents(path, choose)
-        table = _read(path, layout, columns, border.bounds(0)).incidents
+            return cls({}, "Without incidents (data.incidents) a run makes an index", none, none)
+        found = recognise(path, border.bounds(0), choose)
+        table = found.table.incidents
         at = {"longitude": table.geometry.x, "latitude": table.geometry.y}
         here = defaults.in_area(border.area, pd.DataFrame(table).assign(**at))
         if here.empty:
+            said = "; ".join(found.notes[1:])
             raise ConfigError(
-                f"{path}: none of its {len(table)} incidents lies in {border.home.name} within "
-                f"{STRIP_KM} km of the border; take another --home, or other incidents"
+                f"{path}: none of its {len(table)} usable incidents lies in {border.home.name} "
+                f"within {STRIP_KM} km of the border ({said}); take another --home, or other "
+                "incidents"
             )
-        notes += [f"incidents: {note}" for note in understood]
+        notes += [f"incidents: {note}" for note in found.notes]
         notes.append(f"incidents: {len(here)} of {len(table)} lie in the study area")
-        section: dict[str, Any] = {"path": f"data/incidents{path.suffix.lower()}", "layout": layout}
-        section |= {"columns": columns} if columns else {}
-        section |= {"default_radius_km": DEFAULT_RADIUS_KM} if _unlocated(layout, columns) else {}
-        return cls(
-            section, "Columns of incidents: ours, and the file's" * bool(columns), table, here
-        )
+        section = {"path": f"data/{_copies(path)[path]}", **found.section()}
+        return cls(section, _explained(section), table, here)
 
 
 def _config_text(
@@ -194,6 +144,7 @@ def _config_text(
         **base,
         "elevation": {"path": base["elevation"]},
     }
+    known = {"incidents": record.section} if record.section else {}
     testing = "Yearly forecasts that the record can be tested with" if len(whole) else ""
     if evaluation.get("enabled") is False:
         testing = "Too few incidents in too few years to test forecasts with"
@@ -213,9 +164,9 @@ def _config_text(
         (f"{cell} km: {why}", {"grid": {"cell_size_m": cell * 1000}}),
         (
             "Maps of their own" + ("" if focus else ": where most incidents are reported"),
-            {"focus": {name: vars(window) for name, window in windows.items()}},
+            {"focus": {name: window.section() for name, window in windows.items()}},
         ),
-        (record.comment, {"data": data | {"incidents": record.section}}),
+        (record.comment, {"data": data | known}),
         (
             "Largest towns of the strip: longitude, latitude",
             {"features": {"travel": defaults.travel(border, places)}},
@@ -248,13 +199,41 @@ def _example(folder: Path, force: bool) -> Started:
     return Started(folder, [f"the shipped example: {config.title}"], ready=True)
 
 
-def _files_of(path: Path) -> list[Path]:
-    """Return a file with what belongs to it: a shapefile is several files of one stem."""
-    return sorted(path.parent.glob(f"{path.stem}.*")) if path.suffix.lower() == ".shp" else [path]
+def _copies(path: Path) -> dict[Path, str]:
+    """Return the files of an incident table, and their names in the folder: a shapefile is many."""
+    packed = path.suffix.lower() in (".gz", ".zip")
+    ending = "".join(path.suffixes[-2:]) if packed else path.suffix
+    named = {path: f"incidents{ending.lower()}"}
+    parts = parts_of(path) if path.suffix.lower() == ".shp" else []
+    return named | {part: f"incidents{part.suffix.lower()}" for part in parts}
+
+
+def _incidents_in(folder: Path) -> Path | None:
+    """Return the incidents that are in a folder already: those its config reads, else any."""
+    with suppress(BorderRiskError):
+        named = load_config(folder, check_paths=False).data.incidents.path
+        if named is not None and named.is_file():
+            return named
+    parts = {".dbf", ".shx", ".prj", ".cpg"}
+    found = sorted(p for p in (folder / "data").glob("incidents.*") if p.suffix not in parts)
+    return found[0] if found else None
+
+
+@contextmanager
+def _named(folder: Path) -> Iterator[None]:
+    """Say which folder it was that could not be written."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(
+            f"{folder}: cannot be made ({reason}); give a folder where you may write"
+        ) from error
 
 
 def _refuse_taken(folder: Path, force: bool) -> None:
-    check_target(folder / "data")
+    with _named(folder):
+        check_target(folder / "data")
     for place in (folder, folder / "data"):
         if place.is_symlink():
             raise OutputError(f"{place}: is a link; give the folder it leads to")
@@ -270,16 +249,34 @@ def _refuse_taken(folder: Path, force: bool) -> None:
         raise OutputError(f"{folder}: holds data/ that is not from init; give another folder")
 
 
-def _write(folder: Path, config: str, fill: Callable[[Path], None]) -> None:
-    """Put config and data in place once all of them are written; other files are left alone."""
+def _write(folder: Path, config: str, fill: Callable[[Path], None]) -> list[str]:
+    """Put config and data in place once all of them are written; other files are left alone.
+
+    Incidents that were there before are put aside, so that nothing is lost and none is taken for
+    those in use; returns what was.
+    """
     parent = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
-    with workplace(parent) as place:
+    with _named(folder), workplace(parent) as place:
         (place / "data").mkdir()
         fill(place / "data")
         (place / CONFIG_FILE).write_text(config, "utf-8")
-        ready = any((place / "data").glob("incidents.*"))
-        load_config(place / CONFIG_FILE, check_paths=ready)
+        loaded = load_config(place / CONFIG_FILE).read_from(None)
+        limits.check(loaded, Inputs(loaded))
         (folder / "data").mkdir(parents=True, exist_ok=True)
+        notes = _put_aside(folder / "data", place / "data")
         for path in sorted((place / "data").iterdir()):
             path.replace(folder / "data" / path.name)
         (place / CONFIG_FILE).replace(folder / CONFIG_FILE)
+    return notes
+
+
+def _put_aside(old: Path, new: Path) -> list[str]:
+    """Rename incidents that differ from those that come, if any come; say so."""
+    coming = {path.name: path for path in new.glob("incidents.*")}
+    notes = []
+    for path in sorted(old.glob("incidents.*")) if coming else []:
+        same = path.name in coming and filecmp.cmp(path, coming[path.name], shallow=False)
+        if not same:
+            path.replace(old / f"earlier-{path.name}")
+            notes.append(f"incidents: data/{path.name} is kept as data/earlier-{path.name}, unused")
+    return notes

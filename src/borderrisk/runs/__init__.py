@@ -1,12 +1,21 @@
 """A run's folder, manifest, log and stage cache."""
 
 from borderrisk.runs.cache import StageCache, StageKey, StageRecord
-from borderrisk.runs.folder import RunFolder, Stopped, check_target, stoppable, workplace
+from borderrisk.runs.folder import (
+    RunFolder,
+    Stopped,
+    check_free,
+    check_target,
+    stoppable,
+    workplace,
+)
 from borderrisk.runs.hashing import (
     SUMS,
     FileHashes,
+    check_plain,
     check_sums,
     code_version,
+    files_below,
     package_versions,
     sha256_file,
 )
@@ -31,10 +40,13 @@ __all__ = [
     "StageKey",
     "StageRecord",
     "Stopped",
+    "check_free",
+    "check_plain",
     "check_sums",
     "check_target",
     "code_version",
     "file_facts",
+    "files_below",
     "find_run",
     "new_run_id",
     "package_versions",

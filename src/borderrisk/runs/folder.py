@@ -69,7 +69,7 @@ class RunFolder:
         self._stack = ExitStack()
 
     def __enter__(self) -> RunFolder:
-        self._refuse_taken()
+        self.check()
         with ExitStack() as stack:
             stack.enter_context(stoppable())
             stack.callback(self._remove_empty_parents)
@@ -102,7 +102,8 @@ class RunFolder:
                     "with --out (nothing was kept)."
                 ) from error
 
-    def _refuse_taken(self) -> None:
+    def check(self) -> None:
+        """Raise ``OutputError`` if the folder's name cannot be used or is taken."""
         check_target(self.final)
         if self.final.is_symlink():
             raise OutputError(f"{self.final}: is a link; give the folder it leads to with --out.")
@@ -155,7 +156,7 @@ class RunFolder:
         if not self.final.exists():
             self.path.rename(self.final)
             return
-        self._refuse_taken()
+        self.check()
         old = _sibling(self.final)
         self.final.rename(old)
         try:
@@ -171,6 +172,12 @@ class RunFolder:
                 parent.rmdir()
             except OSError:  # holds a run by now
                 return
+
+
+def check_free(final: str | Path | None, force: bool) -> None:
+    """Refuse what :class:`RunFolder` would refuse, before any work; None is always free."""
+    if final is not None:
+        RunFolder(final, force=force).check()
 
 
 @contextmanager

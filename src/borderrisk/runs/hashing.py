@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import re
+import stat
 import time
 import uuid
 from collections.abc import Iterable
@@ -42,6 +43,7 @@ def check_sums(folder: Path) -> str:
     """
     sums = folder / SUMS
     try:
+        check_plain([sums])
         found = [_LINE.fullmatch(line) for line in sums.read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError) as error:
         raise DataError(f"{folder}: is not frozen (no readable {SUMS}).") from error
@@ -56,6 +58,13 @@ def check_sums(folder: Path) -> str:
                 f"fit {SUMS}), so it proves nothing. Restore the folder from a copy."
             )
     return sha256_file(sums)
+
+
+def check_plain(files: Iterable[Path]) -> None:
+    """Raise ``OSError`` if a file is a link, folder, pipe or device, which may never end."""
+    for path in files:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise OSError(f"{path.name} is no regular file")
 
 
 def files_below(folder: Path) -> list[str]:

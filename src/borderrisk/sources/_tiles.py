@@ -24,7 +24,7 @@ from rasterio.windows import Window
 
 from borderrisk.compute import available_workers
 from borderrisk.errors import ConfigError, DataError
-from borderrisk.sources.files import OFFLINE, existing, files_behind, is_virtual
+from borderrisk.sources.files import OFFLINE, Header, existing, files_behind, is_virtual
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,7 @@ _POSSIBLE_M = (-12_000.0, 32_000.0)
 # Numbers that mean a void where a file names none, as in SRTM and ESRI grids.
 _VOIDS = (-9999.0, -32767.0, -32768.0)
 _OPEN_FILES = 16
+_BLOCK_BYTES = 2**30
 # GDAL 3.10 and later would read the sources of a virtual raster in threads whose errors are lost: a
 # damaged tile would read as 0.
 RASTER_ENV = {"VRT_NUM_THREADS": "1", **OFFLINE}
@@ -50,6 +51,7 @@ _GDAL = {
     "GDAL_NUM_THREADS": min(4, available_workers()),
     **RASTER_ENV,
 }
+_NO_CRS = "none declared, taken as WGS84"
 METRES_PER_UNIT = {"m": 1.0, "ft": 0.3048}
 _METRES = {"m", "metre", "metres", "meter", "meters"}
 _FEET = {"ft", "usft", "ftus", "intft", "ftint", "sft"}
@@ -101,10 +103,11 @@ def open_tile(path: Path) -> Tile:
     existing(path, "elevation")
     stated = []
     for tile in files_behind(path) if is_virtual(path) else ():
-        with raster_header(tile) as ds:
+        with _header(tile) as ds:
             stated += [(tile, unit)] if (unit := stated_unit(ds)) else []
-    with raster_header(path) as ds:
+    with _header(path) as ds:
         _check_bands(path, ds)
+        _check_block(path, ds)
         crs, transform, south_up = _placed(path, ds)
         unit = stated_unit(ds)
         masked = any(MaskFlags.per_dataset in flags for flags in ds.mask_flag_enums[:1])
@@ -117,7 +120,16 @@ def open_tile(path: Path) -> Tile:
 
 @contextmanager
 def raster_header(path: Path) -> Iterator[Any]:
-    """Open a raster of a local format, without a network."""
+    """Open a raster of a local format, made of such ones, without a network."""
+    for tile in files_behind(path) if is_virtual(path) else ():
+        with _header(tile):
+            pass
+    with _header(path) as ds:
+        yield ds
+
+
+@contextmanager
+def _header(path: Path) -> Iterator[Any]:
     try:
         with rasterio.Env(**RASTER_ENV), _local(path) as ds:
             yield ds
@@ -125,6 +137,27 @@ def raster_header(path: Path) -> Iterator[Any]:
         raise DataError(
             f"{path}: not a readable raster ({error}); it may be truncated: fetch or copy it again."
         ) from error
+
+
+def describe_raster(path: Path) -> Header:
+    """Return what a raster says of itself, or raise ``DataError`` if it is none."""
+    with raster_header(path) as source:
+        kind, crs = source.driver, source.crs
+        size = f"{source.height:,} x {source.width:,} pixels of {source.dtypes[0]}"
+        units = next((unit for unit in source.units if unit), "")
+        return Header(kind, "", crs_name(crs.to_wkt() if crs else None), size, units)
+
+
+def crs_name(crs: Any) -> str:
+    """Return the name of a CRS, with its code if it has one."""
+    if not crs:
+        return _NO_CRS
+    try:
+        found = CRS.from_user_input(crs)
+    except CRSError:
+        return str(crs)[:60]
+    authority = found.to_authority()
+    return f"{found.name} ({':'.join(authority)})" if authority else found.name
 
 
 def _local(path: Path) -> Any:
@@ -147,6 +180,16 @@ def _check_bands(path: Path, ds: Any) -> None:
         raise DataError(
             f"{path}: the pixels are numbers of a colour table (a picture), not elevation; export "
             "the raw data instead of the rendered image."
+        )
+
+
+def _check_block(path: Path, ds: Any) -> None:
+    """Refuse pixels of which too many have to be unpacked at once."""
+    height, width = ds.block_shapes[0]
+    if height * width * np.dtype(ds.dtypes[0]).itemsize > _BLOCK_BYTES:
+        raise DataError(
+            f"{path}: its pixels are packed in blocks of {height:,} x {width:,}, too many to "
+            "unpack at once; rewrite it with `gdal_translate -co TILED=YES -co COMPRESS=DEFLATE`."
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import logging
 import re
@@ -42,14 +43,21 @@ _MAGIC = {
     b"fgb": "FlatGeobuf",
     b"\0\0\x27\x0a": "Shapefile",
     b"PAR1": "Parquet",
+    b"\xd0\xcf\x11\xe0": "an Excel file of before 2007",
 }
+# Names by which GDAL's readers know a format; the first is given to a file that has none of them.
+_SUFFIXES = {
+    "ODS": (".ods",), "XLSX": (".xlsx", ".xlsm"), "Shapefile": (".shp",), "FlatGeobuf": (".fgb",),
+    "GeoPackage": (".gpkg",), "KML": (".kml",), "GPX": (".gpx",), "GeoJSON": (".geojson", ".json"),
+}  # fmt: skip
 # Suffixes looked for in archives; the first group that has a file is meant.
 _INSIDE = (
-    (".shp", ".gpkg", ".geojson", ".fgb", ".kml", ".gpx", ".json"),
+    (".shp", ".gpkg", ".geojson", ".fgb", ".kml", ".kmz", ".gpx", ".json"),
     (".csv", ".tsv", ".xlsx", ".ods", ".parquet"),
     (".txt",),
 )
 _UNPACKED_BYTES = 4 * 2**30
+_TABLE_BYTES, _TABLE_CELLS = 2**30, 10**8
 _LFS_POINTER = b"version https://git-lfs"
 _SHAPEFILE = (".dbf", ".shx", ".prj", ".cpg")
 _RASTER = (".prj", ".hdr", ".wld", ".ige")
@@ -65,11 +73,27 @@ _PLAIN = {None, "VRTDataset", "VRTWarpedDataset", "VRTSourcedRasterBand", "VRTWa
 
 
 @dataclass(frozen=True)
+class Header:
+    """What a file says of itself; ``size`` is in pixels, of a raster."""
+
+    format: str = ""
+    layer: str = ""
+    crs: str = ""
+    size: str = ""
+    units: str = ""
+
+    def __str__(self) -> str:
+        layer = f"layer {self.layer}" if self.layer else ""
+        return ", ".join(part for part in (self.format, layer, self.size, self.crs) if part)
+
+
+@dataclass(frozen=True)
 class Reading:
     """What became of one input: what it holds, what of it was left out, and what it serves.
 
     ``used_for`` says how many cells it changes, where that can be said; ``warnings`` are what the
-    user should know before believing the result.
+    user should know before believing the result. ``header`` is that of the file, ``rows`` is how
+    many were read, ``extent`` where they lie, (west, south, east, north) in degrees.
     """
 
     what: str
@@ -78,11 +102,34 @@ class Reading:
     used_for: str = ""
     left_out: str = ""
     warnings: tuple[str, ...] = ()
+    header: Header = Header()
+    rows: int | None = None
+    extent: tuple[float, float, float, float] | None = None
+
+    @property
+    def read(self) -> str:
+        """What was read, in a sentence."""
+        rows = "" if self.rows is None else f"{self.rows:,} rows"
+        where = ""
+        if self.extent is not None:
+            west, south, east, north = self.extent
+            where = f"{west:.4g} to {east:.4g} E, {south:.4g} to {north:.4g} N"
+        units = f"in {self.header.units}" if self.header.units else ""
+        return "; ".join(filter(None, (self.holds, str(self.header), rows, where, units)))
+
+    @property
+    def without(self) -> str:
+        """What was left out, and all that there is to doubt."""
+        return "; ".join(filter(None, (self.left_out, *self.warnings)))
 
     def tell(self) -> None:
         """Log it: warnings aloud, the rest as progress."""
-        parts = [part for part in (self.holds, self.left_out, self.used_for) if part]
+        parts = [part for part in (self.read, self.left_out, self.used_for) if part]
         log.info("%s: %s: %s", self.what, self.path, "; ".join(parts))
+        self.warn()
+
+    def warn(self) -> None:
+        """Log what there is to doubt."""
         for text in self.warnings:
             log.warning("%s: %s: %s", self.what, self.path, text)
 
@@ -123,8 +170,20 @@ def format_of(path: Path) -> str:
         root = re.match(rb"\s*<(?:\w+:)?(\w+)", bare)
         name = root[1].decode() if root else "XML"
         return {"kml": "KML", "gpx": "GPX", "html": "a web page"}.get(name.lower(), name)
-    utf16 = start[:2] in (b"\xff\xfe", b"\xfe\xff")
-    return "an unknown binary format" if b"\0" in start and not utf16 else "text"
+    return "an unknown binary format" if b"\0" in start and not utf16_of(start) else "text"
+
+
+def utf16_of(start: bytes) -> str:
+    """Return the UTF-16 encoding that a file begins in, with or without a mark; blank if none."""
+    if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return "utf-16"
+    # Letters of the Latin alphabet, as in most headers, have a zero on one side.
+    header = start[:200]
+    even, odd = (header[k::2].count(0) for k in (0, 1))
+    most = len(header) // 4
+    if odd > most and not even:
+        return "utf-16-le"
+    return "utf-16-be" if even > most and not odd else ""
 
 
 @contextmanager
@@ -148,8 +207,12 @@ def opened(path: str | Path, what: str, formats: Sequence[str]) -> Iterator[tupl
                 f"{', '.join(f'CSV {name}' if name == 'text' else name for name in formats)} can "
                 "be read, each also as .gz or .zip."
             )
+        suffixes = _SUFFIXES.get(found, (file.suffix,))
+        suffix = file.suffix if file.suffix.lower() in suffixes else suffixes[0]
+        check_size(file, found, where)
         # Signs that GDAL's readers take for their own notation.
-        yield (_linked(file, Path(place)) if re.search("[!;]", str(file)) else file), found
+        odd = suffix != file.suffix or re.search("[!;]", str(file))
+        yield (_linked(file, Path(place), suffix) if odd else file), found
 
 
 def parts_of(path: Path) -> list[Path]:
@@ -259,9 +322,10 @@ def _from_gzip(path: Path, place: Path, where: str) -> Path:
 
 
 def _from_zip(path: Path, place: Path, where: str) -> Path:
-    check_unpacked_size(path, where)
     names = set()
     with zipfile.ZipFile(path) as archive:
+        if sum(m.file_size for m in archive.infolist()) > _UNPACKED_BYTES:
+            raise _too_large(where)
         for member in archive.infolist():
             name = Path(member.filename).name
             if member.is_dir() or name.startswith("._"):
@@ -279,24 +343,37 @@ def _from_zip(path: Path, place: Path, where: str) -> Path:
     raise DataError(f"{where} holds no file that can be read (it has: {listed}).")
 
 
-def _too_large(where: str) -> DataError:
-    return DataError(f"{where} unpacks to more than {_UNPACKED_BYTES / 2**30:.0f} GiB; unpack it.")
+def _too_large(where: str, most: int = _UNPACKED_BYTES) -> DataError:
+    return DataError(
+        f"{where} unpacks to more than {most / 2**30:.0f} GiB; cut it to the area it is needed for."
+    )
 
 
-def check_unpacked_size(path: Path, where: str) -> None:
-    """Refuse an archive or spreadsheet by the sum of what it says its parts unpack to."""
-    with zipfile.ZipFile(path) as archive:
-        if sum(m.file_size for m in archive.infolist()) > _UNPACKED_BYTES:
-            raise _too_large(where)
+def check_size(path: Path, found: str, where: str) -> None:
+    """Refuse a packed table by what it says that it unpacks to, before any of it is read."""
+    size = cells = 0
+    if found in ("XLSX", "ODS"):
+        with zipfile.ZipFile(path) as archive:
+            size = sum(m.file_size for m in archive.infolist())
+    elif found.endswith("Parquet"):
+        try:
+            facts = parquet.read_metadata(path)
+        except (ArrowException, OSError, ValueError):
+            return  # damaged, as its reader will say
+        cells = facts.num_rows * facts.num_columns
+        size = sum(facts.row_group(k).total_byte_size for k in range(facts.num_row_groups))
+    if size > _TABLE_BYTES or cells > _TABLE_CELLS:
+        raise _too_large(where, _TABLE_BYTES)
 
 
-def _linked(path: Path, place: Path) -> Path:
+def _linked(path: Path, place: Path, suffix: str) -> Path:
     """Return the file, with what lies beside it, under a name without odd signs."""
     folder = place / "linked"
     folder.mkdir()
-    for file in (path, *_sidecars(path)):
+    for file in _sidecars(path):
         (folder / f"data{file.name.removeprefix(path.stem)}").symlink_to(file.absolute())
-    return folder / f"data{path.suffix}"
+    (folder / f"data{suffix}").symlink_to(path.absolute())
+    return folder / f"data{suffix}"
 
 
 def _near(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,8 @@ from borderrisk.sources import rowchecks as checks
 from borderrisk.sources.dates import PRECISIONS, is_day_number, read_dates, widened
 from borderrisk.sources.layouts import LAYOUTS, read_layout, read_table
 from borderrisk.sources.rowchecks import CONFIDENCE_WEIGHT, Rejections
+
+log = logging.getLogger(__name__)
 
 AHEAD = "dated ahead of now"
 TEXT_FIELDS = ("place", "province", "country", "actor", "target", "summary", "source")
@@ -43,10 +46,20 @@ class IncidentTable:
     rejected: pd.DataFrame
     notes: list[str] = field(default_factory=list)
 
+    @classmethod
+    def none(cls) -> IncidentTable:
+        """Return a table without any incident."""
+        dates = dict.fromkeys(("date", "date_end"), "datetime64[ns]")
+        types: dict[str, Any] = {**dates, **dict.fromkeys(("radius_km", "weight"), float)}
+        columns = {name: pd.Series([], dtype=types.get(name, object)) for name in COLUMNS[:-1]}
+        empty = gpd.GeoDataFrame(columns, geometry=gpd.GeoSeries([], crs=WGS84))
+        return cls(empty, rows_left_out())
+
 
 def rows_left_out(*parts: pd.DataFrame) -> pd.DataFrame:
     """Join tables of rows that are not used: ``row, incident_id, reason``."""
-    table = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+    none = pd.DataFrame({"incident_id": [], "reason": []}, dtype=str)
+    table = pd.concat([part for part in parts if len(part)] or [none], ignore_index=True)
     # Only the reader knows the row of the file: whole numbers with gaps.
     return table.reindex(columns=["row", "incident_id", "reason"]).astype({"row": "Int64"})
 
@@ -77,7 +90,7 @@ def read_incidents(
     outside; nothing is cut.
 
     ConfigError for an unknown layout, field or kind; DataError for a file that cannot be read,
-    duplicate ids, exchanged coordinates, or no rows left.
+    exchanged columns of coordinates, or no rows left.
     """
     where = f"incidents: {path}"
     rejections = Rejections()
@@ -88,8 +101,12 @@ def read_incidents(
         records = read_table(path, columns, default_radius_km, rejections, radius_km)
     else:
         records = read_layout(path, layout, rejections, radius_km)
-    checks.check_unique(records["incident_id"], where)
     frame = _values(records, rejections, region, where, calendar)
+    if again := checks.reject_repeated(records["incident_id"], rejections):
+        log.warning(
+            "%s: %d rows have the incident id of an earlier row and are left out; if they are "
+            "incidents of their own, give each its own.", *(where, again),
+        )  # fmt: skip
     usable = frame[~frame.index.isin(list(rejections.reasons))]
     if usable.empty:
         raise DataError(_nothing_usable(rejections, len(records), where))
@@ -144,6 +161,10 @@ def _positions(
         rejections.where(wrong, records[name], f"{name} is not a number of degrees")
     nowhere = (lat == 0) & (lon == 0)
     rejections.add(lat.index[nowhere], "latitude and longitude are both 0")
+    if region is not None:
+        _, odd = checks.exchanged(lon, lat, region)
+        shown = [f"{y:g}, {x:g}" for y, x in zip(lat[odd], lon[odd], strict=True)]
+        rejections.add(lat.index[odd], "latitude and longitude look exchanged", shown)
     return lon, lat
 
 
@@ -248,7 +269,11 @@ def _notes(
     rejections: Rejections, total: int, kept: gpd.GeoDataFrame, region: Bounds | None
 ) -> list[str]:
     notes = [f"{len(kept)} of {total} incidents read pass the filters"]
-    notes += [f"{count} rows: {kind}" for kind, count in rejections.counts().items()]
+    for kind, count in rejections.counts().items():
+        row = min(row for row, its in rejections.kinds.items() if its == kind)
+        detail = rejections.reasons[row].removeprefix(kind).removeprefix(": ")
+        rows = "1 row" if count == 1 else f"{count} rows"
+        notes.append(f"{rows}: {kind}" + f" (row {row}: {detail})" * bool(detail))
     if region is not None:
         west, south, east, north = region
         inside = kept.geometry.x.between(west, east) & kept.geometry.y.between(south, north)

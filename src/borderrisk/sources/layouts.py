@@ -65,7 +65,7 @@ _WHAT = "incidents"
 _OPTIONAL = {
     "place", "province", "country", "actor", "target", "deaths_reported", "summary", "source"
 }  # fmt: skip
-_CODE_NAME = re.compile(r"prec|specific|accura|quality|certain|code|level", re.I)
+CODE_NAME = re.compile(r"prec|specific|accura|quality|certain|code|level", re.I)
 
 
 @dataclass(frozen=True)
@@ -150,9 +150,13 @@ LAYOUTS = {
 }  # fmt: skip
 
 
-def layout_of(header: list[str]) -> str:
-    """Tell a file's layout by the names of its columns; ``table`` if it is none that is known."""
-    return next((name for name, it in LAYOUTS.items() if {*it.required} <= {*header}), "table")
+def layout_of(record: list[str]) -> str:
+    """Tell a file's layout by its first record; ``table`` if it is none that is known."""
+    names = {cell.lower() for cell in record}
+    for name, layout in LAYOUTS.items():
+        if {*layout.required} <= names or _is_bare(layout, record):
+            return name
+    return "table"
 
 
 def read_layout(
@@ -168,16 +172,16 @@ def read_layout(
     """
     layout = LAYOUTS[name]
     header = first_record(path, _WHAT)
-    bare = bool(layout.header and header and header[0].isdigit())
-    if bare and len(header) != len(layout.header):
+    if layout.header and header[:1] != [] and header[0].isdigit() and not _is_bare(layout, header):
         raise DataError(
             f"incidents: {path} has no header and {len(header)} columns; a file of this layout "
             f"without header must have {len(layout.header)}."
         )
-    _require(layout.required, list(layout.header) if bare else header, path)
-    wanted = {*layout.names.values(), *layout.required, *layout.read}.__contains__
-    names = list(layout.header) if bare else None
-    table = read_text_table(path, _WHAT, names=names, wanted=wanted)
+    names = list(layout.header) if _is_bare(layout, header) else None
+    _require(layout.required, names or [cell.lower() for cell in header], path)
+    known = {*layout.names.values(), *layout.required, *layout.read}
+    table = read_text_table(path, _WHAT, names=names, wanted=lambda name: name.lower() in known)
+    table = table.rename(columns=str.lower)
     records = _renamed(table, layout.names)
     if layout.place:
         radius = {**RADIUS_KM[layout.place], **(codes or {})}
@@ -279,11 +283,12 @@ def _radii(
     if known or codes:
         meaning = {**(known or {}), **(codes or {})}
         said = ", ".join(f"{code} = {km:g} km" for code, km in meaning.items())
-        log.warning("incidents: %s holds codes, not kilometres; read as %s", column, said)
+        level = logging.INFO if codes else logging.WARNING
+        log.log(level, "incidents: %s holds codes, not kilometres; read as %s", column, said)
         given = cells[cells != ""]
         return _decoded(given, _texts(meaning), rejections).reindex(cells.index, fill_value="")
     bare = cells[cells != ""].str.removesuffix(".0")
-    named = _CODE_NAME.search(column) and not re.search("km|radius", column, re.I)
+    named = CODE_NAME.search(column) and not re.search("km|radius", column, re.I)
     if named and len(bare) and bare.str.fullmatch(r"\d").all():
         raise ConfigError(
             f"incidents.columns: {column} looks like codes of precision, not kilometres "
@@ -291,6 +296,11 @@ def _radii(
             "in {1: 5, 2: 25, 3: 60}, or map a column of kilometres."
         )
     return cells
+
+
+def _is_bare(layout: Layout, record: list[str]) -> bool:
+    """Whether a first record is that of a file of this layout without header."""
+    return len(record) == len(layout.header) > 0 and record[0].isdigit()
 
 
 def _require(columns: Iterable[str], header: list[str], path: str | Path) -> None:

@@ -11,13 +11,18 @@ import pandas as pd
 from borderrisk.errors import DataError
 from borderrisk.sources.dates import DIGITS
 
+Bounds = tuple[float, float, float, float]
+
 CONFIDENCE_WEIGHT = {"high": 1.0, "medium": 0.7, "low": 0.4}
+_GLOBE = (-180.0, -90.0, 180.0, 90.0)
 _DECIMAL_COMMA = r"-?\d+,(\d{1,2}|\d{4,})"
+# Degrees, with minutes and seconds or not; a sign, or the side of the globe before or after.
 _SEXAGESIMAL = re.compile(
-    r"(\d{1,3})\s*[°º:d]\s*(\d{1,2}(?:\.\d+)?)\s*['′’:m]?\s*"
-    r"(?:(\d{1,2}(?:\.\d+)?)\s*(?:[\"″”s]|'')?)?\s*([NSEWnsew])"
+    r"([NSEW-])?\s*(\d{1,3}(?:\.\d+)?)\s*[°º:d\s-]?\s*"
+    r"(?:(\d{1,2}(?:\.\d+)?)\s*['′’:m\s-]?\s*)?(?:(\d{1,2}(?:\.\d+)?)\s*(?:[\"″”s]|'')??\s*)?"
+    r"([NSEW])?",
+    re.I,
 )
-_DUPLICATES_SHOWN = 10
 
 
 class Rejections:
@@ -56,18 +61,14 @@ class Rejections:
         )
 
 
-def check_unique(ids: pd.Series, where: str) -> None:
-    """Raise ``DataError`` listing ids that occur more than once."""
-    doubled = ids[ids.duplicated(keep=False) & (ids != "")]
-    if doubled.empty:
-        return
-    shown = [
-        f"{name} (rows {', '.join(str(row) for row in rows)})"
-        for name, rows in list(doubled.groupby(doubled, sort=False).groups.items())
-    ]
-    more = len(shown) - _DUPLICATES_SHOWN
-    text = "; ".join(shown[:_DUPLICATES_SHOWN]) + (f"; and {more} more" if more > 0 else "")
-    raise DataError(f"{where} has incident ids that occur more than once: {text}.")
+def reject_repeated(ids: pd.Series, rejections: Rejections) -> int:
+    """Reject the usable rows whose id is that of an earlier usable row; return how many."""
+    usable = ids[~ids.index.isin(list(rejections.reasons))]
+    first = {name: row for row, name in reversed(list(usable.items()))}
+    again = usable[usable.duplicated()]
+    details = [f"{name!r} is row {first[name]}" for name in again]
+    rejections.add(again.index, "incident id of an earlier row", details)
+    return len(again)
 
 
 def numbers(values: pd.Series) -> pd.Series:
@@ -89,10 +90,16 @@ def degrees(values: pd.Series) -> pd.Series:
     # Of degrees, three digits after a comma are no thousands.
     found = numbers(values.astype(str).str.replace(r"^(-?\d{1,3}),(\d+)$", r"\1.\2", regex=True))
     for row in found.index[found.isna() & (values != "")]:
-        match = _SEXAGESIMAL.fullmatch(str(values[row]).translate(DIGITS).strip())
-        if match and match[2]:
-            size = float(match[1]) + float(match[2]) / 60 + float(match[3] or 0) / 3600
-            found[row] = -size if match[4].upper() in "SW" else size
+        text = str(values[row]).translate(DIGITS).strip()
+        match = _SEXAGESIMAL.fullmatch(text) if len(text) < 40 else None
+        if match is None:
+            continue
+        sides = "".join(side.upper() for side in match.group(1, 5) if side)
+        whole, minutes, seconds = (float(part or 0) for part in match.group(2, 3, 4))
+        signed = len(sides) == 1 or (not sides and re.search("[°º]", match[0]))
+        if signed and minutes < 60 and seconds < 60:
+            size = whole + minutes / 60 + seconds / 3600
+            found[row] = -size if sides in ("S", "W", "-") else size
     return found
 
 
@@ -102,27 +109,36 @@ def counts(values: pd.Series) -> pd.Series:
     return floats.where((floats >= 0) & (floats % 1 == 0)).astype("Int64")
 
 
-def check_not_swapped(
-    lon: pd.Series, lat: pd.Series, region: tuple[float, float, float, float] | None, where: str
-) -> None:
+def exchanged(lon: pd.Series, lat: pd.Series, region: Bounds | None) -> tuple[bool, pd.Series]:
+    """Whether most points make sense only with latitude and longitude exchanged, and which do.
+
+    ``region`` is (west, south, east, north) in degrees where they are expected, else the globe.
+    """
+    bounds = region or _GLOBE
+    known = lon.notna() & lat.notna()
+    as_is, swapped = _inside(lon, lat, bounds), _inside(lat, lon, bounds)
+    most = known.any() and swapped[known].mean() > 0.5 > as_is[known].mean()
+    return bool(most), swapped & ~as_is
+
+
+def check_not_swapped(lon: pd.Series, lat: pd.Series, region: Bounds | None, where: str) -> None:
     """Raise ``DataError`` if most points make sense only with latitude and longitude exchanged.
 
     ``region`` is (west, south, east, north) in degrees where they are expected, else the globe.
     """
-    bounds = region or (-180.0, -90.0, 180.0, 90.0)
-    known = lon.notna() & lat.notna()
-    as_is = _share_inside(lon[known], lat[known], bounds)
-    swapped = _share_inside(lat[known], lon[known], bounds)
-    if swapped > 0.5 > as_is:
+    if exchanged(lon, lat, region)[0]:
+        known = lon.notna() & lat.notna()
+        as_is = _inside(lon, lat, region or _GLOBE)[known].mean()
+        swapped = _inside(lat, lon, region or _GLOBE)[known].mean()
+        west, south, east, north = (f"{side:.4g}" for side in region or _GLOBE)
         raise DataError(
             f"{where}: latitude and longitude look swapped: {as_is:.0%} of the points lie in the "
-            f"expected region {tuple(float(b) for b in bounds)} as they are, {swapped:.0%} with "
-            "the two columns exchanged. Exchange them in the file or in the column mapping."
+            f"expected region ({west} to {east} E, {south} to {north} N) as they are, "
+            f"{swapped:.0%} with the two columns exchanged. Exchange them in "
+            "the file or in the column mapping."
         )
 
 
-def _share_inside(x: pd.Series, y: pd.Series, bounds: tuple[float, float, float, float]) -> float:
-    if x.empty:
-        return 0.0
+def _inside(x: pd.Series, y: pd.Series, bounds: Bounds) -> pd.Series:
     west, south, east, north = bounds
-    return float((x.between(west, east) & y.between(south, north)).mean())
+    return x.between(west, east) & y.between(south, north)

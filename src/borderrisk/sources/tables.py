@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import logging
 import warnings
@@ -20,8 +19,8 @@ import shapely
 from pyarrow import ArrowException
 
 from borderrisk.errors import DataError
-from borderrisk.sources.files import TABLES, VECTORS, check_unpacked_size, opened
-from borderrisk.sources.vectors import gdal_options, read_vector
+from borderrisk.sources.files import TABLES, VECTORS, opened, utf16_of
+from borderrisk.sources.vectors import local_files, read_vector
 
 log = logging.getLogger(__name__)
 
@@ -145,8 +144,7 @@ def _with_points(frame: gpd.GeoDataFrame) -> pd.DataFrame:
 
 
 def _sheet(file: Path, where: str) -> Iterator[list[str]]:
-    check_unpacked_size(file, where)
-    with gdal_options(_SPREADSHEETS), warnings.catch_warnings():
+    with local_files(_SPREADSHEETS), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         first, *others = (str(name) for name, _ in pyogrio.list_layers(file))
         if others:
@@ -160,8 +158,8 @@ def _sheet(file: Path, where: str) -> Iterator[list[str]]:
 def _encoding(path: Path, where: str) -> str:
     """Tell the encoding of a text, aloud where it had to be guessed."""
     with path.open("rb") as file:
-        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-            return "utf-16"
+        if wide := utf16_of(file.read(4096)):
+            return wide
     try:
         with path.open(encoding="utf-8") as lines:
             deque(lines, maxlen=0)

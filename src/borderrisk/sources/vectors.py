@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,21 +16,29 @@ import pandas as pd
 import pyogrio
 import shapely
 from pyarrow import ArrowException
+from pyogrio.core import _register_drivers
 from pyproj.exceptions import CRSError, ProjError
 
 from borderrisk.errors import DataError
 from borderrisk.grid import WGS84
-from borderrisk.sources.files import OFFLINE, VECTORS, opened
+from borderrisk.sources._tiles import crs_name
+from borderrisk.sources.files import OFFLINE, TABLES, VECTORS, Header, opened
 
 log = logging.getLogger(__name__)
 
 _DIMENSION = {"line": 1, "polygon": 2}
 # The points that the lines of a GPX file are made of.
 _REPEATED = ("route_points", "track_points")
-_LINKED = re.compile(
-    rb'"crs"\s*:\s*\{[^{}]*("properties"\s*:\s*\{[^{}]*\}[^{}]*)?"type"\s*:\s*"link"'
-    rb'|"gdal_streamed_alg"'
-)
+_LISTED = 5
+# What a GeoJSON has somewhere if its CRS is a link. Letters may be written as their codes.
+_LINK = [re.compile(mark, re.I) for mark in (rb'"crs"\s*:', rb'"type"\s*:\s*"link', rb'"href"\s*:')]
+_LETTER = re.compile(rb"\\u00([2-7][0-9a-f])", re.I)
+# Drivers that read nothing but the file they are given; two that rasters may need, too.
+_DRIVERS = {
+    "GeoJSON", "GPKG", "FlatGeobuf", "ESRI Shapefile", "KML", "LIBKML", "GPX", "XLSX", "ODS",
+    "netCDF", "JP2OpenJPEG",
+}  # fmt: skip
+_registry = threading.RLock()
 
 
 def read_vector(path: str | Path, what: str) -> gpd.GeoDataFrame:
@@ -42,7 +51,7 @@ def read_vector(path: str | Path, what: str) -> gpd.GeoDataFrame:
     """
     where = f"{what}: {path}"
     try:
-        with opened(path, what, VECTORS) as (file, found), gdal_options(OFFLINE):
+        with opened(path, what, VECTORS) as (file, found), local_files():
             layers = _layers(file, found, where)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError,
             ArrowException, CRSError, shapely.errors.ShapelyError, OSError) as error:  # fmt: skip
@@ -57,6 +66,29 @@ def read_vector(path: str | Path, what: str) -> gpd.GeoDataFrame:
     frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
     check_degrees(frame.geometry.array, where)
     return frame.reset_index(drop=True)
+
+
+def describe_vector(path: Path, what: str) -> Header:
+    """Return what a table or vector file says of itself; a table has longitude and latitude.
+
+    DataError if it cannot be read.
+    """
+    with opened(path, what, (*VECTORS, *TABLES)) as (file, found), local_files():
+        if found in TABLES:
+            return Header("CSV text" if found == "text" else found, crs="longitude and latitude")
+        if found == "GeoParquet":
+            return Header(found)
+        try:
+            layers = [str(name) for name, kind in pyogrio.list_layers(file) if kind is not None]
+            info = pyogrio.read_info(file, layer=layers[0]) if layers else {}
+        except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
+            raise DataError(f"{what}: {path} cannot be read ({error}).") from error
+    return Header(found, _listed(layers), crs_name(info.get("crs")))
+
+
+def _listed(layers: list[str]) -> str:
+    more = len(layers) - _LISTED
+    return ", ".join(layers[:_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def check_degrees(geometries: Iterable[shapely.Geometry], where: str) -> None:
@@ -120,15 +152,15 @@ def _layers(file: Path, found: str, where: str) -> dict[str, gpd.GeoDataFrame]:
 
 
 def _check_json(file: Path, where: str) -> None:
-    """Refuse JSON that sends its reader elsewhere."""
+    """Refuse a CRS that is a link: the reader would follow it."""
+    marks, before = set(_LINK), b""
     with file.open("rb") as text:
-        before = b""
-        while chunk := text.read(1 << 24):
-            if _LINKED.search(before + chunk):
-                raise DataError(
-                    f"{where} refers to something outside the file; save it as plain GeoJSON."
-                )
+        while marks and (chunk := text.read(1 << 24)):
+            plain = _LETTER.sub(lambda m: bytes([int(m[1], 16)]), before + chunk)
+            marks -= {mark for mark in marks if mark.search(plain)}
             before = chunk[-200:]
+    if not marks:
+        raise DataError(f"{where} takes its CRS from outside the file; save it as plain GeoJSON.")
 
 
 def _in_degrees(frame: gpd.GeoDataFrame, where: str) -> gpd.GeoDataFrame:
@@ -145,11 +177,20 @@ def _in_degrees(frame: gpd.GeoDataFrame, where: str) -> gpd.GeoDataFrame:
 
 
 @contextmanager
-def gdal_options(options: Mapping[str, str]) -> Iterator[None]:
-    """Set options of the vector library while files are read."""
-    before = {key: pyogrio.get_gdal_config_option(key) for key in options}
-    pyogrio.set_gdal_config_options(dict(options))
-    try:
-        yield
-    finally:
-        pyogrio.set_gdal_config_options(before)
+def local_files(options: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Let the vector library read what lies in the file it is given, and set its options.
+
+    Many of its drivers know their files by a word anywhere in them, whatever else they are, and go
+    on to read what these name: other files, or a server.
+    """
+    with _registry:
+        others = ",".join(set(pyogrio.list_drivers()) - _DRIVERS)
+        options = {**OFFLINE, **(options or {}), "GDAL_SKIP": others}
+        before = {key: pyogrio.get_gdal_config_option(key) for key in options}
+        pyogrio.set_gdal_config_options(options)
+        _register_drivers()
+        try:
+            yield
+        finally:
+            pyogrio.set_gdal_config_options(before)
+            _register_drivers()

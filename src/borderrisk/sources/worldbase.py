@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import json
 import math
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -144,6 +145,14 @@ class World:
         hint = " or ".join(f"{c.name} ({c.code})" for c in list(meant)[:3])
         hint = f"did you mean {hint}?" if hint else "give a name, or an ISO code of 2 or 3 letters"
         raise ConfigError(f"there is no country {text!r}; {hint}")
+
+    def code(self, name: str) -> str:
+        """Return the code of a country by a name or code as publishers write it; blank if unknown.
+
+        What stands in brackets ("Russia (Soviet Union)") may be left out.
+        """
+        bare = re.sub(r"\(.*?\)", "", name)
+        return self._by_name.get(plain_name(name)) or self._by_name.get(plain_name(bare), "")
 
     def outline(self, code: str) -> MultiPolygon:
         """Return the whole outline of a country, WGS84."""

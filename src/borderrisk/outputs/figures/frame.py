@@ -81,7 +81,7 @@ def _add_foot(side: Axes, scene: Scene, height: float) -> float:
     statement = scene.meta.statement
     if scene.meta.compared:
         statement = f"Change between the runs {scene.meta.compared}. {statement}"
-    if not scene.has_intervals:
+    if not scene.has_intervals and not scene.is_index:
         statement = f"{statement} No interval was computed in this run."
     names = [source.attribution or source.title for source in scene.meta.sources]
     credit = "Sources: " + ". ".join(dict.fromkeys(names)) + "." if names else ""
@@ -112,7 +112,8 @@ def _add_titles(figure: Figure, scene: Scene, focus: Focus | None, what: str) ->
     figure.text(1 - 0.3 / width, 1 - 0.64 / height, persian, fontsize=11.5, ha="right",
                 va="bottom", parse_math=False)  # fmt: skip
     origin, days = scene.meta.origin, scene.meta.horizon_days
-    facts = ["Relative intensity of reported incidents"]
+    facts = ["Expert weights, no incidents" if scene.is_index else
+             "Relative intensity of reported incidents"]  # fmt: skip
     facts += [f"forecast from {origin} for {days} days"] if origin and days else []
     figure.text(0.5 / width, 1 - 0.62 / height, "; ".join(facts), fontsize=8.5, color=MUTED,
                 va="bottom", parse_math=False)  # fmt: skip
@@ -154,7 +155,7 @@ def _add_incidents(ax: Axes, incidents: gpd.GeoDataFrame, pixels: Pixels) -> Non
 
 def hatch_untrusted(ax: Axes, scene: Scene) -> bool:
     """Hatch the cells whose score should not be trusted; whether there are any."""
-    if "trust" not in scene.cells:
+    if "trust" not in scene.cells or scene.is_index:
         return False
     trust = scene.cells["trust"]
     known = meanings(trust)

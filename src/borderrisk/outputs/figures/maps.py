@@ -24,7 +24,8 @@ def risk_figure(scene: Scene, focus: Focus | None = None) -> Figure | None:
     classes = scene.cells["risk_class"].to_numpy()
     classes = np.nan_to_num(classes, nan=0).astype(int)
     colours = np.array([(1, 1, 1), *map(to_rgb, RISK_COLOURS)])[classes]
-    figure, ax, side = frame(scene, focus, colours, classes > 0, "Risk class")
+    what = "Class of the index" if scene.is_index else "Risk class"
+    figure, ax, side = frame(scene, focus, colours, classes > 0, what)
     hatched = hatch_untrusted(ax, scene)
     handles = [
         Patch(fc=colour, ec=LINE, lw=0.5, label=f"{k}  {label} of the area")

@@ -131,7 +131,7 @@ def _tiles(scene: Scene) -> list[tuple[str, str]]:
         tiles.append(("data until", scene.data_until))
     if scene.period:
         tiles.append(("forecast for", " to ".join(scene.period)))
-    if "trust" in scene.cells:
+    if "trust" in scene.cells and not scene.is_index:
         words_of = decode(scene.cells["trust"])
         total = exposure[words_of != ""].sum()
         share = float(exposure[words_of == "ok"].sum() / total) if total else None

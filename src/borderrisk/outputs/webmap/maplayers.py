@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import geopandas as gpd
@@ -141,6 +141,8 @@ LAYERS: dict[str, LayerStyle] = {
         fields=_fields("neighbour", "target", "route", "hours", "slack_hours", "length_km"),
     ),
     "posts": LayerStyle("Posts", "پاسگاه‌ها", "#1565c0"),
+    "crossings": LayerStyle("Crossings", "گذرگاه‌ها", "#1565c0"),
+    "zones": LayerStyle("Zones", "استان‌ها و نواحی", "#546e7a", 1, "4 3", shown=False),
 }  # fmt: skip
 
 
@@ -286,6 +288,14 @@ def kind_mark(kind: str, number: int) -> dict[str, Any]:
     return {"colour": KINDS[number % len(KINDS)], "ring": number >= len(KINDS)}
 
 
+# What an index ranks its segments by.
+_OF_INDEX: dict[str, Any] = {
+    "ranked_by": "rank", "darkest_lowest": True, "label": "Border segments by the index",
+    "label_fa": "پاره‌های مرز بر پایه شاخص", "ends": ("lowest", "highest"),
+    "ends_fa": ("پایین‌ترین", "بالاترین"),
+}  # fmt: skip
+
+
 def style_of(name: str) -> LayerStyle:
     """Style registered for a layer, or a plain one under its own name."""
     words = name.replace("_", " ").replace("-", " ").strip().capitalize()
@@ -303,6 +313,8 @@ def layer_json(
     ``places`` has the Persian names of places by :func:`borderrisk.words.slug`.
     """
     style = style_of(name)
+    if style.ranked_by in frame and frame[style.ranked_by].isna().all():
+        style = replace(style, **_OF_INDEX)
     near = frame[frame.geometry.notna() & frame.intersects(window)]
     fields = [field for field in style.fields or _plain_fields(near) if field.column in near]
     colours = _colours(near, style)

@@ -27,6 +27,7 @@ SCRIPTS = (
     "permalink.js", "risklayer.js", "vectors.js", "labels.js", "popup.js", "legend.js", "panel.js",
     "about.js", "tools.js", "minimap.js", "paper.js", "app.js", "start.js",
 )  # fmt: skip
+_DATA = "<!-- data -->"  # what a run holds goes in last, after the scripts that may run are known
 _HOST = re.compile(r"[A-Za-z0-9.*-]+(:\d+)?")
 
 
@@ -89,10 +90,10 @@ def build_page(
     figure: Any = shell.get_root()
     for name, markup in _head(title):
         figure.header.add_child(_Raw(markup), name=name)
-    figure.html.add_child(_Raw(_data(config, blobs)), name="data")
+    figure.html.add_child(_Raw(_DATA), name="data")
     _fix_ids(figure)
     document = figure.render().replace("<html>", f'<html lang="{language}">', 1)
-    return _with_policy(document, tiles)
+    return _with_policy(document, tiles).replace(_DATA, _data(config, blobs), 1)
 
 
 def _shell(bounds: Bounds) -> folium.Map:
@@ -154,7 +155,7 @@ def _head(title: str) -> Iterator[tuple[str, str]]:
 
 def _data(config: str, blobs: dict[str, str]) -> str:
     columns = "\n".join(
-        f'<script type="application/octet-stream" id="br-col-{name}">{text}</script>'
+        f'<script type="application/octet-stream" id="br-col-{html.escape(name)}">{text}</script>'
         for name, text in blobs.items()
     )
     return f'<script type="application/json" id="br-config">{config}</script>\n{columns}'
@@ -186,7 +187,7 @@ def _fix_ids(figure: Any) -> None:
 
 
 def _with_policy(document: str, tiles: str | None) -> str:
-    """Add a Content-Security-Policy that lets run only the scripts written into the page."""
+    """Add a Content-Security-Policy that lets run only the product's own scripts."""
     hashes = " ".join(dict.fromkeys(_digest(code) for code in _executed(document)))
     images = "data: blob:" + (f" {_tile_host(tiles)}" if tiles else "")
     policy = (

@@ -23,6 +23,9 @@ def payload(view: View, packed: Packed, language: str) -> dict[str, Any]:
     """Return configuration and small data of a map; numbers per cell travel in ``packed``."""
     scene = view.scene
     strings: dict[str, Label] = json.loads(asset("strings.json"))
+    if scene.is_index:
+        of_index: dict[str, Label] = json.loads(asset("index.json"))
+        strings = {speech: words | of_index[speech] for speech, words in strings.items()}
     return {
         "language": language,
         "strings": strings,

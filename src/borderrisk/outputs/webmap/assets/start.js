@@ -82,7 +82,7 @@
       this.buildCorner();
       this.measure = new BR.Measure(this);
       this.applyTheme();
-      await Promise.all([this.paint(), this.cells.load('probability')]);
+      await Promise.all([this.paint(), ...['probability'].filter((name) => name in this.config.columns).map((name) => this.cells.load(name))]);
       this.buildInterface();
       if (innerWidth < 700 && !this.state.view) this.home();
       this.showAll();

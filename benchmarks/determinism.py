@@ -1,0 +1,105 @@
+"""Whether a run depends on where and how it is made: ``python -m benchmarks.determinism [CONFIG]``.
+
+The same config runs twice, in two folders, with other numbers of threads and workers, time zone,
+locale, umask and seed of Python's hashes; every file of the two runs is compared byte by byte. Run ids,
+times and what the runs say of the machine may differ, and nothing else: where these stand, the
+rest of the file is compared as text.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SETTINGS = ({"OMP_NUM_THREADS": "1", "TZ": "UTC", "LC_ALL": "C", "PYTHONHASHSEED": "1"},
+            {"OMP_NUM_THREADS": "2", "TZ": "Asia/Kabul", "LC_ALL": "C.UTF-8",
+             "PYTHONHASHSEED": "2"})  # fmt: skip
+WORKERS = (1, 2)
+SMALL = {"grid.cell_size_m": "40000", "uncertainty.replicates": "4", "evaluation.enabled": "false"}
+_SHOWN = 60
+SAME, BUT, DIFFERS = "same bytes", "same but for run id and times", "DIFFERS"
+# What a run says of itself and of the machine.
+_OWN = re.compile(
+    r"\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[\d.+:Z]*"
+    r'|"(seconds|peak_memory_mb|t)": [\d.]+|workers: \d|\d+\.\d s\b'
+)
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of both runs and how the two compare; ``note`` shows the first difference."""
+
+    name: str
+    verdict: str
+    note: str = ""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print what each file is; 1 if one differs."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.determinism", description=__doc__)
+    parser.add_argument(
+        "config", nargs="?", type=Path, default=ROOT / "configs/eastern-border.yaml"
+    )
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    options = parser.parse_args(arguments)
+    pairs = [f"{key}={value}" for key, value in SMALL.items()] + options.set
+    with tempfile.TemporaryDirectory() as place:
+        runs = [
+            _run(options.config, Path(place) / name, k, pairs)
+            for k, name in enumerate(("one", "another place"))
+        ]
+        found = list(compared(*runs))
+    for file in found:
+        print(f"| {file.name} | {file.verdict} | {file.note}")
+    return int(any(file.verdict == DIFFERS for file in found))
+
+
+def _run(config: Path, place: Path, number: int, pairs: Sequence[str]) -> Path:
+    """Copy config and data to a folder of their own, and run there."""
+    project = place / "project"
+    shutil.copytree(ROOT / "data" / "raw", project / "data" / "raw")
+    shutil.copytree(config.parent, project / "configs")
+    out = place / "results" / "run"
+    settings = [*pairs, f"compute.workers={WORKERS[number]}", f"compute.cache={place / 'cache'}"]
+    words = [str(project / "configs" / config.name), "--out", str(out)]
+    words += [word for pair in settings for word in ("--set", pair)]
+    subprocess.run(
+        [sys.executable, "-c", "from borderrisk.cli import main; main()", "run", *words],
+        check=True, env={**os.environ, **SETTINGS[number]}, umask=0o022 + 0o055 * number, cwd=place,
+    )  # fmt: skip
+    return out
+
+
+def compared(one: Path, two: Path) -> Iterator[File]:
+    """Compare two folders file by file."""
+    names = [{p.relative_to(run).as_posix() for p in run.rglob("*") if p.is_file()}
+             for run in (one, two)]  # fmt: skip
+    for name in sorted(names[0] | names[1]):
+        if name not in names[0] & names[1]:
+            yield File(name, DIFFERS, "in one run only")
+        else:
+            yield _file(name, (one / name).read_bytes(), (two / name).read_bytes())
+
+
+def _file(name: str, one: bytes, two: bytes) -> File:
+    if one == two:
+        return File(name, SAME)
+    first, second = (_OWN.sub("*", raw.decode("latin-1")) for raw in (one, two))
+    if first == second:
+        return File(name, BUT)
+    at = next((k for k, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), 0)
+    part = slice(max(at - _SHOWN, 0), at + _SHOWN)
+    return File(name, DIFFERS, f"{first[part]!r} and {second[part]!r}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
