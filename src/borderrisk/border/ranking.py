@@ -249,4 +249,5 @@ def index_table(
     out = segments.assign(**dict.fromkeys(_FORECAST, np.nan), rank=rank_of(mean))
     if crossings is not None:
         out["crossing_density"] = crossings / segments.length_km.to_numpy()
-    return out.assign(**_along(segments, cells, grid))
+    known = _along(segments, cells, grid)
+    return out.assign(**known | {"trust": cells["trust"].attrs["flag_meanings"]})

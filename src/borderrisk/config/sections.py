@@ -402,6 +402,14 @@ class OutputsConfig(Section):
     )
 
 
+class ForecastsConfig(Section):
+    """The forecasts that `borderrisk update` makes."""
+
+    horizons_days: Annotated[
+        tuple[Annotated[int, Field(gt=0, le=3660)], ...], Field(min_length=1)
+    ] = Field(default=(30, 90, 365), description="Length of each forecast, days.")
+
+
 class ComputeConfig(Section):
     """Where the work runs; changes no result."""
 

@@ -29,13 +29,12 @@ def explained(
 ) -> gpd.GeoDataFrame:
     """Say of ranked segments why, how far to rely on them, and what is near.
 
-    ``segments`` are from :func:`borderrisk.border.ranking.segment_table`, with ``crossing`` and
-    ``crossing_km`` if there are any; ``attribution`` is the share of each cell of the grid behind
-    each.
+    ``segments`` are from :func:`borderrisk.border.ranking.segment_table`, ``attribution`` is the
+    share of each cell of the grid behind each.
 
     Adds ``trust`` (``ok`` if all cells behind are, else the doubt that most of them have) and
     ``share_not_ok`` of their area, ``why_en``, ``why_fa``, ``rely_en``, ``rely_fa``, ``driver_k``,
-    and the nearest ``town`` of the home side with ``town_km`` from the middle of the segment.
+    and the nearest ``town`` of the home side and ``town_km``, from the middle of a segment.
     """
     reader = Reader.of(scene)
     flow = csr_matrix(csr_matrix(attribution)[np.flatnonzero(reader.mask)].T)

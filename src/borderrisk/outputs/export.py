@@ -47,10 +47,11 @@ def cells_table(
     highest rank, highest first. Raises ``ConfigError`` if a choice is unknown or out of range.
     """
     keep = _selected(scene, focus, top, min_risk)
-    highest = np.zeros(keep.shape)
+    order_by = np.zeros(keep.shape)
     if top is not None:
-        highest = scene.cells["risk" if scene.is_index else "intensity"].to_numpy()
-        chosen = np.flatnonzero(keep)[np.argsort(-highest[keep], kind="stable")[:top]]
+        order_by = scene.cells["risk" if scene.is_index else "intensity"].to_numpy()
+        highest = np.argsort(-order_by[keep], kind="stable")[:top]
+        chosen = np.flatnonzero(keep)[highest]
         keep = np.isin(np.arange(keep.size).reshape(keep.shape), chosen)
     columns: dict[str, Any] = {"cell_id": _text(scene.grid.cell_ids(keep))}
     worded = _worded(scene, keep)
@@ -61,7 +62,7 @@ def cells_table(
             nothing = "" if score.dtype == "str" else np.nan
             columns[score.name] = worded.get(score.name, nothing)
     cells = cells_frame(scene.grid, keep, columns)
-    order = np.argsort(-highest[keep], kind="stable")
+    order = np.argsort(-order_by[keep], kind="stable")
     return stamped(cells.iloc[order].reset_index(drop=True), scene)
 
 

@@ -71,6 +71,8 @@ def top_places(
 
 def sentences(scene: Scene, language: str = "en", focus: Focus | None = None) -> list[str]:
     """Say where, how sure, and what changed since an earlier run (if there is one)."""
+    if scene.is_index:
+        return [scene.meta.statement]
     reader = Reader.of(scene)
     words, here = vocabulary(scene, language), inside(reader, focus)
     if scene.is_index:

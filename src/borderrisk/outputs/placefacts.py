@@ -210,7 +210,8 @@ class Reader:
         return found | {"far": breaks_of(self.far, self.area)}
 
     @cached_property
-    def _than(self) -> np.ndarray:
+    def than(self) -> np.ndarray:
+        """How each driver's value compares, as :attr:`Because.than`, (cells, 3)."""
         found = np.zeros(self.codes.shape, int)
         for code, name in enumerate(self.features):
             here = self.codes == code
@@ -234,6 +235,11 @@ class Reader:
         if not len(self.incident_xy):
             return np.full(len(self.area), np.nan)
         return np.asarray(cKDTree(self.incident_xy).query(self.xy)[0] / 1000)
+
+    @cached_property
+    def far_than(self) -> np.ndarray:
+        """How ``far`` compares, as :attr:`Because.than`, (cells,)."""
+        return compared(self.far, self.breaks["far"])
 
     @cached_property
     def behind(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
@@ -268,7 +274,7 @@ class Reader:
         shares = np.full((len(rows), len(PARTS)), -1)
         known = np.isfinite(self.shares[rows, 0])
         shares[known] = whole_shares(self.shares[rows][known])
-        far_than = compared(self.far[rows], self.breaks["far"]).tolist()
+        far_than = self.far_than[rows].tolist()
         codes, words = self._words
         found = zip(
             self.expected[rows].tolist(), self._amounts("probability", rows).tolist(),
@@ -315,7 +321,7 @@ class Reader:
         ground = ~(self.shares[cells, 2] < LEAST)
         each = zip(
             ground.tolist(), self.moved[cells].tolist(), self.codes[cells].tolist(),
-            self.driver_values[cells].tolist(), self._than[cells].tolist(), strict=True,
+            self.driver_values[cells].tolist(), self.than[cells].tolist(), strict=True,
         )  # fmt: skip
         found = []
         for ground_counts, moved, codes, values, than in each:

@@ -193,6 +193,18 @@ class Scene:
         raise ConfigError(f"No focus named {name!r} in this run (it has: {known}).")
 
     @property
+    def is_index(self) -> bool:
+        """Whether the scores are an index and no forecast: there were no incidents."""
+        return is_index(self.cells)
+
+    @property
+    def zone_names(self) -> np.ndarray | None:
+        """Name of the zone of each cell, ``""`` outside all, if the run was given zones."""
+        if ZONE not in self.cells or "zones" not in self.layers:
+            return None
+        return names_of(self.layers["zones"], self.cells[ZONE].to_numpy())
+
+    @property
     def period(self) -> tuple[str, str] | None:
         """First and last day of the forecast, ISO; None if the scene does not say."""
         if not self.meta.origin or not self.meta.horizon_days:
@@ -205,7 +217,10 @@ class Scene:
     def data_until(self) -> str:
         """Last day of the incidents that were learned from, ISO; ``""`` without any."""
         ends = self.incidents.get("date_end", self.incidents.get("date"))
-        return "" if ends is None or not len(ends) else ends.max().strftime("%Y-%m-%d")
+        if ends is None:
+            return ""
+        known = ends[ends < self.meta.origin[:10]] if self.meta.origin else ends
+        return "" if known.empty else known.max().strftime("%Y-%m-%d")
 
     @property
     def stamp(self) -> dict[str, str]:
@@ -219,16 +234,18 @@ class Scene:
         return {key: text for key, text in found.items() if text}
 
     @property
-    def is_index(self) -> bool:
-        """Whether the scores are an index and no forecast: there were no incidents."""
-        return is_index(self.cells)
+    def credits(self) -> list[str]:
+        """Whom a picture of this scene must name, each once."""
+        names = (source.attribution or source.title for source in self.meta.sources)
+        return list(dict.fromkeys(name for name in names if name))
 
-    @property
-    def zone_names(self) -> np.ndarray | None:
-        """Name of the zone of each cell, ``""`` outside all, if the run was given zones."""
-        if ZONE not in self.cells or "zones" not in self.layers:
-            return None
-        return names_of(self.layers["zones"], self.cells[ZONE].to_numpy())
+    def colophon(self) -> list[str]:
+        """Say what a picture or file of this scene is of: period, data, run and skill."""
+        said = {"forecast_period": "forecast", "data_until": "data until", "run_id": "run"}
+        facts = "; ".join(f"{said[k]} {v}" for k, v in self.stamp.items() if k in said)
+        card = self.meta.scorecard
+        told = card.headline[0] if card and card.headline else "Not evaluated."
+        return [part for part in (facts[:1].upper() + facts[1:], told) if part]
 
     @property
     def has_intervals(self) -> bool:
@@ -236,13 +253,13 @@ class Scene:
         return {"probability_low", "probability_high"} <= set(self.cells.data_vars)
 
 
+def is_index(cells: xr.Dataset) -> bool:
+    """Whether the scores of some cells are an index: ranked, but by no intensity."""
+    return "risk" in cells and "trust" in cells and "index" in meanings(cells["trust"]).values()
+
+
 def stamped(table: gpd.GeoDataFrame, scene: Scene) -> gpd.GeoDataFrame:
     """Return a table whose ``attrs`` say what it is of; what is written of it says so too."""
     table = table.copy(deep=False)
     table.attrs = {**scene.stamp}
     return table
-
-
-def is_index(cells: xr.Dataset) -> bool:
-    """Whether the scores of some cells are an index: ranked, but by no intensity."""
-    return "risk" in cells and "trust" in cells and "index" in meanings(cells["trust"]).values()

@@ -21,6 +21,7 @@ import pyogrio
 import shapely
 from pyproj import Transformer
 
+from borderrisk.features import catalogue
 from borderrisk.grid import WGS84
 from borderrisk.outputs.atomic import write_text, writing
 from borderrisk.outputs.palette import (
@@ -39,6 +40,11 @@ STYLES = {
     "border": "Border lines",
     "segments": "Border segments by rank",
 }
+_HATCH = {"color": "60,70,80,255", "style": "b_diagonal", "outline_style": "no"}
+_CIRCLE = {
+    "name": "circle", "color": "0,0,0,0", "outline_width": "0.25", "outline_width_unit": "MM",
+    "size": "50000", "size_unit": "RenderMetersInMapUnits",
+}  # fmt: skip
 CORNERS = 5  # of a closed square
 _CHUNK = 50_000
 # What JSON text, which is UTF-8, cannot hold as it is.
@@ -290,7 +296,7 @@ def _name_columns(database: sqlite3.Connection, layers: Mapping[str, gpd.GeoData
 
 
 def column_alias(column: str, *, scores: bool) -> str:
-    """Name of a column of the cells (``scores``) or another layer, with its unit; ``""`` if none.
+    """Name of a column of the cells (``scores``) or another layer, with its unit.
 
     Examples
     --------
@@ -301,12 +307,25 @@ def column_alias(column: str, *, scores: bool) -> str:
     if (scores or column not in COLUMNS) and known is not None:
         name, unit = known.long_name, "" if known.unit == "1" else known.unit
     else:
-        name, unit = COLUMNS.get(column, ("", ""))
+        name, unit = COLUMNS.get(column) or _worded(column)
     return f"{name} ({unit})" if unit else name
 
 
+def _worded(column: str) -> tuple[str, str]:
+    """Words of a column that nobody named, and the unit that its name ends with."""
+    if catalogue.is_feature(column):
+        known = catalogue.feature(column)
+        return known.long_name, "" if known.units == "1" else known.units
+    words = column.removesuffix("_km").replace("_", " ").strip() or column
+    return words[:1].upper() + words[1:], "km" if column.endswith("_km") else ""
+
+
 def qml(name: str) -> str:
-    """Text of the QGIS style ``risk`` of the raster, or of a layer in :data:`STYLES`."""
+    """Text of the QGIS style ``risk`` of the raster, or of a layer in :data:`STYLES`.
+
+    Cells that are not to be relied on are hatched; incidents have a circle as wide as their place
+    is uncertain.
+    """
     text = (files("borderrisk.outputs") / "styles" / f"{name}.qml").read_text(encoding="utf-8")
     colours = {f"risk_{k}": _qgis(colour) for k, colour in enumerate(RISK_COLOURS, start=1)}
     colours |= {f"hex_{k}": colour for k, colour in enumerate(RISK_COLOURS, start=1)}
@@ -317,18 +336,24 @@ def qml(name: str) -> str:
         f"edge_{k}": str(np.nextafter(np.float32(edge), np.float32(0)))
         for k, edge in enumerate(CLASS_EDGES, start=1)
     }
-    further = {"border": _qgis(BORDER_COLOUR), "incident": _qgis(INCIDENT_COLOUR)}
-    text = Template(text).substitute(colours | labels | edges | further)
-    return _with_aliases(text) if name == "cells" else text
+    further = {
+        "border": _qgis(BORDER_COLOUR),
+        "incident": _qgis(INCIDENT_COLOUR),
+        "hatch": _layer("SimpleFill", _HATCH, "enabled", "\"trust\" IS NOT NULL"
+                        " AND \"trust\" NOT IN ('ok', '')"),
+        "circle": _layer("SimpleMarker", _CIRCLE | {"outline_color": _qgis(INCIDENT_COLOUR)},
+                         "size", '2000 * "radius_km"'),
+        "fields": _cell_aliases(),
+    }  # fmt: skip
+    return Template(text).substitute(colours | labels | edges | further)
 
 
-def _with_aliases(text: str) -> str:
-    """Name the columns of the cells in a style, for formats that cannot hold such names."""
+def _cell_aliases() -> str:
+    """Name the columns of the cells, and show the sentence that says why under the pointer."""
     named = {score.name: column_alias(score.name, scores=True) for score in shown("table")}
     lines = (f"    <alias field={quoteattr(k)} name={quoteattr(v)}/>" for k, v in named.items())
-    aliases = "\n".join(("  <aliases>", *lines, "  </aliases>", "</qgis>"))
-    text = text.replace('styleCategories="Symbology"', 'styleCategories="Symbology|Fields"')
-    return text.replace("</qgis>", aliases)
+    tip = '  <mapTip>[% "why_en" %]</mapTip>'
+    return "\n".join((tip, "  <aliases>", *lines, "  </aliases>"))
 
 
 def write_qml(path: Path) -> Path:
@@ -337,6 +362,30 @@ def write_qml(path: Path) -> Path:
     QGIS applies ``risk.qml`` by itself to a ``risk.tif`` beside it, and so on.
     """
     return write_text(qml(Path(path).stem), path)
+
+
+def _layer(kind: str, options: Mapping[str, str], name: str, expression: str) -> str:
+    """Write a further layer of a symbol, one property of which follows the columns."""
+    plain = "".join(
+        f'            <Option type="QString" name="{key}" value="{value}"/>\n'
+        for key, value in options.items()
+    )
+    return (
+        f'        <layer class="{kind}" enabled="1" pass="0" locked="0">\n'
+        f'          <Option type="Map">\n{plain}          </Option>\n'
+        "          <data_defined_properties>\n"
+        '            <Option type="Map">\n'
+        '              <Option type="QString" name="name" value=""/>\n'
+        '              <Option type="Map" name="properties">\n'
+        f'                <Option type="Map" name="{name}">\n'
+        '                  <Option type="bool" name="active" value="true"/>\n'
+        '                  <Option type="QString" name="expression" '
+        f"value={quoteattr(expression)}/>\n"
+        '                  <Option type="int" name="type" value="3"/>\n'
+        "                </Option>\n              </Option>\n"
+        '              <Option type="QString" name="type" value="collection"/>\n'
+        "            </Option>\n          </data_defined_properties>\n        </layer>\n"
+    )
 
 
 def _qgis(colour: str) -> str:

@@ -92,7 +92,8 @@ def score_cells(
         variables |= scoring.interval_variables(cells, intervals)
     parts = model.model.drivers(cells)
     variables |= scoring.driver_variables(cells, parts)
-    variables |= _behind(stages, cells, model)
+    if not index:
+        variables |= _behind(stages, cells, model)
     if model.trust is not None:
         codes = scoring.trust_codes(
             cells,
@@ -163,8 +164,9 @@ def make_scene(
         meta=_meta(stages, scored, run_id, scorecard),
     )
     scene = replace(scene, cells=scene.cells.assign_attrs(scene.stamp))
-    border = stages[steps.border]
-    segments = explained(scene, ranked_segments(stages, scored, previous), border.attribution)
+    segments, border = ranked_segments(stages, scored, previous), stages[steps.border]
+    if not scene.is_index:
+        segments = explained(scene, segments, border.attribution)
     return replace(scene, layers={"segments": segments, **border.layers, **named.layers()})
 
 
@@ -176,13 +178,13 @@ def ranked_segments(
     With an earlier ranking they show how they changed since.
     """
     border, intervals = stages[steps.border], scored.intervals
-    section = stages.config.segments
     if is_index(scored.cells):
         table = index_table(
             border.segments, border.attribution, scored.cells, stages[steps.area].grid,
             crossings=border.crossings,
         )  # fmt: skip
         return table.assign(**stages[steps.named].along(border.segments))
+    section = stages.config.segments
     table = segment_table(
         border.segments,
         border.attribution,

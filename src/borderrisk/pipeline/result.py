@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import folium
 import geopandas as gpd
 import numpy as np
 import pandas as pd
@@ -19,7 +20,6 @@ from borderrisk.errors import ConfigError, DataError
 from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.outputs.atomic import check_file, write_rows, write_text, writing
 from borderrisk.outputs.bordersections import as_text, section_answers, section_names
-from borderrisk.outputs.compare import compare, write_comparison
 from borderrisk.outputs.export import cells_table, check_format, export
 from borderrisk.outputs.headline import sentences
 from borderrisk.outputs.reasons import made
@@ -28,12 +28,14 @@ from borderrisk.outputs.scene import AreaTotal, Scene
 from borderrisk.outputs.store import load_scene
 from borderrisk.outputs.vectorfiles import write_layer
 from borderrisk.outputs.webmap import write_map
+from borderrisk.outputs.webmap.notebook import risk_map
 from borderrisk.runs import find_run
 from borderrisk.words import nearest_places
 
 SCENE_FOLDER = "scene"
 _INDEX = "expert weights, no incidents; not a forecast"
 WHOLE = "map.html"
+MODEL = "model.skops"
 _FORMATS = (".geojson", ".csv", ".parquet")
 SEGMENT_REPLICATES = f"{SCENE_FOLDER}/segment_replicates.npy"
 
@@ -112,13 +114,43 @@ class Result:
             f"{total.count_low} to {total.count_high} will be reported"
         )
 
+    @property
+    def segments(self) -> gpd.GeoDataFrame:
+        """Ranked sections of border in WGS84, or ``DataError`` if the run has none."""
+        return segments_of(self.scene)
+
+    def map(
+        self, layer: str = "risk", focus: str | None = None, *, language: str | None = None
+    ) -> folium.Map:
+        """Return a map that shows itself in a notebook and takes any further folium layer.
+
+        Parameters
+        ----------
+        layer : str
+            What the cells are coloured by: ``risk``, ``probability``, a feature, ...
+        focus : str, optional
+            Only this window of the run.
+        language : {"en", "fa"}, optional
+            Language of legend and popups; default: the run's.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown layer or focus; the message lists those there are.
+        """
+        speech = language or self.scene.meta.language
+        return risk_map(self.scene, layer, focus=focus, language=speech)
+
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(label)}</th>"
-            f"<td style='text-align:left'>{html.escape(text)}</td></tr>"
-            for label, text in self._lines()
+        """Return a card: the answer in three sentences, then period, run and skill."""
+        meta, said = self.scene.meta, [html.escape(text) for text in sentences(self.scene)]
+        facts = "".join(f"<br>{html.escape(text)}" for text in self.scene.colophon())
+        body = "".join(f"<p style='margin:.4em 0'>{text}</p>" for text in said)
+        return (
+            "<div style='max-width:46em;border:1px solid #8886;border-radius:8px;padding:.6em 1em'>"
+            f"<strong>{html.escape(meta.title)}</strong>{body}"
+            f"<small>{html.escape(meta.statement)}{facts}</small></div>"
         )
-        return f"<table>{rows}</table>"
 
 
 def open_run(path: str | Path) -> Result:
@@ -163,13 +195,16 @@ def write_maps(
     tiles: str | None = None,
     out: str | Path | None = None,
 ) -> list[Path]:
-    """Rebuild the maps of a run; return the files, the asked-for one first."""
+    """Rebuild the maps of a run; return the files, the one asked for first.
+
+    That is the map of ``focus``, or of the whole area where none is named.
+    """
     result = open_run(run_path)
     scene, folder = result.scene, Path(out) if out else result.folder
     check_file(folder / WHOLE)
     if focus is not None:
         scene.focus(focus)
-    names = [focus] if focus else [*(f.name for f in scene.focuses), None]
+    names = [focus] if focus else [None, *(f.name for f in scene.focuses)]
     paths = []
     for name in names:
         path = folder / map_name(name)
@@ -214,36 +249,6 @@ def export_cells(
     name = "-".join(["export", *([focus] if focus else [])]) + check_format(format_)
     path = Path(out) if out else result.folder / name
     return path, export(result.scene, path, format_, focus=focus, top=top, min_risk=min_risk)
-
-
-def compare_runs(
-    run_a: str | Path, run_b: str | Path, *, out: str | Path | None = None
-) -> dict[str, Any]:
-    """Write what changed between two runs; return the counts."""
-    a, b = open_run(run_a), open_run(run_b)
-    folder = Path(out) if out else b.folder.parent / f"compare-{a.folder.name}-{b.folder.name}"
-    found = compare(a.scene, b.scene)
-    write_comparison(found, folder)
-    return {
-        "folder": str(folder), "cells": len(found.table), **found.counts,
-        **_segment_changes(a.scene, b.scene, folder),
-    }  # fmt: skip
-
-
-def _segment_changes(a: Scene, b: Scene, folder: Path) -> dict[str, Any]:
-    """Write how the segments changed, where both runs have them, and say how much moved."""
-    if any("segments" not in scene.layers for scene in (a, b)):
-        return {}
-    moved = against_earlier(segments_of(b), segments_of(a))
-    for suffix in (".csv", ".geojson"):
-        write_table(moved, folder / f"segments{suffix}")
-    change = moved["change_per_year"].to_numpy(float)
-    return {
-        "segments": len(moved),
-        "expected reports a year": f"{moved['expected_before'].sum():.2f} -> "
-        f"{moved['expected_per_year'].sum():.2f}",
-        "moved between segments": float(np.nansum(np.abs(change)) / 2),
-    }
 
 
 def top_segments(

@@ -38,6 +38,7 @@ from borderrisk.pipeline.carrying import Carriage, check_features, check_places
 from borderrisk.pipeline.inputs import input_files
 from borderrisk.pipeline.readings import NO_INCIDENTS
 from borderrisk.pipeline.result import (
+    MODEL,
     SCENE_FOLDER,
     SEGMENT_REPLICATES,
     Result,
@@ -48,8 +49,6 @@ from borderrisk.pipeline.result import (
 )
 from borderrisk.pipeline.stages import Progress, Stages
 from borderrisk.runs import LOG, Manifest, RunFolder, check_free, find_run, new_run_id, run_log
-
-MODEL = "model.skops"
 
 
 def run(
