@@ -112,15 +112,13 @@ def _incidents() -> tuple[Score, ...]:
     )
     found = [Score(f"incident_{k}", "1", f"{behind} {k}", dtype="int32") for k in (1, 2, 3)]
     found += [Score(f"incident_{k}_share", "1", f"{share} {k}") for k in (1, 2, 3)]
-    reasons = "Incidents that account for a twentieth at least"
-    near = "Incidents that account for most of it, strongest first"
-    return (
-        *found,
-        Score("incident_reasons", "1", reasons, dtype="int32"),
+    found += [
+        Score("incident_reasons", "1", "Incidents of a twentieth of it at least", dtype="int32"),
         Score("why_en", "1", "Why, in a sentence", dtype="str", table=20),
         Score("why_fa", "1", "Why, in a sentence in Persian", dtype="str", table=21),
-        Score("incidents_near", "1", near, dtype="str", table=31),
-    )
+        Score("incidents_near", "1", "Incidents that weigh most", dtype="str", table=31),
+    ]
+    return tuple(found)
 
 
 def _shares() -> tuple[Score, ...]:

@@ -361,12 +361,10 @@ class SegmentsConfig(Section):
     segment_km: Positive = Field(default=10, description="Length of a segment, km.")
     level_shares: Rising = Field(
         default=(50, 75, 90),
-        description="Levels medium, high and critical begin where so many per cent of the border's "
-        "length have a lower rate.",
+        description="Per cent of the border with a lower rate: medium, high, critical from there.",
     )
     level_rates: Rising | None = Field(
-        default=None,
-        description="Instead: they begin at so many expected reported incidents a year per 100 km.",
+        default=None, description="Instead: expected reports a year per 100 km, from where on."
     )
     against: InputPath | None = Field(
         default=None,

@@ -301,7 +301,6 @@ class Reader:
     def _incidents_of(
         self, cells: np.ndarray
     ) -> list[tuple[tuple[tuple[int, float], ...], int | None]]:
-        """Incidents named for each cell, and how many more there are."""
         if self.behind is None:
             return [((), None)] * len(cells)
         rows, shares, reasons = (part[cells] for part in self.behind)
@@ -316,7 +315,6 @@ class Reader:
     def _features_of(
         self, cells: np.ndarray
     ) -> list[tuple[tuple[Because, ...], tuple[Because, ...]]]:
-        """Features that raise, and that lower, each cell."""
         names = self.features
         ground = ~(self.shares[cells, 2] < LEAST)
         each = zip(

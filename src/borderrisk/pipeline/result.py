@@ -90,8 +90,7 @@ class Result:
     def describe(self) -> str:
         """Return the run as a few lines of text: the answer, its map, and what to do next."""
         facts = [f"{label}: {text}" for label, text in self._lines()]
-        next_ = f"next: borderrisk brief {self.folder}"
-        return "\n".join([*sentences(self.scene), "", *facts, next_])
+        return "\n".join([*sentences(self.scene), "", *facts])
 
     def _lines(self) -> list[tuple[str, str]]:
         counts = ", ".join(f"{n} {name}" for name, n in self.manifest.get("counts", {}).items())
@@ -105,6 +104,7 @@ class Result:
             ("note", self.scene.meta.statement),
             ("folder", str(self.folder)),
             ("map", str(self.folder / WHOLE)),
+            ("next", f"borderrisk brief {self.folder}"),
         ]
 
     def _said(self, total: AreaTotal) -> str:
