@@ -33,7 +33,6 @@ from borderrisk.runs import find_run
 from borderrisk.words import nearest_places
 
 SCENE_FOLDER = "scene"
-_INDEX = "expert weights, no incidents; not a forecast"
 WHOLE = "map.html"
 MODEL = "model.skops"
 _FORMATS = (".geojson", ".csv", ".parquet")
@@ -89,7 +88,7 @@ class Result:
 
     def describe(self) -> str:
         """Return the run as a few lines of text: the answer, its map, and what to do next."""
-        facts = [f"{label}: {text}" for label, text in self._lines()]
+        facts = (f"{label}: {text}" for label, text in self._lines())
         return "\n".join([*sentences(self.scene), "", *facts])
 
     def _lines(self) -> list[tuple[str, str]]:
@@ -97,7 +96,7 @@ class Result:
         skill = self.scorecard.headline[:1] if self.scorecard else ["not evaluated"]
         return [
             ("run", f"{self.scene.meta.title} ({self.scene.meta.run_id})"),
-            *([("index", _INDEX)] if self.scene.is_index else [("made", made(self.scene, "en"))]),
+            *([] if self.scene.is_index else [("made", made(self.scene, "en"))]),
             ("counts", counts),
             *(("expected", self._said(total)) for total in self.scene.meta.totals),
             *(("skill", line) for line in skill),
