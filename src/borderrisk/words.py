@@ -220,6 +220,10 @@ PHRASES = _both({
         "Forecast {period}. Data until {until}. Run {run}.",
         "پیش‌بینی {period}. داده‌ها تا {until}. اجرا {run}.",
     ),
+    "made_index": (
+        "expert weights, no incidents; not a forecast",
+        "وزن‌های کارشناسی، بی‌رویداد؛ پیش‌بینی نیست",
+    ),
     "places": ("The highest places", "بالاترین جاها"),
     "sections": ("The highest sections of border", "بالاترین پاره‌های مرز"),
     "doubts": ("What not to rely on", "به چه نباید تکیه کرد"),

@@ -200,6 +200,8 @@ def _period(scene: Scene, language: str) -> str:
 
 def made(scene: Scene, language: str) -> str:
     """Say what the forecast is for, what it was made of, and which run it is."""
+    if scene.is_index:
+        return PHRASES["made_index"][language]
     said = {
         "period": _period(scene, language) or "–",
         "until": _date(scene.data_until, language) if scene.data_until else "–",

@@ -96,7 +96,7 @@ class Result:
         skill = self.scorecard.headline[:1] if self.scorecard else ["not evaluated"]
         return [
             ("run", f"{self.scene.meta.title} ({self.scene.meta.run_id})"),
-            *([] if self.scene.is_index else [("made", made(self.scene, "en"))]),
+            ("index" if self.scene.is_index else "made", made(self.scene, "en")),
             ("counts", counts),
             *(("expected", self._said(total)) for total in self.scene.meta.totals),
             *(("skill", line) for line in skill),
