@@ -76,6 +76,7 @@ def configure_logging(verbose: bool, as_json: bool = False) -> None:
     logger.setLevel(level)
     logger.propagate = False
     warnings.showwarning = _shown_warning
+    sys.unraisablehook = _unraisable
 
 
 class _Screen(logging.StreamHandler):  # type: ignore[type-arg]
@@ -149,6 +150,11 @@ class _Once(logging.Filter):
 def _shown_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     """Show the warning of a library as one line of plain text."""
     logging.getLogger("borderrisk").warning("%s", " ".join(str(message).split()))
+
+
+def _unraisable(what: Any) -> None:
+    """Keep off the screen what a library cannot raise; the failure itself is told."""
+    logging.getLogger("borderrisk").debug("ignored: %r", what.exc_value)
 
 
 def emit(payload: Mapping[str, Any], as_json: bool, *text: str) -> None:

@@ -48,7 +48,6 @@ from borderrisk.pipeline import evaluating
 from borderrisk.pipeline.inputs import Study, lay_area
 from borderrisk.pipeline.movement import Ground
 from borderrisk.pipeline.stages import Given, Keep, stage
-from borderrisk.sources import worldbase
 from borderrisk.sources.incidents import IncidentTable, rows_left_out
 
 # Says how well a cell is known, or is the same all over the study area: nothing to learn from.
@@ -317,8 +316,7 @@ def incidents(given: Given) -> Record:
     table = IncidentTable.none() if read is None else read(study.halo_bounds)
     domain, exposure = (study.base[name].to_numpy() for name in ("domain", "exposure"))
     placed = Panel.build(table.incidents, study.grid, domain)
-    said = table.incidents.set_index("incident_id")["country"]
-    in_country = _in_country(said.loc[placed.incidents["incident_id"]], study.home_code)
+    in_country = table.in_country(placed.incidents["incident_id"], study.home_code)
     everything = placed.cut(study.area.polygon, exposure, study.home, in_country)
     if read is None:
         return Record(table, everything, everything, pd.Timestamp("NaT"), given=False)
@@ -331,17 +329,6 @@ def incidents(given: Given) -> Record:
         windows = mapped_focus(config).values()
         panel = panel.subset(_within(panel, [window.bounds for window in windows]))
     return Record(table, everything, panel, origin)
-
-
-def _in_country(names: pd.Series, home: str) -> np.ndarray:
-    """Whether incidents were in the home country, by what their table says; NaN where it does not.
-
-    An area that the base does not know by name decides nothing.
-    """
-    known = worldbase.world()
-    codes = {n: n if n == home else known.code(n) for n in names.unique() if n}
-    found = pd.Series([codes.get(name, "") for name in names], dtype=str)
-    return (found == home).astype(float).where(found != "").to_numpy()
 
 
 def _within(panel: Panel, windows: Sequence[tuple[float, float, float, float]]) -> np.ndarray:
