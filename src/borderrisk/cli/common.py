@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -195,7 +194,9 @@ def wrapped_table(rows: Sequence[Mapping[str, Any]], widths: Mapping[str, int]) 
     """Return rows as a table whose cells are wrapped to so many letters, columns as in widths."""
     lines: list[dict[str, str]] = []
     for row in rows:
-        cells = {name: wrap(_text(row[name]), width) or [""] for name, width in widths.items()}
+        cells = {
+            name: textwrap.wrap(_text(row[name]), width) or [""] for name, width in widths.items()
+        }
         height = max(map(len, cells.values()))
         lines += [
             {name: "".join(parts[k : k + 1]) for name, parts in cells.items()}
