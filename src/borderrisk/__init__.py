@@ -24,20 +24,21 @@ if TYPE_CHECKING:
     from borderrisk.model.cells import CellTable
     from borderrisk.model.panel import Panel
     from borderrisk.model.registry import make_model, models
+    from borderrisk.outputs.webmap.notebook import RiskLayer
     from borderrisk.pipeline.result import Result, open_run
     from borderrisk.pipeline.run import evaluate, run
 
 __all__ = [
     "BorderRiskError", "CellTable", "Config", "ConfigError", "DataError", "Grid", "GridError",
-    "OutputError", "Panel", "Result", "StudyArea", "evaluate", "load_config", "make_model",
-    "models", "open_run", "run",
+    "OutputError", "Panel", "Result", "RiskLayer", "StudyArea", "evaluate", "load_config",
+    "make_model", "models", "open_run", "run",
 ]  # fmt: skip
 # Where each is found: it loads with its first use, so that importing the package is instant.
 _HOME = {
     "CellTable": "model.cells", "Config": "config", "Grid": "grid", "Panel": "model.panel",
-    "Result": "pipeline.result", "StudyArea": "area", "evaluate": "pipeline.run",
-    "load_config": "config", "make_model": "model.registry", "models": "model.registry",
-    "open_run": "pipeline.result", "run": "pipeline.run",
+    "Result": "pipeline.result", "RiskLayer": "outputs.webmap.notebook", "StudyArea": "area",
+    "evaluate": "pipeline.run", "load_config": "config", "make_model": "model.registry",
+    "models": "model.registry", "open_run": "pipeline.result", "run": "pipeline.run",
 }  # fmt: skip
 
 

@@ -87,19 +87,41 @@ class Score:
 
 
 def _drivers() -> tuple[Score, ...]:
-    """Codes and effects of the three strongest drivers."""
-    pairs = []
+    """List the three strongest drivers: which, the values of these features, and their effects."""
+    found = []
     for k in (1, 2, 3):
-        code = Score(
-            f"driver_{k}", "1", f"Driver {k} of the intensity", cuts="codes",
-            table=18 + 2 * k, popup=2 * k, packed=7 + 2 * k,
-        )  # fmt: skip
-        effect = Score(
-            f"driver_{k}_effect", "1", f"Effect of driver {k} on log-intensity", cuts="zero",
-            table=19 + 2 * k, popup=2 * k + 1, packed=8 + 2 * k,
-        )  # fmt: skip
-        pairs += [code, effect]
-    return tuple(pairs)
+        found += [
+            Score(
+                f"driver_{k}", "1", f"Driver {k} of the part that the ground explains",
+                cuts="codes", table=21 + k, popup=2 * k, packed=7 + 2 * k,
+            ),
+            Score(f"driver_{k}_value", "1", f"Value of driver {k}, in its own unit", table=24 + k),
+            Score(
+                f"driver_{k}_effect", "1", f"Effect of driver {k} on log-intensity", cuts="zero",
+                table=27 + k, popup=2 * k + 1, packed=8 + 2 * k,
+            ),
+        ]  # fmt: skip
+    return tuple(found)
+
+
+def _incidents() -> tuple[Score, ...]:
+    """List the incidents that account for most of a cell, and the words about it."""
+    found = []
+    for k in (1, 2, 3):
+        found += [
+            Score(f"incident_{k}", "1", f"Position of the incident that accounts for most, no. {k}",
+                  dtype="int32"),
+            Score(f"incident_{k}_share", "1", f"Share of the intensity that incident {k} has"),
+        ]  # fmt: skip
+    return (
+        *found,
+        Score("incident_reasons", "1", "Incidents that account for a twentieth at least",
+              dtype="int32"),
+        Score("why_en", "1", "Why, in a sentence", dtype="str", table=20),
+        Score("why_fa", "1", "Why, in a sentence in Persian", dtype="str", table=21),
+        Score("incidents_near", "1", "Incidents that account for most of it, strongest first",
+              dtype="str", table=31),
+    )  # fmt: skip
 
 
 def _shares() -> tuple[Score, ...]:
@@ -201,6 +223,7 @@ SCORES: tuple[Score, ...] = (
         table=18, popup=13, packed=90, precision="coarse",
     ),
     *_drivers(),
+    *_incidents(),
     Score(
         "rank", "1", "Rank of intensity, 1 = highest", dtype="int32",
         bounds=("rank_low", "rank_high"),
@@ -208,11 +231,11 @@ SCORES: tuple[Score, ...] = (
     ),
     Score(
         "rank_low", "1", "Best rank within the interval", dtype="int32",
-        table=26, compare=8, popup=11, packed=22,
+        table=32, compare=8, popup=11, packed=22,
     ),
     Score(
         "rank_high", "1", "Worst rank within the interval", dtype="int32",
-        table=27, compare=9, popup=12, packed=23,
+        table=33, compare=9, popup=12, packed=23,
     ),
     Score(
         "trust", "1", "Whether the score can be relied on",
@@ -333,8 +356,18 @@ def probability(intensity: np.ndarray, area_100km2: np.ndarray, horizon_days: fl
     >>> probability(np.array([1.5]), np.array([1.0]), DAYS_PER_YEAR)
     array([0.5])
     """
-    expected = expected_count(intensity, area_100km2, horizon_days)
-    return -np.expm1(-KAPPA * np.log1p(expected / KAPPA))
+    return chance_of(expected_count(intensity, area_100km2, horizon_days))
+
+
+def chance_of(expected: np.ndarray, size: float = KAPPA) -> np.ndarray:
+    """Chance of at least one of the incidents expected in a cell, or a group of ``PART_SIZE``.
+
+    Examples
+    --------
+    >>> chance_of(np.array([1.5])).tolist()
+    [0.5]
+    """
+    return -np.expm1(-size * np.log1p(np.asarray(expected) / size))
 
 
 def expected_count(

@@ -15,7 +15,7 @@ from borderrisk.border.capture import (
     observed_by_segment,
     prospective_curves,
 )
-from borderrisk.border.ranking import against_earlier, rank_of, segment_table, top
+from borderrisk.border.ranking import Levels, against_earlier, rank_of, segment_table, top
 from borderrisk.border.segments import attribute_cells, cut_border, route_crossings
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.evaluation.findings import border_lines
@@ -175,24 +175,20 @@ def test_what_is_known_along_a_segment_and_behind_it():
         hours_to_mashhad=10 + row,
         hours_to_zahedan=12.5 - row,
         hours_to_home_settlement=row * 0,
-        driver_1=np.where(row < 2, 0, 1).astype("int16"),
-        driver_1_effect=np.ones(grid.shape),
-        driver_2=np.where(row < 2, 1, -1).astype("int16"),
-        driver_2_effect=np.full(grid.shape, -3.0),
-        trust=np.where(row < 2, 0, 2).astype("int8"),
     )
-    flags = {"flag_values": [0, 1], "flag_meanings": "slope_mean ruggedness"}
-    cells.driver_1.attrs = flags
-    cells.trust.attrs = {
-        "flag_values": [0, 1, 2, 3], "flag_meanings": "ok extrapolation sparse edge",
-    }  # fmt: skip
     table = segment_table(segments, flow, cells, grid)
     np.testing.assert_allclose(table.slope_mean, [1, 5])
     np.testing.assert_allclose(table.hours_to_target, [10.5, 10.0])
     assert table.nearest_target.tolist() == ["mashhad", "zahedan"]
-    assert table.driver_1.tolist() == ["ruggedness", "ruggedness"]
-    assert table.driver_2.tolist() == ["slope_mean", ""]
-    assert table.trust.tolist() == ["ok", "sparse"]
+    np.testing.assert_allclose(table.hours_inland, [0, 0])
+
+
+def test_levels_go_by_shares_of_the_border_or_by_rates():
+    length, rate = np.array([50.0, 25.0, 15.0, 10.0]), np.array([0.01, 0.02, 0.03, 0.04])
+    assert Levels().of(rate, length).tolist() == ["low", "medium", "high", "critical"]
+    assert Levels((20, 30, 99)).of(rate, length).tolist() == ["medium", "high", "high", "high"]
+    rates = Levels(rates=(0.5, 3.0, 9.0)).of(rate, length)
+    assert rates.tolist() == ["medium", "medium", "high", "high"]
 
 
 def test_change_against_an_earlier_run_that_lacks_a_segment():

@@ -22,11 +22,10 @@ def panel(cells):
 
 def test_all_incidents_together_are_the_share_of_history_and_recent(cells, panel):
     model = make_model("history_alone").fit(cells, panel, ORIGIN)
-    rows = np.array([3, 400, 871])
-    found = incidents_behind(model, cells, panel, ORIGIN, rows, most=len(panel))
+    found = incidents_behind(model, cells, panel, ORIGIN, most=len(panel))
     parts = model.parts(cells)
     share = (parts["history"] + parts["recent"]) / model.intensity(cells)
-    assert found.share.sum(axis=1) == pytest.approx(share[rows])
+    assert found.share.sum(axis=1) == pytest.approx(share)
     assert np.all(np.diff(found.share, axis=1) <= 0)
 
 
@@ -39,14 +38,12 @@ def test_the_nearest_and_latest_comes_first(cells):
     )
     model = make_model("history_alone").fit(cells, near, ORIGIN)
     here = int(np.argmin(np.hypot(cells.x["x_km"] - 5, cells.x["y_km"] - 5)))
-    found = incidents_behind(model, cells, near, ORIGIN, np.array([here]))
-    assert found.incident[0].tolist() == [1, 2, 0]
-    assert found.share[0].sum() < 1
+    found = incidents_behind(model, cells, near, ORIGIN)
+    assert found.incident[here].tolist() == [1, 2, 0]
+    assert found.share[here].sum() < 1
+    assert found.reasons[here] == (found.share[here] >= 0.05).sum()
 
 
 def test_models_that_fade_nothing_name_none(cells, panel):
     model = make_model("even").fit(cells, panel, ORIGIN)
-    assert (
-        incidents_behind(model, cells, panel, ORIGIN, np.arange(2)).incident.tolist()
-        == [[-1] * 3] * 2
-    )
+    assert np.all(incidents_behind(model, cells, panel, ORIGIN).incident == -1)

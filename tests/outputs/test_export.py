@@ -205,3 +205,31 @@ def test_other_layers_are_rfc_7946_too(scene, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="cannot be written"):
         write_layer(scene.borders, tmp_path / "file" / "border.geojson", "border")
+
+
+def test_every_file_says_of_which_run_and_period_it_is(scene, tmp_path):
+    said = {
+        "run_id": "20240103-abcdef", "forecast_period": "2024-01-03 to 2025-01-01",
+        "data_until": scene.data_until,
+    }  # fmt: skip
+    for name in FORMATS:
+        export(scene, tmp_path / f"cells{FORMATS[name][0]}", name)
+    collection = json.loads((tmp_path / "cells.geojson").read_text(encoding="utf-8"))
+    assert {key: collection[key] for key in said} == said
+    assert gpd.read_parquet(tmp_path / "cells.parquet").attrs.items() >= said.items()
+    with sqlite3.connect(tmp_path / "cells.gpkg") as database:
+        rows = database.execute("SELECT table_name, description FROM gpkg_contents").fetchall()
+        names = dict(
+            database.execute(
+                "SELECT column_name, name FROM gpkg_data_columns WHERE table_name = 'cells'"
+            ).fetchall()
+        )
+        radius = database.execute(
+            "SELECT name FROM gpkg_data_columns WHERE column_name = 'radius_km'"
+        ).fetchall()
+    assert names["why_en"] == "Why, in a sentence"
+    assert set(names) >= set(cells_table(scene).columns) - {"cell_id", "geometry"}
+    assert radius == [("Place known to (km)",)]
+    for layer, description in rows:
+        if layer != "layer_styles":
+            assert all(text in description for text in said.values())

@@ -1,8 +1,11 @@
 """What QGIS itself makes of the exports and styles, where it is installed."""
 
 import json
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
+from xml.etree import ElementTree
 
 import geopandas as gpd
 import pytest
@@ -51,6 +54,56 @@ os._exit(0)  # taking QGIS apart crashes in some versions
 def _run(script, *arguments):
     command = [PYTHON, "-c", script, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def styles(make_scene, tmp_path_factory):
+    """Style by layer of an exported GeoPackage, and its columns."""
+    path, scene = tmp_path_factory.mktemp("styles") / "all.gpkg", make_scene()
+    line = shapely.LineString([(60, 30), (60, 31)])
+    table = {"rank": [1], "from_km": [0.0], "why_en": ["So."], "hours_to_target": [2.0]}
+    scene.layers["segments"] = gpd.GeoDataFrame(table, geometry=[line], crs=4326)
+    export(scene, path, "gpkg")
+    with closing(sqlite3.connect(path)) as database:
+        rows = database.execute("SELECT f_table_name, styleQML FROM layer_styles").fetchall()
+        names = database.execute("SELECT table_name, column_name, title FROM gpkg_data_columns")
+        titles = {(layer, column): title for layer, column, title in names}
+        told = dict(database.execute("SELECT table_name, description FROM gpkg_contents"))
+    columns = {name: list(gpd.read_file(path, layer=name).columns)[:-1] for name, _ in rows}
+    parsed = {name: ElementTree.fromstring(text.split("\n", 1)[1]) for name, text in rows}
+    return parsed, columns, told, titles
+
+
+def test_every_column_has_a_name_with_its_unit(styles):
+    for layer, columns in styles[1].items():
+        found = {name: styles[3].get((layer, name)) for name in columns}
+        assert all(found.values()), (layer, found)
+    assert styles[3]["cells", "intensity"].endswith("(incidents per 100 km² per year)")
+    assert styles[3]["segments", "from_km"] == "From (km)"
+    aliases = {a.get("field"): a.get("name") for a in styles[0]["cells"].iter("alias")}
+    assert {"cell_id", *aliases} == set(styles[1]["cells"])
+    assert styles[0]["cells"].findtext("mapTip") == '[% "why_en" %]'
+
+
+def test_what_is_not_to_be_relied_on_is_hatched_and_incidents_have_their_circles(styles):
+    symbols = styles[0]["cells"].findall("./renderer-v2/symbols/symbol")
+    assert len(symbols) == 5
+    for symbol in symbols:
+        plain, hatch = symbol.findall("layer")
+        values = {o.get("name"): o.get("value") for o in hatch.iter("Option")}
+        assert values["style"] == "b_diagonal"
+        assert "\"trust\" NOT IN ('ok', '')" in values["expression"]
+        assert hatch.find(".//Option[@name='enabled']") is not None
+        assert plain.find("data_defined_properties") is None
+    _, circle = styles[0]["incidents"].findall("./renderer-v2/symbols/symbol/layer")
+    values = {o.get("name"): o.get("value") for o in circle.iter("Option")}
+    assert values["expression"] == '2000 * "radius_km"'
+    assert values["size_unit"] == "RenderMetersInMapUnits"
+
+
+def test_layers_say_of_which_period_they_are(styles, make_scene):
+    period = " to ".join(make_scene().period)
+    assert all(period in styles[2][name] for name in styles[0])
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ from borderrisk.outputs.figures import write_figures
 from borderrisk.outputs.report import escape_markdown, fence, spark, write_report
 from borderrisk.outputs.report.blocks import Bars, Table, percent, records, show
 from borderrisk.outputs.report.chapters import build_sections
-from borderrisk.outputs.report.ranked import driver_words
 from borderrisk.outputs.report.skill import verdict
 from borderrisk.outputs.scene import Rejected, SceneMeta, Source
 from borderrisk.words import nearest_places
@@ -121,21 +120,12 @@ def test_a_run_without_intervals_says_so(scene):
         assert sum("No interval was computed" in text for text in texts) == said
 
 
-def test_drivers_keep_the_case_of_names(scene):
-    long_name = {"long_name": "Walking time from the border with Turkmenistan"}
-    cells = scene.cells.assign(hours_from_border_tkm=scene.cells["risk"].assign_attrs(long_name))
-    bare = replace(scene, cells=cells)
-    assert driver_words(bare, "hours_from_border_tkm").endswith("walking time from the border with"
-                                                            " Turkmenistan")  # fmt: skip
-    assert driver_words(bare, "share_history") == "share history"
-
-
 def test_segments_are_listed_by_rank(scene):
     lines = gpd.GeoDataFrame(
         {
             "segment_id": ["a", "b", "c"], "rank": [3, 1, 2], "rank_low": 1, "rank_high": [3, 2, 3],
-            "expected_per_year": [0.1, 0.3, float("nan")], "rate_per_km": [0.01, 0.03, 0.02],
-            "from_km": [0.0, 10.2, 20.4], "to_km": [10.2, 20.4, 30.6], "driver_1": "slope_mean",
+            "expected": [0.1, 0.3, float("nan")], "rate_per_km": [0.01, 0.03, 0.02],
+            "from_km": [0.0, 10.2, 20.4], "to_km": [10.2, 20.4, 30.6], "pair": "IRN-AFG",
         },
         geometry=[shapely.LineString([(60, 31 + k), (60, 31.1 + k)]) for k in range(3)],
         crs=4326,
@@ -146,8 +136,7 @@ def test_segments_are_listed_by_rank(scene):
     first = dict(zip(table.columns, table.rows[0], strict=True))
     assert first["rank"] == "1 (1 to 2)"
     assert first["km"] == "10 to 20"
-    assert (first["per year"], first["per year and 100 km"]) == ("0.3", "3")
-    assert first["drivers"] == "mean slope"
+    assert (first["expected"], first["per year and 100 km"]) == ("0.3", "3")
     assert table.rows[1][4] == "–"
 
 

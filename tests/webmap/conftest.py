@@ -18,6 +18,7 @@ from borderrisk.evaluation.scorecard import Gain, Prospective, Scorecard, Skill
 from borderrisk.grid import Grid, laea_crs
 from borderrisk.outputs.scene import Focus, Relief, Scene, SceneMeta, Source
 from borderrisk.outputs.webmap import write_map
+from borderrisk.scores import probability as chance
 from borderrisk.scores import risk_class, risk_percentile
 
 HOSTILE = (
@@ -31,8 +32,7 @@ def _scores(grid, polygon):
     xx, yy = grid.centres()
     field = np.exp(-np.hypot(xx - 57_300, yy - 18_700) / 60_000)
     intensity = np.where(inside, 0.001 + 0.4 * field, np.nan)
-    count = intensity * exposure * grid.cell_area_km2 / 100
-    probability = -np.expm1(-count)
+    probability = chance(intensity, exposure * grid.cell_area_km2 / 100, 365)
     risk = np.full(grid.shape, np.nan)
     risk[inside] = risk_percentile(intensity[inside], exposure[inside])
     classes = np.zeros(grid.shape, np.uint8)

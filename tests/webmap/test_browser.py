@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from borderrisk.outputs.palette import RISK_COLOURS
+from borderrisk.outputs.palette import DARK_RAMPS, RISK_COLOURS
 from borderrisk.outputs.scene import SceneMeta
 from borderrisk.outputs.webmap import write_map
 
@@ -66,7 +66,7 @@ def value(scene, name, row, col):
 def test_cells_have_exactly_the_legends_colours(open_map, scene, theme):
     page = open_map(f"#{BARE}", color_scheme=theme)
     image = pixels(page)
-    ramp = INFERNO if theme == "light" else INFERNO[::-1]
+    ramp = INFERNO if theme == "light" else list(DARK_RAMPS["inferno"])
     for k in range(1, 6):
         box = page.locator(f".br-legend .br-swatch[data-class='{k}']").bounding_box()
         swatch = colour(image, box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -91,6 +91,7 @@ def test_the_popup_of_a_cell_shows_the_scenes_numbers(open_map, scene):
     page.mouse.click(*spot(page, row, col))
     popup = page.locator(".leaflet-popup-content")
     popup.wait_for()
+    popup.locator(".br-numbers > summary").click()
 
     def text(name):
         return popup.locator(f"[data-br='{name}']").inner_text()
@@ -130,7 +131,6 @@ def test_search_finds_places_and_cells_in_both_scripts(open_map):
 
     assert centre_after("birjand") == pytest.approx([59.2, 31.6], abs=0.02)
     assert centre_after("تايباد") == pytest.approx([60.6, 31.3], abs=0.02)
-    assert centre_after("30.9, 60.1") == pytest.approx([60.1, 30.9], abs=0.02)
     centre_after("R۰۱۰c020")
     page.wait_for_selector(".leaflet-popup .br-id")
     assert page.locator(".leaflet-popup .br-id").inner_text() == "r010c020"
@@ -202,7 +202,7 @@ def test_text_from_data_stays_text(open_map):
     for language in ("en", "fa"):
         page.evaluate("lang => BR.app.update({lang})", language)
         for k in range(4):
-            page.evaluate("k => BR.app.incidents[k].marks[1].openPopup()", k)
+            page.evaluate("k => BR.app.incidents[k].marks[1].fire('click')", k)
             until(page, "document.querySelectorAll('.leaflet-popup .br-pop').length === 1")
             if k == 1:
                 assert "<img src=x onerror" in page.locator(".leaflet-popup").inner_text()
@@ -389,7 +389,7 @@ def test_a_popup_keeps_clear_of_the_legend(open_map, scene):
             right = popup["x"] >= legend["x"] + legend["width"]
             left = popup["x"] + popup["width"] <= legend["x"]
             assert right or left, (language, cell)
-    page.evaluate("BR.app.incidents[0].marks[1].openPopup()")
+    page.evaluate("BR.app.incidents[0].marks[1].fire('click')")
     page.wait_for_timeout(400)
     popup = page.locator(".leaflet-popup-content-wrapper").bounding_box()
     assert popup["x"] >= legend["x"] + legend["width"]
@@ -411,7 +411,7 @@ def test_a_run_without_intervals_says_so(open_map, scene, tmp_path):
     write_map(replace(scene, cells=cells), tmp_path / "map.html")
     page = open_map("#cell=r010c020", path=tmp_path / "map.html")
     page.wait_for_selector(".leaflet-popup .br-id")
-    assert "No interval was computed" in page.locator("[data-br='no-interval']").inner_text()
+    assert "No interval was computed" in page.locator("[data-br='no-interval']").text_content()
     assert "No interval was computed" in page.locator(".br-skill").inner_text()
     assert page.locator(".br-bar").count() == 0
     assert page.locator("#br-layer option[value=width]").count() == 0
@@ -422,7 +422,7 @@ def test_scale_minimap_coordinates_and_full_screen(open_map):
     assert re.fullmatch(r"\d+ km", page.locator(".leaflet-control-scale-line").inner_text())
     page.mouse.move(*spot(page, 10, 20))
     lat, lon, rest = re.match(
-        r"([\d.]+), ([\d.]+) · (.*)", page.locator(".br-coordinates").inner_text()
+        r"([\d.]+), ([\d.]+) · .+?N .+?E · (.*)", page.locator(".br-coordinates").inner_text()
     ).groups()
     middle = page.evaluate("""() => {
       const outline = BR.cellOutline(BR.app, BR.app.cells.find('r010c020'));
@@ -481,7 +481,7 @@ def test_a_focus_map_opens_on_its_window(open_map, scene, tmp_path):
     assert page.evaluate("corners => BR.app.map.getBounds().contains(corners)", corners)
     page.evaluate("BR.app.select(BR.app.cells.find('r010c020'))")
     page.wait_for_selector(".leaflet-popup .br-id")
-    assert "٪" in page.locator("[data-br=probability]").inner_text()
+    assert "٪" in page.locator("[data-br=probability]").text_content()
 
 
 def test_a_bare_scene_opens(open_map, scene, tmp_path):

@@ -1,7 +1,6 @@
 """The map in Firefox: it opens without a request or an error, and shows the scene's numbers."""
 
 import io
-import re
 
 import numpy as np
 import pytest
@@ -64,7 +63,8 @@ def test_a_click_opens_the_popup_of_the_cell(page, scene):
     open_page.until("return document.querySelector('.leaflet-popup .br-id') !== null")
     text = open_page.run("return document.querySelector('.leaflet-popup').innerText")
     assert "r010c020" in text
-    shown = float(re.search(r"([\d.]+)%", text)[1]) / 100
+    number = "return document.querySelector('.leaflet-popup [data-br=probability]').textContent"
+    shown = float(open_page.run(number).rstrip("%")) / 100
     value = float(scene.cells["probability"].to_numpy()[10, 20])
     assert shown == pytest.approx(value, rel=0.005)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import geopandas as gpd
 import numpy as np
 import pandas as pd
@@ -11,14 +13,41 @@ from scipy.sparse import csr_matrix
 
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.grid import Grid
-from borderrisk.scores import DAYS_PER_YEAR, PART_SIZE, count_bounds, tails
+from borderrisk.scores import DAYS_PER_YEAR, PART_SIZE, count_bounds, risk_percentile, tails
 
 # Features are read along a segment at about this spacing.
 _SAMPLE_M = 1_000.0
 _TERRAIN = ("slope_mean", "ruggedness", "hidden_share")
-_DRIVERS = 3
+_INLAND = "hours_to_home_settlement"
+LEVELS = ("low", "medium", "high", "critical")
 # Stretches of the same id are the same if their ends agree to this many kilometres.
 _SAME_KM = 0.5
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Where each level above the lowest begins.
+
+    ``rates`` are expected reported incidents a year per 100 km; without them ``shares`` are per
+    cent of the border's length that has a lower rate.
+    """
+
+    shares: tuple[float, float, float] = (50.0, 75.0, 90.0)
+    rates: tuple[float, float, float] | None = None
+
+    def of(self, rate_per_km: np.ndarray, length: np.ndarray) -> np.ndarray:
+        """Return a word of :data:`LEVELS` for each segment.
+
+        Examples
+        --------
+        >>> Levels(rates=(1, 2, 5)).of(np.array([0.005, 0.02, 0.3]), np.ones(3)).tolist()
+        ['low', 'high', 'critical']
+        """
+        if self.rates is not None:
+            which = np.searchsorted(self.rates, 100 * rate_per_km, side="right")
+        else:
+            which = np.searchsorted(self.shares, risk_percentile(rate_per_km, length), side="right")
+        return np.array(LEVELS, dtype=object)[which]
 
 
 def segment_table(
@@ -32,19 +61,20 @@ def segment_table(
     horizon_days: float = DAYS_PER_YEAR,
     crossings: np.ndarray | None = None,
     previous: pd.DataFrame | None = None,
+    levels: Levels | None = None,
 ) -> gpd.GeoDataFrame:
     """Rank the segments by the incidents expected behind them.
 
     Segments are from :func:`cut_border`, ``attribution`` from :func:`attribute_cells`. ``cells``
-    have ``intensity`` and ``exposure``, and features, ``driver_k`` and ``trust`` where there are
-    any. ``replicates`` are bootstrap intensities, (replicates, cells with exposure in row-major
-    order); ``crossings`` the share of randomised routes that cross each segment; ``previous`` an
-    earlier run's table, joined by ``segment_id``.
+    have ``intensity`` and ``exposure``, and features where there are any. ``replicates`` are
+    bootstrap intensities, (replicates, cells with exposure in row-major order); ``crossings`` the
+    share of randomised routes that cross each segment; ``previous`` an earlier run's table, joined
+    by ``segment_id``; ``levels`` the classes of the rate.
 
     Adds ``expected_per_year`` (these sum to the study area's total), ``share``, ``rate_per_km``,
-    ``rank`` (1 = highest rate), their ``_low`` and ``_high`` bounds; ``expected`` within the
-    horizon with its predictive interval, ``count_low`` and ``count_high``; and what is known along
-    each segment.
+    ``level``, ``rank`` (1 = highest rate) with bounds; ``expected`` within the horizon with the
+    bounds of its mean, and its predictive interval, ``count_low`` and ``count_high``; and what is
+    known along each segment.
     """
     expected, scored = expected_incidents(cells, grid)
     flow = csr_matrix(attribution[np.flatnonzero(scored)])
@@ -56,6 +86,7 @@ def segment_table(
         expected_per_year=per_year,
         share=per_year / max(per_year.sum(), np.finfo(float).tiny),
         rate_per_km=per_year / length,
+        level=(levels or Levels()).of(per_year / length, length),
         rank=rank_of(per_year / length),
         expected=within,
         count_low=fewest.astype(int),
@@ -63,10 +94,11 @@ def segment_table(
     )
     if replicates is not None and len(replicates):
         area = _scored_area(cells, grid)[scored]
-        out = out.assign(**_intervals(flow, replicates * area, length, level))
+        years = horizon_days / DAYS_PER_YEAR
+        out = out.assign(**_intervals(out, flow, replicates * area, level, years))
     if crossings is not None:
         out["crossing_density"] = crossings / length
-    out = out.assign(**_along(segments, cells, grid), **_explained(flow, expected, cells, scored))
+    out = out.assign(**_along(segments, cells, grid))
     return out if previous is None else against_earlier(out, previous)
 
 
@@ -92,17 +124,21 @@ def rank_of(rate: np.ndarray) -> np.ndarray:
 
 
 def _intervals(
-    flow: csr_matrix, replicates: np.ndarray, length: np.ndarray, level: float
+    out: gpd.GeoDataFrame, flow: csr_matrix, replicates: np.ndarray, level: float, years: float
 ) -> dict[str, np.ndarray]:
+    """Bounds that hold the estimates."""
+    length = out.length_km.to_numpy()
     per_year = replicates @ flow
     lowest, highest = tails(level)
-    expected = np.quantile(per_year, (lowest, highest), axis=0)
-    rank = rank_of(per_year / length)
+    low, high = np.quantile(per_year * years, (lowest, highest), axis=0)
+    ranks, own = rank_of(per_year / length), out["rank"].to_numpy()
+    best = np.quantile(ranks, lowest, axis=0, method="lower").astype(int)
+    worst = np.quantile(ranks, highest, axis=0, method="higher").astype(int)
     return {
-        "expected_low": expected[0],
-        "expected_high": expected[1],
-        "rank_low": np.quantile(rank, lowest, axis=0, method="lower").astype(int),
-        "rank_high": np.quantile(rank, highest, axis=0, method="higher").astype(int),
+        "expected_low": np.minimum(low, out["expected"]),
+        "expected_high": np.maximum(high, out["expected"]),
+        "rank_low": np.minimum(best, own),
+        "rank_high": np.maximum(worst, own),
     }
 
 
@@ -115,6 +151,8 @@ def _along(segments: gpd.GeoDataFrame, cells: xr.Dataset, grid: Grid) -> dict[st
         return pd.Series(values).groupby(owner).mean().reindex(range(len(segments))).to_numpy()
 
     known = {name: mean(name) for name in _TERRAIN if name in cells}
+    if _INLAND in cells:
+        known["hours_inland"] = mean(_INLAND)
     targets = [str(n) for n in cells.data_vars if _is_target(str(n))]
     if not targets:
         return known
@@ -127,7 +165,7 @@ def _along(segments: gpd.GeoDataFrame, cells: xr.Dataset, grid: Grid) -> dict[st
 
 
 def _is_target(name: str) -> bool:
-    return name.startswith("hours_to_") and name != "hours_to_home_settlement"
+    return name.startswith("hours_to_") and name != _INLAND
 
 
 def _sample(segments: gpd.GeoDataFrame, grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -141,46 +179,6 @@ def _sample(segments: gpd.GeoDataFrame, grid: Grid) -> tuple[np.ndarray, np.ndar
     points = shapely.line_interpolate_point(lines[owner], part, normalized=True)
     row, col = grid.rowcol(shapely.get_x(points), shapely.get_y(points))
     return owner[row >= 0], row[row >= 0], col[row >= 0]
-
-
-def _explained(
-    flow: csr_matrix, expected: np.ndarray, cells: xr.Dataset, scored: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Top drivers and prevailing trust of the cells behind each segment, weighted by incidents."""
-    weight = csr_matrix(flow.multiply(expected[:, None]))
-    out: dict[str, np.ndarray] = {}
-    if "driver_1" in cells and "driver_1_effect" in cells:
-        out |= _drivers(weight, cells, scored)
-    if "trust" in cells:
-        codes, names = _flags(cells["trust"])
-        mass = _mass_by_code(weight, cells["trust"].to_numpy().ravel()[scored], codes)
-        out["trust"] = np.where(mass.sum(axis=1) > 0, names[mass.argmax(axis=1)], "")
-    return out
-
-
-def _drivers(weight: csr_matrix, cells: xr.Dataset, scored: np.ndarray) -> dict[str, np.ndarray]:
-    codes, names = _flags(cells["driver_1"])
-    total = np.zeros((weight.shape[1], len(codes)))
-    for k in range(1, _DRIVERS + 1):
-        if f"driver_{k}" not in cells:
-            continue
-        effect = np.nan_to_num(cells[f"driver_{k}_effect"].to_numpy().ravel()[scored].astype(float))
-        code = cells[f"driver_{k}"].to_numpy().ravel()[scored]
-        total += _mass_by_code(csr_matrix(weight.multiply(effect[:, None])), code, codes)
-    order = np.argsort(-np.abs(total), axis=1, kind="stable")[:, :_DRIVERS]
-    known = np.take_along_axis(total, order, axis=1) != 0
-    text = np.where(known, names[order], "")
-    return {f"driver_{k + 1}": text[:, k] for k in range(text.shape[1])}
-
-
-def _mass_by_code(weight: csr_matrix, code: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Weight of each code behind each segment, shape (segments, codes)."""
-    return np.column_stack([weight.T @ (code == value).astype(float) for value in codes])
-
-
-def _flags(variable: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
-    names = np.array(str(variable.attrs["flag_meanings"]).split(), dtype=object)
-    return np.atleast_1d(variable.attrs["flag_values"]), names
 
 
 def against_earlier(table: gpd.GeoDataFrame, previous: pd.DataFrame) -> gpd.GeoDataFrame:
@@ -251,5 +249,5 @@ def index_table(
     out = segments.assign(**dict.fromkeys(_FORECAST, np.nan), rank=rank_of(mean))
     if crossings is not None:
         out["crossing_density"] = crossings / segments.length_km.to_numpy()
-    known = _along(segments, cells, grid) | _explained(flow, area, cells, scored)
+    known = _along(segments, cells, grid)
     return out.assign(**known | {"trust": cells["trust"].attrs["flag_meanings"]})

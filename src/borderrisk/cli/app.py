@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import errno
 import logging
+import sys
 from typing import Any
 
 import click
 
-from borderrisk.cli import read_commands, run_commands, skill_commands, start_commands
+from borderrisk.cli import (
+    fetch_commands,
+    read_commands,
+    run_commands,
+    skill_commands,
+    start_commands,
+)
+from borderrisk.cli.common import wrapped
 from borderrisk.errors import BorderRiskError
 from borderrisk.runs import Stopped, stoppable
 
@@ -27,7 +35,7 @@ class _Group(click.Group):
         except BorderRiskError as error:
             raise _Stop(str(error), error.exit_code) from error
         except KeyboardInterrupt as error:
-            raise _Stop(_INTERRUPTED, INTERRUPTED) from error
+            raise _Stop(str(error) or _INTERRUPTED, INTERRUPTED) from error
         except Stopped as error:
             raise _Stop(_INTERRUPTED, int(str(error.code))) from error
         except MemoryError as error:
@@ -48,8 +56,8 @@ class _Stop(click.ClickException):
         self.exit_code = exit_code  # type: ignore[misc]
 
     def show(self, file: Any = None) -> None:  # noqa: ARG002
-        """Print the message on stderr, as it is."""
-        click.echo(self.message, err=True)
+        """Print the message on stderr, no wider than the terminal."""
+        click.echo(wrapped(self.message, sys.stderr), err=True)
 
 
 def _os_message(error: OSError) -> str:
@@ -73,7 +81,7 @@ def app() -> None:
 
 
 for _command in (
-    *start_commands.COMMANDS, *run_commands.COMMANDS, *read_commands.COMMANDS,
-    *skill_commands.COMMANDS,
+    *start_commands.COMMANDS, *fetch_commands.COMMANDS, *run_commands.COMMANDS,
+    *read_commands.COMMANDS, *skill_commands.COMMANDS,
 ):  # fmt: skip
     app.add_command(_command)

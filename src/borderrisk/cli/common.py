@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import shutil
 import sys
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -66,7 +69,7 @@ def load(config_path: Path, overrides: Sequence[str] = ()) -> Config:
 def configure_logging(verbose: bool, as_json: bool = False) -> None:
     """Send logs to stderr: progress lines by default, details with ``-v``."""
     level = logging.DEBUG if verbose else logging.WARNING if as_json else logging.INFO
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Screen(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     handler.addFilter(_Once())
     logger = logging.getLogger("borderrisk")
@@ -74,6 +77,57 @@ def configure_logging(verbose: bool, as_json: bool = False) -> None:
     logger.setLevel(level)
     logger.propagate = False
     warnings.showwarning = _shown_warning
+
+
+class _Screen(logging.StreamHandler):  # type: ignore[type-arg]
+    """Log lines, above one line of progress that is written over."""
+
+    status = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, and the line of progress below it again."""
+        shown, self.status = self.status, ""
+        self._write("")
+        super().emit(record)
+        self.status = shown
+        self._write(shown)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the message, as wide as the terminal."""
+        return wrapped(super().format(record), self.stream)
+
+    def show(self, text: str) -> None:
+        """Write the line of progress over the last one; an empty text takes it away."""
+        self.status = text[: (width(self.stream) or 80) - 1]
+        self._write(self.status)
+
+    def _write(self, text: str) -> None:
+        if self.stream.isatty():
+            self.stream.write(f"\r\x1b[2K{text}")
+            self.stream.flush()
+
+
+def width(stream: TextIO) -> int | None:
+    """Columns that a text may take; None where nobody reads it on a terminal."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdigit() and int(given) > 0:
+        return int(given)
+    return shutil.get_terminal_size().columns if stream.isatty() else None
+
+
+def wrapped(text: str, stream: TextIO) -> str:
+    """Return a text whose lines end at words, where a line would be too wide."""
+    room = width(stream)
+    if room is None:
+        return text
+    lines = []
+    for line in text.split("\n"):
+        indent = " " * (len(line) - len(line.lstrip()))
+        lines += textwrap.wrap(
+            line, max(room, 20), subsequent_indent=f"{indent}  ", break_long_words=False,
+            break_on_hyphens=False, drop_whitespace=True,
+        ) or [""]  # fmt: skip
+    return "\n".join(lines)
 
 
 class _Once(logging.Filter):
@@ -103,7 +157,7 @@ def emit(payload: Mapping[str, Any], as_json: bool, *text: str) -> None:
     if as_json:
         click.echo(json.dumps(payload, ensure_ascii=False, default=_plain))
     else:
-        click.echo("\n".join(text))
+        click.echo(wrapped("\n".join(text), sys.stdout))
 
 
 def _plain(value: Any) -> Any:
@@ -117,12 +171,16 @@ def facts_text(facts: Mapping[str, Any]) -> str:
 
 
 def table_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as a plain, aligned table."""
+    """Return rows as a plain, aligned table, or one below the other where it is too wide."""
     if not rows:
         return "(none)"
     names = list(rows[0])
     cells = [names, *([_text(row.get(name)) for name in names] for row in rows)]
     widths = [max(len(line[k]) for line in cells) for k in range(len(names))]
+    room = width(sys.stdout)
+    if room is not None and sum(widths) + 2 * (len(names) - 1) > room:
+        blocks = (zip(names, line, strict=True) for line in cells[1:])
+        return "\n\n".join("\n".join(f"{n}: {t}" for n, t in block) for block in blocks)
     lines = ("  ".join(t.ljust(w) for t, w in zip(line, widths, strict=True)) for line in cells)
     return "\n".join(line.rstrip() for line in lines)
 
@@ -149,20 +207,17 @@ def _text(value: object) -> str:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[str, int, int], None] | None]:
-    """Yield a ``(stage, done, total)`` callback that draws a bar, or None off a terminal."""
-    if not sys.stderr.isatty():
+def progress_line() -> Iterator[Callable[[str, int, int], None] | None]:
+    """Yield a ``(stage, done, total)`` callback that writes one line, or None off a terminal."""
+    screen = next(
+        (h for h in logging.getLogger("borderrisk").handlers if isinstance(h, _Screen)), None
+    )
+    if screen is None or not screen.stream.isatty():
         yield None
         return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        tasks: dict[str, Any] = {}
-
-        def update(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bar.add_task(stage, total=total)
-            bar.update(tasks[stage], completed=done, total=total)
-
-        yield update
+    try:
+        yield lambda stage, done, total: screen.show(
+            f"{stage}: {done:,} of {total:,}" if done < total else ""
+        )
+    finally:
+        screen.show("")

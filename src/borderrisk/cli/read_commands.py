@@ -1,4 +1,4 @@
-"""Commands that read a finished run: map, export, info, compare, segments, allocate."""
+"""Commands that read a finished run: map, brief, export, info, compare, segments, allocate."""
 
 from __future__ import annotations
 
@@ -44,6 +44,31 @@ def map_(
     )
     if open_:
         click.launch(paths[0].resolve().as_uri())
+
+
+@click.command()
+@common.run_argument()
+@click.option("--focus", help="Only this window (default: the whole area and each of the run).")
+@click.option("--lang", type=click.Choice(["en", "fa"]), help="Language (default: the run's).")
+@common.out_option("Folder for the briefs (default: the run's).")
+@common.common_options
+def brief(
+    run_path: Path,
+    focus: str | None,
+    lang: str | None,
+    out: Path | None,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Write a brief for a meeting: HTML that prints to two A4 pages.
+
+    Example: borderrisk brief data/processed/eastern-border --focus mashhad
+    """
+    common.configure_logging(verbose, as_json)
+    from borderrisk.pipeline import result
+
+    paths = result.write_briefs(run_path, focus=focus, language=lang, out=out)
+    common.emit({"briefs": [str(path) for path in paths]}, as_json, *map(str, paths))
 
 
 @click.command()
@@ -104,14 +129,17 @@ def info(run_path: Path, as_json: bool, verbose: bool) -> None:
 @common.out_option("Folder to write (default: compare-<A>-<B> beside RUN_B).")
 @common.common_options
 def compare(run_a: Path, run_b: Path, out: Path | None, as_json: bool, verbose: bool) -> None:
-    """Write a difference map and table of two runs: what rose or fell beyond its interval.
+    """Write a difference map and table of two runs: what rose or fell beyond its interval, and why.
+
+    Every change is split into older incidents fading, corrected rows, new incidents, and the model
+    learned anew; the parts add up to it.
 
     Example: borderrisk compare results/2024 results/2025 --out change
     """
     common.configure_logging(verbose, as_json)
-    from borderrisk.pipeline import result
+    from borderrisk.pipeline import changes
 
-    facts = result.compare_runs(run_a, run_b, out=out)
+    facts = changes.compare_runs(run_a, run_b, out=out)
     common.emit(facts, as_json, common.facts_text(facts))
 
 
@@ -139,7 +167,11 @@ def segments(
     from borderrisk.pipeline import result
 
     rows = result.top_segments(run_path, top, against=against, out=out)
-    common.emit({"segments": rows}, as_json, common.table_text(rows))
+    if against is None and not as_json:
+        common.emit({}, as_json, result.told_segments(run_path, top))
+        return
+    named = [{k: v for k, v in row.items() if k not in ("segment_id", "near")} for row in rows]
+    common.emit({"segments": rows}, as_json, common.table_text(named))
 
 
 @click.command()
@@ -173,4 +205,4 @@ def allocate(
     common.emit(plan.payload, as_json, common.table_text(plan.rows), plan.text)
 
 
-COMMANDS = (map_, export, info, compare, segments, allocate)
+COMMANDS = (map_, brief, export, info, compare, segments, allocate)

@@ -40,7 +40,7 @@ def run(
     config = common.load(config_path, overrides)
     from borderrisk.pipeline import run
 
-    with common.progress_bar() as progress:
+    with common.progress_line() as progress:
         found = run.run(
             config,
             out=out,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -90,6 +91,15 @@ Slug = Annotated[str, Field(pattern=SLUG, max_length=60)]
 CountryCode = Annotated[str, Field(pattern=COUNTRY)]
 Positive = Annotated[float, Field(gt=0)]
 PositiveCount = Annotated[int, Field(gt=0)]
+
+
+def _rising(value: tuple[float, ...]) -> tuple[float, ...]:
+    if not all(a < b for a, b in pairwise(value)):
+        raise PydanticCustomError("not_rising", "the numbers must rise, like 50, 75, 90")
+    return value
+
+
+Rising = Annotated[tuple[Positive, Positive, Positive], AfterValidator(_rising)]
 
 
 def merge_patch(target: Any, patch: Any) -> Any:

@@ -18,6 +18,7 @@ from borderrisk.config.base import (
     OutputPath,
     Positive,
     PositiveCount,
+    Rising,
     Section,
     Slug,
 )
@@ -358,6 +359,15 @@ class SegmentsConfig(Section):
     """Stretches of the border line that are ranked."""
 
     segment_km: Positive = Field(default=10, description="Length of a segment, km.")
+    level_shares: Rising = Field(
+        default=(50, 75, 90),
+        description="Levels medium, high and critical begin where so many per cent of the border's "
+        "length have a lower rate.",
+    )
+    level_rates: Rising | None = Field(
+        default=None,
+        description="Instead: they begin at so many expected reported incidents a year per 100 km.",
+    )
     against: InputPath | None = Field(
         default=None,
         description="Folder of an earlier run: segments show how they changed since.",
@@ -390,6 +400,14 @@ class OutputsConfig(Section):
     figures: tuple[Literal["png", "svg", "pdf"], ...] = Field(
         default=("png", "svg"), description="Formats of the figures; empty for none."
     )
+
+
+class ForecastsConfig(Section):
+    """The forecasts that `borderrisk update` makes."""
+
+    horizons_days: Annotated[
+        tuple[Annotated[int, Field(gt=0, le=3660)], ...], Field(min_length=1)
+    ] = Field(default=(30, 90, 365), description="Length of each forecast, days.")
 
 
 class ComputeConfig(Section):

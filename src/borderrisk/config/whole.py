@@ -19,6 +19,7 @@ from borderrisk.config.sections import (
     EvaluationConfig,
     FeaturesConfig,
     FocusConfig,
+    ForecastsConfig,
     GridConfig,
     ModelConfig,
     OutputsConfig,
@@ -86,6 +87,9 @@ class Config(Section):
         default_factory=dict, description="Named what-if variants of this config."
     )
     outputs: OutputsConfig = Field(default_factory=_EMPTY, description="What a run writes.")
+    forecasts: ForecastsConfig = Field(
+        default=ForecastsConfig(), description="What `borderrisk update` forecasts."
+    )
     compute: ComputeConfig = Field(default_factory=_EMPTY, description="Where the work runs.")
     seed: int = Field(default=20240103, ge=0, description="Seed of all random numbers.")
 

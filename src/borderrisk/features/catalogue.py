@@ -21,7 +21,8 @@ class Feature:
     """One feature of a cell: a variable, and what is written into its attributes.
 
     A ``name`` that holds ``{...}`` is a template; ``group`` is what can be switched off together;
-    ``fa`` is the Persian name.
+    ``fa`` is the Persian name. ``more`` and ``less`` say in English and Persian what a cell with
+    more or less of it is than another; empty if only a number can say it.
     """
 
     name: str
@@ -31,6 +32,8 @@ class Feature:
     group: str
     source: str
     citation: str = ""
+    more: tuple[str, str] = ("", "")
+    less: tuple[str, str] = ("", "")
 
     @property
     def attrs(self) -> dict[str, str]:
@@ -73,7 +76,7 @@ DECLARED: tuple[Feature, ...] = (
         "موقعیت توپوگرافی در {radius} کیلومتر", "Weiss 2001, ESRI User Conference",
     ),
     _terrain("aspect_northness", "1", "Mean northness of the slopes", "شمال‌گرایی دامنه‌ها", HORN),
-    _terrain("aspect_eastness", "1", "Mean eastness of the slopes", "خاورگرایی دامنه‌ها", HORN),
+    _terrain("aspect_eastness", "1", "Mean eastness of the slopes", "شرق‌گرایی دامنه‌ها", HORN),
     _terrain(
         "curvature", "1/m", "Mean curvature of the surface", "خمیدگی میانگین سطح",
         "Zevenbergen & Thorne 1987, Earth Surf. Process. Landforms 12",
@@ -119,12 +122,12 @@ DECLARED: tuple[Feature, ...] = (
     ),
     _travel("hours_to_{target}", "Walking time to {target}", "زمان پیاده تا {target}"),
     _travel(
-        "remoteness", "Walking time from the nearest state presence",
-        "زمان پیاده از نزدیک‌ترین حضور دولت", "elevation, settlements, posts",
+        "remoteness", "Walking time from where the nearest people of the home side are",
+        "زمان پیاده از نزدیک‌ترین مردم این سوی مرز", "elevation, settlements, posts",
     ),
     Feature(
-        "hidden_share", "1", "Share of the cell hidden from places, roads and posts",
-        "سهم پنهان از آبادی‌ها، راه‌ها و پاسگاه‌ها", "concealment",
+        "hidden_share", "1", "Share of the cell out of sight of people",
+        "سهم دور از دید مردم", "concealment",
         "elevation, settlements, roads, posts",
     ),
     Feature(
@@ -138,6 +141,74 @@ _PERSIAN = {
     "slack_{target}": "کندی راه آن سوی مرز تا {target}",
     "route_density": "سهم راه‌های تصادفی گذرنده از سلول",
 }
+
+# What a cell with more, and with less, of a feature is than another, in English and Persian.
+_COMPARED: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
+    "elevation_mean": (("higher", "بلندتر"), ("lower", "پست‌تر")),
+    "elevation_range": (
+        ("with more relief", "پرفرازونشیب‌تر"), ("with less relief", "کم‌فرازونشیب‌تر"),
+    ),
+    "elevation_sd": (("more uneven", "ناهموارتر"), ("more even", "هموارتر")),
+    "slope_mean": (("steeper", "پرشیب‌تر"), ("flatter", "کم‌شیب‌تر")),
+    "slope_p90": (
+        ("with steeper slopes", "با دامنه‌های تندتر"),
+        ("with gentler slopes", "با دامنه‌های ملایم‌تر"),
+    ),
+    "ruggedness": (("more rugged", "ناهموارتر"), ("less rugged", "هموارتر")),
+    "tpi_{radius}km": (
+        ("higher above the {radius} km around", "بلندتر از {radius} کیلومتر پیرامون"),
+        ("lower in the {radius} km around", "پست‌تر در {radius} کیلومتر پیرامون"),
+    ),
+    "aspect_northness": (
+        ("facing more to the north", "رو به شمال‌تر"), ("facing more to the south", "رو به جنوب‌تر"),
+    ),
+    "aspect_eastness": (
+        ("facing more to the east", "رو به شرق‌تر"), ("facing more to the west", "رو به غرب‌تر"),
+    ),
+    "border_distance_km": (("farther from the border", "دورتر از مرز"),
+                           ("nearer to the border", "نزدیک‌تر به مرز")),
+    "border_distance_{ccc}_km": (
+        ("farther from {ccc}", "دورتر از {ccc}"), ("nearer to {ccc}", "نزدیک‌تر به {ccc}"),
+    ),
+    "settlement_distance_{size}_km": (
+        ("farther from a place of {size} people", "دورتر از آبادی {size} نفری"),
+        ("nearer to a place of {size} people", "نزدیک‌تر به آبادی {size} نفری"),
+    ),
+    "population_potential": (
+        ("with more people around", "با مردم بیشتر در پیرامون"),
+        ("with fewer people around", "با مردم کمتر در پیرامون"),
+    ),
+    "hours_from_border": (
+        ("farther on foot from the border", "پیاده دورتر از مرز"),
+        ("nearer on foot to the border", "پیاده نزدیک‌تر به مرز"),
+    ),
+    "hours_from_border_{ccc}": (
+        ("farther on foot from the border with {ccc}", "پیاده دورتر از مرز {ccc}"),
+        ("nearer on foot to the border with {ccc}", "پیاده نزدیک‌تر به مرز {ccc}"),
+    ),
+    "hours_from_far_settlement": (
+        ("farther on foot from the towns across the border", "پیاده دورتر از شهرهای آن سوی مرز"),
+        ("nearer on foot to a town across the border", "پیاده نزدیک‌تر به شهری در آن سوی مرز"),
+    ),
+    "hours_to_home_settlement": (
+        ("farther on foot from the nearest town", "پیاده دورتر از نزدیک‌ترین شهر"),
+        ("nearer on foot to the nearest town", "پیاده نزدیک‌تر به نزدیک‌ترین شهر"),
+    ),
+    "hours_to_{target}": (
+        ("farther on foot from {target}", "پیاده دورتر از {target}"),
+        ("nearer on foot to {target}", "پیاده نزدیک‌تر به {target}"),
+    ),
+    "remoteness": (("more remote on foot", "پیاده دورافتاده‌تر"),
+                   ("less remote on foot", "پیاده کمتر دورافتاده")),
+    "hidden_share": (("with more of it out of sight", "با بخش پنهان بیشتر"),
+                     ("with less of it out of sight", "با بخش پنهان کمتر")),
+    "enclosure": (("more enclosed by the terrain", "محصورتر در ناهمواری"),
+                  ("more open", "بازتر")),
+}  # fmt: skip
+DECLARED = tuple(
+    replace(f, more=_COMPARED[f.name][0], less=_COMPARED[f.name][1]) if f.name in _COMPARED else f
+    for f in DECLARED
+)
 
 GROUPS = tuple(dict.fromkeys(feature.group for feature in DECLARED))
 
@@ -176,11 +247,14 @@ def feature(name: str, places: Mapping[str, str] | None = None) -> Feature:
     for pattern, template in templates:
         if match := pattern.fullmatch(name):
             words = _words(match, places or {})
+            english, its = words["en"], words["fa"]
             return replace(
                 template,
                 name=name,
-                long_name=template.long_name.format(**words["en"]),
-                fa=template.fa.format(**words["fa"]),
+                long_name=template.long_name.format(**english),
+                fa=template.fa.format(**its),
+                more=(template.more[0].format(**english), template.more[1].format(**its)),
+                less=(template.less[0].format(**english), template.less[1].format(**its)),
             )
     raise KeyError(f"{name!r} is not a declared feature")
 

@@ -13,7 +13,7 @@ from borderrisk.errors import DataError
 from borderrisk.grid import Grid
 from borderrisk.model.cells import CellTable
 
-_TRUNCATE, _BINS_PER_SIGMA = 4.0, 3.0
+TRUNCATE, _BINS_PER_SIGMA = 4.0, 3.0
 _ELSEWHERE = "The model remembers places on another grid: take it there with `carried`."
 
 
@@ -30,12 +30,6 @@ class Smoother:
             self._land[width_km] = self._smooth(self.cells.area_100km2, width_km)
         return self._land[width_km]
 
-    def reach(self, row: int, width_km: float) -> np.ndarray:
-        """Return what one cell has of a count in every other, shape (cells,)."""
-        one = np.zeros(len(self.cells))
-        one[row] = 1.0
-        return self._smooth(one, width_km)
-
     def density(self, counts: np.ndarray, width_km: float) -> np.ndarray:
         """Return counts per 100 km² of land, smoothed by a Gaussian; shape (cells,)."""
         land = self.land(width_km)
@@ -49,7 +43,7 @@ class Smoother:
         on_grid = np.zeros(cells.grid.shape)
         on_grid[cells.mask] = values
         sigma = width_km * 1000 / cells.grid.cell_size_m
-        return gaussian_filter(on_grid, sigma, mode="constant", truncate=_TRUNCATE)[cells.mask]
+        return gaussian_filter(on_grid, sigma, mode="constant", truncate=TRUNCATE)[cells.mask]
 
 
 @dataclass(frozen=True)
@@ -132,7 +126,7 @@ class Points:
         flat = np.ravel_multi_index((row, col), fine.shape)
         counts = np.bincount(flat, self.weight, fine.size).reshape(fine.shape)
         sigma = width_km * 1000 / fine.cell_size_m
-        smooth = gaussian_filter(counts, sigma, mode="constant", truncate=_TRUNCATE)
+        smooth = gaussian_filter(counts, sigma, mode="constant", truncate=TRUNCATE)
         centres = smooth[factor // 2 :: factor, factor // 2 :: factor]
         return centres[mask] * (1e8 / fine.cell_size_m**2)
 

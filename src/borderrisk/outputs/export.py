@@ -16,7 +16,9 @@ import xarray as xr
 from borderrisk.errors import ConfigError
 from borderrisk.grid import WGS84, Grid
 from borderrisk.outputs.atomic import write_rows, writing
-from borderrisk.outputs.scene import Scene
+from borderrisk.outputs.placefacts import Reader
+from borderrisk.outputs.reasons import vocabulary, why
+from borderrisk.outputs.scene import Scene, stamped
 from borderrisk.outputs.vectorfiles import (
     round_significant,
     write_geopackage,
@@ -28,6 +30,7 @@ from borderrisk.scores import Score, decode, shown
 # East and south of a cell's own corner, counter-clockwise from the south-east.
 _EAST = np.array([1, 1, 0, 0, 1])
 _SOUTH = np.array([1, 0, 0, 1, 1])
+_CHUNK = 20_000
 
 
 def cells_table(
@@ -44,17 +47,44 @@ def cells_table(
     highest rank, highest first. Raises ``ConfigError`` if a choice is unknown or out of range.
     """
     keep = _selected(scene, focus, top, min_risk)
+    order_by = np.zeros(keep.shape)
+    if top is not None:
+        order_by = scene.cells["risk" if scene.is_index else "intensity"].to_numpy()
+        highest = np.argsort(-order_by[keep], kind="stable")[:top]
+        chosen = np.flatnonzero(keep)[highest]
+        keep = np.isin(np.arange(keep.size).reshape(keep.shape), chosen)
     columns: dict[str, Any] = {"cell_id": _text(scene.grid.cell_ids(keep))}
+    worded = _worded(scene, keep)
     for score in shown("table"):
-        known = score.name in scene.cells
-        values = _column(score, scene.cells[score.name], keep) if known else np.nan
-        columns[score.name] = values
+        if score.name in scene.cells:
+            columns[score.name] = _column(score, scene.cells[score.name], keep)
+        else:
+            nothing = "" if score.dtype == "str" else np.nan
+            columns[score.name] = worded.get(score.name, nothing)
     cells = cells_frame(scene.grid, keep, columns)
-    if top is None:
-        return cells
-    highest = scene.cells["risk" if scene.is_index else "intensity"].to_numpy()
-    order = np.argsort(-highest[keep], kind="stable")
-    return cells.iloc[order[:top]].reset_index(drop=True)
+    order = np.argsort(-order_by[keep], kind="stable")
+    return stamped(cells.iloc[order].reset_index(drop=True), scene)
+
+
+def _worded(scene: Scene, keep: np.ndarray) -> dict[str, Any]:
+    """Columns of reasons of some cells; none where nothing is scored."""
+    if "intensity" not in scene.cells or not keep.any():
+        return {}
+    reader = Reader.of(scene)
+    rows = (np.cumsum(reader.mask.ravel()).reshape(reader.mask.shape) - 1)[keep]
+    ids = scene.incidents["incident_id"].astype(str).tolist()
+    words = {language: vocabulary(scene, language) for language in ("en", "fa")}
+    texts: dict[str, list[pa.Array]] = {name: [] for name in ("why_en", "why_fa", "incidents_near")}
+    for start in range(0, len(rows), _CHUNK):  # facts of all cells at once would fill the memory
+        facts = reader.cells(rows[start : start + _CHUNK])
+        for language, its in words.items():
+            texts[f"why_{language}"].append(pa.array([why(f, its) for f in facts]))
+        near = [" ".join(ids[row] for row, _ in f.incidents) for f in facts]
+        texts["incidents_near"].append(pa.array(near))
+    found: dict[str, Any] = {n: pa.chunked_array(parts).to_pandas() for n, parts in texts.items()}
+    for k, values in enumerate(reader.driver_values[rows].T.astype("float32"), start=1):
+        found[f"driver_{k}_value"] = values
+    return found
 
 
 def cells_frame(grid: Grid, mask: np.ndarray, columns: dict[str, Any]) -> gpd.GeoDataFrame:
@@ -130,6 +160,7 @@ def export(
 
 def _surroundings(scene: Scene, focus: str | None) -> dict[str, gpd.GeoDataFrame]:
     layers = {"incidents": _plain_dates(scene.incidents), "border": scene.borders, **scene.layers}
+    layers = {name: stamped(layer, scene) for name, layer in layers.items()}
     if focus is None:
         return layers
     west, south, east, north = scene.focus(focus).bounds

@@ -152,7 +152,11 @@ def _profile(scene: Scene, count: int) -> dict[str, Any]:
 def _tags(scene: Scene) -> dict[str, str]:
     facts = {k: getattr(scene.meta, k) for k in ("title", "run_id", "origin", "horizon_days")}
     tags = {key: str(value) for key, value in facts.items() if value not in (None, "")}
-    return tags | {"TIFFTAG_IMAGEDESCRIPTION": scene.meta.statement, "AREA_OR_POINT": "Area"}
+    return (
+        tags
+        | scene.stamp
+        | {"TIFFTAG_IMAGEDESCRIPTION": scene.meta.statement, "AREA_OR_POINT": "Area"}
+    )
 
 
 def _check_complete(path: Path, count: int) -> None:

@@ -25,6 +25,15 @@ RAMPS: dict[str, tuple[str, ...]] = {
     "trust": ("#5b8fb0", "#dcc27e", "#c9cdd1", "#8c7b6b"),
 }
 
+# The same hues in the same order for a dark ground, where what stands out is light and not dark:
+# the Oklab lightness of each ramp turned round (0.36 to 0.9), as much chroma as a screen can show.
+DARK_RAMPS: dict[str, tuple[str, ...]] = {
+    "inferno": ("#404000", "#865602", "#e1543d", "#fa85c3", "#e4d6ff"),
+    "cividis": ("#463d01", "#6f6221", "#8a8986", "#a4b2d5", "#cae0ff"),
+    "viridis": ("#433f00", "#01771c", "#319b98", "#96b1f3", "#f0d1ff"),
+    "teal": ("#3f4100", "#3f6f40", "#179aa9", "#73b8ff", "#cfdeff"),
+}
+
 # Okabe & Ito 2008, without the yellow and the reds that drown in the risk ramp.
 KINDS = ("#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#8a6d00", "#4d4d4d")
 OTHER_KIND = "#8c8c8c"
@@ -35,9 +44,12 @@ def rgb(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
-def ramp(name: str, classes: int) -> list[str]:
-    """Colours for ``classes`` classes, light (low) to dark (high), spread over a ramp."""
-    colours = RAMPS[name]
+def ramp(name: str, classes: int, *, dark: bool = False) -> list[str]:
+    """Colours for ``classes`` classes, low to high, spread over a ramp, for a light or dark ground.
+
+    What is high stands out from the ground, and has the same hue on both.
+    """
+    colours = DARK_RAMPS.get(name, RAMPS[name]) if dark else RAMPS[name]
     if classes == 1:
         return [colours[len(colours) // 2]]
     last = len(colours) - 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import date, timedelta
+from importlib.metadata import version
 from typing import Any
 
 import geopandas as gpd
@@ -203,6 +205,49 @@ class Scene:
         return names_of(self.layers["zones"], self.cells[ZONE].to_numpy())
 
     @property
+    def period(self) -> tuple[str, str] | None:
+        """First and last day of the forecast, ISO; None if the scene does not say."""
+        if not self.meta.origin or not self.meta.horizon_days:
+            return None
+        first = date.fromisoformat(self.meta.origin[:10])
+        last = first + timedelta(days=self.meta.horizon_days - 1)
+        return first.isoformat(), last.isoformat()
+
+    @property
+    def data_until(self) -> str:
+        """Last day of the incidents that were learned from, ISO; ``""`` without any."""
+        ends = self.incidents.get("date_end", self.incidents.get("date"))
+        if ends is None:
+            return ""
+        known = ends[ends < self.meta.origin[:10]] if self.meta.origin else ends
+        return "" if known.empty else known.max().strftime("%Y-%m-%d")
+
+    @property
+    def stamp(self) -> dict[str, str]:
+        """What every file of a run says of itself: run, period, data until, version."""
+        found = {
+            "run_id": self.meta.run_id,
+            "forecast_period": " to ".join(self.period or ()),
+            "data_until": self.data_until,
+            "software": f"borderrisk {version('borderrisk')}",
+        }
+        return {key: text for key, text in found.items() if text}
+
+    @property
+    def credits(self) -> list[str]:
+        """Whom a picture of this scene must name, each once."""
+        names = (source.attribution or source.title for source in self.meta.sources)
+        return list(dict.fromkeys(name for name in names if name))
+
+    def colophon(self) -> list[str]:
+        """Say what a picture or file of this scene is of: period, data, run and skill."""
+        said = {"forecast_period": "forecast", "data_until": "data until", "run_id": "run"}
+        facts = "; ".join(f"{said[k]} {v}" for k, v in self.stamp.items() if k in said)
+        card = self.meta.scorecard
+        told = card.headline[0] if card and card.headline else "Not evaluated."
+        return [part for part in (facts[:1].upper() + facts[1:], told) if part]
+
+    @property
     def has_intervals(self) -> bool:
         """Whether the probability comes with bounds."""
         return {"probability_low", "probability_high"} <= set(self.cells.data_vars)
@@ -211,3 +256,10 @@ class Scene:
 def is_index(cells: xr.Dataset) -> bool:
     """Whether the scores of some cells are an index: ranked, but by no intensity."""
     return "risk" in cells and "trust" in cells and "index" in meanings(cells["trust"]).values()
+
+
+def stamped(table: gpd.GeoDataFrame, scene: Scene) -> gpd.GeoDataFrame:
+    """Return a table whose ``attrs`` say what it is of; what is written of it says so too."""
+    table = table.copy(deep=False)
+    table.attrs = {**scene.stamp}
+    return table

@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import Any
+from xml.sax.saxutils import quoteattr
 
 import geopandas as gpd
 import numpy as np
@@ -20,6 +21,7 @@ import pyogrio
 import shapely
 from pyproj import Transformer
 
+from borderrisk.features import catalogue
 from borderrisk.grid import WGS84
 from borderrisk.outputs.atomic import write_text, writing
 from borderrisk.outputs.palette import (
@@ -30,7 +32,7 @@ from borderrisk.outputs.palette import (
     rgb,
 )
 from borderrisk.outputs.scene import STATEMENT
-from borderrisk.scores import CLASS_EDGES
+from borderrisk.scores import CLASS_EDGES, by_name, shown
 
 STYLES = {
     "cells": "Risk class by share of the study area",
@@ -38,10 +40,15 @@ STYLES = {
     "border": "Border lines",
     "segments": "Border segments by rank",
 }
+_HATCH = {"color": "60,70,80,255", "style": "b_diagonal", "outline_style": "no"}
+_CIRCLE = {
+    "name": "circle", "color": "0,0,0,0", "outline_width": "0.25", "outline_width_unit": "MM",
+    "size": "50000", "size_unit": "RenderMetersInMapUnits",
+}  # fmt: skip
 CORNERS = 5  # of a closed square
 _CHUNK = 50_000
-# What JSON text cannot hold as it is, or what it is kept in ASCII for.
-_ESCAPED = r'["\\\x00-\x1f]|[^\x00-\x7f]'
+# What JSON text, which is UTF-8, cannot hold as it is.
+_ESCAPED = r'["\\\x00-\x1f]'
 # The table QGIS itself makes on "save style in data source"; it looks styles up by these columns.
 _STYLE_TABLE = """
 CREATE TABLE layer_styles (
@@ -50,6 +57,48 @@ CREATE TABLE layer_styles (
   styleName TEXT, styleQML TEXT, styleSLD TEXT, useAsDefault BOOLEAN, description TEXT,
   owner TEXT, ui TEXT, update_time DATETIME
 )"""
+# OGC 12-128r15, annex F.9: what GIS show instead of the name of a column.
+_COLUMN_TABLE = """
+CREATE TABLE gpkg_data_columns (
+  table_name TEXT NOT NULL, column_name TEXT NOT NULL, name TEXT, title TEXT, description TEXT,
+  mime_type TEXT, constraint_name TEXT,
+  CONSTRAINT pk_gdc PRIMARY KEY (table_name, column_name),
+  CONSTRAINT gdc_tn UNIQUE (table_name, name)
+)"""
+_EXTENSION = (
+    "INSERT INTO gpkg_extensions VALUES ('gpkg_data_columns', NULL, 'gpkg_schema',"
+    " 'http://www.geopackage.org/spec121/#extension_schema', 'read-write')"
+)
+# Names of columns that are no scores, with their units.
+COLUMNS = {
+    "radius_km": ("Place known to", "km"),
+    "date": ("Date", ""),
+    "date_end": ("Latest date", ""),
+    "date_precision": ("Date known to the", ""),
+    "kind": ("Kind", ""),
+    "place": ("Place as reported", ""),
+    "segment_id": ("Section", ""),
+    "pair": ("Border", ""),
+    "from_km": ("From", "km"),
+    "to_km": ("To", "km"),
+    "length_km": ("Length", "km"),
+    "level": ("Level", ""),
+    "expected": ("Expected reported incidents within the period", ""),
+    "expected_per_year": ("Expected reported incidents", "a year"),
+    "rate_per_km": ("Expected reported incidents", "a year and km"),
+    "share": ("Share of the whole area", ""),
+    "trust": ("Rely on it", ""),
+    "share_not_ok": ("Share of the area behind not to rely on", ""),
+    "rely_en": ("Rely on it, in a sentence", ""),
+    "rely_fa": ("Rely on it, in a sentence in Persian", ""),
+    "town": ("Nearest town", ""),
+    "town_km": ("Distance of the nearest town", "km"),
+    "crossing": ("Nearest crossing", ""),
+    "crossing_km": ("Distance of the nearest crossing", "km"),
+    "hours_inland": ("On foot to the nearest town inland", "h"),
+    "slope_mean": ("Mean slope along it", "degree"),
+    "ruggedness": ("Ruggedness along it", "m"),
+}
 # Newer versions bring nothing needed here, and make older QGIS doubt the file.
 _VERSION = "1.2"
 # GeoPackage stores when a layer was last changed; a fixed time keeps equal content equal bytes.
@@ -68,7 +117,7 @@ def write_squares(cells: gpd.GeoDataFrame, path: Path) -> None:
     corners = _lonlat_corners(cells).round(6) + 0.0
     plain = pd.DataFrame(cells.drop(columns=cells.geometry.name))
     with path.open("wb") as stream:
-        stream.write(_head(corners))
+        stream.write(_head(corners, cells.attrs))
         for start in range(0, len(plain), _CHUNK):
             part = slice(start, start + _CHUNK)
             lines = ",\n".join(_features(plain.iloc[part], corners[part]))
@@ -84,11 +133,12 @@ def _lonlat_corners(cells: gpd.GeoDataFrame) -> np.ndarray:
     return np.concatenate([lonlat, lonlat[:, :1]], axis=1)
 
 
-def _head(corners: np.ndarray) -> bytes:
+def _head(corners: np.ndarray, stamp: Mapping[Any, Any]) -> bytes:
     members: dict[str, Any] = {
         "type": "FeatureCollection",
         "name": "cells",
         "description": STATEMENT,
+        **{str(key): str(text) for key, text in stamp.items()},
     }
     if len(corners):
         flat = corners.reshape(-1, 2)
@@ -132,7 +182,8 @@ def _json_column(column: pd.Series) -> pa.Array:
         return _numbers(round_significant(column.to_numpy()))
     texts = pa.array(column, pa.string(), from_pandas=True)
     if pc.any(pc.match_substring_regex(texts, _ESCAPED)).as_py():
-        texts = pa.array([None if t is None else json.dumps(t)[1:-1] for t in texts.to_pylist()])
+        texts = pa.array([None if t is None else json.dumps(t, ensure_ascii=False)[1:-1]
+                          for t in texts.to_pylist()])  # fmt: skip
     quoted = pc.binary_join_element_wise('"', texts, '"', "")
     return pc.fill_null(quoted, "null")
 
@@ -170,9 +221,15 @@ def write_layer(table: gpd.GeoDataFrame, path: Path, layer: str = "layer") -> Pa
     with writing(Path(path)) as partial:
         write_vector(
             table, partial, layer, "GeoJSON", RFC7946="YES", WRITE_BBOX="YES",
-            COORDINATE_PRECISION="6", SIGNIFICANT_FIGURES="6", DESCRIPTION=STATEMENT,
+            COORDINATE_PRECISION="6", SIGNIFICANT_FIGURES="6", DESCRIPTION=described(table),
         )  # fmt: skip
     return Path(path)
+
+
+def described(table: gpd.GeoDataFrame) -> str:
+    """Say what a table is, and of which run and period."""
+    stamp = [f"{str(key).replace('_', ' ')} {text}" for key, text in table.attrs.items()]
+    return "; ".join([STATEMENT, *stamp])
 
 
 def write_vector(
@@ -213,11 +270,62 @@ def write_geopackage(layers: Mapping[str, gpd.GeoDataFrame], path: Path) -> None
                     " update_time) VALUES ('', '', ?, 'geom', ?, ?, 1, ?, '', ?)",
                     (name, name, qml(name), STYLES[name], _TIME),
                 )
+        _name_columns(database, layers)
         database.execute("UPDATE gpkg_contents SET last_change = ?", (_TIME,))
+        for name, table in layers.items():
+            database.execute(
+                "UPDATE gpkg_contents SET description = ? WHERE table_name = ?",
+                (described(table), name),
+            )
+
+
+def _name_columns(database: sqlite3.Connection, layers: Mapping[str, gpd.GeoDataFrame]) -> None:
+    """Give the columns the names that GIS show, with their units."""
+    database.execute(_COLUMN_TABLE)
+    database.execute(_EXTENSION)
+    for layer, table in layers.items():
+        called: set[str] = set()
+        for column in map(str, table.columns.drop(table.geometry.name)):
+            alias = column_alias(column, scores=layer == "cells")
+            if alias and alias not in called:
+                called.add(alias)
+                database.execute(
+                    "INSERT INTO gpkg_data_columns VALUES (?, ?, ?, ?, ?, NULL, NULL)",
+                    (layer, column, alias, alias, alias),
+                )
+
+
+def column_alias(column: str, *, scores: bool) -> str:
+    """Name of a column of the cells (``scores``) or another layer, with its unit.
+
+    Examples
+    --------
+    >>> column_alias("radius_km", scores=False), column_alias("risk", scores=True)
+    ('Place known to (km)', 'Percentile rank of intensity by area in the study area (%)')
+    """
+    known = by_name().get(column)
+    if (scores or column not in COLUMNS) and known is not None:
+        name, unit = known.long_name, "" if known.unit == "1" else known.unit
+    else:
+        name, unit = COLUMNS.get(column) or _worded(column)
+    return f"{name} ({unit})" if unit else name
+
+
+def _worded(column: str) -> tuple[str, str]:
+    """Words of a column that nobody named, and the unit that its name ends with."""
+    if catalogue.is_feature(column):
+        known = catalogue.feature(column)
+        return known.long_name, "" if known.units == "1" else known.units
+    words = column.removesuffix("_km").replace("_", " ").strip() or column
+    return words[:1].upper() + words[1:], "km" if column.endswith("_km") else ""
 
 
 def qml(name: str) -> str:
-    """Text of the QGIS style ``risk`` of the raster, or of a layer in :data:`STYLES`."""
+    """Text of the QGIS style ``risk`` of the raster, or of a layer in :data:`STYLES`.
+
+    Cells that are not to be relied on are hatched; incidents have a circle as wide as their place
+    is uncertain.
+    """
     text = (files("borderrisk.outputs") / "styles" / f"{name}.qml").read_text(encoding="utf-8")
     colours = {f"risk_{k}": _qgis(colour) for k, colour in enumerate(RISK_COLOURS, start=1)}
     colours |= {f"hex_{k}": colour for k, colour in enumerate(RISK_COLOURS, start=1)}
@@ -228,8 +336,24 @@ def qml(name: str) -> str:
         f"edge_{k}": str(np.nextafter(np.float32(edge), np.float32(0)))
         for k, edge in enumerate(CLASS_EDGES, start=1)
     }
-    further = {"border": _qgis(BORDER_COLOUR), "incident": _qgis(INCIDENT_COLOUR)}
+    further = {
+        "border": _qgis(BORDER_COLOUR),
+        "incident": _qgis(INCIDENT_COLOUR),
+        "hatch": _layer("SimpleFill", _HATCH, "enabled", "\"trust\" IS NOT NULL"
+                        " AND \"trust\" NOT IN ('ok', '')"),
+        "circle": _layer("SimpleMarker", _CIRCLE | {"outline_color": _qgis(INCIDENT_COLOUR)},
+                         "size", '2000 * "radius_km"'),
+        "fields": _cell_aliases(),
+    }  # fmt: skip
     return Template(text).substitute(colours | labels | edges | further)
+
+
+def _cell_aliases() -> str:
+    """Name the columns of the cells, and show the sentence that says why under the pointer."""
+    named = {score.name: column_alias(score.name, scores=True) for score in shown("table")}
+    lines = (f"    <alias field={quoteattr(k)} name={quoteattr(v)}/>" for k, v in named.items())
+    tip = '  <mapTip>[% "why_en" %]</mapTip>'
+    return "\n".join((tip, "  <aliases>", *lines, "  </aliases>"))
 
 
 def write_qml(path: Path) -> Path:
@@ -238,6 +362,30 @@ def write_qml(path: Path) -> Path:
     QGIS applies ``risk.qml`` by itself to a ``risk.tif`` beside it, and so on.
     """
     return write_text(qml(Path(path).stem), path)
+
+
+def _layer(kind: str, options: Mapping[str, str], name: str, expression: str) -> str:
+    """Write a further layer of a symbol, one property of which follows the columns."""
+    plain = "".join(
+        f'            <Option type="QString" name="{key}" value="{value}"/>\n'
+        for key, value in options.items()
+    )
+    return (
+        f'        <layer class="{kind}" enabled="1" pass="0" locked="0">\n'
+        f'          <Option type="Map">\n{plain}          </Option>\n'
+        "          <data_defined_properties>\n"
+        '            <Option type="Map">\n'
+        '              <Option type="QString" name="name" value=""/>\n'
+        '              <Option type="Map" name="properties">\n'
+        f'                <Option type="Map" name="{name}">\n'
+        '                  <Option type="bool" name="active" value="true"/>\n'
+        '                  <Option type="QString" name="expression" '
+        f"value={quoteattr(expression)}/>\n"
+        '                  <Option type="int" name="type" value="3"/>\n'
+        "                </Option>\n              </Option>\n"
+        '              <Option type="QString" name="type" value="collection"/>\n'
+        "            </Option>\n          </data_defined_properties>\n        </layer>\n"
+    )
 
 
 def _qgis(colour: str) -> str:

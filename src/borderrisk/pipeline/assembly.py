@@ -9,18 +9,21 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import shapely
 import xarray as xr
 from rasterio.warp import transform_bounds
 
 from borderrisk.area import reproject
-from borderrisk.border.ranking import index_table, segment_table
+from borderrisk.border.ranking import Levels, index_table, segment_table
 from borderrisk.config.whole import mapped_focus
 from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.grid import WGS84, Grid
+from borderrisk.model.behind import incidents_behind
 from borderrisk.model.cells import CellTable
 from borderrisk.model.drivers import by_decile
 from borderrisk.model.modelfile import ModelFile
 from borderrisk.model.uncertainty import Intervals
+from borderrisk.outputs.bordersections import explained
 from borderrisk.outputs.scene import (
     AreaTotal,
     Focus,
@@ -89,6 +92,8 @@ def score_cells(
         variables |= scoring.interval_variables(cells, intervals)
     parts = model.model.drivers(cells)
     variables |= scoring.driver_variables(cells, parts)
+    if not index:
+        variables |= _behind(stages, cells, model)
     if model.trust is not None:
         codes = scoring.trust_codes(
             cells,
@@ -117,6 +122,15 @@ def focuses(config: Any) -> tuple[Focus, ...]:
     return tuple(Focus(n, f.bounds, f.title or n, f.title_fa) for n, f in mapped)
 
 
+def _behind(stages: Stages, cells: CellTable, model: ModelFile) -> dict[str, xr.DataArray]:
+    """Earlier incidents behind each cell, by their place among those that the scene shows."""
+    record = stages[steps.incidents]
+    found = incidents_behind(model.model, cells, record.panel, record.origin)
+    shown = {name: k for k, name in enumerate(_placed(stages)["incident_id"])}
+    past = record.panel.before(record.origin).incidents["incident_id"]
+    return scoring.incident_variables(cells, found, np.array([shown[name] for name in past], int))
+
+
 def cells_for(stages: Stages, model: ModelFile) -> CellTable:
     """Return the cells with the features that a model reads."""
     return CellTable.from_dataset(stages[steps.features], model.features, missing="median")
@@ -139,7 +153,7 @@ def make_scene(
     """Build the scene of a run; segments are compared with ``previous`` where given."""
     study = stages[steps.area]
     named = stages[steps.named]
-    return Scene(
+    scene = Scene(
         area=study.area,
         cells=scored.cells.assign(named.variables()),
         borders=study.borders,
@@ -148,12 +162,12 @@ def make_scene(
         relief=relief(stages.inputs.elevation, study.grid),
         focuses=focuses(stages.config),
         meta=_meta(stages, scored, run_id, scorecard),
-        layers={
-            "segments": ranked_segments(stages, scored, previous),
-            **stages[steps.border].layers,
-            **named.layers(),
-        },
     )
+    scene = replace(scene, cells=scene.cells.assign_attrs(scene.stamp))
+    segments, border = ranked_segments(stages, scored, previous), stages[steps.border]
+    if not scene.is_index:
+        segments = explained(scene, segments, border.attribution)
+    return replace(scene, layers={"segments": segments, **border.layers, **named.layers()})
 
 
 def ranked_segments(
@@ -170,6 +184,7 @@ def ranked_segments(
             crossings=border.crossings,
         )  # fmt: skip
         return table.assign(**stages[steps.named].along(border.segments))
+    section = stages.config.segments
     table = segment_table(
         border.segments,
         border.attribution,
@@ -180,6 +195,7 @@ def ranked_segments(
         horizon_days=stages.config.outputs.horizon_days,
         crossings=border.crossings,
         previous=previous,
+        levels=Levels(section.level_shares, section.level_rates),
     )
     return table.assign(**stages[steps.named].along(border.segments))
 
@@ -203,11 +219,15 @@ def segment_replicates(stages: Stages, scored: Scored) -> np.ndarray | None:
 def counts(stages: Stages) -> dict[str, int]:
     """Numbers of cells, features and incidents."""
     cells, record = stages[steps.cells], stages[steps.incidents]
+    read, used = record.table, record.panel.incidents
+    inside = shapely.contains_xy(stages[steps.area].area.polygon, used["x"], used["y"])
     return {
         "cells scored": int(cells.study.sum()),
         "cells read": len(cells),
         "features": len(cells.features),
+        "incidents read": len(read.incidents) + len(read.rejected),
         "incidents used": len(record.panel),
+        "incidents in the study area": int(inside.sum()),
         "incidents after the origin": len(record.everything) - len(record.known),
         "rows rejected": len(record.rejected()),
     }

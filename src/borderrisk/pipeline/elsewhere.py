@@ -13,6 +13,8 @@ import numpy as np
 from borderrisk.compute import is_cluster, map_parallel
 from borderrisk.config import Config
 from borderrisk.errors import BorderRiskError, ConfigError, OutputError
+from borderrisk.outputs.bordersections import section_names
+from borderrisk.outputs.scene import Scene
 from borderrisk.pipeline import checking, steps
 from borderrisk.pipeline.assembly import ranked_segments, score_cells
 from borderrisk.pipeline.carrying import check_features
@@ -104,7 +106,15 @@ def _score_one(model_path: Path, job: tuple[Config, Path]) -> Path | BorderRiskE
         return error
 
 
-_SHOWN = ("segment_id", "expected_before", "expected_after", "displaced", "rank_before", "rank")
+_SHOWN = (
+    "segment_id",
+    "section",
+    "expected_before",
+    "expected_after",
+    "displaced",
+    "rank_before",
+    "rank",
+)
 _TOP = 20
 
 
@@ -141,7 +151,7 @@ def scenario(
         "expected_after": float(moved["expected_per_year"].sum()),
         "displaced": float(np.abs(moved["change_per_year"]).sum() / 2),
     }
-    return facts, _most_moved(moved)
+    return facts, _most_moved(result.scene, moved)
 
 
 def _titles(config: Config, name: str) -> dict[str, str]:
@@ -161,9 +171,9 @@ def _note(config: Config, called: str) -> str:
     )
 
 
-def _most_moved(moved: gpd.GeoDataFrame) -> list[dict[str, Any]]:
+def _most_moved(scene: Scene, moved: gpd.GeoDataFrame) -> list[dict[str, Any]]:
     order = np.argsort(-np.abs(moved["change_per_year"].to_numpy()), kind="stable")[:_TOP]
     table = moved.iloc[order].rename(
         columns={"expected_per_year": "expected_after", "change_per_year": "displaced"}
     )
-    return records(table[list(_SHOWN)])
+    return records(table.assign(section=section_names(scene, table, "en"))[list(_SHOWN)])

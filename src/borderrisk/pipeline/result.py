@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import folium
 import geopandas as gpd
 import numpy as np
 import pandas as pd
@@ -18,17 +19,22 @@ from borderrisk.border.watchplan import Allocation, allocate
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.outputs.atomic import check_file, write_rows, write_text, writing
-from borderrisk.outputs.compare import compare, write_comparison
+from borderrisk.outputs.bordersections import section_answers, section_names
 from borderrisk.outputs.export import cells_table, check_format, export
+from borderrisk.outputs.headline import sentences
+from borderrisk.outputs.reasons import made
+from borderrisk.outputs.report.brief import write_brief
 from borderrisk.outputs.scene import AreaTotal, Scene
 from borderrisk.outputs.store import load_scene
 from borderrisk.outputs.vectorfiles import write_layer
 from borderrisk.outputs.webmap import write_map
+from borderrisk.outputs.webmap.notebook import risk_map
 from borderrisk.runs import find_run
 from borderrisk.words import nearest_places
 
 SCENE_FOLDER = "scene"
 WHOLE = "map.html"
+MODEL = "model.skops"
 _FORMATS = (".geojson", ".csv", ".parquet")
 SEGMENT_REPLICATES = f"{SCENE_FOLDER}/segment_replicates.npy"
 
@@ -70,6 +76,8 @@ class Result:
             "run_id": meta.run_id,
             "origin": meta.origin,
             "horizon_days": meta.horizon_days,
+            "data_until": self.scene.data_until,
+            "sentences": sentences(self.scene),
             "counts": self.manifest.get("counts", {}),
             "totals": [asdict(total) for total in meta.totals],
             "files": sorted(p.name for p in self.folder.iterdir()),
@@ -79,23 +87,24 @@ class Result:
         }
 
     def describe(self) -> str:
-        """Return the run as a few lines of text."""
-        return "\n".join(f"{label}: {text}" for label, text in self._lines())
+        """Return the run as a few lines of text: the answer, its map, and what to do next."""
+        facts = [f"{label}: {text}" for label, text in self._lines()]
+        next_ = f"next: borderrisk brief {self.folder}"
+        return "\n".join([*sentences(self.scene), "", *facts, next_])
 
     def _lines(self) -> list[tuple[str, str]]:
-        facts = self.summary()
-        counts = ", ".join(f"{value} {name}" for name, value in facts["counts"].items())
-        lines = [
-            ("run", f"{facts['title']} ({facts['run_id']})"),
-            self._period(facts),
+        counts = ", ".join(f"{n} {name}" for name, n in self.manifest.get("counts", {}).items())
+        skill = self.scorecard.headline[:1] if self.scorecard else ["not evaluated"]
+        return [
+            ("run", f"{self.scene.meta.title} ({self.scene.meta.run_id})"),
+            ("made", made(self.scene, "en")),
             ("counts", counts),
-            ("maps", ", ".join(name for name in facts["files"] if name.endswith(".html"))),
-            ("folder", facts["folder"]),
-            ("note", facts["statement"]),
+            *(("expected", self._said(total)) for total in self.scene.meta.totals),
+            *(("skill", line) for line in skill),
+            ("note", self.scene.meta.statement),
+            ("folder", str(self.folder)),
+            ("map", str(self.folder / WHOLE)),
         ]
-        skill = facts["skill"] or ["not evaluated"]
-        said = [("expected", self._said(total)) for total in self.scene.meta.totals]
-        return lines[:3] + said + [("skill", line) for line in skill] + lines[3:]
 
     def _said(self, total: AreaTotal) -> str:
         where = self.scene.focus(total.focus).title if total.focus else "study area"
@@ -104,18 +113,43 @@ class Result:
             f"{total.count_low} to {total.count_high} will be reported"
         )
 
-    def _period(self, facts: dict[str, Any]) -> tuple[str, str]:
-        if self.scene.is_index:
-            return "index", "expert weights, no incidents; not a forecast"
-        return "forecast", f"{facts['horizon_days']} days from {facts['origin']}"
+    @property
+    def segments(self) -> gpd.GeoDataFrame:
+        """Ranked sections of border in WGS84, or ``DataError`` if the run has none."""
+        return segments_of(self.scene)
+
+    def map(
+        self, layer: str = "risk", focus: str | None = None, *, language: str | None = None
+    ) -> folium.Map:
+        """Return a map that shows itself in a notebook and takes any further folium layer.
+
+        Parameters
+        ----------
+        layer : str
+            What the cells are coloured by: ``risk``, ``probability``, a feature, ...
+        focus : str, optional
+            Only this window of the run.
+        language : {"en", "fa"}, optional
+            Language of legend and popups; default: the run's.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown layer or focus; the message lists those there are.
+        """
+        speech = language or self.scene.meta.language
+        return risk_map(self.scene, layer, focus=focus, language=speech)
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(label)}</th>"
-            f"<td style='text-align:left'>{html.escape(text)}</td></tr>"
-            for label, text in self._lines()
+        """Return a card: the answer in three sentences, then period, run and skill."""
+        meta, said = self.scene.meta, [html.escape(text) for text in sentences(self.scene)]
+        facts = "".join(f"<br>{html.escape(text)}" for text in self.scene.colophon())
+        body = "".join(f"<p style='margin:.4em 0'>{text}</p>" for text in said)
+        return (
+            "<div style='max-width:46em;border:1px solid #8886;border-radius:8px;padding:.6em 1em'>"
+            f"<strong>{html.escape(meta.title)}</strong>{body}"
+            f"<small>{html.escape(meta.statement)}{facts}</small></div>"
         )
-        return f"<table>{rows}</table>"
 
 
 def open_run(path: str | Path) -> Result:
@@ -140,11 +174,12 @@ def open_run(path: str | Path) -> Result:
 
 
 _SHOWN = (
-    "rank", "rank_low", "rank_high", "segment_id", "from_km", "length_km", "expected_per_year",
-    "rate_per_km", "near", "hours_to_target", "nearest_target", "driver_1", "trust",
+    "rank", "rank_low", "rank_high", "segment_id", "section", "level", "expected", "expected_low",
+    "expected_high", "from_km", "length_km", "expected_per_year", "rate_per_km", "near",
+    "hours_to_target", "nearest_target", "driver_1", "trust", "share_not_ok", "why_en", "rely_en",
 )  # fmt: skip
 _CHANGES = (
-    "rank", "rank_before", "segment_id", "near", "expected_before", "expected_per_year",
+    "rank", "rank_before", "segment_id", "section", "near", "expected_before", "expected_per_year",
     "change_per_year", "change",
 )  # fmt: skip
 # Rows of a plan that are printed; --json has all.
@@ -159,13 +194,16 @@ def write_maps(
     tiles: str | None = None,
     out: str | Path | None = None,
 ) -> list[Path]:
-    """Rebuild the maps of a run; return the files, the asked-for one first."""
+    """Rebuild the maps of a run; return the files, the one asked for first.
+
+    That is the map of ``focus``, or of the whole area where none is named.
+    """
     result = open_run(run_path)
     scene, folder = result.scene, Path(out) if out else result.folder
     check_file(folder / WHOLE)
     if focus is not None:
         scene.focus(focus)
-    names = [focus] if focus else [*(f.name for f in scene.focuses), None]
+    names = [focus] if focus else [None, *(f.name for f in scene.focuses)]
     paths = []
     for name in names:
         path = folder / map_name(name)
@@ -173,6 +211,28 @@ def write_maps(
         write_map(scene, path, focus=name, language=speech, tiles=tiles)
         paths.append(path)
     return paths
+
+
+def write_briefs(
+    run_path: str | Path,
+    *,
+    focus: str | None = None,
+    language: str | None = None,
+    out: str | Path | None = None,
+) -> list[Path]:
+    """Write the briefs of a run, two printed pages each: of one focus, or of all and the whole."""
+    result = open_run(run_path)
+    scene, folder = result.scene, Path(out) if out else result.folder
+    check_file(folder / "brief.html")
+    names = [focus] if focus else [None, *(f.name for f in scene.focuses)]
+    speech = language or scene.meta.language
+    return [
+        write_brief(
+            scene, folder / f"brief{f'-{name}' if name else ''}.html", focus=name, language=speech,
+            figures=result.folder / "figures",
+        )
+        for name in names
+    ]  # fmt: skip
 
 
 def export_cells(
@@ -189,36 +249,6 @@ def export_cells(
     name = "-".join(["export", *([focus] if focus else [])]) + check_format(format_)
     path = Path(out) if out else result.folder / name
     return path, export(result.scene, path, format_, focus=focus, top=top, min_risk=min_risk)
-
-
-def compare_runs(
-    run_a: str | Path, run_b: str | Path, *, out: str | Path | None = None
-) -> dict[str, Any]:
-    """Write what changed between two runs; return the counts."""
-    a, b = open_run(run_a), open_run(run_b)
-    folder = Path(out) if out else b.folder.parent / f"compare-{a.folder.name}-{b.folder.name}"
-    found = compare(a.scene, b.scene)
-    write_comparison(found, folder)
-    return {
-        "folder": str(folder), "cells": len(found.table), **found.counts,
-        **_segment_changes(a.scene, b.scene, folder),
-    }  # fmt: skip
-
-
-def _segment_changes(a: Scene, b: Scene, folder: Path) -> dict[str, Any]:
-    """Write how the segments changed, where both runs have them, and say how much moved."""
-    if any("segments" not in scene.layers for scene in (a, b)):
-        return {}
-    moved = against_earlier(segments_of(b), segments_of(a))
-    for suffix in (".csv", ".geojson"):
-        write_table(moved, folder / f"segments{suffix}")
-    change = moved["change_per_year"].to_numpy(float)
-    return {
-        "segments": len(moved),
-        "expected reports a year": f"{moved['expected_before'].sum():.2f} -> "
-        f"{moved['expected_per_year'].sum():.2f}",
-        "moved between segments": float(np.nansum(np.abs(change)) / 2),
-    }
 
 
 def top_segments(
@@ -241,11 +271,23 @@ def top_segments(
         table = against_earlier(table, segments_of(open_run(against).scene))
     if out is not None:
         write_table(table, Path(out))
-    table = table.assign(near=_near(scene, table))
+    table = table.assign(near=_near(scene, table), section=section_names(scene, table, "en"))
     if against is None:
         return _rows(top(table, count), _SHOWN)
     order = np.argsort(-np.abs(np.nan_to_num(table["change_per_year"])), kind="stable")
     return _rows(table.iloc[order].head(count), _CHANGES)
+
+
+def told_segments(run_path: str | Path, count: int) -> str:
+    """Return the first ``count`` segments of a run in sentences."""
+    scene = open_run(run_path).scene
+    said = section_answers(scene, top(segments_of(scene), count), "en")
+    blocks = (
+        [f"{k}. {its.head}", *(f"   {t}" for t in (f"{its.chance} {its.expected} {its.rank}",
+         its.why, f"Rely on it? {its.rely}" if its.rely else "") if t)]
+        for k, its in enumerate(said, start=1)
+    )  # fmt: skip
+    return "\n".join("\n".join(block) for block in blocks)
 
 
 def _rows(table: pd.DataFrame, names: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -308,8 +350,11 @@ def allocate_segments(
         "segments": rows,
         "schedule": None if found.schedule is None else records(found.schedule),
     }
-    shown = found.segments.assign(near=_near(result.scene, _placed(segments, found.segments)))
-    return Plan(payload, records(shown.head(_PLAN_ROWS)), _plan_text(found))
+    placed = _placed(segments, found.segments)
+    names = dict(zip(placed.index, section_names(result.scene, placed, "en"), strict=True))
+    shown = found.segments.assign(segment_id=found.segments["segment_id"].map(names))
+    shown = shown.rename(columns={"segment_id": "section"}).drop(columns="pair")
+    return Plan(payload, records(shown.head(_PLAN_ROWS)), _plan_text(found, names))
 
 
 def _replicates(path: Path) -> np.ndarray | None:
@@ -324,7 +369,7 @@ def _placed(segments: gpd.GeoDataFrame, chosen: pd.DataFrame) -> gpd.GeoDataFram
     return segments.set_index("segment_id").loc[chosen["segment_id"]]
 
 
-def _plan_text(found: Allocation) -> str:
+def _plan_text(found: Allocation, names: dict[str, str]) -> str:
     bounds = ""
     if np.isfinite(found.capture_low):
         bounds = f" ({found.capture_low:.0%} to {found.capture_high:.0%})"
@@ -340,7 +385,7 @@ def _plan_text(found: Allocation) -> str:
                         "(--json lists all)")  # fmt: skip
     if found.schedule is not None:
         for day, part in found.schedule.groupby("day"):
-            lines.append(f"day {day}: {', '.join(part['segment_id'])}")
+            lines.append(f"day {day}: {'; '.join(names[name] for name in part['segment_id'])}")
     return "\n".join(lines)
 
 

@@ -22,7 +22,7 @@ from borderrisk.outputs.figures import write_figures
 from borderrisk.outputs.gridfiles import feature_summary, write_risk_tif
 from borderrisk.outputs.gridfiles import write_features as write_feature_file
 from borderrisk.outputs.report import write_report
-from borderrisk.outputs.scene import Scene
+from borderrisk.outputs.scene import Scene, stamped
 from borderrisk.outputs.store import save_scene
 from borderrisk.outputs.vectorfiles import write_layer, write_qml
 from borderrisk.outputs.webmap import write_map
@@ -38,6 +38,7 @@ from borderrisk.pipeline.carrying import Carriage, check_features, check_places
 from borderrisk.pipeline.inputs import input_files
 from borderrisk.pipeline.readings import NO_INCIDENTS
 from borderrisk.pipeline.result import (
+    MODEL,
     SCENE_FOLDER,
     SEGMENT_REPLICATES,
     Result,
@@ -48,8 +49,6 @@ from borderrisk.pipeline.result import (
 )
 from borderrisk.pipeline.stages import Progress, Stages
 from borderrisk.runs import LOG, Manifest, RunFolder, check_free, find_run, new_run_id, run_log
-
-MODEL = "model.skops"
 
 
 def run(
@@ -222,6 +221,9 @@ def _noted(scene: Scene, manifest: Manifest, notes: list[str], says: str, scenar
 
 def _with_manifest(scene: Scene, manifest: Manifest, stages: Stages) -> Scene:
     manifest.counts.update(counts(stages))
+    manifest.more.update(
+        {key: scene.stamp.get(key, "") for key in ("forecast_period", "data_until")}
+    )
     manifest.notes.extend(stages[steps.incidents].table.notes)
     facts = manifest.to_dict(stages.cache.records)
     return replace(scene, meta=replace(scene.meta, manifest=facts))
@@ -231,6 +233,7 @@ def _write_facts(
     scene: Scene, model: ModelFile, manifest: Manifest, stages: Stages, folder: Path
 ) -> None:
     metrics: dict[str, Any] = {
+        **scene.stamp,
         "model": scene.meta.model,
         "counts": manifest.counts,
         "totals": [asdict(total) for total in scene.meta.totals],
@@ -315,8 +318,8 @@ def write_outputs(scene: Scene, config: Config, folder: Path) -> None:
         write_qml(folder / f"{name}.qml")
     features = write_feature_file(scene.cells, folder / "features.nc")
     for name, layer in scene.layers.items():
-        write_layer(_with_routes(scene) if name == "corridors" else layer,
-                    folder / f"{name}.geojson")  # fmt: skip
+        table = _with_routes(scene) if name == "corridors" else layer
+        write_layer(stamped(table, scene), folder / f"{name}.geojson")
     _write_segments(scene, folder)
     for focus in (None, *(f.name for f in scene.focuses)):
         write_map(scene, folder / map_name(focus), focus=focus, language=config.outputs.language)
@@ -336,7 +339,7 @@ def _write_segments(scene: Scene, folder: Path) -> None:
     segments = scene.layers.get("segments")
     if segments is not None:
         for suffix in (".parquet", ".csv"):
-            write_table(segments, folder / f"segments{suffix}")
+            write_table(stamped(segments, scene), folder / f"segments{suffix}")
 
 
 def write_replicates(replicates: np.ndarray | None, folder: Path) -> None:

@@ -11,6 +11,7 @@ import xarray as xr
 
 from borderrisk import scores
 from borderrisk.model import drivers, trust
+from borderrisk.model.behind import Behind
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
 from borderrisk.model.protocol import PARTS, Fitted
@@ -150,6 +151,26 @@ def driver_variables(cells: CellTable, parts: pd.DataFrame) -> dict[str, xr.Data
             dims=("y", "x"),
             attrs=scores.by_name()[f"{name}_effect"].attrs,
         )
+    return variables
+
+
+def incident_variables(
+    cells: CellTable, found: Behind, positions: np.ndarray
+) -> dict[str, xr.DataArray]:
+    """Return the incidents behind each cell, their shares, and how many are reasons.
+
+    ``positions`` are the places of the incidents in the table that the scene shows.
+    """
+    table = np.append(positions, -1)
+    variables = {}
+    for k in range(found.incident.shape[1]):
+        code = np.where(cells.study, table[found.incident[:, k]], -1)
+        attrs = scores.by_name()[f"incident_{k + 1}"].attrs
+        grid = cells.to_grid(code.astype("int32"))
+        variables[f"incident_{k + 1}"] = xr.DataArray(grid, dims=("y", "x"), attrs=attrs)
+        name = f"incident_{k + 1}_share"
+        variables[name] = _variable(cells, name, found.share[:, k])
+    variables["incident_reasons"] = _variable(cells, "incident_reasons", found.reasons)
     return variables
 
 

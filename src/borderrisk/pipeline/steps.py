@@ -131,8 +131,23 @@ def features(given: Given) -> xr.Dataset:
         # One that lies elsewhere is said to do nothing, and is no feature.
         known = np.isfinite(people[study.base["domain"].to_numpy() > 0]).any()
         ds = ds.assign({"population": (("y", "x"), people)} if known else {})
-    ds = catalogue.annotate(ds)
+    ds = _as_read(catalogue.annotate(ds), given)
     return ds if given.files.table is None else ds.assign(_brought(given.files.table(study.grid)))
+
+
+def _as_read(ds: xr.Dataset, given: Given) -> xr.Dataset:
+    """Name no source that was not there to be read."""
+    absent = {"posts"} if given.files.posts is None else set()
+    if "roads" not in given.config.features.concealment.observers or (
+        given[ground].overlays.roads is None
+    ):
+        absent.add("roads")
+    changed = {}
+    for name in catalogue.feature_names(ds):
+        read = str(ds[name].attrs["source"]).split(", ")
+        kept = ", ".join(part for part in read if part not in absent)
+        changed[name] = ds[name].assign_attrs(source=kept)
+    return ds.assign(changed)
 
 
 def _around(section: Any, towns: gpd.GeoDataFrame, grid: Grid) -> xr.Dataset:

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { load } from './load.mjs';
-const BR = load('base', 'codec', 'format', 'search', 'permalink', 'labels', 'about', 'legend', 'vectors', 'popup');
+const BR = load('base', 'codec', 'format', 'search', 'permalink', 'labels', 'about', 'legend', 'vectors', 'popup', 'position', 'reasons', 'sums', 'files');
 
 const PLACES = [
   { n: 'Mashhad', fa: 'مشهد', pop: 3000000 },
@@ -29,11 +29,58 @@ test('places are found in either script, the same name first, then the larger', 
   assert.deepEqual(names(' '), []);
 });
 
-test('positions are read with either digits and refused off the earth', () => {
-  assert.deepEqual(BR.parsePosition('36.3, 59.6'), { lat: 36.3, lon: 59.6 });
-  assert.deepEqual(BR.parsePosition('۳۶٫۳، ۵۹٫۶'), { lat: 36.3, lon: 59.6 });
-  assert.equal(BR.parsePosition('95, 10'), null);
-  assert.equal(BR.parsePosition('Mashhad'), null);
+const near = (text, lat, lon) => {
+  const [first] = BR.readPositions(text);
+  assert.ok(first, text);
+  assert.ok(Math.abs(first.lat - lat) < 1e-4 && Math.abs(first.lon - lon) < 1e-4, `${text}: ${first.lat}, ${first.lon}`);
+};
+
+test('positions are read as decimal degrees or degrees, minutes, seconds, in either script', () => {
+  for (const text of ['36.3, 59.6', '36.3 59.6', '36.3; 59.6', '۳۶٫۳، ۵۹٫۶', '36°18′00″N 59°36′00″E', "36°18'N, 59°36'E", 'N36 18 0 E59 36 0', '36 18 00 N 59 36 00 E', '36 18 00 59 36 00', '36:18:00 59:36:00', '59.6E 36.3N', 'E 59°36′, N 36°18′', '۳۶°۱۸′ شمالی ۵۹°۳۶′ شرقی']) near(text, 36.3, 59.6);
+  near('-33.9 18.4', -33.9, 18.4);
+  near('33°54′S 18°24′E', -33.9, 18.4);
+  near('10.5 W, 0.25 S', -0.25, -10.5);
+});
+
+test('both orders are offered, named ones in theirs only, and nonsense is none', () => {
+  assert.deepEqual(BR.readPositions('59.6, 36.3').map(({ lat, lon, swapped }) => [lat, lon, swapped]), [[59.6, 36.3, false], [36.3, 59.6, true]]);
+  assert.deepEqual(BR.readPositions('95, 10').map(({ lat, lon }) => [lat, lon]), [[10, 95]]);
+  assert.equal(BR.readPositions('59.6E 36.3N').length, 1);
+  for (const text of ['Mashhad', '95, 190', '36.3', '36 61 00 N 59 0 0 E', '36N 59N', '1 2 3', '', 'r010c020', '36.3, Mashhad', '--3, 4']) assert.deepEqual(BR.readPositions(text), [], text);
+});
+
+test('positions are written as decimal degrees and as degrees, minutes, seconds', () => {
+  assert.equal(BR.decimal(36.3, 59.61234), '36.3000, 59.6123');
+  assert.equal(BR.dms(36.3, 59.61), '36°18′00″N 59°36′36″E');
+  assert.equal(BR.dms(-0.99999, -10.5), '1°00′00″S 10°30′00″W');
+});
+
+test('counts of parts scatter like negative binomials', () => {
+  assert.deepEqual(BR.countInterval(0, 0.5, 0.9), [0, 0]);
+  assert.deepEqual(BR.countInterval(0.1, 0.5, 0.9), [0, 1]);
+  assert.deepEqual(BR.countInterval(2, 0.5, 0.9), [0, 8]);
+  assert.ok(Math.abs(BR.expectedOf(0.5, 0.5) - 1.5) < 1e-12);
+  assert.ok(Math.abs(BR.chanceOf(1.5, 0.5) - 0.5) < 1e-12);
+});
+
+test('numbers in sentences have two figures, or are whole from ten on', () => {
+  assert.deepEqual([7.84, 0.0131, 84.4, 12345, 3, 9.949, 9.96, 0.5, 84.5, 85.5, -0.31, 0].map((n) => BR.numeral(n, 'en')), ['7.8', '0.013', '84', '12,345', '3', '9.9', '10', '0.5', '84', '86', '−0.31', '0']);
+  assert.equal(BR.numeral(12345.4, 'fa'), '۱۲٬۳۴۵');
+});
+
+test('no field of a table is taken for a formula', () => {
+  for (const text of ['=1+1', '+49', '-1', '@SUM(A1)', '\t=1', ' =1', '\r=1']) assert.ok(BR.csvField(text).replace(/^"/, '').startsWith("'"), text);
+  assert.equal(BR.csvField(-1.5), '-1.5');
+  assert.equal(BR.csvField('12 km NE of "X", Y'), '"12 km NE of ""X"", Y"');
+  assert.equal(BR.csvField(null), '');
+  assert.equal(BR.csv([{ a: 1, b: 'x' }]), '\ufeffa,b\r\n1,x\r\n');
+});
+
+test('a point is in a ring or not', () => {
+  const ring = [[0, 0], [4, 0], [4, 4], [2, 1], [0, 4]];
+  assert.ok(BR.inRing([1, 1], ring));
+  assert.ok(!BR.inRing([2, 3], ring));
+  assert.ok(!BR.inRing([5, 1], ring));
 });
 
 test('the address keeps a view and gives it back', () => {

@@ -53,7 +53,8 @@ def write_figures(
         for extension in formats:
             path = Path(folder) / f"{name}.{extension}"
             with writing(path) as unfinished:
-                unfinished.write_bytes(render(figure, extension))
+                stamp = "; ".join(f"{key}: {text}" for key, text in scene.stamp.items())
+                unfinished.write_bytes(render(figure, extension, stamp=stamp))
             written.append(path)
     return written
 

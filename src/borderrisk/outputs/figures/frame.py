@@ -78,13 +78,12 @@ def frame(
 
 def _add_foot(side: Axes, scene: Scene, height: float) -> float:
     """Write statement and sources at the foot of a side panel; how high they reach, inches."""
-    statement = scene.meta.statement
+    statement = f"{'. '.join(scene.colophon())} {scene.meta.statement}"
     if scene.meta.compared:
         statement = f"Change between the runs {scene.meta.compared}. {statement}"
     if not scene.has_intervals and not scene.is_index:
         statement = f"{statement} No interval was computed in this run."
-    names = [source.attribution or source.title for source in scene.meta.sources]
-    credit = "Sources: " + ". ".join(dict.fromkeys(names)) + "." if names else ""
+    credit = f"Sources: {'. '.join(scene.credits)}." if scene.credits else ""
     room = int((height - LEGEND_HEIGHT) / FOOT_LINE)
     lines = [line for text in (statement, credit) for line in textwrap.wrap(text, FOOT_LETTERS)]
     if len(lines) > room:
@@ -111,10 +110,9 @@ def _add_titles(figure: Figure, scene: Scene, focus: Focus | None, what: str) ->
     # On the second line, where a long English title cannot run into it.
     figure.text(1 - 0.3 / width, 1 - 0.64 / height, persian, fontsize=11.5, ha="right",
                 va="bottom", parse_math=False)  # fmt: skip
-    origin, days = scene.meta.origin, scene.meta.horizon_days
     facts = ["Expert weights, no incidents" if scene.is_index else
              "Relative intensity of reported incidents"]  # fmt: skip
-    facts += [f"forecast from {origin} for {days} days"] if origin and days else []
+    facts += [f"forecast for {' to '.join(scene.period)}"] if scene.period else []
     figure.text(0.5 / width, 1 - 0.62 / height, "; ".join(facts), fontsize=8.5, color=MUTED,
                 va="bottom", parse_math=False)  # fmt: skip
 

@@ -56,9 +56,15 @@ def style() -> Iterator[None]:
         yield
 
 
-def render(figure: Figure, format: str, dpi: int = DPI) -> bytes:
-    """Bytes of a figure as ``png``, ``svg`` or ``pdf``; the same figure gives the same bytes."""
-    buffer = BytesIO()
+def render(figure: Figure, format: str, dpi: int = DPI, stamp: str = "") -> bytes:
+    """Bytes of a figure as ``png``, ``svg`` or ``pdf``; the same figure gives the same bytes.
+
+    ``stamp`` says in the file of which run and period it is.
+    """
+    buffer, saved = BytesIO(), dict(_SAVED[format])
+    if stamp:
+        key = "Subject" if format == "pdf" else "Description"
+        saved["metadata"] = {**saved["metadata"], key: stamp}
     with style():
-        figure.savefig(buffer, format=format, dpi=dpi, **_SAVED[format])
+        figure.savefig(buffer, format=format, dpi=dpi, **saved)
     return buffer.getvalue()

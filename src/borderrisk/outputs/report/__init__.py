@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
+from matplotlib.figure import Figure
 
 from borderrisk.outputs.atomic import write_text
 from borderrisk.outputs.figures import CHARTS, plan
@@ -17,7 +18,7 @@ from borderrisk.outputs.figures.style import render
 from borderrisk.outputs.report.blocks import Abridged, Bars, Section, percent, show
 from borderrisk.outputs.report.chapters import build_sections
 from borderrisk.outputs.report.skill import verdict
-from borderrisk.outputs.scene import Scene
+from borderrisk.outputs.scene import STATEMENT, Scene
 from borderrisk.scores import decode
 
 _LEFT_OUT = "uncertainty-"
@@ -55,19 +56,23 @@ def picture_sources(scene: Scene, figures: Path) -> dict[str, str]:
     for name, draw_one in plan(scene).items():
         if name.startswith(_LEFT_OUT):
             continue
-        extension = "svg" if name in CHARTS else "png"
-        path = figures / f"{name}.{extension}"
-        if path.is_file():
-            content = path.read_bytes()
-        elif (figure := draw_one()) is not None:
-            content = render(figure, extension)
-        else:
-            continue
-        sources[name] = _uri(_MEDIA_TYPES[extension], content)
+        if (source := picture_source(name, draw_one, figures)) is not None:
+            sources[name] = source
     return sources
 
 
-def _uri(media_type: str, content: bytes) -> str:
+def picture_source(name: str, draw_one: Callable[[], Figure | None], figures: Path) -> str | None:
+    """``src`` of one figure, from its file or drawn; None if the scene lacks the numbers."""
+    extension = "svg" if name in CHARTS else "png"
+    path = figures / f"{name}.{extension}"
+    if path.is_file():
+        return data_uri(_MEDIA_TYPES[extension], path.read_bytes())
+    figure = draw_one()
+    return None if figure is None else data_uri(_MEDIA_TYPES[extension], render(figure, extension))
+
+
+def data_uri(media_type: str, content: bytes) -> str:
+    """Content as the ``src`` of a picture."""
     return f"data:{media_type};base64,{b64encode(content).decode('ascii')}"
 
 
@@ -77,30 +82,41 @@ def _template(name: str) -> str:
 
 def render_html(scene: Scene, sections: Sequence[Section], pictures: Mapping[str, str]) -> str:
     """Render a self-contained page; all text is escaped, figures without a ``src`` are left out."""
-    environment = _environment(autoescape=True)
-    template = environment.get_template("report.html")
-    return template.render(sections=sections, pictures=pictures, **_headline(scene))
+    return render_page(sections, pictures, **_headline(scene))
+
+
+def render_page(
+    sections: Sequence[Section], pictures: Mapping[str, str], *, title: str, title_fa: str = "",
+    run_id: str = "", statement: str = STATEMENT, verdict: str = "",
+    tiles: Sequence[tuple[str, str]] = (),
+) -> str:  # fmt: skip
+    """Render sections under a title, what the page is about and its verdict, as one HTML file."""
+    return environment(autoescape=True).get_template("report.html").render(
+        sections=sections, pictures=pictures, title=title, title_fa=title_fa, run_id=run_id,
+        statement=statement, verdict=verdict, tiles=tiles,
+    )  # fmt: skip
 
 
 def render_markdown(scene: Scene, sections: Sequence[Section], figures: Path) -> str:
     """Render the same as Markdown; links the figures that are in the folder ``figures``."""
-    environment = _environment(autoescape=False)
-    environment.filters.update(md=escape_markdown, spark=spark, fence=fence)
+    plain = environment(autoescape=False)
+    plain.filters.update(md=escape_markdown, spark=spark, fence=fence)
     names = {path.stem for path in figures.glob("*.png")} if figures.is_dir() else set()
-    text = environment.get_template("report.md").render(
+    text = plain.get_template("report.md").render(
         sections=sections, figures=names, **_headline(scene)
     )
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
-def _environment(*, autoescape: bool) -> Environment:
-    environment = Environment(
+def environment(*, autoescape: bool) -> Environment:
+    """Templates of this package."""
+    found = Environment(
         loader=FunctionLoader(_template), autoescape=autoescape, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    environment.tests["abridged"] = lambda value: isinstance(value, Abridged)
-    environment.tests["bars"] = lambda value: isinstance(value, Bars)
-    return environment
+    found.tests["abridged"] = lambda value: isinstance(value, Abridged)
+    found.tests["bars"] = lambda value: isinstance(value, Bars)
+    return found
 
 
 def _headline(scene: Scene) -> dict[str, Any]:
@@ -109,6 +125,7 @@ def _headline(scene: Scene) -> dict[str, Any]:
         "title": meta.title,
         "title_fa": meta.title_fa,
         "run_id": meta.run_id,
+        "stamp": scene.stamp,
         "statement": meta.statement,
         "verdict": verdict(scene),
         "tiles": _tiles(scene),
@@ -116,19 +133,20 @@ def _headline(scene: Scene) -> dict[str, Any]:
 
 
 def _tiles(scene: Scene) -> list[tuple[str, str]]:
-    exposure, meta = scene.cells["exposure"].to_numpy(), scene.meta
-    tiles = [
-        ("scored cells", show(int((exposure > 0).sum()))),
-        ("incidents", show(len(scene.incidents))),
-    ]
-    if meta.origin:
-        tiles.append(("forecast from", meta.origin))
-    if meta.horizon_days:
-        tiles.append(("for", f"{meta.horizon_days} days"))
+    exposure = scene.cells["exposure"].to_numpy()
+    tiles = [("scored cells", show(int((exposure > 0).sum())))]
+    words = {"incidents read": "incidents read", "incidents used": "of them used",
+             "incidents in the study area": "of these in the study area"}  # fmt: skip
+    counts = {"incidents used": len(scene.incidents), **scene.meta.incident_counts}
+    tiles += [(said, show(counts[key])) for key, said in words.items() if key in counts]
+    if scene.data_until:
+        tiles.append(("data until", scene.data_until))
+    if scene.period:
+        tiles.append(("forecast for", " to ".join(scene.period)))
     if "trust" in scene.cells and not scene.is_index:
-        words = decode(scene.cells["trust"])
-        total = exposure[words != ""].sum()
-        share = float(exposure[words == "ok"].sum() / total) if total else None
+        words_of = decode(scene.cells["trust"])
+        total = exposure[words_of != ""].sum()
+        share = float(exposure[words_of == "ok"].sum() / total) if total else None
         tiles.append(("of the area trusted", percent(share)))
     return tiles
 

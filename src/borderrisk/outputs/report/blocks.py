@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
+from borderrisk.outputs.reasons import Answer
+
 ABSENT = "–"
 _DIGESTS = ("sha256", "hash", "digest")
 _NUMBER = re.compile(r"(< )?[+−-]?[\d,]*\.?\d+(e[+-]?\d+)?( ?%)?|–")
@@ -86,7 +88,17 @@ class Listing:
     kind: ClassVar[str] = "listing"
 
 
-Block = Paragraph | Bullets | Table | Picture | Listing
+@dataclass(frozen=True)
+class Places:
+    """What the highest places say, highest first."""
+
+    title: str
+    said: Sequence[Answer]
+    rely: str = "Rely on it?"
+    kind: ClassVar[str] = "places"
+
+
+Block = Paragraph | Bullets | Table | Picture | Listing | Places
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from borderrisk.outputs.headline import doubts, sentences, top_places, top_sections
+from borderrisk.outputs.placefacts import Reader
+from borderrisk.outputs.reasons import made
 from borderrisk.outputs.report.blocks import (
     Block,
     Bullets,
     Listing,
     Paragraph,
     Picture,
+    Places,
     Section,
     Table,
     facts,
@@ -43,6 +47,23 @@ from borderrisk.words import CODES
 def build_sections(scene: Scene) -> list[Section]:
     """Build all sections; each block is plain data, for HTML and Markdown alike."""
     return [Section(anchor, title, build(scene)) for anchor, title, build in _SECTIONS]
+
+
+def _answer(scene: Scene) -> list[Block]:
+    """Build the first page."""
+    if "intensity" not in scene.cells or not len(Reader.of(scene).area):
+        return [Paragraph("The scene has no scores.")]
+    places = [place.said for place in top_places(scene, "en")]
+    sections = top_sections(scene, "en")
+    return [
+        Bullets(sentences(scene)),
+        Picture("risk", "Risk class by share of the study area."),
+        Places("The highest places", places),
+        *([Places("The highest sections of border", sections)] if sections else []),
+        Paragraph("What not to rely on:"),
+        Bullets(doubts(scene)),
+        Paragraph(made(scene, "en")),
+    ]
 
 
 def _purpose(scene: Scene) -> list[Block]:
@@ -84,8 +105,7 @@ _INDEX_LIMITS = (
 
 def _maps(scene: Scene) -> list[Block]:
     what = "Class of the index" if scene.is_index else "Risk class"
-    blocks: list[Block] = [Picture("risk", f"{what} by share of the study area.")]
-    blocks += [
+    blocks: list[Block] = [
         Picture(f"risk-{focus.name}", f"{focus.title}: {what.lower()}.") for focus in scene.focuses
     ]
     if scene.is_index:
@@ -141,7 +161,7 @@ def _incident_facts(scene: Scene) -> dict[str, Any]:
     incidents = scene.incidents
     known = incidents["source"].astype(str).str.len() > 0 if "source" in incidents else None
     return {
-        "incidents": len(incidents),
+        "incidents used": len(incidents),
         "first": _day(incidents["date"].min()),
         "last (data vintage)": _day(incidents["date"].max()),
         "median radius of uncertainty, km": incidents["radius_km"].median(),
@@ -276,6 +296,7 @@ def _reproduction(scene: Scene) -> list[Block]:
 
 
 _SECTIONS: tuple[tuple[str, str, Callable[[Scene], list[Block]]], ...] = (
+    ("answer", "The answer", _answer),
     ("purpose", "Purpose and limits", _purpose),
     ("maps", "Maps", _maps),
     ("data", "Data", _data),

@@ -23,7 +23,7 @@ from borderrisk.outputs.report.blocks import (
     show,
 )
 from borderrisk.outputs.scene import Scene
-from borderrisk.scores import Score, by_name, shown
+from borderrisk.scores import Score, shown
 from borderrisk.words import nearest_places
 
 MOST = 20
@@ -47,25 +47,18 @@ def top_cell_blocks(scene: Scene) -> list[Block]:
     lonlat = centres.to_crs(4326)
     near = [str(place or "") for place in nearest_places(scene.settlements, centres)]
     rows = [
-        _cell_row(scene, row, place, point)
+        _cell_row(row, place, point)
         for row, place, point in zip(top.to_dict("records"), near, lonlat, strict=True)
     ]
     scores = [found.name.replace("_", " ") for found in shown("report") if found.name in top]
-    headings = [*scores[:1], "cell", "centre", "near", *scores[1:], "drivers"]
-    what = "the log of the index" if scene.is_index else "log-intensity"
-    table = Table(headings, rows, f"Drivers: signed effect on {what}")
+    table = Table([*scores[:1], "cell", "centre", "near", *scores[1:]], rows)
     return [table] if scene.has_intervals or scene.is_index else [Paragraph(NO_INTERVALS), table]
 
 
-def _cell_row(scene: Scene, row: dict[str, Any], near: str, point: Any) -> list[str]:
-    drivers = [
-        f"{driver_words(scene, row[f'driver_{k}'])} {row[f'driver_{k}_effect']:+.2f}"
-        for k in (1, 2, 3)
-        if row.get(f"driver_{k}") and pd.notna(row.get(f"driver_{k}_effect"))
-    ]
+def _cell_row(row: dict[str, Any], near: str, point: Any) -> list[str]:
     scores = [_with_bounds(found, row) for found in shown("report") if found.name in row]
     place = [row["cell_id"], _position(point.x, point.y), near]
-    return [*scores[:1], *place, *scores[1:], "; ".join(drivers)]
+    return [*scores[:1], *place, *scores[1:]]
 
 
 def _with_bounds(found: Score, row: dict[str, Any]) -> str:
@@ -88,14 +81,6 @@ def _plain(value: Any) -> Any:
     return int(number) if number.is_integer() and abs(number) >= 1 else number
 
 
-def driver_words(scene: Scene, driver: str) -> str:
-    """Name a driver inside a sentence: a score by its own name, a feature by what it measures."""
-    if driver in by_name() or driver not in scene.cells:
-        return driver.replace("_", " ")
-    text = str(scene.cells[driver].attrs.get("long_name", driver.replace("_", " ")))
-    return text[:1].lower() + text[1:]
-
-
 def segment_blocks(scene: Scene) -> list[Block]:
     """Build the table of the border segments of highest rank, where the run made them."""
     segments = scene.layers.get("segments")
@@ -107,7 +92,7 @@ def segment_blocks(scene: Scene) -> list[Block]:
     middle = segments.geometry.to_crs(scene.grid.crs).interpolate(0.5, normalized=True)
     near = [str(place or "") for place in nearest_places(scene.settlements, middle)]
     plain = pd.DataFrame(segments.drop(columns=segments.geometry.name)).to_dict("records")
-    rows = [_segment_row(scene, row, place) for row, place in zip(plain, near, strict=True)]
+    rows = [_segment_row(row, place) for row, place in zip(plain, near, strict=True)]
     if scene.is_index:
         # What only a forecast says is empty in every row.
         rows = [{k: v for k, v in row.items() if k not in _FORECAST} for row in rows]
@@ -118,23 +103,20 @@ def segment_blocks(scene: Scene) -> list[Block]:
 _FORECAST = ("per year", "per year and 100 km", "share")
 
 
-def _segment_row(scene: Scene, row: dict[Any, Any], near: str) -> dict[str, Any]:
+def _segment_row(row: dict[Any, Any], near: str) -> dict[str, Any]:
     known = {str(key): _clean(value) for key, value in row.items()}
     ends = [known.get(key) for key in ("from_km", "to_km")]
-    drivers = [known.get(f"driver_{k}") for k in (1, 2, 3)]
     return {
         "rank": interval(*(known.get(key) for key in ("rank", "rank_low", "rank_high"))),
         "segment": known.get("segment_id"),
         "km": None if None in ends else f"{ends[0]:.0f} to {ends[1]:.0f}",
         "near": near,
-        "per year": interval(
-            *(known.get(f"expected_{end}") for end in ("per_year", "low", "high"))
-        ),
+        "expected": interval(*(known.get(f"expected{end}") for end in ("", "_low", "_high"))),
         "per year and 100 km": _times(known.get("rate_per_km"), 100),
         "share": percent(known.get("share")),
+        "level": known.get("level"),
         **_change(known),
         "trust": known.get("trust"),
-        "drivers": "; ".join(driver_words(scene, str(name)) for name in drivers if name),
     }
 
 

@@ -1,5 +1,5 @@
 <!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>
-<qgis version="3.22" styleCategories="Symbology">
+<qgis version="3.22" styleCategories="Symbology|Fields|MapTips">
   <renderer-v2 type="categorizedSymbol" attr="risk_class" symbollevels="0" forceraster="0" enableorderby="0">
     <categories>
       <category type="long" value="5" symbol="4" label="${label_5}" render="true"/>
@@ -21,7 +21,7 @@
             <Option type="QString" name="joinstyle" value="bevel"/>
           </Option>
         </layer>
-      </symbol>
+${hatch}      </symbol>
       <symbol type="fill" name="1" alpha="1" force_rhr="0" clip_to_extent="1">
         <layer class="SimpleFill" enabled="1" pass="0" locked="0">
           <Option type="Map">
@@ -34,7 +34,7 @@
             <Option type="QString" name="joinstyle" value="bevel"/>
           </Option>
         </layer>
-      </symbol>
+${hatch}      </symbol>
       <symbol type="fill" name="2" alpha="1" force_rhr="0" clip_to_extent="1">
         <layer class="SimpleFill" enabled="1" pass="0" locked="0">
           <Option type="Map">
@@ -47,7 +47,7 @@
             <Option type="QString" name="joinstyle" value="bevel"/>
           </Option>
         </layer>
-      </symbol>
+${hatch}      </symbol>
       <symbol type="fill" name="3" alpha="1" force_rhr="0" clip_to_extent="1">
         <layer class="SimpleFill" enabled="1" pass="0" locked="0">
           <Option type="Map">
@@ -60,7 +60,7 @@
             <Option type="QString" name="joinstyle" value="bevel"/>
           </Option>
         </layer>
-      </symbol>
+${hatch}      </symbol>
       <symbol type="fill" name="4" alpha="1" force_rhr="0" clip_to_extent="1">
         <layer class="SimpleFill" enabled="1" pass="0" locked="0">
           <Option type="Map">
@@ -73,9 +73,10 @@
             <Option type="QString" name="joinstyle" value="bevel"/>
           </Option>
         </layer>
-      </symbol>
+${hatch}      </symbol>
     </symbols>
   </renderer-v2>
   <layerOpacity>1</layerOpacity>
   <blendMode>0</blendMode>
+${fields}
 </qgis>

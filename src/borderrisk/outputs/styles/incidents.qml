@@ -14,7 +14,7 @@
             <Option type="QString" name="size_unit" value="MM"/>
           </Option>
         </layer>
-      </symbol>
+${circle}      </symbol>
     </symbols>
   </renderer-v2>
 </qgis>

@@ -8,9 +8,11 @@ from borderrisk.errors import ConfigError
 from borderrisk.outputs.atomic import write_text
 from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.webmap.columns import pack_columns
-from borderrisk.outputs.webmap.page import build_page
-from borderrisk.outputs.webmap.payload import payload, to_json
+from borderrisk.outputs.webmap.maplayers import vectors_json
+from borderrisk.outputs.webmap.page import build_page, frame_bytes
+from borderrisk.outputs.webmap.payload import payload, sections_blob, to_json
 from borderrisk.outputs.webmap.relief import relief_image
+from borderrisk.outputs.webmap.sentences import with_facts
 from borderrisk.outputs.webmap.view import make_view
 
 __all__ = ["LANGUAGES", "render_map", "write_map"]
@@ -30,15 +32,18 @@ def render_map(
     """
     if language not in LANGUAGES:
         raise ConfigError(f"The map speaks {' and '.join(LANGUAGES)}, not {language!r}.")
-    view = make_view(scene, focus)
-    packed = pack_columns(view)
+    view = with_facts(make_view(scene, focus))
+    vectors, relief = to_json(vectors_json(view)), relief_image(view)
+    sections = sections_blob(view)
+    parts = (vectors, relief.uri if relief else "", *sections.values())
+    packed = pack_columns(view, frame_bytes() + sum(len(part.encode()) for part in parts))
     return build_page(
         title=view.title_fa if language == "fa" else view.title,
         language=language,
         bounds=view.bounds,
-        config=to_json(payload(view, packed, language)),
-        blobs=packed.blobs,
-        relief=relief_image(view),
+        config=f"{to_json(payload(view, packed, language))[:-1]},{vectors[1:]}",
+        blobs=packed.blobs | sections,
+        relief=relief,
         tiles=tiles,
     )
 

@@ -15,14 +15,24 @@ from scipy.spatial import KDTree
 
 from borderrisk.area import reproject
 from borderrisk.grid import WGS84
-from borderrisk.outputs.palette import KINDS, OTHER_KIND, RAMPS
+from borderrisk.outputs.palette import DARK_RAMPS, KINDS, OTHER_KIND, RAMPS
 from borderrisk.outputs.webmap.columns import RISK_SHARES, described
+from borderrisk.outputs.webmap.sentences import incident_dates, incidents_named
 from borderrisk.outputs.webmap.view import View
-from borderrisk.words import CODES, Label, country_label, kind_label, pair_label, slug, spoken
+from borderrisk.words import (
+    CODES,
+    PHRASES,
+    Label,
+    country_label,
+    kind_label,
+    pair_label,
+    slug,
+    spoken,
+)
 
 AROUND_DEGREES = 1.0
 SIMPLIFY_DEGREES = 0.001
-MAX_PLACES = 600
+MAX_PLACES = 1200
 # Where the name of a country may stand: nodes across the box, how much nearer its own places must
 # be than foreign ones, how far from any of them, and how many spots a map carries.
 NODES, SURE, NEAR_DEGREES, MAX_SPOTS = 24, 0.75, 1.5, 120
@@ -74,12 +84,17 @@ _FIELDS = (
     FieldSpec("rank", "Rank", "رتبه"),
     FieldSpec("rank_low", "Rank at best", "بالاترین رتبه"),
     FieldSpec("rank_high", "Rank at worst", "پایین‌ترین رتبه"),
+    FieldSpec("expected", "Expected in the period", "مورد انتظار در دوره"),
+    FieldSpec("count_low", "reports at least", "گزارش دست‌کم"),
+    FieldSpec("count_high", "reports at most", "گزارش حداکثر"),
     FieldSpec("expected_per_year", "Expected reports a year", "گزارش مورد انتظار در سال"),
     FieldSpec("expected_low", "at least", "دست‌کم"),
     FieldSpec("expected_high", "at most", "حداکثر"),
     FieldSpec("share", "Share of all", "سهم از کل", "probability"),
     FieldSpec("rate_per_km", "Reports a year per km", "گزارش در سال در هر کیلومتر"),
     FieldSpec("length_km", "Length", "طول", "km"),
+    FieldSpec("level", "Level", "سطح"),
+    FieldSpec("share_not_ok", "Not to be relied on", "غیر قابل اتکا", "probability"),
     FieldSpec("rank_before", "Rank before", "رتبه پیشین"),
     FieldSpec("change_per_year", "Change a year", "تغییر در سال"),
     FieldSpec("nearest_target", "Nearest target", "نزدیک‌ترین مقصد"),
@@ -114,10 +129,11 @@ LAYERS: dict[str, LayerStyle] = {
         weight=5,
         ranked_by="rate_per_km",
         fields=_fields(
-            "segment_id", "pair", "rank", "rank_low", "rank_high", "expected_per_year",
-            "expected_low", "expected_high", "share", "rate_per_km", "length_km", "rank_before",
-            "change_per_year", "nearest_target", "hours_to_target", "crossing_density",
-            "slope_mean", "hidden_share", "trust", "driver_1", "driver_2", "driver_3",
+            "segment_id", "pair", "rank", "rank_low", "rank_high", "expected", "count_low",
+            "count_high", "expected_per_year", "expected_low", "expected_high", "share",
+            "rate_per_km", "length_km", "level", "rank_before", "change_per_year",
+            "nearest_target", "hours_to_target", "crossing_density", "slope_mean", "hidden_share",
+            "trust", "share_not_ok",
         ),
         ends=("fewest a km", "most a km"),
         ends_fa=("کمترین", "بیشترین"),
@@ -141,8 +157,9 @@ LAYERS: dict[str, LayerStyle] = {
         fields=_fields("neighbour", "target", "route", "hours", "slack_hours", "length_km"),
     ),
     "posts": LayerStyle("Posts", "پاسگاه‌ها", "#1565c0"),
-    "crossings": LayerStyle("Crossings", "گذرگاه‌ها", "#1565c0"),
-    "zones": LayerStyle("Zones", "استان‌ها و نواحی", "#546e7a", 1, "4 3", shown=False),
+    "crossings": LayerStyle("Border crossings", "گذرگاه‌های مرزی", "#00838f"),
+    "roads": LayerStyle("Roads", "راه‌ها", "#7a5c3e", weight=1.2),
+    "zones": LayerStyle("Zones", "استان‌ها و نواحی", "#6b7280", weight=1.2, dash="3 4", shown=False),
 }  # fmt: skip
 
 
@@ -160,7 +177,7 @@ def vectors_json(view: View) -> dict[str, Any]:
     return {
         "area": _area(view),
         "borders": _borders(scene.borders, box),
-        "places": _places(scene.settlements, box),
+        "places": _places(view, box),
         "countries": _countries(scene.settlements, box),
         "nodeDegrees": round(_node_step(box), 4),
         "incidents": _incidents(view, box),
@@ -188,9 +205,11 @@ def _borders(borders: gpd.GeoDataFrame, box: shapely.Geometry) -> list[dict[str,
     ]
 
 
-def _places(settlements: gpd.GeoDataFrame, box: shapely.Geometry) -> list[dict[str, Any]]:
+def _places(view: View, box: shapely.Geometry) -> list[dict[str, Any]]:
+    settlements = view.scene.settlements
     near = settlements[settlements.intersects(box)]
     largest = near.sort_values(["population", "name"], ascending=[False, True]).head(MAX_PLACES)
+    gx, gy = _in_cells(view, largest)
     return [
         {
             "n": str(row["name"]),
@@ -199,8 +218,10 @@ def _places(settlements: gpd.GeoDataFrame, box: shapely.Geometry) -> list[dict[s
             "pop": int(row["population"]),
             "x": round(float(row.geometry.x), 4),
             "y": round(float(row.geometry.y), 4),
+            "gx": round(float(gx[i]), 5),
+            "gy": round(float(gy[i]), 5),
         }
-        for _, row in largest.iterrows()
+        for i, (_, row) in enumerate(largest.iterrows())
     ]
 
 
@@ -247,25 +268,35 @@ def name_spots(own: np.ndarray, others: np.ndarray, nodes: np.ndarray) -> np.nda
 
 def _incidents(view: View, box: shapely.Geometry) -> list[dict[str, Any]]:
     """Incidents in the box with their centre in cells of the window (``gx``, ``gy``)."""
-    near = view.scene.incidents
-    near = near[near.intersects(box)]
-    grid, (west, _, _, north) = view.scene.grid, view.metres
-    x, y = grid.project(near.geometry.x, near.geometry.y)
-    gx, gy = (x - west) / grid.cell_size_m, (north - y) / grid.cell_size_m
+    every = view.scene.incidents
+    named = np.isin(np.arange(len(every)), incidents_named(view))
+    rows = np.flatnonzero(every.intersects(box).to_numpy() | named)
+    near, dates = every.iloc[rows], incident_dates(view)
+    gx, gy = _in_cells(view, near)
     return [
         {
             **{name: plain(row[name]) or "" for name in INCIDENT_TEXT if name in near},
+            "row": int(rows[i]),
+            "when": dates[rows[i]],
             "date": plain(row["date"]),
             "end": plain(row.get("date_end", row["date"])),
             "radius": float(row["radius_km"]),
             "deaths": plain(row.get("deaths_reported")),
             "x": round(float(row.geometry.x), 5),
             "y": round(float(row.geometry.y), 5),
-            "gx": round(float(gx[i]), 3),
-            "gy": round(float(gy[i]), 3),
+            "gx": float(gx[i]),
+            "gy": float(gy[i]),
         }
         for i, (_, row) in enumerate(near.iterrows())
     ]
+
+
+def _in_cells(view: View, points: gpd.GeoDataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Columns and rows of points in the window, to a thousandth of a metre in cells of 1 km."""
+    grid, (west, _, _, north) = view.scene.grid, view.metres
+    x, y = grid.project(points.geometry.x, points.geometry.y)
+    size = grid.cell_size_m
+    return np.round((x - west) / size, 6), np.round((north - y) / size, 6)
 
 
 def _kinds(incidents: gpd.GeoDataFrame) -> list[dict[str, Any]]:
@@ -302,6 +333,11 @@ def style_of(name: str) -> LayerStyle:
     return LAYERS.get(name) or LayerStyle(words, words)
 
 
+def drawn(frame: gpd.GeoDataFrame, window: shapely.Geometry) -> gpd.GeoDataFrame:
+    """Return the features of a layer that a map of a window draws."""
+    return frame[frame.geometry.notna() & frame.intersects(window)]
+
+
 def layer_json(
     name: str,
     frame: gpd.GeoDataFrame,
@@ -315,7 +351,7 @@ def layer_json(
     style = style_of(name)
     if style.ranked_by in frame and frame[style.ranked_by].isna().all():
         style = replace(style, **_OF_INDEX)
-    near = frame[frame.geometry.notna() & frame.intersects(window)]
+    near = drawn(frame, window)
     fields = [field for field in style.fields or _plain_fields(near) if field.column in near]
     colours = _colours(near, style)
     features = [
@@ -334,8 +370,11 @@ def layer_json(
         "shown": style.shown,
         "colour": style.colour,
         "ramp": list(RAMPS["inferno"]) if style.ranked_by in near else [],
+        "rampDark": list(DARK_RAMPS["inferno"]) if style.ranked_by in near else [],
         "ends": {"en": style.ends, "fa": style.ends_fa},
-        "fields": [{"en": f.label, "fa": f.label_fa, "units": f.units} for f in fields],
+        "fields": [
+            {"column": f.column, "en": f.label, "fa": f.label_fa, "units": f.units} for f in fields
+        ],
         "features": features,
     }
 
@@ -361,6 +400,8 @@ def worded(column: str, value: Any, places: Mapping[str, str] | None = None) -> 
         words["fa"] = (places or {}).get(slug(value), words["fa"])
     elif column == "trust":
         words = CODES.get(value)
+    elif column == "level":
+        words = PHRASES.get(f"level_{value}")
     elif column.startswith("driver_") and (known := described(value, places=places)):
         words = {"en": known.en, "fa": known.fa}
     return words or value

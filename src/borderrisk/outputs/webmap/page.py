@@ -23,11 +23,16 @@ from borderrisk.outputs.webmap.relief import ReliefImage
 from borderrisk.outputs.webmap.view import Bounds
 
 SCRIPTS = (
-    "base.js", "codec.js", "mesh.js", "cells.js", "paint.js", "format.js", "search.js",
-    "permalink.js", "risklayer.js", "vectors.js", "labels.js", "popup.js", "legend.js", "panel.js",
-    "about.js", "tools.js", "minimap.js", "paper.js", "app.js", "start.js",
+    "base.js", "codec.js", "mesh.js", "cells.js", "paint.js", "format.js", "position.js",
+    "search.js", "permalink.js", "risklayer.js", "vectors.js", "labels.js", "reasons.js",
+    "popup.js", "legend.js", "sums.js", "panel.js", "about.js", "caption.js", "tools.js",
+    "files.js", "minimap.js", "paper.js", "picture.js", "app.js", "start.js",
 )  # fmt: skip
+# Folium's own line about the viewport would forbid readers to zoom with two fingers.
+_FOLIUMS_VIEWPORT = re.compile(r'<meta name="viewport"[^>]*user-scalable=no[^>]*>')
 _DATA = "<!-- data -->"  # what a run holds goes in last, after the scripts that may run are known
+# Meshes, legends, words, sources: what a run says in the config beside its layers.
+FACTS_BYTES = 90_000
 _HOST = re.compile(r"[A-Za-z0-9.*-]+(:\d+)?")
 
 
@@ -38,7 +43,7 @@ def asset(name: str) -> str:
     return (folder / name).read_text(encoding="utf-8")
 
 
-class _Raw(Element):
+class Raw(Element):
     """Markup that goes into the page as it is."""
 
     _template = Template("{{ this.markup }}")
@@ -67,6 +72,13 @@ class _Start(MacroElement):
     tiles = property(lambda self: self.parts[2].get_name() if self.parts[2] else "null")
 
 
+def frame_bytes() -> int:
+    """Bytes of a page before anything of a run is in it, and what is always said."""
+    own = [*map(asset, SCRIPTS), asset("parts.css"), asset("map.css"), asset("strings.json")]
+    return FACTS_BYTES + sum(len(text.encode()) for text in (*own, leaflet("leaflet.js"),
+                                                             leaflet_css()))  # fmt: skip
+
+
 def build_page(
     *,
     title: str,
@@ -84,15 +96,16 @@ def build_page(
     only one the page may ask.
     """
     shell = _shell(bounds)
-    backdrop = _add_relief(shell, relief)
+    backdrop = add_relief(shell, relief)
     base = _add_tiles(shell, tiles)
     shell.add_child(_Start(shell, backdrop, base))
     figure: Any = shell.get_root()
     for name, markup in _head(title):
-        figure.header.add_child(_Raw(markup), name=name)
-    figure.html.add_child(_Raw(_DATA), name="data")
+        figure.header.add_child(Raw(markup), name=name)
+    figure.html.add_child(Raw(_DATA), name="data")
     _fix_ids(figure)
     document = figure.render().replace("<html>", f'<html lang="{language}">', 1)
+    document = _FOLIUMS_VIEWPORT.sub("", document)
     return _with_policy(document, tiles).replace(_DATA, _data(config, blobs), 1)
 
 
@@ -108,7 +121,8 @@ def _shell(bounds: Bounds) -> folium.Map:
     return shell
 
 
-def _add_relief(shell: folium.Map, relief: ReliefImage | None) -> Element | None:
+def add_relief(shell: folium.Map, relief: ReliefImage | None) -> Element | None:
+    """Lay a shaded relief under a map, if there is one."""
     if relief is None:
         return None
     west, south, east, north = relief.bounds
@@ -148,9 +162,9 @@ def _head(title: str) -> Iterator[tuple[str, str]]:
     yield "viewport", '<meta name="viewport" content="width=device-width, initial-scale=1">'
     yield "referrer", '<meta name="referrer" content="no-referrer">'
     yield "page-title", f"<title>{html.escape(title)}</title>"
-    yield "page-style", f"<style>{_leaflet_css()}\n{asset('map.css')}</style>"
-    yield "leaflet", f"<script>{_inline(_leaflet('leaflet.js'))}</script>"
-    yield "own-script", f"<script>{_inline(chr(10).join(map(asset, SCRIPTS)))}</script>"
+    yield "page-style", f"<style>{leaflet_css()}\n{asset('parts.css')}\n{asset('map.css')}</style>"
+    yield "leaflet", f"<script>{inline(leaflet('leaflet.js'))}</script>"
+    yield "own-script", f"<script>{inline(chr(10).join(map(asset, SCRIPTS)))}</script>"
 
 
 def _data(config: str, blobs: dict[str, str]) -> str:
@@ -161,17 +175,19 @@ def _data(config: str, blobs: dict[str, str]) -> str:
     return f'<script type="application/json" id="br-config">{config}</script>\n{columns}'
 
 
-def _leaflet(name: str) -> str:
+def leaflet(name: str) -> str:
+    """Text of a file of the Leaflet that the product carries."""
     text = (Path(leaflet_package.BASE_DIR) / name).read_text(encoding="utf-8")
     return re.sub(r"\n//# sourceMappingURL=.*", "", text)
 
 
-def _leaflet_css() -> str:
+def leaflet_css() -> str:
     """Leaflet's style sheet without its pictures: no control of this map shows one."""
-    return re.sub(r"url\([^)]*\)", "none", _leaflet("leaflet.css"))
+    return re.sub(r"url\([^)]*\)", "none", leaflet("leaflet.css"))
 
 
-def _inline(script: str) -> str:
+def inline(script: str) -> str:
+    """Script that cannot end the element it stands in."""
     return script.replace("</script", "<\\/script")
 
 

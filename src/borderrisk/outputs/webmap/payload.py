@@ -5,22 +5,30 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import geopandas as gpd
 import numpy as np
 
 from borderrisk.evaluation.scorecard import Scorecard
+from borderrisk.model.level import Level
+from borderrisk.outputs.headline import highest
+from borderrisk.outputs.placefacts import Reader
+from borderrisk.outputs.webmap.codec import pack_bytes
 from borderrisk.outputs.webmap.columns import DRIVERS, Packed, described, label_json
-from borderrisk.outputs.webmap.maplayers import vectors_json
+from borderrisk.outputs.webmap.maplayers import drawn, window
 from borderrisk.outputs.webmap.page import asset
+from borderrisk.outputs.webmap.sentences import sections_said, words_json
 from borderrisk.outputs.webmap.view import View, marker, meshes
-from borderrisk.scores import meanings, shown
-from borderrisk.words import CODES, MODELS, UNITS, Label, nearest_places
+from borderrisk.scores import DAYS_PER_YEAR, KAPPA, PART_SIZE, expected_count, meanings, shown
+from borderrisk.words import CODES, MODELS, UNITS, Label
 
-TOP_CELLS = 20
+TOP_CELLS = 10
 
 
 def payload(view: View, packed: Packed, language: str) -> dict[str, Any]:
-    """Return configuration and small data of a map; numbers per cell travel in ``packed``."""
+    """Return configuration and small data of a map; numbers per cell travel in ``packed``.
+
+    What is drawn beside the cells, :func:`borderrisk.outputs.webmap.maplayers.vectors_json`, goes
+    beside it.
+    """
     scene = view.scene
     strings: dict[str, Label] = json.loads(asset("strings.json"))
     if scene.is_index:
@@ -40,11 +48,20 @@ def payload(view: View, packed: Packed, language: str) -> dict[str, Any]:
         "popup": [layer.name for layer in shown("popup") if layer.layer is not None],
         "codes": {layer.name: _words(view, layer.name) for layer in shown("layer") if layer.words},
         "drivers": _drivers(view),
+        "words": words_json(view),
         "top": _top_cells(view),
         "facts": _facts(view),
         "scorecard": headline(scene.meta.scorecard),
-        **vectors_json(view),
     }
+
+
+def sections_blob(view: View) -> dict[str, str]:
+    """Sentences of the sections drawn, in the order of the map's features, packed."""
+    sections = view.scene.layers.get("segments")
+    if sections is None or "why_en" not in sections or "intensity" not in view.scene.cells:
+        return {}
+    found = sections_said(view, drawn(sections, window(view)))
+    return {"sections": pack_bytes(json.dumps(found, ensure_ascii=False).encode())}
 
 
 def to_json(data: dict[str, Any]) -> str:
@@ -106,36 +123,64 @@ def _drivers(view: View) -> list[dict[str, Any]]:
     return entries
 
 
-def _top_cells(view: View) -> list[dict[str, Any]]:
-    """Highest-ranked cells of the window: position among its scored cells and nearest place."""
+def _top_cells(view: View) -> list[int]:
+    """Positions of the ten highest places of the window among its scored cells."""
+    scene = view.scene
+    if {"intensity", "exposure"} <= set(scene.cells.data_vars):
+        reader = Reader.of(scene)
+        found = highest(reader, TOP_CELLS, scene.focus(view.name) if view.name else None)
+        number = np.full(scene.grid.shape, -1)
+        number[view.rows, view.cols][view.mask] = np.arange(int(view.mask.sum()))
+        among = number[reader.mask][found]
+        return [int(i) for i in among if i >= 0]
     values = view.values(marker(view.scene.cells))
     order = np.argsort(-np.nan_to_num(values, nan=-np.inf), kind="stable")[:TOP_CELLS]
-    rows, cols = (part[order] for part in np.nonzero(view.mask))
-    grid = view.scene.grid
-    x, y = grid.x[view.cols][cols], grid.y[view.rows][rows]
-    centres = gpd.GeoSeries.from_xy(x, y, crs=grid.crs)
-    places = nearest_places(view.scene.settlements, centres)
-    return [
-        {"i": int(i), "near": near.name if near else ""}
-        for i, near in zip(order, places, strict=True)
-    ]
+    return [int(i) for i in order]
 
 
 def _facts(view: View) -> dict[str, Any]:
     """Vintage, provenance and horizon for the side panel."""
-    meta = view.scene.meta
-    ends = view.scene.incidents.get("date_end", view.scene.incidents["date"])
+    scene, meta = view.scene, view.scene.meta
     shown_of = ("title", "version", "licence", "attribution")
+    first, last = scene.period or (meta.origin[:10], "")
     return {
         "run": meta.run_id,
         "compared": meta.compared,
-        "origin": meta.origin[:10],
+        "origin": first,
+        "until": last,
         "horizonDays": meta.horizon_days,
         "level": meta.level,
         "statement": meta.statement,
-        "lastIncident": ends.max().strftime("%Y-%m-%d") if len(ends) else "",
+        "dataUntil": scene.data_until,
+        "credits": scene.credits,
+        "stamp": scene.stamp,
+        "total": _total(view),
         "sources": [{key: getattr(s, key) for key in shown_of} for s in meta.sources],
     }
+
+
+def _total(view: View) -> dict[str, Any]:
+    """Whole study area, which parts of it are shares of, and how counts of parts scatter.
+
+    ``expected`` is within the horizon, with the interval of the count where the level was learned;
+    ``km2`` is the scored area. ``cell`` and ``part`` are sizes of negative binomials: of the
+    incidents of one cell and of a part of the area.
+    """
+    scene, model = view.scene, view.scene.meta.model
+    cells, days = scene.cells, scene.meta.horizon_days or DAYS_PER_YEAR
+    area = scene.grid.cell_area_km2
+    exposure = np.nan_to_num(cells["exposure"].to_numpy()) if "exposure" in cells else 1.0
+    scored = np.isfinite(cells[marker(cells)].to_numpy())
+    found: dict[str, Any] = {
+        "km2": float((exposure * area * scored).sum()), "cell": KAPPA, "part": PART_SIZE,
+    }  # fmt: skip
+    if "intensity" in cells:
+        intensity = np.nan_to_num(cells["intensity"].to_numpy().astype(float))
+        found["expected"] = float(expected_count(intensity, exposure * area / 100, days).sum())
+    if {"mean", "size"} <= model.keys() and not scene.meta.compared:
+        level = Level(float(model["mean"]), float(model["size"]))
+        found["count"] = list(level.interval(days, scene.meta.level))
+    return found
 
 
 def headline(card: Scorecard | None) -> dict[str, Any] | None:

@@ -36,8 +36,8 @@
   }
 
   function vintage(app) {
-    const { run, compared, origin, horizonDays, lastIncident } = app.config.facts;
-    const lines = [compared ? ['compared', compared] : ['run', run], ['origin', origin], ['horizon', horizonDays ? app.t('days', { n: app.format.whole(horizonDays) }) : ''], ['lastIncident', lastIncident]];
+    const { run, compared, origin, until, horizonDays, dataUntil } = app.config.facts;
+    const lines = [compared ? ['compared', compared] : ['run', run], ['origin', origin], ['until', until], ['horizon', horizonDays ? app.t('days', { n: app.format.whole(horizonDays) }) : ''], ['dataUntil', dataUntil]];
     return BR.el('dl', { class: 'br-pairs' }, lines.filter(([, value]) => value).flatMap(([key, value]) => [BR.el('dt', { text: app.t(key) }), BR.el('dd', {}, BR.bdi(value))]));
   }
 

@@ -4,12 +4,10 @@
   const DARK = () => globalThis.matchMedia('(prefers-color-scheme: dark)');
 
   BR.App = class {
-    constructor(map, extra) {
-      this.map = map;
-      this.extra = extra;
-      this.config = JSON.parse(document.getElementById('br-config').textContent);
-      const { config } = this;
-      this.cells = new BR.Cells(config.grid, config.columns, (name) => document.getElementById(`br-col-${name}`).textContent);
+    /** `config`, and `packed` (the text of each column by its name), are read from the page if they are not given. */
+    constructor(map, extra, config = JSON.parse(document.getElementById('br-config').textContent), packed = (name) => document.getElementById(`br-col-${name}`).textContent) {
+      Object.assign(this, { map, extra, config });
+      this.cells = new BR.Cells(config.grid, config.columns, packed);
       this.state = { layer: config.metrics[0].name, opacity: extra.tiles ? 75 : 100, min: null, cell: null, lang: config.language, theme: null, from: null, to: null, hide: [], show: [], ...this._fromAddress() };
       this.setLanguage();
     }
@@ -47,10 +45,14 @@
       document.title = this.config.title[this.state.lang] || this.config.title.en;
     }
 
+    /** What the numbers are, in a sentence. */
+    statement() { return (this.state.lang === 'en' && this.config.facts.statement) || this.t('statement'); }
+    periodText() { const { origin, until } = this.config.facts; return until ? this.t('captionPeriod', { from: origin, to: until }) : ''; }
+
     /* --- looks --- */
     theme() { return this.state.theme || (DARK().matches ? 'dark' : 'light'); }
-      /** Colours of a metric's classes; on a dark ground the ramp is turned round so that high values still stand out. */
-    colours(metric) { return this.theme() === 'dark' && metric.kind === 'sequential' ? [...metric.colours].reverse() : metric.colours; }
+    /** Colours of a metric's classes: the same hues on either ground, the high ones standing out from it. */
+    colours(metric) { return this.theme() === 'dark' ? metric.dark : metric.colours; }
     metric() { return this.config.metrics.find((metric) => metric.name === this.state.layer); }
 
     /* --- what is switched on --- */
@@ -122,6 +124,7 @@
       const count = BR.showVectors(this);
       BR.showPlaces(this);
       if (this.tellIncidents) this.tellIncidents(count);
+      if (this.fillIncidents) this.fillIncidents();
       for (const [name, layer] of [['relief', this.extra.relief], ['baseMap', this.extra.tiles]]) {
         if (!layer) continue;
         if (this.shown(name)) layer.addTo(this.map);
@@ -135,14 +138,33 @@
       return spot ? this.cells.at(...spot) : -1;
     }
 
+    /** Unpack what the popup of a cell reads. */
+    async loadPopup(i) {
+      await Promise.all(BR.popupColumns(this.config).map((name) => this.cells.load(name)));
+      await Promise.all(BR.driversOf(this, i).map(({ feature }) => this.cells.load(feature.name)));
+    }
+
+    /** Go to the first of the positions that lies on the map; returns what to say about it. */
+    goTo(positions) {
+      const { bounds } = this.config;
+      const at = positions.find((position) => BR.onMap(position, bounds, 0)) || positions.find((position) => BR.onMap(position, bounds));
+      const say = ({ lat, lon }) => `\u2066${BR.decimal(lat, lon)} · ${BR.dms(lat, lon)}\u2069`;
+      if (!at) return this.t('offMap', { at: say(positions[0]), south: BR.decimal(bounds[1], bounds[0]), north: BR.decimal(bounds[3], bounds[2]) });
+      this.pin = (this.pin || L.circleMarker([0, 0], { radius: 9, weight: 3, fill: false, interactive: false })).setLatLng([at.lat, at.lon]).setStyle({ color: '#d500f9' }).addTo(this.map);
+      this.map.setView([at.lat, at.lon], Math.max(10, this.map.getZoom()), { animate: false });
+      const point = L.latLng(at.lat, at.lon);
+      const i = this.cellAt(point);
+      if (i >= 0) this.select(i, { at: point }); else this.map.closePopup();
+      return `${this.t(at.swapped ? 'readTurned' : 'readAs', { at: say(at) })}${i < 0 ? ` ${this.t('notScored')}` : ''}`;
+    }
+
     /** Open a cell's popup. `move`: bring it into view first. */
     async select(i, { at, move } = {}) {
       if (i < 0) return;
       const outline = BR.cellOutline(this, i);
       const point = at || L.latLngBounds(outline).getCenter();
       if (move) this.map.setView(point, Math.max(this.map.getZoom(), 9), { animate: false });
-      await Promise.all(BR.popupColumns(this.config).map((name) => this.cells.load(name)));
-      await Promise.all(BR.driversOf(this, i).map(({ feature }) => this.cells.load(feature.name)));
+      await this.loadPopup(i);
       this.selection.setLatLngs(outline);
       this.popup.setLatLng(point).setContent(BR.cellPopup(this, i)).openOn(this.map);
       this.state.cell = this.cells.id(i);
@@ -171,7 +193,8 @@
       if (state.layer === this.config.metrics[0].name) delete state.layer;
       if (state.lang === this.config.language) delete state.lang;
       if (state.opacity === (this.extra.tiles ? 75 : 100)) delete state.opacity;
-      history.replaceState(null, '', BR.writeHash(state));
+      // A page inside another one may have no address of its own.
+      try { history.replaceState(null, '', BR.writeHash(state)); } catch (error) { if (error.name !== 'SecurityError') throw error; }
     }
 
     say(text) { this.status.textContent = text; }

@@ -4,13 +4,12 @@
   const STEPS = 1000;
 
   function heading(app) {
-    const { facts, title } = app.config;
-    const statement = app.state.lang === 'en' && facts.statement ? facts.statement : app.t('statement');
-    return BR.el('header', {}, BR.el('h1', { dir: 'auto', text: title[app.state.lang] || title.en }), BR.el('p', { class: 'br-statement', dir: 'auto', text: statement }));
+    const { title } = app.config;
+    return BR.el('header', {}, BR.el('h1', { dir: 'auto', text: title[app.state.lang] || title.en }), BR.el('p', { class: 'br-statement', dir: 'auto', text: app.statement() }));
   }
 
   function search(app) {
-    const results = BR.el('ul', { id: 'br-results', role: 'listbox', class: 'br-results' });
+    const results = BR.el('ul', { id: 'br-results', class: 'br-results', 'aria-label': app.t('searchResults') });
     const say = BR.el('p', { class: 'br-mute', role: 'status' });
     const input = BR.el('input', { id: 'br-search', type: 'search', dir: 'auto', autocomplete: 'off', placeholder: app.t('searchHint'), 'aria-label': app.t('search'), 'aria-controls': 'br-results' });
     const clear = () => { results.replaceChildren(); say.textContent = ''; };
@@ -18,16 +17,16 @@
     input.addEventListener('input', () => {
       clear();
       for (const place of BR.findPlaces(app.config.places, input.value)) {
-        results.append(BR.el('li', { role: 'option' }, BR.el('button', { type: 'button', on: { click: () => go(place) } }, BR.bdi(app.placeName(place)), BR.el('small', { text: app.t('population', { n: app.format.whole(place.pop) }) }))));
+        results.append(BR.el('li', {}, BR.el('button', { type: 'button', on: { click: () => go(place) } }, BR.bdi(app.placeName(place)), BR.el('small', { text: app.t('population', { n: app.format.whole(place.pop) }) }))));
       }
     });
     const submit = (event) => {
       event.preventDefault();
       const text = input.value;
       const i = app.cells.find(BR.normalise(text).replace(/ /g, ''));
-      const at = BR.parsePosition(text);
+      const positions = BR.readPositions(text);
       const [place] = BR.findPlaces(app.config.places, text, 1);
-      if (i >= 0) { clear(); app.select(i, { move: true }); } else if (at) { clear(); app.map.setView([at.lat, at.lon], 10, { animate: false }); } else if (place) go(place);
+      if (i >= 0) { clear(); app.select(i, { move: true }); } else if (positions.length) { clear(); say.textContent = app.goTo(positions); } else if (place) go(place);
       else if (text.trim()) { clear(); say.textContent = app.t('notFound', { query: text.trim() }); }
     };
     return BR.el('form', { role: 'search', class: 'br-search', on: { submit } }, input, BR.el('button', { class: 'br-icon', type: 'submit', title: app.t('search'), 'aria-label': app.t('search') }, BR.icon('search')), results, say);
@@ -91,6 +90,18 @@
     return BR.el('section', {}, BR.el('h2', { text: app.t('incidents') }), slider('from', 'br-from', from), slider('to', 'br-to', to), say, BR.el('p', { class: 'br-mute', text: notes.join(' ') }));
   }
 
+  /** The incidents in view as a list, for whoever cannot or does not want to click dots. */
+  function incidentList(app) {
+    const list = BR.el('ul', { class: 'br-list' });
+    const node = BR.el('details', { class: 'br-incidents', open: app.listOpen === true }, BR.el('summary', { text: app.t('incidentList') }), list);
+    app.fillIncidents = () => {
+      if (!node.open) return;
+      list.replaceChildren(...BR.incidentsInView(app).map((incident) => BR.el('li', {}, BR.el('button', { type: 'button', 'data-incident': incident.incident_id, on: { click: () => BR.openIncidents(app, [incident], L.latLng(incident.y, incident.x), { move: !app.map.getBounds().contains([incident.y, incident.x]) }) } }, BR.el('span', {}, BR.incidentLine(app, incident))))));
+    };
+    node.addEventListener('toggle', () => { app.listOpen = node.open; app.fillIncidents(); });
+    return app.config.incidents.length ? node : null;
+  }
+
   function layers(app) {
     const boxes = app.switches().map(({ name, label }) => {
       const box = BR.el('input', { type: 'checkbox', id: `br-show-${name}`, on: { change: () => app.toggle(name, box.checked) } });
@@ -100,21 +111,23 @@
     return BR.el('section', {}, BR.el('h2', { text: app.t('layers') }), BR.el('div', { class: 'br-checks' }, boxes));
   }
 
+  /** The highest places: each unfolds to its reasons and is shown on the map. */
   function topCells(app) {
-    const items = app.config.top.map((top) => {
-      const go = () => app.select(top.i, { move: true });
-      const value = app.cells.value('probability', top.i);
-      return BR.el('li', {}, BR.el('button', { type: 'button', on: { click: go } }, BR.el('bdi', { dir: 'ltr', class: 'br-id', text: app.cells.id(top.i) }),
-        top.near ? BR.el('span', {}, BR.fillNodes(app.t('near'), { place: BR.bdi(app.placeByName(top.near)) })) : null,
-        value === null ? null : BR.el('span', { class: 'br-number', text: app.format.percent(value, 2) })));
+    const items = app.config.top.map((i) => {
+      const value = app.cells.value('probability', i);
+      const why = BR.el('div', { class: 'br-why br-pop' });
+      const fill = async () => { if (!fold.open || why.childNodes.length) return; await app.loadPopup(i); why.replaceChildren(...BR.why(app, i).flat().filter(Boolean), BR.el('div', { class: 'br-actions' }, BR.el('button', { type: 'button', 'data-act': 'show', on: { click: () => app.select(i, { move: true }) } }, app.t('showOnMap')))); };
+      const fold = BR.el('details', { 'data-cell': app.cells.id(i), on: { toggle: fill } },
+        BR.el('summary', {}, BR.el('span', { dir: 'auto', text: BR.whereText(app, i) || app.cells.id(i) }), ' ', value === null ? null : BR.el('span', { class: 'br-number', text: app.format.percent(value, 2) })), why);
+      return BR.el('li', {}, fold);
     });
-    return BR.el('details', { class: 'br-top' }, BR.el('summary', { text: app.t('topTitle') }), BR.el('ol', {}, items), BR.el('p', { class: 'br-mute', text: app.t('topNote') }));
+    return BR.el('section', { class: 'br-top' }, BR.el('h2', { text: app.t('topTitle') }), BR.el('ol', {}, items), BR.el('p', { class: 'br-mute', text: app.t('topNote') }));
   }
 
   BR.panel = function (app) {
     return BR.el('aside', { class: 'br-panel', id: 'br-panel', dir: app.dir(), lang: app.state.lang, 'aria-label': app.t('panel') },
       heading(app), search(app),
       BR.el('section', {}, metricSelect(app), BR.el('p', { class: 'br-mute br-note', dir: 'auto', text: app.metric().label.note[app.state.lang] }), opacity(app), threshold(app)),
-      timeWindow(app), layers(app), topCells(app), BR.about(app));
+      topCells(app), timeWindow(app), incidentList(app), layers(app), BR.about(app));
   };
 })(globalThis.BR = globalThis.BR || {});

@@ -13,7 +13,7 @@
       this.before = { theme: app.state.theme, centre: map.getCenter(), zoom: map.getZoom(), snap: map.options.zoomSnap };
       const bounds = map.getBounds();
       document.documentElement.classList.add('br-print');
-      map.invalidateSize({ animate: false });
+      app.makeRoom();
       map.options.zoomSnap = 0;
       map.fitBounds(bounds, { animate: false });
       if (app.theme() === 'dark') await app.update({ theme: 'light' });
@@ -30,7 +30,7 @@
       (this.stills || []).forEach((picture) => picture.remove());
       document.documentElement.classList.remove('br-print');
       app.map.options.zoomSnap = snap;
-      app.map.invalidateSize({ animate: false });
+      app.makeRoom();
       app.map.setView(centre, zoom, { animate: false });
       if (app.state.theme !== theme) app.update({ theme });
     }

@@ -4,7 +4,7 @@
   const MOST_INCIDENTS = 6;
 
   /** Columns a popup reads; loaded before the first one opens. */
-  BR.popupColumns = (config) => [...config.popup, 'change', 'probability', 'probability_low', 'probability_high', 'trust', 'rank', 'rank_low', 'rank_high',
+  BR.popupColumns = (config) => [...BR.factColumns(config), ...config.popup, 'change', 'probability', 'probability_low', 'probability_high', 'trust', 'rank', 'rank_low', 'rank_high',
     ...[1, 2, 3].flatMap((k) => [`driver_${k}`, `driver_${k}_effect`])].filter((name) => name in config.columns);
 
   /** Whether the run computed no interval (as against: left it out of this file). */
@@ -33,13 +33,14 @@
   const row = (label, ...value) => BR.el('tr', {}, BR.el('th', { scope: 'row', text: label }), BR.el('td', {}, ...value));
   const heading = (text, note) => BR.el('h3', { text }, note ? BR.el('small', { text: note }) : null);
 
-  function head(app, i) {
+  /** Id of a cell and the colour of its class, with its name where `told`. */
+  function head(app, i, told) {
     const risk = app.cells.value('risk', i);
     const legend = app.config.metrics.find((metric) => metric.name === 'risk');
     const parts = [BR.el('bdi', { class: 'br-id', dir: 'ltr', text: app.cells.id(i) })];
     if (legend && risk !== null) {
       const k = BR.classOf(app.cells.loaded.risk[i], legend.edges);
-      const chip = BR.el('span', { class: 'br-chip', text: app.t('riskClass', { n: app.format.number(k) }) });
+      const chip = BR.el('span', { class: 'br-chip', text: told ? app.t('riskClass', { n: app.format.number(k) }) : '' });
       chip.style.setProperty('--swatch', app.colours(legend)[k - 1]);
       parts.push(chip);
     }
@@ -128,21 +129,65 @@
     const [r, c] = app.cells.rowCol(i);
     const found = BR.incidentsOver(app.config, r, c);
     if (!found.length) return BR.el('p', { class: 'br-mute', text: app.t('earlierNone') });
+    const open = (incident) => BR.openIncidents(app, [incident], L.latLng(incident.y, incident.x));
     const items = found.slice(0, MOST_INCIDENTS).map((incident) => BR.el('li', { 'data-br': 'incident' },
-      dot(app, incident), BR.bdi(app.format.date(incident.date, incident.date_precision), 'ltr'), ' ',
-      BR.bdi(app.kindLabel(incident.kind)), incident.place ? [' · ', BR.bdi(app.placeByName(incident.place))] : null,
-      BR.el('small', {}, ' ±', BR.el('bdi', { text: app.format.value(incident.radius, 'km') }))));
+      BR.el('button', { type: 'button', class: 'br-plainbutton', on: { click: () => open(incident) } }, BR.incidentLine(app, incident), BR.el('small', {}, ' ±', BR.el('bdi', { text: app.format.value(incident.radius, 'km') })))));
     const rest = found.length - items.length;
     return [heading(app.t('earlier')), BR.el('ul', {}, items, rest > 0 ? BR.el('li', { class: 'br-mute', text: app.t('more', { n: app.format.whole(rest) }) }) : null)];
   }
 
   const dot = (app, incident) => BR.kindDot(app.kind(incident.kind));
 
-  const frame = (app, ...content) => BR.el('div', { class: 'br-pop', dir: app.dir(), lang: app.state.lang, tabindex: '-1' }, ...content);
+  const frame = (app, label, ...content) => BR.el('div', { class: 'br-pop', dir: app.dir(), lang: app.state.lang, tabindex: '-1', role: 'dialog', 'aria-label': label }, ...content);
 
-  BR.cellPopup = (app, i) => frame(app, head(app, i), probability(app, i), current(app, i), facts(app, i), drivers(app, i), earlier(app, i));
+  /** Where something is: decimal degrees and degrees, minutes, seconds. */
+  BR.positionLine = (lat, lon) => BR.el('p', { class: 'br-mute br-position', 'data-br': 'position' }, BR.bdi(BR.decimal(lat, lon), 'ltr'), ' · ', BR.bdi(BR.dms(lat, lon), 'ltr'));
+
+  function middle(app, i) {
+    const { lat, lon } = BR.cellMiddle(app, i);
+    return BR.positionLine(lat, lon);
+  }
+
+  /** What a cell says, in sentences. */
+  function sentences(app, said) {
+    const { phrases } = app.config.words[app.state.lang];
+    const text = (name, ...parts) => BR.el('p', { 'data-br': name, dir: app.dir() }, parts);
+    return [
+      text('said-chance', said.chance, ' ', said.rank),
+      said.why ? text('said-why', BR.el('strong', { text: phrases.why }), ' ', said.why) : null,
+      said.rely ? text('said-rely', BR.el('strong', { text: phrases.rely }), ' ', BR.el('span', { text: said.rely })) : null,
+    ];
+  }
+
+  /** Why a cell stands where it does: sentences, or numbers on a map that does not carry what they are made of. */
+  BR.why = (app, i) => (BR.hasFacts(app.config) ? sentences(app, BR.answer(app, i)) : [probability(app, i), facts(app, i), drivers(app, i)]);
+
+  BR.cellPopup = function (app, i) {
+    const numbers = [probability(app, i), current(app, i), facts(app, i), drivers(app, i), earlier(app, i)];
+    const title = app.t('cellTitle', { cell: app.cells.id(i) });
+    if (!BR.hasFacts(app.config)) return frame(app, title, head(app, i, true), numbers, middle(app, i));
+    const said = BR.answer(app, i);
+    return frame(app, title, BR.el('p', { class: 'br-said', 'data-br': 'said-head' }, BR.el('strong', { dir: 'auto', text: said.head })), head(app, i), sentences(app, said),
+      BR.el('details', { class: 'br-numbers', open: app.numbersOpen === undefined ? 'risk_change' in app.config.columns : app.numbersOpen, on: { toggle: (event) => { if (event.target === event.currentTarget) { app.numbersOpen = event.target.open; app.popup.update(); } } } }, BR.el('summary', { text: app.t('numbers') }), numbers.flat()), middle(app, i));
+  };
+
+  /** An incident in a line: its dot, date, kind and place. */
+  BR.incidentLine = (app, incident) => [dot(app, incident), BR.bdi(app.format.date(incident.date, incident.date_precision), 'ltr'), ' ', BR.bdi(app.kindLabel(incident.kind)), incident.place ? [' · ', BR.bdi(app.placeByName(incident.place))] : null].flat();
+
+  /** Several incidents of one place: each unfolds. */
+  BR.stackPopup = (app, incidents) => frame(app, app.t('incidentsHere', { n: app.format.whole(incidents.length) }),
+    BR.el('div', { class: 'br-pop-head' }, BR.el('strong', { text: app.t('incidentsHere', { n: app.format.whole(incidents.length) }) })),
+    incidents.map((incident) => BR.el('details', { 'data-br': 'stacked', 'data-incident': incident.incident_id }, BR.el('summary', {}, BR.incidentLine(app, incident)), incidentBody(app, incident))),
+    BR.el('p', { class: 'br-mute', text: app.t('circleNote') }));
 
   BR.incidentPopup = function (app, incident) {
+    const where = [incident.place && app.placeByName(incident.place), incident.province].filter(Boolean).join(' · ');
+    return frame(app, app.kindLabel(incident.kind),
+      BR.el('div', { class: 'br-pop-head' }, dot(app, incident), BR.el('strong', {}, BR.bdi(app.kindLabel(incident.kind))), where ? BR.bdi(where) : null),
+      incidentBody(app, incident), BR.el('p', { class: 'br-mute', text: app.t('circleNote') }));
+  };
+
+  function incidentBody(app, incident) {
     const table = BR.el('table');
     const dates = incident.end !== incident.date && !['month', 'year'].includes(incident.date_precision) ? `${incident.date} – ${incident.end}` : app.format.date(incident.date, incident.date_precision);
     table.append(row(app.t('date'), BR.bdi(dates, app.state.lang === 'fa' ? 'rtl' : 'ltr')), row(app.t('radius'), BR.bdi(app.format.value(incident.radius, 'km'))));
@@ -150,12 +195,8 @@
     for (const name of ['actor', 'target']) if (incident[name]) table.append(row(app.t(name), BR.bdi(incident[name])));
     if (incident.deaths !== null && incident.deaths !== undefined) table.append(row(app.t('deaths'), app.format.whole(incident.deaths)));
     if (incident.source) table.append(row(app.t('source'), BR.bdi(incident.source)));
-    const where = [incident.place && app.placeByName(incident.place), incident.province].filter(Boolean).join(' · ');
-    return frame(app,
-      BR.el('div', { class: 'br-pop-head' }, dot(app, incident), BR.el('strong', {}, BR.bdi(app.kindLabel(incident.kind))), where ? BR.bdi(where) : null),
-      incident.summary ? BR.el('p', { dir: 'auto', text: incident.summary }) : null, table,
-      BR.el('p', { class: 'br-mute', text: app.t('circleNote') }));
-  };
+    return [incident.summary ? BR.el('p', { dir: 'auto', text: incident.summary }) : null, table, BR.positionLine(incident.y, incident.x)];
+  }
 
   BR.featurePopup = function (app, layer, feature) {
     const table = BR.el('table');
@@ -165,6 +206,13 @@
       const text = typeof value === 'number' ? app.format.value(value, field.units) : value[app.state.lang] || `${value}`;
       table.append(row(field[app.state.lang], BR.bdi(text)));
     });
-    return frame(app, BR.el('div', { class: 'br-pop-head' }, BR.el('strong', { text: layer.label[app.state.lang] })), table);
+    const name = layer.label[app.state.lang];
+    const id = layer.fields.findIndex((field) => field.column === 'segment_id');
+    const sum = BR.sumOfSection(app, layer, feature) && BR.el('div', { class: 'br-actions' }, BR.el('button', { type: 'button', 'data-act': 'section', on: { click: () => app.sums.section(layer, feature, feature.p[id]) } }, app.t('sumOpen')));
+    const told = layer.name === 'segments' && app.sections && app.sections[layer.features.indexOf(feature)];
+    if (!told) return frame(app, name, BR.el('div', { class: 'br-pop-head' }, BR.el('strong', { text: name })), table, sum || null);
+    const said = told[app.state.lang];
+    return frame(app, name, BR.el('p', { class: 'br-said' }, BR.el('strong', { dir: 'auto', text: said.head })), sentences(app, { ...said, chance: `${said.chance} ${said.expected}` }), sum || null,
+      BR.el('details', { class: 'br-numbers' }, BR.el('summary', { text: app.t('numbers') }), table));
   };
 })(globalThis.BR = globalThis.BR || {});

@@ -38,13 +38,4 @@
       .slice(0, limit)
       .map((hit) => hit.place);
   };
-
-  /** Latitude and longitude typed as two numbers, null otherwise. */
-  BR.parsePosition = function (text) {
-    const latin = String(text).replace(/[\u06f0-\u06f9]/g, (digit) => digit.charCodeAt(0) - 0x6f0).replace(/٫/g, '.').replace(/،/g, ',');
-    const found = /^\s*(-?\d+(?:\.\d+)?)\s*[,;\s]\s*(-?\d+(?:\.\d+)?)\s*$/.exec(latin);
-    if (!found) return null;
-    const [lat, lon] = [Number(found[1]), Number(found[2])];
-    return Math.abs(lat) <= 85 && Math.abs(lon) <= 180 ? { lat, lon } : null;
-  };
 })(globalThis.BR = globalThis.BR || {});

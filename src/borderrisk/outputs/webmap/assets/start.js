@@ -6,16 +6,24 @@
     buildInterface() {
       const focused = document.activeElement && (document.activeElement.dataset.tool ? `[data-tool="${document.activeElement.dataset.tool}"]` : document.activeElement.id && `#${document.activeElement.id}`);
       const scroll = this.panelNode ? this.panelNode.scrollTop : 0;
-      const next = { panelNode: BR.panel(this), toolsNode: BR.toolbar(this) };
+      const next = { panelNode: BR.panel(this), toolsNode: BR.toolbar(this), captionNode: BR.caption(this) };
       for (const [name, node] of Object.entries(next)) {
         if (this[name]) this[name].replaceWith(node);
         else document.body.append(node);
         this[name] = node;
       }
       this.panelNode.scrollTop = scroll;
+      this.makeRoom();
       this.buildLegend();
-      this.map.getContainer().setAttribute('aria-label', this.t('map'));
+      Object.entries({ 'aria-label': this.t('map'), role: 'application' }).forEach(([name, value]) => this.map.getContainer().setAttribute(name, value));
+      if (this.sums) this.sums.again();
       if (focused && document.querySelector(focused)) document.querySelector(focused).focus();
+    },
+
+    /** The map ends where the caption begins. */
+    makeRoom() {
+      document.documentElement.style.setProperty('--caption', `${this.captionNode.offsetHeight}px`);
+      this.map.invalidateSize({ animate: false });
     },
 
     buildLegend() {
@@ -36,28 +44,52 @@
       this.mini = new BR.MiniMap(this);
       this.coordinates = BR.el('div', { class: 'br-coordinates', dir: 'ltr' });
       this.status = BR.el('div', { class: 'br-status', role: 'status' });
-      L.control.scale({ imperial: false, maxWidth: 120 }).addTo(this.map);
-      document.body.append(BR.el('div', { class: 'br-corner', dir: 'ltr' }, this.mini.canvas, this.coordinates), this.status);
+      this.scale = L.control.scale({ imperial: false, maxWidth: 120 }).addTo(this.map);
+      document.body.append(BR.el('div', { class: 'br-corner', dir: 'ltr' }, this.mini.canvas, this.scale.getContainer(), this.coordinates), this.status);
     },
 
     listen() {
       const { map } = this;
       map.on('click', (event) => {
         if (this.measure.active) this.measure.add(event.latlng);
+        else if (this.sums.active) this.sums.add(event.latlng);
         else this.select(this.cellAt(event.latlng), { at: event.latlng });
       });
       const popup = (open) => document.documentElement.classList.toggle('br-popup', open);
-      map.on('popupopen', () => popup(true)).on('popupclose', () => popup(false));
+      map.on('popupopen', (event) => { popup(true); this.focusPopup(event.popup); }).on('popupclose', () => { popup(false); this.leavePopup(); });
       map.on('mousemove', (event) => BR.readout(this, event.latlng));
-      map.on('moveend', () => { BR.showPlaces(this); this.mini.draw(); this.writeHash(); });
+      map.on('moveend', () => { BR.showPlaces(this); this.mini.draw(); this.writeHash(); this.sums.follow(); if (this.fillIncidents) this.fillIncidents(); });
+      addEventListener('resize', () => this.makeRoom());
       map.on('popupclose', (event) => { if (event.popup === this.popup) { this.selection.setLatLngs([]); this.state.cell = null; this.writeHash(); } });
       map.getContainer().addEventListener('keydown', (event) => {
-        if (event.key === 'Enter' && event.target === map.getContainer()) this.select(this.cellAt(map.getCenter()));
+        if (event.key === 'Enter' && event.target === map.getContainer() && !this.sums.active) this.select(this.cellAt(map.getCenter()));
       });
-      document.addEventListener('keydown', (event) => { if (event.key === 'Escape' && this.measure.active) this.measure.toggle(false); });
+      document.addEventListener('keydown', (event) => {
+        if (event.key === 'Escape' && document.activeElement.closest('.leaflet-popup')) map.closePopup();
+        if (event.key === 'Escape' && this.measure.active) this.measure.toggle(false);
+        if (event.key === 'Escape' && this.sums.active) this.sums.close();
+        if (event.key === 'Enter' && this.sums.active && event.target === map.getContainer()) this.sums.finish();
+      });
       matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { if (!this.state.theme) this.update({ theme: null }); });
       addEventListener('hashchange', () => location.reload());
       this.printing();
+    },
+
+    /** What is opened by the keyboard takes the focus, and gives it back. */
+    focusPopup(popup) {
+      const close = popup.getElement().querySelector('.leaflet-popup-close-button');
+      if (close) close.setAttribute('aria-label', this.t('close'));
+      const from = document.activeElement;
+      if (!from || from === document.body || !from.matches(':focus-visible')) return;
+      if (!from.closest('.leaflet-popup')) this.opener = from;
+      const words = popup.getElement().querySelector('.br-pop');
+      if (words) words.focus({ preventScroll: true });
+    },
+
+    leavePopup() {
+      const { opener } = this;
+      this.opener = null;
+      if (opener && opener.isConnected && (document.activeElement === document.body || document.activeElement.closest('.leaflet-popup'))) opener.focus({ preventScroll: true });
     },
 
     printing() {
@@ -74,13 +106,16 @@
       map.getPane('places').style.pointerEvents = 'none';
       document.documentElement.classList.toggle('br-no-panel', innerWidth < 900);
       this.kindsOpen = innerWidth >= 700;
-      map.invalidateSize({ animate: false });
+      this.captionNode = BR.caption(this);
+      document.body.append(this.captionNode);
+      this.makeRoom();
       this.home();
       if (this.state.view) map.setView([this.state.view.lat, this.state.view.lon], this.state.view.zoom, { animate: false });
       this.riskLayer = new BR.RiskLayer({ opacity: this.state.opacity / 100 }).addTo(map);
       this.popup = L.popup({ maxWidth: Math.min(340, innerWidth - 60), minWidth: 240 });
       this.buildCorner();
       this.measure = new BR.Measure(this);
+      this.sums = new BR.Sums(this);
       this.applyTheme();
       await Promise.all([this.paint(), ...['probability'].filter((name) => name in this.config.columns).map((name) => this.cells.load(name))]);
       this.buildInterface();
@@ -101,6 +136,8 @@
       document.documentElement.dataset.ready = Math.round(performance.now());
       if (app.state.cell) await app.select(app.cells.find(app.state.cell));
       for (const name of [...BR.popupColumns(app.config), ...BR.driverColumns(app.config)]) await app.cells.load(name);
+      const told = document.getElementById('br-col-sections');
+      if (told) app.sections = JSON.parse(new TextDecoder().decode(await BR.inflate(told.textContent)));
       document.documentElement.dataset.warm = '';
     } catch (error) {
       document.body.append(BR.el('p', { role: 'alert', class: 'br-failed br-card', text: `The map data could not be read: ${error.message}` }));

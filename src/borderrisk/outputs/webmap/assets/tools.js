@@ -50,17 +50,19 @@
     const { map } = app;
     const button = (name, icon, act, pressed) => BR.el('button', { type: 'button', class: 'br-icon', 'data-tool': name, title: app.t(name), 'aria-label': app.t(name), 'aria-pressed': pressed, on: { click: act } }, BR.icon(icon));
     const language = BR.el('button', { type: 'button', class: 'br-language', 'data-tool': 'language', lang: app.state.lang === 'fa' ? 'en' : 'fa', text: app.t('language'), on: { click: () => app.update({ lang: app.state.lang === 'fa' ? 'en' : 'fa' }) } });
-    return BR.el('nav', { class: 'br-tools', dir: app.dir(), 'aria-label': app.t('layers') },
+    return BR.el('nav', { class: 'br-tools', dir: app.dir(), 'aria-label': app.t('tools') },
       BR.el('div', { class: 'br-card' }, button('panel', 'panel', () => app.togglePanel()), language, button('theme', 'theme', () => app.update({ theme: app.theme() === 'dark' ? 'light' : 'dark' }))),
-      BR.el('div', { class: 'br-card br-column' }, button('zoomIn', 'plus', () => map.zoomIn(1)), button('zoomOut', 'minus', () => map.zoomOut(1)), button('home', 'home', () => app.home())),
-      BR.el('div', { class: 'br-card br-column' }, button('measure', 'ruler', () => app.measure.toggle(!app.measure.active), 'false'), button('full', 'full', fullScreen), button('print', 'print', () => window.print()), button('link', 'link', () => copyLink(app))));
+      BR.el('div', { class: 'br-columns' },
+        BR.el('div', { class: 'br-card br-column' }, button('full', 'full', fullScreen), button('print', 'print', () => window.print()), button('picture', 'picture', () => BR.savePicture(app)), button('link', 'link', () => copyLink(app))),
+        BR.el('div', { class: 'br-card br-column' }, button('sum', 'sum', () => app.sums.view(), String(app.sums.mode === 'view')), button('draw', 'draw', () => { app.measure.toggle(false); app.sums.draw(!app.sums.active); }, 'false'), button('measure', 'ruler', () => { if (app.sums.active) app.sums.close(); app.measure.toggle(!app.measure.active); }, 'false')),
+        BR.el('div', { class: 'br-card br-column' }, button('zoomIn', 'plus', () => map.zoomIn(1)), button('zoomOut', 'minus', () => map.zoomOut(1)), button('home', 'home', () => app.home()))));
   };
 
   /** Coordinates and value under the pointer. */
   BR.readout = function (app, point) {
     const i = app.cellAt(point);
     const { lat, lng } = point.wrap();
-    const parts = [BR.bdi(`${lat.toFixed(4)}, ${lng.toFixed(4)}`, 'ltr')];
+    const parts = [BR.bdi(BR.decimal(lat, lng), 'ltr'), ' · ', BR.bdi(BR.dms(lat, lng), 'ltr')];
     if (i >= 0) {
       const metric = app.metric();
       const value = metric.kind === 'codes' ? app.codeLabel(metric.name, app.cells.value(metric.name, i)) : app.format.value(app.cells.value(metric.name, i), metric.label.units);

@@ -38,11 +38,11 @@
 
   function topCells(app) {
     const style = { color: TOP[app.theme()], weight: 1.5, fill: false, interactive: false };
-    return L.layerGroup(app.config.top.map((top) => L.polygon(BR.cellOutline(app, top.i), style)));
+    return L.layerGroup(app.config.top.map((i) => L.polygon(BR.cellOutline(app, i), style)));
   }
 
-  /** Colours of a ranked layer, turned round on a dark ground like those of the cells. */
-  BR.layerRamp = (app, layer) => (app.theme() === 'dark' ? [...layer.ramp].reverse() : layer.ramp);
+  /** Colours of a ranked layer, those of the cells. */
+  BR.layerRamp = (app, layer) => (app.theme() === 'dark' ? layer.rampDark : layer.ramp);
 
   /** A darker edge under coloured lines, which would drown in cells of the same colour. */
   function casing(app, layer) {
@@ -58,6 +58,7 @@
     for (const feature of layer.features) {
       const style = { color: feature.c || ramp[feature.k], weight: layer.weight, dashArray: layer.dash || null, opacity: 0.95, fillOpacity: 0.2, bubblingMouseEvents: false };
       for (const shape of shapes(feature.g, style)) {
+        feature.shape = shape;
         if (layer.fields.length) shape.bindPopup(() => BR.featurePopup(app, layer, feature), { maxWidth: 320 });
         group.addLayer(shape);
       }
@@ -86,10 +87,48 @@
       const disc = L.circle(at, { radius: incident.radius * 1000, color, weight: 1.4, opacity: 0.9, fill: false, dashArray: later ? '4 4' : null, interactive: false });
       const look = ring ? { radius: 4, color, weight: 2.6, fillColor: paper } : { radius: 4.5, color: paper, weight: 1.2, fillColor: color };
       const dot = L.circleMarker(at, { ...look, fillOpacity: later ? 0.45 : 1, bubblingMouseEvents: false });
-      dot.bindPopup(() => BR.incidentPopup(app, incident), { maxWidth: 320 });
+      dot.on('click', () => BR.openIncidents(app, BR.incidentsAt(app, incident), L.latLng(at)));
       return { incident, marks: [disc, dot], first: BR.dayOf(incident.date), last: BR.dayOf(incident.end) };
     });
   };
+
+  const CLOSE_PX = 9;
+  const latestFirst = (a, b) => (b.date > a.date) - (b.date < a.date);
+  const drawn = (app) => app.incidents.filter((item) => app.map.hasLayer(item.marks[1])).map((item) => item.incident);
+
+  /** Shown incidents whose dots cover one another where a given one stands, latest first, itself among them. */
+  BR.incidentsAt = function (app, incident) {
+    const spot = ({ x, y }) => app.map.latLngToContainerPoint([y, x]);
+    const here = spot(incident);
+    return drawn(app).filter((other) => spot(other).distanceTo(here) <= CLOSE_PX).sort(latestFirst);
+  };
+
+  /** Shown incidents in view, latest first. */
+  BR.incidentsInView = (app) => drawn(app).filter(({ x, y }) => app.map.getBounds().contains([y, x])).sort(latestFirst);
+
+  /** Open what one or several incidents of one place say. `move`: bring the place into view first. */
+  BR.openIncidents = function (app, incidents, at, { move } = {}) {
+    if (move) app.map.setView(at, Math.max(app.map.getZoom(), 9), { animate: false });
+    const popup = L.popup({ maxWidth: 320 }).setLatLng(at).setContent(incidents.length > 1 ? BR.stackPopup(app, incidents) : BR.incidentPopup(app, incidents[0]));
+    popup.openOn(app.map);
+    return popup;
+  };
+
+  /** How many incidents lie on one place, written beside it where there are more than one. */
+  function counts(app) {
+    app.stacks = app.stacks || L.layerGroup();
+    app.stacks.clearLayers().addTo(app.map);
+    const places = new Map();
+    for (const incident of drawn(app)) {
+      const key = `${incident.x},${incident.y}`;
+      places.set(key, [...(places.get(key) || []), incident]);
+    }
+    for (const [{ x, y }, ...rest] of places.values()) {
+      if (!rest.length) continue;
+      const icon = L.divIcon({ className: 'br-count', html: BR.el('span', { text: app.format.whole(rest.length + 1) }), iconSize: null });
+      app.stacks.addLayer(L.marker([y, x], { icon, interactive: false, keyboard: false, pane: 'places' }));
+    }
+  }
 
   /** Whether an incident ended on or after the day the forecast was made. */
   BR.isLater = (config, incident) => Boolean(config.facts.origin) && incident.end >= config.facts.origin;
@@ -110,6 +149,7 @@
         else mark.remove();
       }
     }
+    counts(app);
     app.selection.bringToFront();
     return count;
   };

@@ -1,0 +1,69 @@
+"""Sections of border: why, the worst of the cells behind them, and what is near."""
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import shapely
+from scipy.sparse import csr_matrix
+
+from borderrisk.border.ranking import segment_table
+from borderrisk.border.segments import cut_border
+from borderrisk.outputs.bordersections import explained, section_answers
+
+
+@pytest.fixture(scope="module")
+def planted(make_scene):
+    """Four sections; each has the rows of cells of its quarter behind it."""
+    scene = make_scene(rows=16, cols=16)
+    segments = cut_border(scene.borders, scene.grid.crs, 40)
+    rows = np.arange(scene.grid.size) // scene.grid.shape[1]
+    quarter = rows * len(segments) // scene.grid.shape[0]
+    flow = csr_matrix(
+        (np.ones(scene.grid.size), (np.arange(scene.grid.size), quarter)),
+        (scene.grid.size, len(segments)),
+    )
+    table = segment_table(segments, flow, scene.cells, scene.grid, horizon_days=365)
+    crossings = gpd.GeoDataFrame(
+        {"name": ["Gate", "Far"]},
+        geometry=[segments.geometry[0].interpolate(0.5, normalized=True), shapely.Point(10, 10)],
+        crs=4326,
+    )
+    return scene, quarter.reshape(scene.grid.shape), explained(scene, table, flow, crossings)
+
+
+def test_trust_is_the_worst_of_the_cells_behind(planted):
+    scene, quarter, table = planted
+    trust, area = scene.cells.trust.to_numpy(), scene.cells.exposure.to_numpy()
+    for k, row in table.reset_index(drop=True).iterrows():
+        behind = (quarter == k) & (trust >= 0)
+        share = area[behind & (trust > 0)].sum() / area[behind].sum()
+        assert row.share_not_ok == pytest.approx(share)
+        assert (row.trust == "ok") == (share == 0)
+        assert row.rely_en.startswith("Yes" if share == 0 else "No")
+    assert (table.trust != "ok").any()
+
+
+def test_expected_is_said_as_it_is_in_the_table(planted):
+    scene, _, table = planted
+    for row, said in zip(table.itertuples(), section_answers(scene, table, "en"), strict=True):
+        assert f"level {row.level}" in said.head
+        assert said.head.startswith("Iran – ")
+        assert f"Rank {row.rank} of {len(table)}" in said.rank
+        assert row.why_en and row.why_en in said.why
+        number = float(
+            said.expected.removeprefix("Expected reported incidents: ").split()[0].rstrip(".")
+        )
+        assert number == pytest.approx(row.expected, rel=0.06)
+
+
+def test_crossing_and_town_are_the_nearest(planted):
+    scene, _, table = planted
+    assert table.crossing.tolist() == ["Gate"] * len(table)
+    assert table.crossing_km.iloc[0] == pytest.approx(0, abs=0.5)
+    home = scene.settlements[scene.settlements.country == "IRN"]
+    assert set(table.town) <= set(home["name"])
+    assert "Nearest crossing: Gate" in section_answers(scene, table, "en")[0].why
+    without = explained(scene, table.drop(columns=["crossing", "crossing_km"]),
+                        csr_matrix((scene.grid.size, len(table))))  # fmt: skip
+    assert "crossing" not in without
+    assert "rossing" not in section_answers(scene, without, "en")[0].why
