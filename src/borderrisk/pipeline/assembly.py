@@ -33,6 +33,7 @@ from borderrisk.pipeline.stages import Stages
 from borderrisk.runs import find_run, shown_path
 from borderrisk.scores import DAYS_PER_YEAR, tails
 from borderrisk.sources.elevation import Elevation
+from borderrisk.sources.overlays import roads_to_draw
 
 STATEMENT = (
     "Relative intensity of reported incidents, with uncertainty: an area-level estimate from open "
@@ -133,7 +134,16 @@ def make_scene(
         scene, ranked_segments(stages, scored, previous), border.attribution,
         getattr(stages.inputs, "crossings", None),
     )  # fmt: skip
-    return replace(scene, layers={"segments": segments, **border.layers})
+    return replace(scene, layers={"segments": segments, **border.layers, **_roads(stages)})
+
+
+def _roads(stages: Stages) -> dict[str, gpd.GeoDataFrame]:
+    """Roads of study area and halo, as maps draw them, if there are any."""
+    path = stages.inputs.roads
+    if path is None:
+        return {}
+    speeds = stages.config.features.travel.road_speeds_kmh
+    return {"roads": roads_to_draw(path, speeds, stages[steps.area].halo_bounds)}
 
 
 def ranked_segments(

@@ -62,7 +62,7 @@ class LayerStyle:
     popup lines (empty: every column with a plain value). Quantiles of the column ``ranked_by``
     choose a colour of the risk ramp (``""`` for one colour), its low values the dark ones if
     ``darkest_lowest``; ``ends`` says what the light and the dark end mean. ``shown`` layers are
-    drawn when the map opens.
+    drawn when the map opens; areas that are not ``filled`` do not tint the cells.
     """
 
     label: str
@@ -76,6 +76,7 @@ class LayerStyle:
     ends: tuple[str, str] = ("low", "high")
     ends_fa: tuple[str, str] = ("کم", "زیاد")
     shown: bool = True
+    filled: bool = True
 
 
 _FIELDS = (
@@ -159,7 +160,7 @@ LAYERS: dict[str, LayerStyle] = {
     "posts": LayerStyle("Posts", "پاسگاه‌ها", "#1565c0"),
     "crossings": LayerStyle("Border crossings", "گذرگاه‌های مرزی", "#00838f"),
     "roads": LayerStyle("Roads", "راه‌ها", "#7a5c3e", weight=1.2),
-    "zones": LayerStyle("Provinces", "استان‌ها", "#6b7280", weight=1.2, dash="3 4"),
+    "zones": LayerStyle("Provinces", "استان‌ها", "#6b7280", weight=1.2, dash="3 4", filled=False),
 }  # fmt: skip
 
 
@@ -358,6 +359,7 @@ def layer_json(
         "weight": style.weight,
         "dash": style.dash,
         "shown": style.shown,
+        "filled": style.filled,
         "colour": style.colour,
         "ramp": list(RAMPS["inferno"]) if style.ranked_by in near else [],
         "rampDark": list(DARK_RAMPS["inferno"]) if style.ranked_by in near else [],
