@@ -155,10 +155,10 @@ def test_words_are_no_codes_of_land_cover(tmp_path, grid):
 
 def test_roads_to_draw_are_one_feature_a_class_fastest_first_and_few_points(tmp_path):
     rng = np.random.default_rng(4)
+    east, bends = np.linspace(58, 62, 900), rng.normal(0, 0.01, (8, 900))
     winding = [
-        shapely.LineString(np.column_stack([np.linspace(58, 62, 900), 30 + k / 10 + rng.normal(0, 0.01, 900)]))
-        for k in range(8)
-    ]  # fmt: skip
+        shapely.LineString(np.column_stack([east, 30 + k / 10 + bends[k]])) for k in range(8)
+    ]
     roads = gpd.GeoDataFrame(
         {"class": ["path", "trunk", "trunk", "track", "lane", "path", "path", "path"]},
         geometry=winding, crs=4326,

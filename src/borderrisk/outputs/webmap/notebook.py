@@ -106,7 +106,7 @@ class RiskLayer(Layer):
         told = {"layer": layer, "opacity": opacity, "legend": legend, "popups": popups}
         self.options = json.dumps(told)
 
-    def render(self, **kwargs: Any) -> None:
+    def render(self, **kwargs: Any) -> Any:
         """Add the layer, and once per page its script and style."""
         header = self.get_root().header  # type: ignore[attr-defined]
         style, script = asset("parts.css"), "\n".join(map(asset, SCRIPTS))
@@ -128,7 +128,7 @@ class RiskMap(folium.Map):
     Only folium's own icons are fetched, where some marker has one.
     """
 
-    def render(self, **kwargs: Any) -> None:
+    def render(self, **kwargs: Any) -> Any:
         """Render the map with what its elements need."""
         if any(isinstance(part, Icon) for part in _parts(self)):
             js, css = folium.Map.default_js, folium.Map.default_css

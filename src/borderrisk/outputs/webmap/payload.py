@@ -166,14 +166,18 @@ def _total(view: View) -> dict[str, Any]:
     scene, model = view.scene, view.scene.meta.model
     cells, days = scene.cells, scene.meta.horizon_days or DAYS_PER_YEAR
     area = scene.grid.cell_area_km2
-    exposure = np.nan_to_num(cells["exposure"].to_numpy()) if "exposure" in cells else 1.0
+    exposure = np.ones(scene.grid.shape)
+    if "exposure" in cells:
+        exposure = np.nan_to_num(cells["exposure"].to_numpy().astype(float))
     scored = np.isfinite(cells[marker(cells)].to_numpy())
     found: dict[str, Any] = {
         "km2": float((exposure * area * scored).sum()), "cell": KAPPA, "part": GROUP_SIZE,
     }  # fmt: skip
     if "intensity" in cells:
         intensity = np.nan_to_num(cells["intensity"].to_numpy().astype(float))
-        found["expected"] = float(expected_count(intensity, exposure * area / 100, days).sum())
+        found["expected"] = float(
+            expected_count(intensity, exposure * area / 100, float(days)).sum()
+        )
     if {"mean", "size"} <= model.keys() and not scene.meta.compared:
         level = Level(float(model["mean"]), float(model["size"]))
         found["count"] = list(level.interval(days, scene.meta.level))
