@@ -66,7 +66,7 @@ def tried(home: str, other: str, folder: Path) -> tuple[str, float, str]:
     try:
         made_up(home, other).to_csv(table, index=False)
         started = init(folder, home=home, neighbours=[other], incidents=table)
-        rows = validate(load_config(started.folder))
+        rows = validate(load_config(started.folder)).inputs
         state, said = "works", "; ".join(row["holds"] for row in rows)
     except BorderRiskError as error:
         state, said = "refused", str(error)

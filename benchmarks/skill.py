@@ -18,11 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.names import BORDERS
+from benchmarks.studies import counts
 from borderrisk.compute import map_parallel
+from borderrisk.evaluation.metrics import binomial_interval
 from borderrisk.evaluation.scorecard import (
     NEW_GROUND,
     SUBSET_WORDS,
     SUBSETS,
+    ChanceClass,
     Gain,
     Prospective,
     Scorecard,
@@ -42,6 +45,18 @@ of the incidents in the tenth of the area that is ranked highest. **Within new g
 far from all earlier ones, among the cells far from all earlier ones. Differences are bits per
 incident on the same incidents, with a 90 % interval over origins; **history alone** is the same
 model without what the ground explains."""
+
+
+_COUNTS = """\
+## Counts and their intervals
+
+How many counts each interval held, with the binomial interval of the 90 % share. Totals of the
+study area follow each other over the whole record; **score** is their ranked probability score over
+that of the level rule of earlier versions, a Poisson count around the mean of the last few years.
+Sections of border and square windows of 300 km (a focus is one) are from yearly origins, those of
+which at least half an incident was expected; neighbours in one year are no independent witnesses.
+Intervals: negative binomial; the size of a total's is learned from its own record, that of every
+section and window is 2."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ]
     # Each evaluation is a process of its own, which these threads only wait for.
     found = map_parallel(lambda one: evaluated(*one), chosen, workers=len(chosen))
-    options.out.write_text("\n".join(page(found)) + "\n", encoding="utf-8")
+    held = counts.page(options.only, more)
+    options.out.write_text("\n".join(page(found, held)) + "\n", encoding="utf-8")
 
 
 def evaluated(title: str, config: Path, settings: Mapping[str, str]) -> Evaluated:
@@ -87,8 +103,8 @@ def evaluated(title: str, config: Path, settings: Mapping[str, str]) -> Evaluate
     return Evaluated(title, card, time.perf_counter() - start)
 
 
-def page(borders: Sequence[Evaluated]) -> Iterator[str]:
-    """Lines of the page."""
+def page(borders: Sequence[Evaluated], held: Sequence[str] = ()) -> Iterator[str]:
+    """Lines of the page; ``held`` is the table of the study of counts."""
     yield _INTRODUCTION
     yield from ("", "| border | incidents | bits | over history alone | within new ground | bits |")
     yield "|---|---:|---:|---|---:|---:|"
@@ -96,8 +112,28 @@ def page(borders: Sequence[Evaluated]) -> Iterator[str]:
         every, new = border.card.skill(), border.card.skill(NEW_GROUND)
         row = [border.title, *_brief(every), _gain(every.gain if every else None), *_brief(new)]
         yield f"| {' | '.join(row)} |"
+    if held:
+        yield from ("", _COUNTS, "", *held)
+    yield from _likely([border.card.prospective.likely for border in borders])
     for border in borders:
         yield from _chapter(border)
+
+
+def _likely(found: Sequence[ChanceClass | None]) -> Iterator[str]:
+    """Cells of all borders that were said to be more likely than not to have an incident."""
+    rows = [row for row in found if row]
+    cells = sum(row.cells for row in rows)
+    if cells:
+        said, came = (
+            sum(getattr(row, name) * row.cells for row in rows) / cells
+            for name in ("predicted", "observed")
+        )
+        low, high = binomial_interval(came * cells, cells)
+        yield ""
+        yield (
+            f"Cells said to have more than an even chance, on all borders ({cells:,}): {said:.0%} "
+            f"was said, it happened in {came:.0%} ({low:.0%} to {high:.0%})."
+        )
 
 
 def _brief(skill: Skill | None) -> tuple[str, str]:
@@ -153,9 +189,10 @@ def _counts(part: Prospective) -> Iterator[str]:
             f"{total.low_80} to {total.high_80} | {total.low_90} to {total.high_90} |"
         )
     for held in part.held:
+        what = "totals" if held.of == "totals" else f"{held.of} with something expected"
         yield from (
             "",
-            f"The {held.level:.0%} interval held {held.held} of {held.periods} totals "
+            f"The {held.level:.0%} interval held {held.held} of {held.periods:,} {what} "
             f"({held.low:.0%} to {held.high:.0%}).",
         )
 

@@ -9,8 +9,10 @@ from importlib import import_module
 
 STUDIES = {
     "planted": "models on worlds whose truth is known, and how often intervals hold it",
+    "counts": "whether intervals of totals, sections and windows hold what they say",
     "hindsight": "a config's skill beside what hindsight would reach",
     "parts": "what each part of the decayed pool is worth, on four borders",
+    "carried": "models carried from border to border, and where to trust them",
     "folds": "block folds, random folds, and a border left out without the columns that name it",
     "ablation": "what each group of features is worth",
     "grids": "whether ranks hold on larger, smaller and shifted cells",

@@ -7,7 +7,7 @@ in all of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -17,9 +17,8 @@ from scipy.stats import nbinom
 DAYS_PER_YEAR = 365.25
 # Shape of the clustering of incidents in a cell: a mean of m has the variance m + m² / KAPPA.
 KAPPA = 0.5
-# The same of the incidents of a section of border, or of any group of cells: the best log score
-# of six yearly origins on four borders (90 % intervals held 97 % where more than one was expected).
-GROUP_SIZE = 1.2
+# The same of the incidents in a part of the study area, a section of border or a window.
+PART_SIZE = 2.0
 # Class k + 1 begins where this share of the area has a lower risk.
 CLASS_EDGES = (50.0, 75.0, 90.0, 97.0)
 RATE = "incidents per 100 km² per year"
@@ -267,6 +266,40 @@ SCORES: tuple[Score, ...] = (
 )  # fmt: skip
 
 
+# What the scores of a run without incidents are: their texts, where they differ.
+_INDEX: dict[str, dict[str, Any]] = {
+    "risk": {
+        "long_name": "Percentile rank of an index of expert weights by area; not a forecast",
+        "en": "Index, not a forecast", "fa": "شاخص، نه پیش‌بینی",
+        "note_en": "Share of the study area with a lower index, 0 to 100. The index weighs slope, "
+        "elevation and distances as experts do; no incident is behind it, and it says nothing of "
+        "how many to expect, or how likely.",
+        "note_fa": "سهمی از محدوده مطالعه که شاخص کمتری دارد، از ۰ تا ۱۰۰. شاخص، شیب و ارتفاع و "
+        "فاصله‌ها را مانند کارشناسان وزن می‌دهد؛ هیچ رویدادی پشت آن نیست و از شمار یا احتمال "
+        "رویدادها چیزی نمی‌گوید.",
+    },
+    "risk_class": {"long_name": "Class of the index, 1-5 by area share; not a forecast"},
+    "rank": {"long_name": "Rank of the index, 1 = highest; not a forecast"},
+    "trust": {
+        "note_en": "Nothing was learned and nothing was tested: no cell's number can be relied on "
+        "as a forecast.",
+        "note_fa": "چیزی آموخته و آزموده نشده است: به عدد هیچ سلولی نمی‌توان چون پیش‌بینی تکیه کرد.",
+        "words": ("index",),
+    },
+}  # fmt: skip
+
+
+def as_index(score: Score) -> Score:
+    """Return a score as it is called in a run without incidents: an index, not a forecast.
+
+    Examples
+    --------
+    >>> as_index(by_name()["rank"]).long_name
+    'Rank of the index, 1 = highest; not a forecast'
+    """
+    return replace(score, **_INDEX.get(score.name, {}))
+
+
 def shown(where: Where) -> list[Score]:
     """Scores with a place somewhere, in their order there.
 
@@ -327,7 +360,7 @@ def probability(intensity: np.ndarray, area_100km2: np.ndarray, horizon_days: fl
 
 
 def chance_of(expected: np.ndarray, size: float = KAPPA) -> np.ndarray:
-    """Chance of at least one of the incidents expected in a cell, or a group of ``GROUP_SIZE``.
+    """Chance of at least one of the incidents expected in a cell, or a group of ``PART_SIZE``.
 
     Examples
     --------
@@ -345,18 +378,24 @@ def expected_count(
 
 
 def count_bounds(
-    expected: np.ndarray, level: float, size: float = KAPPA
+    expected: np.ndarray | float, level: float, size: np.ndarray | float = KAPPA
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Predictive interval of the incidents of each cell (or part), allowing for clustering.
+    """Predictive interval of negative binomial counts: of cells, of parts, or of the whole.
+
+    It holds the counts whose middle, the chance of fewer and half of that of as many, lies between
+    the tails (a mid-P interval: Berry & Armitage 1995, The Statistician 44). Quantiles would hold
+    more than is said, the more so the lower a count.
 
     Examples
     --------
     >>> [bound.tolist() for bound in count_bounds(np.array([0.0, 0.1, 2.0]), 0.9)]
-    [[0.0, 0.0, 0.0], [0.0, 1.0, 8.0]]
+    [[0.0, 0.0, 0.0], [0.0, 0.0, 8.0]]
     """
-    chance = size / (size + np.asarray(expected))
-    low, high = (nbinom.ppf(q, size, chance) for q in tails(level))
-    return np.maximum(low, 0.0), np.maximum(high, 0.0)
+    law = nbinom(size, size / (size + np.asarray(expected)))
+    lowest, highest = tails(level)
+    low, high = (np.maximum(law.ppf(q), 0.0) for q in (lowest, highest))
+    low = low + (law.cdf(low) - law.pmf(low) / 2 < lowest)
+    return low, high - (law.cdf(high) - law.pmf(high) / 2 > highest)
 
 
 def risk_percentile(intensity: np.ndarray, area: np.ndarray) -> np.ndarray:

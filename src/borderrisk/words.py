@@ -43,6 +43,7 @@ CODES = _both({
     "ok": ("ok", "خوب"),
     "extrapolation": ("unlike the places learned from", "ناهمانند جاهای آموخته"),
     "sparse": ("few incidents near", "رویدادهای کم در نزدیکی"),
+    "index": ("an index, not a forecast", "شاخص، نه پیش‌بینی"),
     "edge": ("edge of the data", "لبه داده‌ها"),
 })  # fmt: skip
 MODELS = _both({

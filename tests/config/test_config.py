@@ -301,6 +301,7 @@ def test_every_input_path_is_known_as_one():
     inputs = {".".join(key) for key, role in PATH_KEYS.items() if role.is_input}
     assert inputs == {
         "data.package", "data.borders", "data.countries", "data.elevation.path",
+        "data.zones", "data.crossings", "data.population",
         "data.settlements", "data.incidents.path", "data.posts", "data.roads", "data.land_cover",
         "data.barriers", "data.water", "features.table", "segments.against",
     }  # fmt: skip

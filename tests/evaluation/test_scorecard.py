@@ -215,7 +215,7 @@ def test_totals_are_held_or_not_by_the_intervals_of_every_origin(cells):
     assert [t.reported for t in part.totals] == list(counts)
     law = nbinom(2.0, 2.0 / 10.0)
     for level_, held in zip((0.8, 0.9), part.held, strict=True):
-        low, high = law.ppf((1 - level_) / 2), law.ppf((1 + level_) / 2)
+        low, high = level.interval(365.25, level_)
         assert (held.level, held.periods) == (level_, 4)
         assert held.held == sum(low <= n <= high for n in counts)
         assert (held.low, held.high) == metrics.binomial_interval(held.held, 4)
@@ -226,6 +226,31 @@ def test_totals_are_held_or_not_by_the_intervals_of_every_origin(cells):
     assert [t.crps for t in part.totals] == pytest.approx(crps)
     rule = [((poisson(8).cdf(k) - (k >= n)) ** 2).sum() for n in counts]
     assert [t.crps_poisson for t in part.totals] == pytest.approx(rule)
+
+
+def test_counts_of_sections_are_held_or_not_where_something_was_expected(cells):
+    """Two sections, each half of the cells; of a third next to nothing is expected."""
+    n = len(cells)
+    section = np.where(np.arange(n) < n // 2, 0, 1)
+    section[-1] = 2
+    line = bt.BorderLine(csr_matrix(np.eye(3)[section]), np.ones(3))
+    intensity = np.where(section == 2, 0.001, 6 / (n / 2))
+    places = [[0] * 5 + [n - 2] * 30, [0] * 14 + [n - 1] * 9]
+    found = [
+        forecast(cells, 2014 + k, {OWN: intensity}, {1: at(cells, p)}) for k, p in enumerate(places)
+    ]
+    part = made(found, cells, line=line)
+    said = np.bincount(section, intensity)[:2]
+    counts = np.array([[5, 30], [14, 0]])
+    for held in part.held_of("sections"):
+        low, high = scores.count_bounds(said, held.level, scores.PART_SIZE)
+        inside = ((low <= counts) & (counts <= high)).sum()
+        assert (held.held, held.periods) == (inside, 4)
+    assert [held.held for held in part.held_of("sections")] == [1, 2]
+    assert "Sections of border of which at least 0.5 was expected (4 over" in " ".join(
+        count_lines(part)
+    )
+    assert not made(found, cells).held_of("sections")
 
 
 # What it says

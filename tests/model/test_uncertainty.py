@@ -11,6 +11,7 @@ from borderrisk.model.panel import RADIUS_PER_SIGMA
 from borderrisk.model.registry import make_model
 from borderrisk.model.rehearsal import (
     Errors,
+    contrasts,
     coupled,
     log_relative,
     sharp,
@@ -270,18 +271,38 @@ def test_simulated_incidents_follow_the_pilot_within_their_radius(cells, panel):
 
 def test_a_pilot_is_the_intensity_to_a_power(cells, model):
     intensity = model.intensity(cells)
-    pilot = sharp(intensity, cells, 1.5)
+    pilot = sharp(intensity, cells, np.array([1.5, 1.5]))
     assert np.average(pilot, weights=cells.area_100km2) == pytest.approx(1)
     apart = np.log(pilot) - 1.5 * np.log(intensity)
     assert apart == pytest.approx(np.full(len(cells), apart[0]))
 
 
+def test_what_varies_broadly_and_what_varies_locally_are_sharpened_apart(cells):
+    """A slope over the whole width is broad; a chequerboard of cells is local."""
+    row, col = np.divmod(np.arange(cells.mask.size), cells.mask.shape[1])
+    slope, chequers = (v[cells.mask.ravel()] for v in (col / 20, np.where((row + col) % 2, 1, -1)))
+    broad, local = contrasts(np.exp(slope + chequers)[cells.study], cells)
+    area = cells.study_area_100km2[cells.study]
+    mean = np.average(slope[cells.study], weights=area)
+    spread = np.sqrt(np.average((slope[cells.study] - mean) ** 2, weights=area))
+    assert broad == pytest.approx(spread, rel=0.15)
+    assert local == pytest.approx(1, rel=0.15)
+    sharper = sharp(np.exp(slope + chequers), cells, np.array([1.0, 2.0]))
+    more = contrasts(sharper[cells.study], cells)
+    assert more == pytest.approx([broad, 2 * local], rel=0.1)
+
+
 def test_pilots_have_more_contrast_until_refits_have_the_models():
-    assert sharpened(1.0, 1.5, [1.2, 1.3]) == pytest.approx(1.2)
-    assert sharpened(1.2, 1.5, [1.5]) == pytest.approx(1.2)
-    assert sharpened(1.0, 1.5, [3.0]) == 1.0
-    assert sharpened(2.0, 1.5, [0.1]) == rehearsal.MOST_SHARPENED
-    assert sharpened(1.0, 0.0, [0.0]) == 1.0
+    def after(exponent, own, refitted):
+        both = sharpened(np.array([exponent, 1]), np.array([own, 1]), np.array(refitted))
+        assert both[1] == 1
+        return both[0]
+
+    assert after(1.0, 1.5, [[1.2, 1], [1.3, 1]]) == pytest.approx(1.2)
+    assert after(1.2, 1.5, [[1.5, 1]]) == pytest.approx(1.2)
+    assert after(1.0, 1.5, [[3.0, 1]]) == 1.0
+    assert after(2.0, 1.5, [[0.1, 1]]) == rehearsal.MOST_SHARPENED
+    assert after(1.0, 0.0, [[0.0, 1]]) == 1.0
 
 
 def test_errors_are_pooled_by_rank():

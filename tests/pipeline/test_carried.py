@@ -99,6 +99,72 @@ def test_a_carried_model_says_so_and_can_be_read_again(place, tmp_path):
     np.testing.assert_allclose(again.model.intensity(there)[there.study], found, rtol=1e-5)
 
 
+# Two yearly origins of a place that shares no ground with the training area, and of one that does.
+TESTED = {
+    "evaluation.enabled": "true", "evaluation.first_origin": "2018-01-01",
+    "evaluation.last_origin": "2019-01-01", "evaluation.horizons_years": "[1]",
+    "model.estimator": "kde",
+}  # fmt: skip
+
+
+def test_it_is_tested_on_the_new_places_past_against_history_alone_there(place, tmp_path):
+    load, model = place
+    config = load(name="uz", **UZBEKISTAN, **TESTED)
+    scored = jobs.score(model("decayed_pool"), config, out=tmp_path / "uz")
+    card = scored.scorecard
+    assert card.model == "carried_model"
+    assert card.headline[0].startswith("Carried model is ")
+    assert "than history alone" in card.headline[0]
+    assert {"kde", "history_alone", "carried_model"} <= {row.model for row in card.prospective.rows}
+    # The same by hand: weights and ground as they were, nothing known after each origin.
+    stages, saved = Stages.of(config), load_model(model("decayed_pool"))
+    cells, known = stages[steps.cells], stages[steps.incidents].known
+    area = cells.study_area_100km2[cells.study]
+    for row in card.prospective.rows:
+        if row.model != "carried_model" or row.subset != "all":
+            continue
+        origin = pd.Timestamp(row.origin)
+        here = saved.model.carried(cells, known.before(origin), origin)
+        later = known.between(origin, origin + pd.DateOffset(years=1))
+        mass, inside = later.home(cells)
+        mass = mass[inside >= 0.5].multiply(1 / inside[inside >= 0.5][:, None])
+        said = here.intensity(cells)[cells.study]
+        bits = mass @ np.log2(said / np.average(said, weights=area))
+        assert row.bits == pytest.approx(bits.mean(), rel=1e-6)
+    said = " ".join(scored.scene.meta.notes)
+    assert "on the border of Iran with" in said
+    assert f"from {saved.extra['incidents']} incidents before {saved.origin}" in said
+    assert f"2 of 2 test periods begin before the model's training ended ({saved.origin})" in said
+    assert "of this area is ground that the model was learned on" not in said
+    report = (scored.folder / "report.md").read_text(encoding="utf-8")
+    assert card.headline[0].split(":")[0] in report
+    assert "on the border of Iran with" in (scored.folder / "map.html").read_text(encoding="utf-8")
+
+
+def test_it_is_not_tested_on_what_it_learned_from(place, tmp_path):
+    load, model = place
+    scored = jobs.score(model("kde"), load(name="north", **NORTH, **TESTED), out=tmp_path / "n")
+    assert scored.scorecard is None
+    said = " ".join(scored.scene.meta.notes)
+    assert "of this area is ground that the model was learned on" in said
+    assert "The model was not tested here: it may have learned from the very incidents" in said
+
+
+def test_a_place_without_incidents_takes_the_level_learned_there_by_area(place, tmp_path):
+    load, model = place
+    nowhere = {"data.incidents": "{}"}
+    scored = jobs.score(model("decayed_pool"), load(name="empty", **UZBEKISTAN, **nowhere),
+                        out=tmp_path / "uz")  # fmt: skip
+    learned = load_model(model("decayed_pool")).model
+    cells = Stages.of(load(name="empty", **UZBEKISTAN, **nowhere))[steps.cells]
+    area = cells.study_area_100km2.sum()
+    total = scored.cells["expected"].sum()
+    assert total == pytest.approx(learned.level.mean / learned.area * area * 365 / 365.25, rel=1e-3)
+    assert (scored.cells["share_history"] == 0).all()
+    assert not scored.scene.is_index
+    assert "no incident of this area is known" in scored.scene.meta.notes[0]
+
+
 def test_trust_shows_unknown_conditions_and_cut_off_surroundings(place, tmp_path):
     """North-east of the training area the elevation ends at 69 E and 41 N."""
     load, model = place

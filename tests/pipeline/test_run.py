@@ -8,9 +8,9 @@ import pytest
 import rasterio
 
 from borderrisk.errors import ConfigError, DataError, OutputError
+from borderrisk.pipeline import changes, steps
 from borderrisk.pipeline import result as results
 from borderrisk.pipeline import run as jobs
-from borderrisk.pipeline import steps
 from borderrisk.pipeline.stages import Stages
 from borderrisk.scores import KAPPA
 
@@ -176,7 +176,7 @@ def test_maps_are_rebuilt_in_persian_without_training(finished, tmp_path):
 def test_two_runs_compare(finished, small, tmp_path):
     kde = small(**{"model.estimator": "kde", "outputs.focus": "[]"})
     other = jobs.run(kde, out=tmp_path / "b", evaluate=False, replicates=0)
-    facts = results.compare_runs(finished.folder, other.folder, out=tmp_path / "change")
+    facts = changes.compare_runs(finished.folder, other.folder, out=tmp_path / "change")
     assert facts["cells"] == len(finished.cells)
 
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from borderrisk.cli.app import app
 from borderrisk.config.sections import ScenarioConfig
 from borderrisk.errors import ConfigError, DataError
-from borderrisk.pipeline import elsewhere, steps
+from borderrisk.pipeline import changes, elsewhere, steps
 from borderrisk.pipeline import result as results
 from borderrisk.pipeline import run as jobs
 from borderrisk.pipeline.stages import Stages
@@ -64,9 +64,9 @@ def test_a_scenario_is_a_run_that_says_what_it_is(closed):
 
 def test_compare_shows_the_shift_of_a_scenario(closed, finished, tmp_path):
     _, out = closed
-    facts = results.compare_runs(finished.folder, out, out=tmp_path / "c")
-    changes = pd.read_csv(tmp_path / "c" / "changes.csv")
-    assert (changes.risk_change.abs() > 0).any()
+    facts = changes.compare_runs(finished.folder, out, out=tmp_path / "c")
+    table = pd.read_csv(tmp_path / "c" / "changes.csv")
+    assert (table.risk_change.abs() > 0).any()
     moved = pd.read_csv(tmp_path / "c" / "segments.csv")
     assert facts["segments"] == len(moved)
     assert moved.change_per_year.abs().max() > 0

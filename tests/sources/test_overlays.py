@@ -10,7 +10,13 @@ import shapely
 from rasterio.transform import from_bounds
 
 from borderrisk.errors import ConfigError, DataError
-from borderrisk.sources.overlays import read_feature_table, read_overlays, roads_to_draw
+from borderrisk.grid import Grid, laea_crs
+from borderrisk.sources.overlays import (
+    read_feature_table,
+    read_overlays,
+    read_population,
+    roads_to_draw,
+)
 
 
 @pytest.fixture
@@ -174,3 +180,38 @@ def test_roads_to_draw_are_one_feature_a_class_fastest_first_and_few_points(tmp_
     # The two trunk roads still cross two degrees each, however they wind.
     assert 3.9 < found.geometry[0].length < 6
     assert roads_to_draw(tmp_path / "roads.geojson", {"none": 1.0}, window).empty
+
+
+@pytest.fixture
+def people(tmp_path):
+    """Write a raster of people per pixel, in degrees around the grid of the tests."""
+
+    def put(values, west=59.0, north=32.0, size=0.02, **tags):
+        path = tmp_path / "people.tif"
+        values = np.asarray(values, "float32")
+        rows, cols = values.shape
+        profile = {"height": rows, "width": cols, "count": 1, "dtype": "float32", "crs": 4326}
+        bounds = (west, north - rows * size, west + cols * size, north)
+        with rasterio.open(
+            path, "w", "GTiff", transform=from_bounds(*bounds, cols, rows), **profile | tags
+        ) as target:
+            target.write(values, 1)
+        return path
+
+    return put
+
+
+@pytest.mark.parametrize("size", [0.01, 0.05, 0.3])
+def test_no_one_is_lost_or_counted_twice_between_pixels_and_cells(people, size):
+    wide = Grid.covering((-400_000, -400_000, 400_000, 400_000), laea_crs(61, 31), 10_000.0)
+    values = np.random.default_rng(1).gamma(1.0, 50.0, (round(3 / size),) * 2)
+    found = read_population(people(values, size=size), wide)
+    assert np.nansum(found) == pytest.approx(values.astype("float32").sum(), rel=1e-5)
+    assert 0 < np.isfinite(found).sum() < wide.size
+
+
+def test_a_pixel_without_a_value_is_not_known_and_not_zero(people, grid):
+    everywhere = np.full((200, 200), -1.0)
+    assert np.isnan(read_population(people(everywhere, nodata=-1), grid)).all()
+    with pytest.raises(DataError, match=r"holds negative numbers .*gdal_edit\.py -a_nodata"):
+        read_population(people(everywhere), grid)

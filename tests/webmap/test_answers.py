@@ -18,7 +18,7 @@ from borderrisk.outputs.palette import DARK_RAMPS, RAMPS, rgb
 from borderrisk.outputs.placefacts import Reader
 from borderrisk.outputs.reasons import answer, vocabulary
 from borderrisk.outputs.webmap import write_map
-from borderrisk.scores import GROUP_SIZE, count_bounds, expected_count
+from borderrisk.scores import PART_SIZE, count_bounds, expected_count
 
 pytestmark = pytest.mark.browser
 PICTURE = """async () => {
@@ -379,7 +379,7 @@ def test_a_drawn_area_adds_up(open_map, scene):
     assert number(page, "sum-expected")[0] == pytest.approx(mean, rel=0.01)
     share = mean / expected(scene).sum()
     assert number(page, "sum-share")[0] / 100 == pytest.approx(share, abs=0.005)
-    count = [int(bound[0]) for bound in count_bounds(np.array([mean]), 0.9, GROUP_SIZE)]
+    count = [int(bound[0]) for bound in count_bounds(np.array([mean]), 0.9, PART_SIZE)]
     assert number(page, "sum-count") == count
     low, high = number(page, "sum-interval")
     assert low < mean < high

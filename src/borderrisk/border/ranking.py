@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.grid import Grid
-from borderrisk.scores import DAYS_PER_YEAR, GROUP_SIZE, count_bounds, risk_percentile, tails
+from borderrisk.scores import DAYS_PER_YEAR, PART_SIZE, count_bounds, risk_percentile, tails
 
 # Features are read along a segment at about this spacing.
 _SAMPLE_M = 1_000.0
@@ -81,7 +81,7 @@ def segment_table(
     length = segments.length_km.to_numpy()
     per_year = flow.T @ expected
     within = per_year * horizon_days / DAYS_PER_YEAR
-    fewest, most = count_bounds(within, level, GROUP_SIZE)
+    fewest, most = count_bounds(within, level, PART_SIZE)
     out = segments.assign(
         expected_per_year=per_year,
         share=per_year / max(per_year.sum(), np.finfo(float).tiny),
@@ -222,3 +222,32 @@ def _beyond_intervals(table: pd.DataFrame, before: pd.DataFrame) -> np.ndarray:
 def top(table: gpd.GeoDataFrame, n: int) -> gpd.GeoDataFrame:
     """Return the ``n`` segments of highest rank, best first."""
     return table.sort_values("rank").head(n).reset_index(drop=True)
+
+
+# What an index cannot say of a segment.
+_FORECAST = ("expected_per_year", "share", "rate_per_km", "expected", "count_low", "count_high")
+
+
+def index_table(
+    segments: gpd.GeoDataFrame,
+    attribution: csr_matrix,
+    cells: xr.Dataset,
+    grid: Grid,
+    *,
+    crossings: np.ndarray | None = None,
+) -> gpd.GeoDataFrame:
+    """Rank the segments by the mean index of the ground behind them, ``risk`` of the cells.
+
+    Columns are those of :func:`segment_table`; what only a forecast says is empty. Segments without
+    any ground behind them come last.
+    """
+    scored = ((cells.exposure.to_numpy() > 0) & np.isfinite(cells.risk.to_numpy())).ravel()
+    flow = csr_matrix(attribution[np.flatnonzero(scored)])
+    area, risk = _scored_area(cells, grid)[scored], cells.risk.to_numpy().ravel()[scored]
+    behind = flow.T @ area
+    mean = np.divide(flow.T @ (area * risk), behind, out=np.zeros(len(behind)), where=behind > 0)
+    out = segments.assign(**dict.fromkeys(_FORECAST, np.nan), rank=rank_of(mean))
+    if crossings is not None:
+        out["crossing_density"] = crossings / segments.length_km.to_numpy()
+    known = _along(segments, cells, grid)
+    return out.assign(**known | {"trust": cells["trust"].attrs["flag_meanings"]})

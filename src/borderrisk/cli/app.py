@@ -9,7 +9,13 @@ from typing import Any
 
 import click
 
-from borderrisk.cli import read_commands, run_commands, skill_commands, start_commands
+from borderrisk.cli import (
+    fetch_commands,
+    read_commands,
+    run_commands,
+    skill_commands,
+    start_commands,
+)
 from borderrisk.cli.common import wrapped
 from borderrisk.errors import BorderRiskError
 from borderrisk.runs import Stopped, stoppable
@@ -29,7 +35,7 @@ class _Group(click.Group):
         except BorderRiskError as error:
             raise _Stop(str(error), error.exit_code) from error
         except KeyboardInterrupt as error:
-            raise _Stop(_INTERRUPTED, INTERRUPTED) from error
+            raise _Stop(str(error) or _INTERRUPTED, INTERRUPTED) from error
         except Stopped as error:
             raise _Stop(_INTERRUPTED, int(str(error.code))) from error
         except MemoryError as error:
@@ -75,7 +81,7 @@ def app() -> None:
 
 
 for _command in (
-    *start_commands.COMMANDS, *run_commands.COMMANDS, *read_commands.COMMANDS,
-    *skill_commands.COMMANDS,
+    *start_commands.COMMANDS, *fetch_commands.COMMANDS, *run_commands.COMMANDS,
+    *read_commands.COMMANDS, *skill_commands.COMMANDS,
 ):  # fmt: skip
     app.add_command(_command)

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -182,6 +183,20 @@ def table_text(rows: Sequence[Mapping[str, Any]]) -> str:
         return "\n\n".join("\n".join(f"{n}: {t}" for n, t in block) for block in blocks)
     lines = ("  ".join(t.ljust(w) for t, w in zip(line, widths, strict=True)) for line in cells)
     return "\n".join(line.rstrip() for line in lines)
+
+
+def wrapped_table(rows: Sequence[Mapping[str, Any]], widths: Mapping[str, int]) -> str:
+    """Return rows as a table whose cells are wrapped to so many letters, columns as in widths."""
+    lines: list[dict[str, str]] = []
+    for row in rows:
+        cells = {name: wrap(_text(row[name]), width) or [""] for name, width in widths.items()}
+        height = max(map(len, cells.values()))
+        lines += [
+            {name: "".join(parts[k : k + 1]) for name, parts in cells.items()}
+            for k in range(height)
+        ]
+        lines.append(dict.fromkeys(widths, ""))
+    return table_text(lines[:-1])
 
 
 def _text(value: object) -> str:

@@ -129,14 +129,17 @@ def info(run_path: Path, as_json: bool, verbose: bool) -> None:
 @common.out_option("Folder to write (default: compare-<A>-<B> beside RUN_B).")
 @common.common_options
 def compare(run_a: Path, run_b: Path, out: Path | None, as_json: bool, verbose: bool) -> None:
-    """Write a difference map and table of two runs: what rose or fell beyond its interval.
+    """Write a difference map and table of two runs: what rose or fell beyond its interval, and why.
+
+    Every change is split into older incidents fading, corrected rows, new incidents, and the model
+    learned anew; the parts add up to it.
 
     Example: borderrisk compare results/2024 results/2025 --out change
     """
     common.configure_logging(verbose, as_json)
-    from borderrisk.pipeline import result
+    from borderrisk.pipeline import changes
 
-    facts = result.compare_runs(run_a, run_b, out=out)
+    facts = changes.compare_runs(run_a, run_b, out=out)
     common.emit(facts, as_json, common.facts_text(facts))
 
 

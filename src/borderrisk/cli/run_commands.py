@@ -54,21 +54,33 @@ def run(
 
 @click.command()
 @common.config_argument
+@click.option(
+    "--rejected", type=common.PathArgument, help="CSV for every row of the incidents left out."
+)
 @common.common_options
-def validate(config_path: Path, overrides: tuple[str, ...], as_json: bool, verbose: bool) -> None:
-    """Check a config and the header of every input, without running.
+def validate(
+    config_path: Path,
+    overrides: tuple[str, ...],
+    rejected: Path | None,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Open every input and say what it does, what is left out, and what a run will take.
 
-    Example: borderrisk validate configs/mashhad.yaml
+    Example: borderrisk validate configs/mashhad.yaml --rejected rejected.csv
     """
     common.configure_logging(verbose, as_json)
     config = common.load(config_path, overrides)
     from borderrisk.pipeline import checking
 
-    rows = checking.validate(config)
+    found = checking.validate(config, rejected)
+    widths = {"input": 14, "path": 30, "read": 44, "left out": 34, "used for": 34}
     common.emit(
-        {"config": config.name, "valid": True, "inputs": rows},
+        {"config": config.name, "valid": True, **found.payload()},
         as_json,
-        common.table_text(rows),
+        common.wrapped_table(found.inputs, widths),
+        "",
+        *found.lines(),
         f"{config_path}: valid",
     )
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from borderrisk.cli import common
 
+if TYPE_CHECKING:
+    from borderrisk.pipeline.updating import Updated
+
 Date = click.DateTime(formats=["%Y-%m-%d"])
+NOTHING_NEW = 4
 
 
 @click.command()
@@ -96,6 +101,58 @@ def verify(
 
 
 @click.command()
+@click.argument("folders", metavar="FOLDER...", nargs=-1, required=True, type=common.PathArgument)
+@click.option(
+    "--incidents", "incidents_path", type=common.PathArgument, help="New or corrected incidents."
+)
+@click.option("--as-of", type=Date, help="Day to bring up to (default: after the last incident).")
+@click.option(
+    "--rehearse", type=Date, help="Also show what the record would have been since this day."
+)
+@click.option("--scheduler", default="processes", help="Of several borders: as compute.scheduler.")
+@click.option("--workers", type=click.IntRange(min=1), help="Borders at a time.")
+@common.common_options
+def update(
+    folders: tuple[Path, ...],
+    incidents_path: Path | None,
+    as_of: datetime | None,
+    rehearse: datetime | None,
+    scheduler: str,
+    workers: int | None,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Take in incidents, forecast the next periods, verify those that are over.
+
+    Exit code 0 if anything was new, 4 if nothing was, 1 if one of several borders failed.
+
+    Example: borderrisk update my-border --incidents november.csv
+    """
+    common.configure_logging(verbose, as_json=True)
+    from borderrisk.pipeline import updating
+
+    done = updating.update_all(
+        folders, incidents_path, as_of=as_of, rehearse=rehearse,
+        scheduler=scheduler, workers=workers,
+    )  # fmt: skip
+    text = [line for border in done for line in _told(border, len(done) > 1)]
+    payload = {"borders": [vars(border) | {"new": border.anything} for border in done]}
+    common.emit(payload, as_json, *text)
+    if any(border.error for border in done):
+        raise SystemExit(1)
+    if not any(border.anything for border in done):
+        raise SystemExit(NOTHING_NEW)
+
+
+def _told(border: Updated, several: bool) -> list[str]:
+    """Lines about the update of a border."""
+    head = [f"{border.title or border.folder}:"] if several else []
+    if border.error:
+        return [*head, f"error: {border.error}"]
+    return [*head, *(border.said if border.anything else ["Nothing new."])]
+
+
+@click.command()
 @common.config_argument
 @click.argument("name", metavar="NAME")
 @common.out_option("Folder for the comparison.")
@@ -127,4 +184,4 @@ def scenario(
     )
 
 
-COMMANDS = (evaluate, forecast, verify, scenario)
+COMMANDS = (evaluate, forecast, verify, update, scenario)

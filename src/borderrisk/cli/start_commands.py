@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
 
-from borderrisk.cli import common
+from borderrisk.cli import common, fetch_commands
 
 
 class _Box(click.ParamType):
@@ -59,6 +60,7 @@ def _take(question: str, options: list[str]) -> str:
     help="A map of its own around a town; repeatable.",
 )
 @click.option("--window", type=_Box(), metavar="W,S,E,N", help="Only border lines inside, degrees.")
+@click.option("--fetch", is_flag=True, help="Bring open data for it, as borderrisk fetch does.")
 @click.option("--force", is_flag=True, help="Replace the config and base data of an earlier init.")
 @click.option("--yes", is_flag=True, help="Ask nothing; take the likelier of two columns.")
 @click.option("--list", "list_of", metavar="COUNTRY", help="Show a country's neighbours and stop.")
@@ -70,6 +72,7 @@ def init(  # noqa: PLR0917 - one per option
     incidents: Path | None,
     focus: tuple[str, ...],
     window: tuple[float, float, float, float] | None,
+    fetch: bool,
     force: bool,
     yes: bool,
     list_of: str | None,
@@ -93,16 +96,19 @@ def init(  # noqa: PLR0917 - one per option
     needless = [name for name, value in (given | {"--window": window}).items() if value]
     if home is None and needless:
         raise click.UsageError(f"{' and '.join(needless)} need --home, the country to map")
-    started = starting.init(
-        folder, home=home, neighbours=neighbours, incidents=incidents, focus=focus, window=window,
-        force=force, choose=_take if yes or not sys.stdin.isatty() else _ask,
-    )  # fmt: skip
+    choose = _take if yes or not sys.stdin.isatty() else _ask
+    make = partial(
+        starting.init, home=home, neighbours=neighbours, focus=focus, window=window, choose=choose
+    )
+    started = make(folder, incidents=incidents, force=force)
+    if fetch:
+        started = fetch_commands.bring(started, partial(make, started.folder, force=True), as_json)
     ending = f"next: borderrisk run {shlex.quote(str(started.folder))}"
     if not started.ready:
-        ending = (
-            "still missing: your incidents. Put them at "
-            f"{started.folder / 'data' / 'incidents.csv'} with the columns date, latitude, "
-            "longitude, radius_km, or repeat this command with --incidents FILE --force"
+        ending += (
+            "\nwithout incidents that is an index map of expert weights, not a forecast; for a "
+            "forecast repeat this command with --incidents FILE --force (columns: date, latitude, "
+            "longitude, radius_km)"
         )
     facts = {"folder": str(started.folder), "notes": started.notes, "ready": started.ready}
     common.emit(facts, as_json, *started.notes, f"wrote {started.folder}", ending)

@@ -124,6 +124,12 @@ def merge_patch(target: Any, patch: Any) -> Any:
 Location = tuple[str | int, ...]
 
 
+def dotted(location: Location) -> str:
+    """Return a location as text, like ``outputs.focus[1]``."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return text.removeprefix(".")
+
+
 @dataclass(frozen=True)
 class Problem:
     """One problem: what is wrong, with the value got and how to mend it.

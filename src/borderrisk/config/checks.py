@@ -13,7 +13,7 @@ from typing import Any
 
 from borderrisk.config.base import Location, Problem, merge_patch
 from borderrisk.config.problems import besides, did_you_mean, got, validated
-from borderrisk.config.sections import INCIDENT_COLUMNS
+from borderrisk.config.sections import INCIDENT_COLUMNS, IncidentsConfig
 from borderrisk.config.whole import PATH_KEYS, Config
 from borderrisk.errors import ConfigError
 
@@ -101,6 +101,11 @@ def _apart(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
 def _incidents(config: Config) -> Iterator[Problem]:
     incidents = config.data.incidents
     key: Location = ("data", "incidents")
+    if incidents.path is None:
+        if incidents != IncidentsConfig():
+            text = "is needed by the other keys of data.incidents; without incidents leave all out"
+            yield Problem((*key, "path"), text, at_key=True)
+        return
     yield from _columns(config, (*key, "columns"))
     if incidents.start and incidents.end and incidents.start > incidents.end:
         text = f"comes after data.incidents.end, {incidents.end} {got(str(incidents.start))}"

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from borderrisk.config.base import Location, Problem, absolute
+from borderrisk.config.base import Location, Problem, absolute, dotted
 from borderrisk.config.checks import check
-from borderrisk.config.problems import besides, dotted, validated
+from borderrisk.config.problems import besides, validated
 from borderrisk.config.retired import drop_retired
-from borderrisk.config.whole import PATH_KEYS, Config
+from borderrisk.config.whole import PATH_KEYS, Config, refusal
 from borderrisk.config.yamltext import Document, parse_value, read_yaml
 from borderrisk.errors import ConfigError
 
@@ -59,7 +59,7 @@ def load_config(
     _stop_on(source, [*source.document.problems, *rejected, *faults, *between])
     if silent:
         log.warning("%s: %s: no effect any more; leave it out", path, ", ".join(silent))
-    return config
+    return config.read_from(source)
 
 
 class _Source:
@@ -67,6 +67,12 @@ class _Source:
 
     def __init__(self, path: Path, document: Document, overridden: dict[Location, str]) -> None:
         self.path, self.document, self.overridden = path, document, overridden
+
+    def __eq__(self, other: object) -> bool:
+        """Where a config was read from makes it no other config."""
+        return isinstance(other, _Source)
+
+    __hash__ = None  # type: ignore[assignment]
 
     def line(self, problem: Problem) -> str:
         """Return the problem as one line that starts with its place."""
@@ -161,9 +167,7 @@ def _from_here(location: Location, value: Any) -> Any:
 
 def _stop_on(source: _Source, problems: list[Problem]) -> None:
     if problems:
-        ordered = sorted(problems, key=source.order)
-        lines = dict.fromkeys(source.line(problem) for problem in ordered)
-        raise ConfigError("\n".join(lines))
+        raise refusal(problems, source)
 
 
 def json_schema() -> dict[str, Any]:

@@ -17,12 +17,6 @@ from borderrisk.config.base import PATTERN_WORDS, Location, Problem
 from borderrisk.config.whole import Config
 
 
-def dotted(location: Location) -> str:
-    """Return a location as text, like ``outputs.focus[1]``."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
-    return text.removeprefix(".")
-
-
 def got(value: Any) -> str:
     """Return a value as it would be written in the file, shortened."""
     text = json.dumps(value, ensure_ascii=False, default=str)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from borderrisk.config.problems import Location, Problem, dotted, got
+from borderrisk.config.base import Location, Problem, dotted
+from borderrisk.config.problems import got
 
 
 class Retired(NamedTuple):

@@ -87,7 +87,11 @@ INCIDENT_COLUMNS = (
 class IncidentsConfig(Section):
     """Reported incidents, and which of them count."""
 
-    path: InputPath = Field(description="Table or points: CSV, XLSX, GeoJSON, GeoPackage, ...")
+    path: InputPath | None = Field(
+        default=None,
+        description="Table or points: CSV, XLSX, GeoJSON, GeoPackage, ...; null: no incidents, and "
+        "a run makes an index of expert weights, no forecast.",
+    )
     layout: Literal["public_record", "table", "ucdp_ged", "acled", "gtd"] = Field(
         default="public_record",
         description="Layout of the file; 'table' is any table whose columns are named below.",
@@ -134,7 +138,7 @@ class DataConfig(Section):
     countries: InputPath = Field(description="Country outlines.")
     elevation: ElevationConfig = Field(description="Elevation rasters.")
     settlements: InputPath = Field(description="Settlements with population.")
-    incidents: IncidentsConfig = Field(description="Reported incidents.")
+    incidents: IncidentsConfig = Field(default=IncidentsConfig(), description="Reported incidents.")
     posts: InputPath | None = Field(
         default=None, description="Points of state presence (posts), CSV or GeoJSON."
     )
@@ -151,6 +155,15 @@ class DataConfig(Section):
     water: InputPath | None = Field(
         default=None,
         description="Rivers and lakes, lines or polygons: slow to cross on foot.",
+    )
+    zones: InputPath | None = Field(
+        default=None, description="Provinces or other named areas: polygons with a name."
+    )
+    crossings: InputPath | None = Field(
+        default=None, description="Border crossings: points with a name, table or vector file."
+    )
+    population: InputPath | None = Field(
+        default=None, description="Raster of the people in each pixel."
     )
 
 
@@ -387,6 +400,14 @@ class OutputsConfig(Section):
     figures: tuple[Literal["png", "svg", "pdf"], ...] = Field(
         default=("png", "svg"), description="Formats of the figures; empty for none."
     )
+
+
+class ForecastsConfig(Section):
+    """The forecasts that `borderrisk update` makes."""
+
+    horizons_days: Annotated[
+        tuple[Annotated[int, Field(gt=0, le=3660)], ...], Field(min_length=1)
+    ] = Field(default=(30, 90, 365), description="Length of each forecast, days.")
 
 
 class ComputeConfig(Section):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from pydantic import BaseModel, Field, PrivateAttr
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
-from borderrisk.config.base import PathRole, Section, Slug, absolute, merge_patch
+from borderrisk.config.base import PathRole, Problem, Section, Slug, absolute, dotted, merge_patch
 from borderrisk.config.sections import (
     ComputeConfig,
     CorridorsConfig,
@@ -19,6 +19,7 @@ from borderrisk.config.sections import (
     EvaluationConfig,
     FeaturesConfig,
     FocusConfig,
+    ForecastsConfig,
     GridConfig,
     ModelConfig,
     OutputsConfig,
@@ -35,6 +36,25 @@ _NO_EFFECT_ON_RESULTS = (("compute",), ("outputs", "folder"))
 
 # Validated anew in each config, because the default paths start at its folder.
 _EMPTY: Any = dict
+
+
+class Source(Protocol):
+    """Where a config was read from."""
+
+    def line(self, problem: Problem) -> str:
+        """Return a problem as one line that starts with its place."""
+
+    def order(self, problem: Problem) -> tuple[float, float]:
+        """Line and column of a problem."""
+
+
+def refusal(problems: Sequence[Problem], source: Source | None) -> ConfigError:
+    """Return the error that names problems by their place in the file, each once."""
+    if source is None:
+        lines = [f"{dotted(problem.location)}: {problem.message}" for problem in problems]
+    else:
+        lines = [source.line(problem) for problem in sorted(problems, key=source.order)]
+    return ConfigError("\n".join(dict.fromkeys(lines)))
 
 
 class Config(Section):
@@ -67,10 +87,14 @@ class Config(Section):
         default_factory=dict, description="Named what-if variants of this config."
     )
     outputs: OutputsConfig = Field(default_factory=_EMPTY, description="What a run writes.")
+    forecasts: ForecastsConfig = Field(
+        default=ForecastsConfig(), description="What `borderrisk update` forecasts."
+    )
     compute: ComputeConfig = Field(default_factory=_EMPTY, description="Where the work runs.")
     seed: int = Field(default=20240103, ge=0, description="Seed of all random numbers.")
 
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
+    _source: Source | None = PrivateAttr(default=None)
 
     @classmethod
     def from_data(cls, data: dict[str, Any], folder: Path) -> Config:
@@ -78,6 +102,15 @@ class Config(Section):
         config = cls.model_validate_json(json.dumps(data), context={"folder": folder})
         config._folder = folder.absolute()
         return config
+
+    def read_from(self, source: Source | None) -> Config:
+        """Note where it was read from, for what is found wrong with it later."""
+        self._source = source
+        return self
+
+    def refused(self, problems: Sequence[Problem]) -> ConfigError:
+        """Return the error of problems that are found after loading, at their place in the file."""
+        return refusal(problems, self._source)
 
     @property
     def folder(self) -> Path:
@@ -150,8 +183,19 @@ class Config(Section):
         return self.with_changes(self.scenarios[name].changes)
 
     def with_changes(self, changes: dict[str, Any]) -> Config:
-        """Return the config with a partial config laid over it (RFC 7396)."""
-        return Config.from_data(merge_patch(self.model_dump(mode="json"), changes), self.folder)
+        """Return the config with a partial config laid over it (RFC 7396).
+
+        Raises ``ConfigError`` if a value cannot be right.
+        """
+        data = merge_patch(self.model_dump(mode="json"), changes)
+        try:
+            return Config.from_data(data, self.folder).read_from(self._source)
+        except ValidationError as error:
+            faults = [
+                Problem(item["loc"], f"{item['msg']} (got {str(item['input'])[:60]})")
+                for item in error.errors(include_url=False)
+            ]
+            raise refusal(faults, None) from error
 
 
 def _pick(data: dict[str, Any], key: str) -> Any:

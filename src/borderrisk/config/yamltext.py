@@ -95,6 +95,74 @@ def write_yaml(data: Any) -> str:
     return out.getvalue()
 
 
+def edit_yaml(text: str, key: str, value: Any) -> str:
+    """Return a block-style text with a dotted key set, or taken out where the value is None.
+
+    Everything else stays to the letter, comments and order too.
+    """
+    node: Any = YAML(pure=True).compose(io.StringIO(text))
+    names = key.split(".")
+    for depth, name in enumerate(names):
+        pair = next((pair for pair in node.value if pair[0].value == name), None)
+        if pair is None:
+            return text if value is None else _added(text, node, _nested(names[depth:], value))
+        if depth + 1 < len(names) and isinstance(pair[1], MappingNode):
+            node = pair[1]
+        elif value is None:
+            return _without(text, node, pair) if depth + 1 == len(names) else text
+        else:
+            start, end = pair[0].end_mark.index, _end(pair[1])
+            return f"{text[:start]}: {_flow(_nested(names[depth + 1 :], value))}{text[end:]}"
+    return text
+
+
+def _nested(names: list[str], value: Any) -> Any:
+    for name in reversed(names):
+        value = {name: value}
+    return value
+
+
+def _flow(value: Any) -> str:
+    """Return a value on one line."""
+    yaml = YAML(pure=True)
+    yaml.width, yaml.default_flow_style = 10_000, True
+    out = io.StringIO()
+    yaml.dump([value], out)
+    return out.getvalue().strip()[1:-1]
+
+
+def _end(node: Any) -> int:
+    """Where the last letter of a node stands, comments after it left out."""
+    if isinstance(node, ScalarNode) or node.flow_style:
+        return int(node.end_mark.index)
+    last = node.value[-1]
+    return _end(last[1] if isinstance(node, MappingNode) else last)
+
+
+def _added(text: str, mapping: Any, more: dict[str, Any]) -> str:
+    """Put keys behind the last one of a mapping; what stands after it is about what follows."""
+    if mapping.flow_style:
+        at = _end(mapping) - 1
+        comma = ", " if mapping.value else ""
+        return f"{text[:at]}{comma}{_flow(more)[1:-1]}{text[at:]}"
+    at = text.find("\n", _end(mapping))
+    before, after = (text + "\n", "") if at < 0 else (text[: at + 1], text[at + 1 :])
+    indent = " " * mapping.value[0][0].start_mark.column
+    lines = "".join(f"{indent}{line}\n" for line in write_yaml(more).splitlines())
+    return f"{before}{lines}{after}"
+
+
+def _without(text: str, mapping: Any, pair: Any) -> str:
+    start, end = pair[0].start_mark.index, _end(pair[1])
+    if mapping.flow_style:
+        comma = re.match(r"\s*,\s*", text[end:])
+        if comma:
+            return text[:start] + text[end + comma.end() :]
+        return re.sub(r"\s*,\s*$", "", text[:start]) + text[end:]
+    first, last = text.rfind("\n", 0, start) + 1, text.find("\n", end)
+    return text[:first] + (text[last + 1 :] if last >= 0 else "")
+
+
 def _styled(data: Any) -> Any:
     """Mark lists of scalars to be written on one line, and text that is no text without quotes."""
     if isinstance(data, dict):

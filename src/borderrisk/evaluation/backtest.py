@@ -18,10 +18,10 @@ from borderrisk.errors import DataError
 from borderrisk.evaluation import metrics
 from borderrisk.evaluation.scorecard import NEW_GROUND, SUBSETS, Skill
 from borderrisk.model import registry
-from borderrisk.model.cells import CellTable
+from borderrisk.model.cells import CellTable, as_cells
 from borderrisk.model.level import MIN_IN_STUDY, Level
-from borderrisk.model.panel import Panel
-from borderrisk.model.protocol import Memo, Settings, require_past
+from borderrisk.model.panel import Panel, as_panel
+from borderrisk.model.protocol import Cells, Incidents, Memo, Settings, require_past
 
 BASELINES = tuple(registry.models("baseline"))
 MIN_LATER = 5
@@ -198,9 +198,9 @@ def forecast_origin(
 
 
 def backtest(
-    cells: CellTable,
-    panel: Panel,
-    origins: Sequence[pd.Timestamp],
+    cells: Cells,
+    incidents: Incidents,
+    origins: Sequence[Any],
     horizons: Sequence[int],
     models: Mapping[str, Settings],
     *,
@@ -209,27 +209,30 @@ def backtest(
     seed: int = 0,
     workers: int | None = None,
 ) -> list[Forecasts]:
-    """Forecast from every origin.
+    """Forecast from every origin, a date.
 
     ``DataError`` if one has fewer than ``least`` earlier incidents, or a horizon passes the data.
     """
-    check_periods(panel, origins, horizons, least)
+    table, _ = as_cells(cells)
+    panel, days = as_panel(incidents, table), [pd.Timestamp(origin) for origin in origins]
+    check_periods(panel, days, horizons, least)
     memo: Memo = {}
 
     def one(origin: pd.Timestamp) -> Forecasts:
         return forecast_origin(
-            cells, panel, origin, horizons, models, near_km=near_km, seed=seed, memo=memo
+            table, panel, origin, horizons, models, near_km=near_km, seed=seed, memo=memo
         )
 
-    return list(map_parallel(one, origins, workers=workers))
+    return list(map_parallel(one, days, workers=workers))
 
 
 def origin_rows(
-    forecasts: Sequence[Forecasts], cells: CellTable, line: BorderLine | None = None
+    forecasts: Sequence[Forecasts], cells: Cells, line: BorderLine | None = None
 ) -> list[Skill]:
     """Score every model at every origin, horizon and subset with an incident."""
+    table, _ = as_cells(cells)
     return [
-        _skill(forecast, name, cells, years, subset, line)
+        _skill(forecast, name, table, years, subset, line)
         for forecast in forecasts
         for years in forecast.tests
         for subset in SUBSETS

@@ -9,6 +9,7 @@ import numpy as np
 
 from borderrisk.border.capture import LENGTH, BorderCapture
 from borderrisk.evaluation.scorecard import (
+    LEAST_EXPECTED,
     NEW_GROUND,
     REFERENCE,
     SUBSET_WORDS,
@@ -84,14 +85,9 @@ def count_lines(part: Prospective) -> list[str]:
             sum(getattr(row, name) for row in totals)
             for name in ("expected", "reported", "crps", "crps_poisson")
         )
-        held = ", ".join(
-            f"the {h.level:.0%} interval held {h.held} ({h.low:.0%} to {h.high:.0%})"
-            for h in part.held
-            if h.horizon_years == part.shortest
-        )
         lines.append(
             f"Totals of {many(len(totals), 'period')}: {expected:.0f} expected, {reported:.0f} "
-            f"reported (by confidence); {held}."
+            f"reported (by confidence); {held_words(part, 'totals')}."
         )
         if rule > 0:
             lines.append(
@@ -99,7 +95,21 @@ def count_lines(part: Prospective) -> list[str]:
                 f"{abs(1 - own / rule):.0%} {'below' if own <= rule else 'above'} that of a "
                 "Poisson count."
             )
+    sections = part.held_of("sections")
+    if sections:
+        lines.append(
+            f"Sections of border of which at least {LEAST_EXPECTED:g} was expected "
+            f"({sections[0].periods:,} over all periods): {held_words(part, 'sections')}."
+        )
     return lines
+
+
+def held_words(part: Prospective, of: str) -> str:
+    """How many counts each interval held."""
+    return ", ".join(
+        f"the {h.level:.0%} interval held {h.held} ({h.low:.0%} to {h.high:.0%})"
+        for h in part.held_of(of)
+    )
 
 
 def border_lines(curves: BorderCapture | None) -> list[str]:

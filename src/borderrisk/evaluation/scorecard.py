@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -22,6 +24,9 @@ SUBSET_WORDS = {
 }
 # Cells that are more likely than not to have an incident.
 LIKELY = 0.5
+# A section of which less was expected is quiet whatever is said: its interval shows nothing.
+LEAST_EXPECTED = 0.5
+_FILE = "scorecard.json"
 
 
 @dataclass(frozen=True)
@@ -131,7 +136,11 @@ class Total:
 
 @dataclass(frozen=True)
 class Held:
-    """How many of the totals an interval held, and the binomial interval of that share."""
+    """How many counts an interval held, and the binomial interval of that share.
+
+    ``of`` is what was counted over each period: ``totals`` of the study area, or ``sections`` of
+    border of which something was expected.
+    """
 
     horizon_years: int
     level: float
@@ -139,6 +148,7 @@ class Held:
     periods: int
     low: float
     high: float
+    of: str = "totals"
 
 
 @dataclass(frozen=True)
@@ -175,6 +185,10 @@ class Prospective:
         """Cells that were said to be more likely than not to have an incident."""
         found = (row for row in self.reliability if row.ground == "all" and row.above >= LIKELY)
         return next(found, None)
+
+    def held_of(self, of: str) -> list[Held]:
+        """How many counts of a kind each interval held, at the shortest horizon."""
+        return [h for h in self.held if (h.of, h.horizon_years) == (of, self.shortest)]
 
     def of(self, subset: str, years: int | None = None) -> list[Skill]:
         """Summary of a subset at a horizon, by default the shortest; the best first."""
@@ -245,6 +259,15 @@ class Scorecard:
     def from_json(values: Any) -> Scorecard:
         """Return the scorecard of plain values; ``ValueError`` if they are none of a scorecard."""
         return _FORM.validate_python(values)
+
+    def save(self, folder: Path) -> None:
+        """Write it into a folder."""
+        (folder / _FILE).write_text(json.dumps(self.to_json(), ensure_ascii=False), "utf-8")
+
+    @staticmethod
+    def load(folder: Path) -> Scorecard:
+        """Read what :meth:`save` wrote."""
+        return Scorecard.from_json(json.loads((folder / _FILE).read_text("utf-8")))
 
 
 _FORM = TypeAdapter(Scorecard)

@@ -16,6 +16,7 @@ from borderrisk.evaluation.backtest import BASELINES, MIN_LATER, BorderLine, For
 from borderrisk.evaluation.findings import many
 from borderrisk.evaluation.scorecard import (
     GROUNDS,
+    LEAST_EXPECTED,
     LIKELY,
     REFERENCE,
     SUBSETS,
@@ -29,7 +30,6 @@ from borderrisk.evaluation.scorecard import (
     Total,
 )
 from borderrisk.model.cells import CellTable
-from borderrisk.model.level import count_interval
 
 # Means over incidents, and over origins.
 _PER_INCIDENT = ("bits", "capture_5", "capture_10", "capture_20", "border_capture_10")
@@ -53,12 +53,13 @@ def prospective(
     near_km: float,
     level: float = 0.9,
     seed: int = 0,
+    line: BorderLine | None = None,
 ) -> Prospective:
     """Summarise a backtest from its forecasts and their :func:`~.backtest.origin_rows`.
 
     Calibration, reliability and totals are about ``model``, the config's own. ``near_km`` is what
     made a place a repeat, ``level`` the coverage of the intervals, ``seed`` that of the block
-    bootstrap.
+    bootstrap, ``line`` the sections of border whose counts are judged, too.
     """
     horizons = sorted(forecasts[0].tests)
     first = horizons[0]
@@ -89,7 +90,7 @@ def prospective(
             r for g in GROUNDS for r in _reliability(forecasts, g, area, model, first, level)
         ],
         totals=totals,
-        held=list(held(totals)),
+        held=[*held(totals), *(held_in_sections(forecasts, cells, model, line) if line else [])],
     )
 
 
@@ -170,8 +171,8 @@ def total(forecast: Forecasts, model: str, years: int) -> Total:
     """Compare the total that a model expected with what was reported, both by confidence."""
     level, reported = forecast.levels[model], float(forecast.tests[years].weight.sum())
     mean = level.mean * years
-    ends = (count_interval(mean, level.size, share) for share in _HELD)
-    (low_80, high_80), (low_90, high_90) = ends
+    ends = (scores.count_bounds(mean, share, level.size) for share in _HELD)
+    low_80, high_80, low_90, high_90 = (int(end) for pair in ends for end in pair)
     own, rule = (metrics.count_score(reported, mean, size) for size in (level.size, None))
     return Total(forecast.day, years, mean, reported, low_80, high_80, low_90, high_90, own, rule)
 
@@ -183,8 +184,36 @@ def held(totals: Sequence[Total]) -> Iterator[Held]:
         ends = {0.8: ("low_80", "high_80"), 0.9: ("low_90", "high_90")}
         for share, (low, high) in ends.items():
             # A reported total by confidence is no whole number, the ends are.
-            count = sum(getattr(r, low) <= round(r.reported) <= getattr(r, high) for r in own)
-            yield Held(years, share, count, len(own), *metrics.binomial_interval(count, len(own)))
+            found = [getattr(r, low) <= round(r.reported) <= getattr(r, high) for r in own]
+            yield _held(years, share, found, "totals")
+
+
+def _held(years: int, share: float, found: Sequence[bool] | np.ndarray, of: str) -> Held:
+    count, all_ = int(sum(found)), len(found)
+    return Held(years, share, count, all_, *metrics.binomial_interval(count, all_), of=of)
+
+
+def held_in_sections(
+    forecasts: Sequence[Forecasts], cells: CellTable, model: str, line: BorderLine
+) -> Iterator[Held]:
+    """How many counts of sections each interval held, where something was expected.
+
+    An incident counts, by its confidence, in the section that it most likely belongs to.
+    """
+    area = cells.study_area_100km2[cells.study]
+    share = csr_matrix(line.attribution[np.flatnonzero(cells.mask.ravel())[cells.study]])
+    for years in forecasts[0].tests:
+        expected, came = [], []
+        for forecast in forecasts:
+            later = forecast.tests[years]
+            section = (later.mass @ share).toarray().argmax(axis=1)
+            came.append(np.bincount(section, later.weight, minlength=share.shape[1]))
+            expected.append(share.T @ (forecast.intensity[model] * area * years))
+        said, counts = np.concatenate(expected), np.round(np.concatenate(came))
+        some = said >= LEAST_EXPECTED
+        for level in _HELD if some.any() else ():
+            low, high = scores.count_bounds(said[some], level, scores.PART_SIZE)
+            yield _held(years, level, (low <= counts[some]) & (counts[some] <= high), "sections")
 
 
 def _captured(

@@ -13,6 +13,7 @@ from scipy.sparse import csr_matrix
 
 from borderrisk.errors import DataError
 from borderrisk.evaluation import metrics as measures
+from borderrisk.evaluation import prospective
 from borderrisk.evaluation.backtest import (
     NEAR_KM,
     BorderLine,
@@ -22,8 +23,10 @@ from borderrisk.evaluation.backtest import (
     new_places,
     place_scores,
 )
+from borderrisk.evaluation.prospective import Period, Said
 from borderrisk.evaluation.scorecard import GROUNDS, REFERENCE, Gain
 from borderrisk.model.cells import CellTable
+from borderrisk.model.level import Level
 from borderrisk.model.panel import Panel
 from borderrisk.scores import DAYS_PER_YEAR
 
@@ -47,8 +50,8 @@ class Forecast:
     Nothing dated from the origin on was used; it was frozen when ``made`` says, UTC. Of the columns
     of ``cells`` only the coordinates are used. ``risk_class`` and ``intensity`` have a value per
     cell: a class, 0 outside the study area, and incidents per 100 km² per year, of the forecast
-    (``forecast``) and of each baseline. ``past`` (incidents, 2) are the places of the incidents
-    known at the origin, grid metres.
+    (``forecast``) and of each baseline; ``level`` is how many incidents it expects. ``past``
+    (incidents, 2) are the places of the incidents known at the origin, grid metres.
     """
 
     origin: pd.Timestamp
@@ -57,6 +60,7 @@ class Forecast:
     cells: CellTable
     risk_class: np.ndarray
     intensity: dict[str, np.ndarray]
+    level: Level
     past: np.ndarray | None = None
     line: BorderLine | None = None
 
@@ -85,6 +89,16 @@ class Forecast:
         """Scored area of the cells of the study area, 100 km²."""
         return np.asarray(self.cells.study_area_100km2[self.cells.study])
 
+    @property
+    def said(self) -> Said:
+        """What it said of the cells of the study area."""
+        study = self.cells.study
+        line = None
+        if self.line is not None:
+            line = csr_matrix(self.line.attribution[np.flatnonzero(self.cells.mask.ravel())[study]])
+        return Said(FORECAST, self.study_intensity, self.level, self.risk_class[study],
+                    self.study_area, self.horizon_days, line)  # fmt: skip
+
     @cached_property
     def domain(self) -> np.ndarray:
         """Land share of each cell, to build a panel of new incidents with; (rows, columns)."""
@@ -106,7 +120,7 @@ class Verification:
     study area) and ``low_share`` (part of the mass in class 1-2 cells). ``counts`` says what became
     of the incidents (``given, scored, outside, at_origin, after, rejected``), ``left_out`` why some
     were not scored (``incident_id, reason``); ``notes`` say the same, and all else that a reader
-    must know, as sentences.
+    must know, as sentences. ``period`` are the tests fixed in advance.
     """
 
     table: pd.DataFrame
@@ -117,6 +131,7 @@ class Verification:
     counts: dict[str, int]
     left_out: pd.DataFrame
     notes: list[str]
+    period: Period
 
 
 def verify(
@@ -125,6 +140,7 @@ def verify(
     metrics: Mapping[str, Metric] | None = None,
     *,
     rejected: int = 0,
+    until: pd.Timestamp | None = None,
 ) -> Verification:
     """Score the forecast and its baselines on the incidents of its horizon.
 
@@ -133,7 +149,8 @@ def verify(
     ``rejected`` rows of the file that are no part of the panel. The columns of the table are
     ``metrics``, each ``f(intensity, area, mass)`` of the study cells' intensities and areas (100
     km²) and the incidents' mass on them (rows sum to 1); by default bits, captures, AUC, Brier and
-    log score, and the capture along the border.
+    log score, and the capture along the border. With ``until``, the day that the record is known to
+    reach, no incident in the whole horizon is a result, too.
 
     ``DataError`` if an incident was over before the origin (all are listed), the panel is on
     another grid, or no incident of the horizon lies in the study area.
@@ -141,7 +158,8 @@ def verify(
     check_dates(panel.incidents, forecast)
     mass, later, fates = _on_study_cells(forecast, panel)
     counts = _counts(panel, fates, rejected)
-    _check_scored(forecast, counts)
+    if until is None or until < forecast.end:
+        _check_scored(forecast, counts)
     table = _table(forecast, mass, _subsets(forecast, later), metrics)
     return Verification(
         table=table,
@@ -151,7 +169,24 @@ def verify(
         missed=_missed(forecast, later, mass),
         counts=counts,
         left_out=_left_out(panel, fates),
-        notes=_notes(forecast, panel, counts),
+        notes=_notes(forecast, panel, counts, until),
+        period=_period(forecast, mass, later, until),
+    )
+
+
+def _period(
+    forecast: Forecast, mass: csr_matrix, later: Panel, until: pd.Timestamp | None
+) -> Period:
+    """Run the tests fixed in advance."""
+    if until is None:
+        until = min(later.incidents["date_end"].max() + pd.Timedelta(days=1), forecast.end)
+    weight = later.incidents["weight"].to_numpy(float)
+    return Period(
+        kind=prospective.FORECAST,
+        origin=f"{forecast.origin:%Y-%m-%d}",
+        days=forecast.horizon_days,
+        until=f"{until:%Y-%m-%d}",
+        **prospective.judged(forecast.said, mass, weight),
     )
 
 
@@ -269,7 +304,7 @@ def _scored(
 
 def _gain(forecast: Forecast, mass: csr_matrix) -> Gain | None:
     """Bits over history alone, or over the best baseline where that was not frozen as well."""
-    if not forecast.baselines:
+    if not (forecast.baselines and mass.shape[0]):
         return None
     area = forecast.study_area
     bits = {
@@ -283,6 +318,8 @@ def _gain(forecast: Forecast, mass: csr_matrix) -> Gain | None:
 
 def _curves(forecast: Forecast, mass: csr_matrix) -> dict[str, dict[str, list[float]]]:
     shares, area = np.linspace(0, 1, 101), forecast.study_area
+    if not mass.shape[0]:
+        return {}
     return {
         name: {
             "area_share": shares.tolist(),
@@ -322,7 +359,9 @@ def _fates(counts: Mapping[str, int]) -> str:
     return ", ".join(said) or "none"
 
 
-def _notes(forecast: Forecast, panel: Panel, counts: Mapping[str, int]) -> list[str]:
+def _notes(
+    forecast: Forecast, panel: Panel, counts: Mapping[str, int], until: pd.Timestamp | None
+) -> list[str]:
     notes = [f"{counts['scored']} of {counts['given']} incident(s) were scored."]
     if counts["scored"] < counts["given"]:
         notes.append(f"Left out: {_fates(counts)}.")
@@ -334,7 +373,7 @@ def _notes(forecast: Forecast, panel: Panel, counts: Mapping[str, int]) -> list[
             "vouches that they were not used."
         )
     last = panel.incidents["date_end"].max()
-    if last < forecast.last_day:
+    if until is None and last < forecast.last_day:
         notes.append(
             f"The last incident is dated {last:%Y-%m-%d}, the horizon ends on "
             f"{forecast.last_day:%Y-%m-%d}: if the record stops before that, "

@@ -100,6 +100,9 @@ DECLARED: tuple[Feature, ...] = (
         "population_potential", "persons", "Population potential (distance-decayed)",
         "پتانسیل جمعیت", "Stewart 1947, Geographical Review 37(3)",
     ),
+    Feature(
+        "population", "persons", "People in the cell", "جمعیت سلول", "settlement", "population"
+    ),
     _travel(
         "hours_from_border", "Walking time from the nearest point of the border",
         "زمان پیاده از نزدیک‌ترین نقطه مرز",

@@ -166,6 +166,8 @@ def as_cells(cells: CellTable | gpd.GeoDataFrame) -> tuple[CellTable, Any]:
     """
     if isinstance(cells, CellTable):
         return cells, slice(None)
+    if not isinstance(cells, gpd.GeoDataFrame):
+        raise DataError(f"Cells must be a GeoDataFrame of squares (got {type(cells).__name__}).")
     scores = [name for name in _SCORES if name in cells]
     if scores:
         raise DataError(

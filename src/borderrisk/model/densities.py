@@ -145,6 +145,9 @@ class Learned:
         """Density of each row, in units of its own, shape (rows,)."""
         if self.estimator is None:
             return np.ones(len(x))
+        absent = [name for name in self.columns if name not in x]
+        if absent:
+            raise DataError(f"The model reads {', '.join(absent)}, which these cells do not have.")
         return np.maximum(self.estimator.predict(x[list(self.columns)]), 0.0)
 
     @property

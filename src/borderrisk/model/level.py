@@ -1,39 +1,29 @@
-"""How many incidents to expect: discounted counts of earlier periods, and how far they scatter."""
+"""How many incidents to expect: earlier ones that fade, and how far such forecasts were off."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy.special import gammaln
-from scipy.stats import nbinom
 
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
-from borderrisk.scores import DAYS_PER_YEAR, tails
+from borderrisk.scores import DAYS_PER_YEAR, count_bounds
 
 # An incident counts as one of the study area if at least this much of its mass lies there.
 MIN_IN_STUDY = 0.5
 YEAR_DAYS = 365
-# What a period keeps of its weight with each one that follows, by its length in days.
-_RETENTION = {30: 0.6, 90: 0.45, YEAR_DAYS: 0.4}
-_PSEUDO_COUNT = 0.5
-_MOST_PERIODS, _MOST_SCORED, _FIRST_SCORED = 30, 15, 2
-SIZES = np.array([0.5, 0.8, 1.2, 2, 3, 5, 8, 15, 50])
-_SIZE_PRIOR, _SIZE_SPREAD = 1.2, 0.8
-
-
-def retention(days: float) -> float:
-    """Return what a period of so many days keeps of its weight with each one that follows.
-
-    Examples
-    --------
-    >>> retention(30), retention(365), retention(730)
-    (0.6, 0.4, 0.4)
-    """
-    known = np.log(list(_RETENTION))
-    return float(np.interp(np.log(days), known, list(_RETENTION.values())))
+_DAY = pd.Timedelta(days=1)
+# For a forecast of a year: half-life of what an incident says of the level, days, and the size of
+# the negative binomial that most borders have. Both change with the root of the forecast's length.
+_HALF_LIFE, _SIZE = 146.0, 2.0
+_PSEUDO_COUNT = 0.25
+# The size is learned from earlier periods, each counting this much less than the one after it.
+_MOST_PERIODS, _KEPT, _SIZE_SPREAD = 30, 0.8, 0.5
+SIZES = np.geomspace(0.5, 50, 41)
 
 
 def step_back(day: pd.Timestamp, days: int, periods: int) -> pd.Timestamp:
@@ -67,68 +57,83 @@ class Level:
 
     def interval(self, days: float, level: float) -> tuple[int, int]:
         """Predictive interval of the incidents of so many days."""
-        return count_interval(self.mean * days / DAYS_PER_YEAR, self.size, level)
-
-
-def count_interval(mean: float, size: float, level: float) -> tuple[int, int]:
-    """Central interval of a negative binomial count; 0, 0 for a mean of nought."""
-    if not mean > 0:
-        return 0, 0
-    low, high = (int(nbinom.ppf(q, size, size / (size + mean))) for q in tails(level))
-    return low, high
+        low, high = count_bounds(self.mean * days / DAYS_PER_YEAR, level, self.size)
+        return int(low), int(high)
 
 
 def expected_level(cells: CellTable, past: Panel, origin: pd.Timestamp, days: int) -> Level:
-    """Learn the level from the counts of the periods that end at an origin.
+    """Learn the level from the incidents before an origin that lie mostly in the study area.
 
-    Periods are as long as the forecast, a year at most; incidents count if they lie mostly in the
-    study area.
+    The shorter the forecast the shorter the memory, and the closer the last weeks are followed.
+    Incidents count by their confidence.
     """
-    counts = period_counts(cells, past, origin, days)
-    kept = retention(days)
-    years = days / DAYS_PER_YEAR if days < YEAR_DAYS else 1.0
-    return Level(discounted_mean(counts, kept) / years, likely_size(counts, kept))
+    length = min(days, YEAR_DAYS) / YEAR_DAYS
+    pace = Pace.of(cells, past, origin, _HALF_LIFE * np.sqrt(length))
+    periods = list(_periods(pace, origin, days))
+    return Level(DAYS_PER_YEAR * pace.rate(0.0), likely_size(periods, _SIZE / np.sqrt(length)))
 
 
-def period_counts(cells: CellTable, past: Panel, origin: pd.Timestamp, days: int) -> np.ndarray:
-    """Confidence-weighted incidents of each period, the latest last; at most 30 periods."""
-    if not len(past):
-        return np.zeros(0)
-    _, inside = past.home(cells)
-    counted = past.subset(inside >= MIN_IN_STUDY).incidents
-    first, last = past.incidents["date"].min(), counted["date_end"]
-    ends = [origin]
-    while len(ends) <= _MOST_PERIODS and ends[-1] > first:
-        ends.append(step_back(origin, days, len(ends)))
-    weight = counted["weight"].to_numpy(float)
-    edges = pd.DatetimeIndex(ends[::-1])
-    period = edges.searchsorted(last, side="right") - 1
-    known = period >= 0
-    return np.bincount(period[known], weight[known], minlength=len(ends) - 1)
+@dataclass(frozen=True)
+class Pace:
+    """Incidents of a study area by their age at an origin, in days, and how long they count.
 
-
-def discounted_mean(counts: np.ndarray, kept: float) -> float:
-    """Mean count of a period, later ones weighing more; half an incident where nothing is known.
-
-    Examples
-    --------
-    >>> discounted_mean(np.array([0.0, 10.0]), 0.5)
-    7.0
+    ``known`` is the age of the record; ``half_life`` is in days, too.
     """
-    if not len(counts):
-        return _PSEUDO_COUNT
-    weight = kept ** np.arange(len(counts))[::-1]
-    return float((counts @ weight + _PSEUDO_COUNT) / weight.sum())
+
+    age: np.ndarray
+    weight: np.ndarray
+    known: float
+    half_life: float
+
+    @classmethod
+    def of(cls, cells: CellTable, past: Panel, origin: pd.Timestamp, half_life: float) -> Pace:
+        """Read the incidents that lie mostly in the study area."""
+        if not len(past):
+            return cls(np.zeros(0), np.zeros(0), np.inf, half_life)
+        _, inside = past.home(cells)
+        counted = past.subset(inside >= MIN_IN_STUDY).incidents
+        age = (origin - counted["date_end"]).dt.days.to_numpy(float)
+        known = (origin - past.incidents["date"].min()) / _DAY
+        return cls(age, counted["weight"].to_numpy(float), known, half_life)
+
+    def rate(self, ago: float) -> float:
+        """Incidents a day to expect, from what was known so many days before the origin.
+
+        What an incident says fades by half with each half-life. A record as short as one counts as
+        one of that length; a fraction of an incident is added, so that nothing is impossible.
+        """
+        fading = np.log(2) / self.half_life
+        earlier = self.age > ago
+        faded = self.weight[earlier] @ np.exp(-fading * (self.age[earlier] - ago))
+        record = max(self.known - ago, self.half_life)
+        return float((faded + _PSEUDO_COUNT) * fading / -np.expm1(-fading * record))
+
+    def count(self, first: float, last: float) -> float:
+        """Incidents between two ages, the older first."""
+        return float(self.weight[(self.age <= first) & (self.age > last)].sum())
 
 
-def likely_size(counts: np.ndarray, kept: float) -> float:
-    """Size under which the last periods would have been foreseen best from those before each.
+def _periods(pace: Pace, origin: pd.Timestamp, days: int) -> Iterator[tuple[float, float]]:
+    """Yield what was expected of each earlier period, and what it brought; the latest first."""
+    last = 0.0
+    for j in range(1, _MOST_PERIODS + 1):
+        first = (origin - step_back(origin, days, j)) / _DAY
+        # Of a record that had lasted no two periods, nothing could be expected.
+        if pace.known - first < 2 * (first - last):
+            return
+        yield pace.rate(first) * (first - last), pace.count(first, last)
+        last = first
 
-    The posterior mode over ``SIZES``; few periods leave it at its prior.
+
+def likely_size(periods: Sequence[tuple[float, float]], usual: float) -> float:
+    """Size under which earlier periods would have been foreseen best, the last ones above all.
+
+    The posterior mode over ``SIZES`` given what was expected of each period and what came, the
+    latest first; few periods leave it at the usual one.
     """
-    score = -0.5 * (np.log(SIZES / _SIZE_PRIOR) / _SIZE_SPREAD) ** 2
-    for j in range(max(_FIRST_SCORED, len(counts) - _MOST_SCORED), len(counts)):
-        score += _log_chance(counts[j], discounted_mean(counts[:j], kept), SIZES)
+    score = -0.5 * (np.log(SIZES / usual) / _SIZE_SPREAD) ** 2
+    for j, (mean, count) in enumerate(periods):
+        score += _KEPT**j * _log_chance(count, mean, SIZES)
     return float(SIZES[np.argmax(score)])
 
 

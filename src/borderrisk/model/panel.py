@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -17,6 +18,8 @@ from shapely.geometry.base import BaseGeometry
 from borderrisk.errors import DataError
 from borderrisk.grid import WGS84, Grid
 from borderrisk.model.cells import CellTable
+
+log = logging.getLogger(__name__)
 
 # A radius bounds 90 % of a round Gaussian: r = sigma * sqrt(2 ln 10).
 RADIUS_PER_SIGMA = float(np.sqrt(2 * np.log(10)))
@@ -306,10 +309,15 @@ def as_panel(incidents: Panel | gpd.GeoDataFrame, cells: CellTable) -> Panel:
 
     A geodataframe holds points with a column ``date``, and may have ``date_end`` (the date by
     default), ``radius_km`` (0), ``weight`` (1), ``incident_id`` and ``kind``. ``DataError`` if
-    there is no date or projection, or a value cannot be.
+    there is no date or projection, or a value cannot be; incidents that lie outside the cells are
+    left out, with a warning.
     """
     if isinstance(incidents, Panel):
         return incidents
+    if not isinstance(incidents, gpd.GeoDataFrame):
+        raise DataError(
+            f"Incidents must be a GeoDataFrame of points (got {type(incidents).__name__})."
+        )
     if "date" not in incidents:
         raise DataError("The incident table lacks the column(s) date.")
     if incidents.crs is None:
@@ -325,4 +333,8 @@ def as_panel(incidents: Panel | gpd.GeoDataFrame, cells: CellTable) -> Panel:
         raise DataError(f"The incident table has a date that cannot be read: {error}.") from error
     land = np.zeros(cells.grid.shape)
     land[cells.mask] = cells.area_100km2 * 100 / cells.grid.cell_area_km2
-    return Panel.build(table.assign(**dates), cells.grid, land)
+    panel = Panel.build(table.assign(**dates), cells.grid, land)
+    if len(panel.rejected):
+        log.warning("%d of %d incidents lie outside the cells and are left out.",
+                    len(panel.rejected), len(table))  # fmt: skip
+    return panel

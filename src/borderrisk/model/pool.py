@@ -16,8 +16,8 @@ from borderrisk.grid import Grid
 from borderrisk.model.cells import CellTable, as_cells
 from borderrisk.model.densities import Learned, Memory, Points, Remembered, densities
 from borderrisk.model.level import Level, expected_level
-from borderrisk.model.panel import as_panel
-from borderrisk.model.protocol import PARTS, Cells, Incidents, Settings
+from borderrisk.model.panel import Panel, as_panel
+from borderrisk.model.protocol import PARTS, Cells, Fitted, Incidents, Memo, Settings
 
 _LOWEST = 1e-300
 # Largest difference between the sum of the effects and the log-intensity they explain.
@@ -62,6 +62,10 @@ class Pool:
         pool = cls(settings, level, memory, ground, np.asarray(weights, float), scale, area.sum())
         pool._seen[:] = [(cells, raw)]
         return pool
+
+    def __repr__(self) -> str:
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in self.facts()["weights"].items())
+        return f"<{self.settings.name}: {self.level.mean:.3g} incidents a year; {shares}>"
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the cells that were seen last behind."""
@@ -207,6 +211,27 @@ class Pool:
         if len(sizes) > 1 or not all(part.is_sound for part in memory):
             raise ValueError("its parts do not fit together")
         return pool
+
+
+@dataclass(frozen=True)
+class Carried(Settings):
+    """A model learned elsewhere, as settings: fitting it takes it here, and learns nothing.
+
+    ``learned`` keeps its weights and its ground at every origin; what was before the origin here is
+    all that changes.
+    """
+
+    learned: Fitted | None = None
+    name = "carried_model"
+    role = "model"
+    needs_incidents = False
+
+    def learn(
+        self, cells: CellTable, past: Panel, origin: pd.Timestamp, seed: int, memo: Memo
+    ) -> Fitted:
+        """Take the model to these cells and what was known of them."""
+        assert self.learned is not None
+        return self.learned.carried(cells, past, origin)
 
 
 def _plain(part: Memory | Points) -> dict[str, Any]:

@@ -131,7 +131,12 @@ class Settings:
         DataError
             If no incident lies before the origin, or the cells lack a column.
         """
-        day = pd.Timestamp(origin)
+        try:
+            day = pd.Timestamp(origin)
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                f"The origin must be a date like 2025-01-01 (got {origin!r})."
+            ) from error
         table, _ = as_cells(cells)
         panel = as_panel(incidents, table)
         past = require_past(panel, day) if self.needs_incidents else panel.before(day)
@@ -202,7 +207,7 @@ def require_past(panel: Panel, origin: pd.Timestamp, least: int = 1) -> Panel:
     if len(past) < least:
         raise DataError(
             f"Origin {origin:%Y-%m-%d} has {len(past)} incident(s) before it, at least {least} "
-            "needed; choose a later origin or lower min_past_incidents."
+            f"needed; choose a later origin{' or lower min_past_incidents' if least > 1 else ''}."
         )
     return past
 

@@ -51,8 +51,27 @@ def make_model(name: str, /, **parameters: Any) -> Settings:
 
     Examples
     --------
-    >>> make_model("kde", bandwidth_km=30).bandwidth_km
-    30.0
+    Cells are squares in a GeoDataFrame, whose columns of numbers are features; incidents are dated
+    points, here one a month in the north-east corner.
+
+    >>> import geopandas as gpd, numpy as np, pandas as pd, shapely
+    >>> column, row = np.divmod(np.arange(100), 10)
+    >>> x, y = column * 10_000, row * 10_000
+    >>> squares = shapely.box(x, y, x + 10_000, y + 10_000)
+    >>> cells = gpd.GeoDataFrame({"slope": column}, geometry=squares, crs="EPSG:32641")
+    >>> dates = pd.date_range("2019-01-15", "2023-12-15", freq="MS")
+    >>> places = gpd.points_from_xy([95_000] * len(dates), [95_000] * len(dates))
+    >>> incidents = gpd.GeoDataFrame({"date": dates}, geometry=places, crs="EPSG:32641")
+    >>> fitted = make_model("decayed_pool").fit(cells, incidents, "2024-01-01")
+    >>> int(fitted.intensity(cells).argmax()), round(fitted.level.mean)
+    (99, 12)
+
+    The ground is explained by a forest, by none, or by a scikit-learn regressor.
+
+    >>> from sklearn.linear_model import PoissonRegressor
+    >>> own = make_model("decayed_pool", ground=PoissonRegressor())
+    >>> list(own.fit(cells, incidents, "2024-01-01").parts(cells))
+    ['history', 'recent', 'ground', 'even']
     """
     return settings(name, parameters)
 

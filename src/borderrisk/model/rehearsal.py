@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 from scipy.sparse import csr_matrix
 from scipy.special import ndtri
 
@@ -28,6 +29,8 @@ TINY = 1e-9
 # Percentiles of area between which errors are pooled; finer where the map is read most closely.
 STRATA = (0, 10, 20, 30, 40, 50, 60, 70, 80, 85, 90, 93, 95, 97, 98.5, 100)
 MOST_SHARPENED = 3.0
+# What is wider than this is broad.
+BROAD_KM = 30.0
 
 
 def log_relative(intensity: np.ndarray, area: np.ndarray) -> np.ndarray:
@@ -36,14 +39,49 @@ def log_relative(intensity: np.ndarray, area: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(intensity / mean, TINY)) if mean > 0 else np.zeros(len(intensity))
 
 
-def contrast(log_intensity: np.ndarray, area: np.ndarray) -> float:
-    """Area-weighted standard deviation of log-intensity."""
-    mean = np.average(log_intensity, weights=area)
-    return float(np.sqrt(np.average((log_intensity - mean) ** 2, weights=area)))
+def two_scales(log_intensity: np.ndarray, cells: CellTable, inside: np.ndarray) -> np.ndarray:
+    """Split the log-intensity of some cells into what varies broadly, and what is left.
+
+    Parameters
+    ----------
+    log_intensity : ndarray, shape (cells inside,)
+        Log-intensity.
+    cells : CellTable
+        Cells of the domain.
+    inside : ndarray of bool, shape (cells,)
+        Which of them it is of.
+
+    Returns
+    -------
+    ndarray, shape (2, cells inside)
+        Means over a Gaussian of ``BROAD_KM``, and differences from them.
+    """
+    where = cells.mask.copy()
+    where[cells.mask] = inside
+
+    def smooth(values: np.ndarray | float) -> np.ndarray:
+        grid = np.zeros(where.shape)
+        grid[where] = values
+        sigma = BROAD_KM * 1000 / cells.grid.cell_size_m
+        return np.asarray(gaussian_filter(grid, sigma, mode="constant")[where])
+
+    broad = smooth(log_intensity) / smooth(1.0)
+    return np.stack([broad, log_intensity - broad])
 
 
-def sharpened(exponent: float, own: float, refitted: list[float]) -> float:
-    """Exponent of the pilot after one more round.
+def contrasts(intensity: np.ndarray, cells: CellTable) -> np.ndarray:
+    """Contrast of the study cells' intensity, broad and local.
+
+    Area-weighted standard deviations of log-intensity.
+    """
+    area = cells.study_area_100km2[cells.study]
+    scales = two_scales(log_relative(intensity, area), cells, cells.study)
+    mean = np.average(scales, axis=1, weights=area)
+    return np.asarray(np.sqrt(np.average((scales.T - mean) ** 2, axis=0, weights=area)))
+
+
+def sharpened(exponents: np.ndarray, own: np.ndarray, refitted: np.ndarray) -> np.ndarray:
+    """Exponents of the pilot after one more round, broad and local.
 
     The truth has more contrast than the model; how much more is such that a refit on incidents
     simulated from it has the contrast the model has (indirect inference: Gourieroux, Monfort &
@@ -51,21 +89,21 @@ def sharpened(exponent: float, own: float, refitted: list[float]) -> float:
 
     Parameters
     ----------
-    exponent : float
-        Power of the model's intensity that the incidents were simulated from.
-    own : float
-        Contrast of the model.
-    refitted : list of float
-        Contrast of each refit.
+    exponents : ndarray, shape (2,)
+        Powers of the model's intensity that the incidents were simulated from.
+    own : ndarray, shape (2,)
+        Contrasts of the model.
+    refitted : ndarray, shape (refits, 2)
+        Contrasts of each refit.
 
     Examples
     --------
-    >>> sharpened(1.0, 1.5, [1.25, 1.25])
-    1.2
+    >>> sharpened(np.ones(2), np.array([1.5, 0.5]), np.array([[1.25, 1.0]]))
+    array([1.2, 1. ])
     """
-    mean = float(np.mean(refitted)) if refitted else 0.0
-    ratio = own / mean if mean > 0 and own > 0 else 1.0
-    return float(np.clip(exponent * ratio, 1.0, MOST_SHARPENED))
+    mean = refitted.mean(axis=0)
+    ratio = np.divide(own, mean, out=np.ones(len(own)), where=(mean > 0) & (own > 0))
+    return np.clip(exponents * ratio, 1.0, MOST_SHARPENED)
 
 
 def pilots(fitted: Fitted, cells: CellTable) -> list[np.ndarray]:
@@ -80,10 +118,14 @@ def pilots(fitted: Fitted, cells: CellTable) -> list[np.ndarray]:
     return [fitted.intensity(cells)] + ([] if flat else [ground])
 
 
-def sharp(intensity: np.ndarray, cells: CellTable, exponent: float) -> np.ndarray:
-    """Return a model's intensity to a power, with mean 1 over the domain: a possible truth."""
+def sharp(intensity: np.ndarray, cells: CellTable, exponents: np.ndarray) -> np.ndarray:
+    """Return a possible truth, with mean 1 over the domain: a model's intensity to two powers.
+
+    One is of its broad part, one of the local: what a model misses is mostly local.
+    """
     log = log_relative(intensity, cells.area_100km2)
-    return _mean_one(np.exp(exponent * log), cells.area_100km2)
+    scales = two_scales(log, cells, np.ones(len(cells), bool))
+    return _mean_one(np.exp(exponents @ scales), cells.area_100km2)
 
 
 def _mean_one(values: np.ndarray, area: np.ndarray) -> np.ndarray:

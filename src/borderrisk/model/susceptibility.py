@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix, diags_array
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
 from borderrisk.errors import ConfigError
@@ -105,9 +106,10 @@ def learned_ground(
         forest = RandomForest(trees, sample_size=rows, random_state=seed)
         return Learned(forest.fit(x, counts, area), tuple(x.columns))
     regressor, names = clone(regressor_of(kind)), cells.features or list(x.columns)
-    if "random_state" in regressor.get_params():
-        regressor.set_params(random_state=seed)
-    regressor.fit(x[names].to_numpy(), counts / area, sample_weight=area)
+    drawn = [key for key in regressor.get_params() if key.split("__")[-1] == "random_state"]
+    regressor.set_params(**dict.fromkeys(drawn, seed))
+    weights = {str(_weight_name(regressor)): area}
+    regressor.fit(x[names].to_numpy(), counts / area, **weights)
     return Learned(Plain(regressor), tuple(names))
 
 
@@ -136,10 +138,18 @@ def check_ground(kind: Any) -> None:
     if isinstance(kind, str):
         if kind not in (FOREST, NONE, *_named()):
             raise ConfigError(f"Unknown ground {choices(kind, [FOREST, NONE, *_named()])}")
-    elif not has_fit_parameter(kind, "sample_weight"):
+    elif _weight_name(kind) is None:
         raise ConfigError(
             f"{type(kind).__name__} cannot be the ground: its fit takes no sample_weight."
         )
+
+
+def _weight_name(regressor: Any) -> str | None:
+    """Name under which a fit takes weights: of a pipeline, those of its last step."""
+    if isinstance(regressor, Pipeline):
+        name, last = regressor.steps[-1]
+        return f"{name}__sample_weight" if has_fit_parameter(last, "sample_weight") else None
+    return "sample_weight" if has_fit_parameter(regressor, "sample_weight") else None
 
 
 def regressor_of(kind: Any) -> Any:

@@ -86,14 +86,19 @@ def write_text(text: str, path: Path) -> Path:
 
 
 def write_rows(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV, to a file that is not in place yet, with text that stays text.
+    """Write a table as CSV, to a file that is not in place yet, with text that stays text."""
+    plain_rows(table).to_csv(path, index=False, lineterminator="\n")
 
-    A spreadsheet computes what begins with ``= + - @``; such text, numbers aside, and headings get
-    an apostrophe before it, the spreadsheets' own mark of text. Line ends in a text are Unix ones.
+
+def plain_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose text stays text in a spreadsheet, which computes ``= + - @``.
+
+    Such text, numbers aside, and headings get an apostrophe before it, the spreadsheets' own mark
+    of text. Line ends in a text are Unix ones.
     """
     texts = table.select_dtypes(exclude=["number", "bool", "datetime"])
     harmless = table.assign(**{str(name): texts[name].map(_harmless) for name in texts})
-    harmless.rename(columns=_harmless).to_csv(path, index=False, lineterminator="\n")
+    return harmless.rename(columns=_harmless)
 
 
 def _harmless(value: Any) -> Any:

@@ -15,7 +15,7 @@ from borderrisk.grid import WGS84
 from borderrisk.outputs.placefacts import Reader
 from borderrisk.outputs.reasons import Amount, Answer, Facts, answer, rely, vocabulary, why
 from borderrisk.outputs.scene import Focus, Scene
-from borderrisk.scores import GROUP_SIZE, chance_of
+from borderrisk.scores import PART_SIZE, chance_of
 from borderrisk.words import Near, nearest_places, numeral, pair_label, persian_places, slug
 
 LANGUAGES = ("en", "fa")
@@ -26,17 +26,15 @@ def explained(
     scene: Scene,
     segments: gpd.GeoDataFrame,
     attribution: csr_matrix,
-    crossings: gpd.GeoDataFrame | None = None,
 ) -> gpd.GeoDataFrame:
     """Say of ranked segments why, how far to rely on them, and what is near.
 
     ``segments`` are from :func:`borderrisk.border.ranking.segment_table`, ``attribution`` is the
-    share of each cell of the grid behind each; ``crossings`` are points with a ``name``.
+    share of each cell of the grid behind each.
 
     Adds ``trust`` (``ok`` if all cells behind are, else the doubt that most of them have) and
     ``share_not_ok`` of their area, ``why_en``, ``why_fa``, ``rely_en``, ``rely_fa``, ``driver_k``,
-    the nearest ``town`` of the home side and ``town_km``, and ``crossing``, ``crossing_km``, if
-    there are crossings. Distances are from the middle of a segment.
+    and the nearest ``town`` of the home side and ``town_km``, from the middle of a segment.
     """
     reader = Reader.of(scene)
     flow = csr_matrix(csr_matrix(attribution)[np.flatnonzero(reader.mask)].T)
@@ -47,7 +45,7 @@ def explained(
         at = (middle.x.iloc[k], middle.y.iloc[k])
         facts = reader.group(flow[[k]].toarray().ravel(), amount(row, "expected"), at)
         _add(columns, facts, words)
-    return segments.assign(**columns, **_near(scene, segments, middle, crossings))
+    return segments.assign(**columns, **_near(scene, segments, middle))
 
 
 def _columns() -> Iterator[str]:
@@ -82,30 +80,16 @@ def _middle(scene: Scene, segments: gpd.GeoDataFrame) -> gpd.GeoSeries:
     return segments.geometry.to_crs(scene.grid.crs).interpolate(0.5, normalized=True)
 
 
-def _near(
-    scene: Scene,
-    segments: gpd.GeoDataFrame,
-    middle: gpd.GeoSeries,
-    crossings: gpd.GeoDataFrame | None,
-) -> dict[str, Any]:
-    """Nearest town of the home side and nearest crossing of each segment."""
+def _near(scene: Scene, segments: gpd.GeoDataFrame, middle: gpd.GeoSeries) -> dict[str, Any]:
+    """Nearest town of the home side of each segment."""
     towns = scene.settlements
     homes = set(segments["pair"].astype(str).str.split("-").str[0])
     if "country" in towns and towns["country"].isin(homes).any():
         towns = towns[towns["country"].isin(homes)]
     found = nearest_places(towns, middle)
-    near: dict[str, Any] = {
+    return {
         "town": [its.name if its else "" for its in found],
         "town_km": [its.km if its else np.nan for its in found],
-    }
-    if crossings is None or crossings.empty:
-        return near
-    points = crossings.geometry.to_crs(scene.grid.crs)
-    at, km = points.sindex.nearest(middle, return_all=False, return_distance=True)
-    names = crossings["name"] if "name" in crossings else pd.Series("", crossings.index)
-    return near | {
-        "crossing": names.fillna("").astype(str).to_numpy()[at[1]].tolist(),
-        "crossing_km": (km / 1000).tolist(),
     }
 
 
@@ -132,7 +116,7 @@ def section_answers(scene: Scene, segments: gpd.GeoDataFrame, language: str) -> 
     found = []
     for row, name in zip(_rows(segments), names, strict=True):
         expected = amount(row, "expected")
-        chance = chance_of(np.array([expected.value, expected.low, expected.high]), GROUP_SIZE)
+        chance = chance_of(np.array([expected.value, expected.low, expected.high]), PART_SIZE)
         facts = Facts(
             expected, Amount(*chance.tolist()), rank=amount(row, "rank"), of=all_of_them,
             level=str(row.get("level", "")),

@@ -18,7 +18,7 @@ from borderrisk.grid import WGS84, Grid
 from borderrisk.outputs.atomic import write_rows, writing
 from borderrisk.outputs.placefacts import Reader
 from borderrisk.outputs.reasons import vocabulary, why
-from borderrisk.outputs.scene import Focus, Scene, stamped
+from borderrisk.outputs.scene import Scene, stamped
 from borderrisk.outputs.vectorfiles import (
     round_significant,
     write_geopackage,
@@ -44,12 +44,13 @@ def cells_table(
     Columns are ``cell_id`` and the scores of ``shown("table")``, empty where the scene has none (a
     first look has no intervals); codes are words. Only cells whose centre lies in the window
     ``focus``, of at least the risk percentile ``min_risk`` (0-100), and of these the ``top`` of
-    highest intensity, highest first. Raises ``ConfigError`` if a choice is unknown or out of range.
+    highest rank, highest first. Raises ``ConfigError`` if a choice is unknown or out of range.
     """
     keep = _selected(scene, focus, top, min_risk)
-    intensity = scene.cells["intensity"].to_numpy() if top is not None else np.zeros(keep.shape)
+    order_by = np.zeros(keep.shape)
     if top is not None:
-        highest = np.argsort(-intensity[keep], kind="stable")[:top]
+        order_by = scene.cells["risk" if scene.is_index else "intensity"].to_numpy()
+        highest = np.argsort(-order_by[keep], kind="stable")[:top]
         chosen = np.flatnonzero(keep)[highest]
         keep = np.isin(np.arange(keep.size).reshape(keep.shape), chosen)
     columns: dict[str, Any] = {"cell_id": _text(scene.grid.cell_ids(keep))}
@@ -61,7 +62,7 @@ def cells_table(
             nothing = "" if score.dtype == "str" else np.nan
             columns[score.name] = worded.get(score.name, nothing)
     cells = cells_frame(scene.grid, keep, columns)
-    order = np.argsort(-intensity[keep], kind="stable")
+    order = np.argsort(-order_by[keep], kind="stable")
     return stamped(cells.iloc[order].reset_index(drop=True), scene)
 
 
@@ -97,13 +98,6 @@ def cells_frame(grid: Grid, mask: np.ndarray, columns: dict[str, Any]) -> gpd.Ge
     return gpd.GeoDataFrame(columns, geometry=shapely.polygons(np.stack([x, y], -1)), crs=grid.crs)
 
 
-def _inside(grid: Grid, focus: Focus) -> np.ndarray:
-    """Whether the centre of each cell lies in a window, bool of shape (rows, columns)."""
-    west, south, east, north = focus.bounds
-    lon, lat = grid.lonlat()
-    return (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
-
-
 def _selected(
     scene: Scene, focus: str | None, top: int | None, min_risk: float | None
 ) -> np.ndarray:
@@ -115,7 +109,7 @@ def _selected(
     if "intensity" in scene.cells:
         keep &= np.isfinite(scene.cells["intensity"].to_numpy())
     if focus is not None:
-        keep &= _inside(scene.grid, scene.focus(focus))
+        keep &= scene.focus(focus).holds(scene.grid)
     if min_risk is not None:
         keep &= scene.cells["risk"].to_numpy() >= min_risk
     return keep

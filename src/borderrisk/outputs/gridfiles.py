@@ -105,11 +105,13 @@ def write_risk_tif(scene: Scene, path: Path) -> Path:
     """Write the scores as one COG (OGC 21-026) in the CRS of the grid, one float32 band each.
 
     Bands are the scores of ``shown("band")`` as far as the scene has them (``intensity``,
-    ``probability`` and ``risk`` first), NaN outside the study area; then the corridors, also beyond
-    it: ``slack_<target>`` (hours) and ``route_density``. Each has a description and a unit. Raises
-    ``DataError`` if the scene has no scores, ``OutputError`` if the file cannot be written.
+    ``probability`` and ``risk`` first; an index has only the last), NaN outside the study area;
+    then the corridors, also beyond it: ``slack_<target>`` (hours) and ``route_density``. Each has a
+    description and a unit. Raises ``DataError`` if the scene has no scores, ``OutputError`` if the
+    file cannot be written.
     """
-    missing = [name for name in REQUIRED if name not in scene.cells]
+    needed = REQUIRED[-1:] if scene.is_index else REQUIRED
+    missing = [name for name in needed if name not in scene.cells]
     if missing:
         raise DataError(f"The run has no {', '.join(missing)}; score it before writing rasters.")
     names = [score.name for score in shown("band") if score.name in scene.cells]

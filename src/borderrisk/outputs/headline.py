@@ -73,6 +73,8 @@ def top_places(
 
 def sentences(scene: Scene, language: str = "en", focus: Focus | None = None) -> list[str]:
     """Say where, how sure, and what changed since an earlier run (if there is one)."""
+    if scene.is_index:
+        return [scene.meta.statement]
     reader = Reader.of(scene)
     words, here = vocabulary(scene, language), inside(reader, focus)
     found = [_where(reader, words, here, focus), _how_sure(reader, words, here)]
@@ -82,10 +84,11 @@ def sentences(scene: Scene, language: str = "en", focus: Focus | None = None) ->
 
 def _where(reader: Reader, words: dict[str, Any], here: np.ndarray, focus: Focus | None) -> str:
     language, expected = words["language"], reader.expected[here, 0]
-    facts, bounds = reader.group(here.astype(float)), reader.scene.meta.expected_bounds
+    facts, name = reader.group(here.astype(float)), focus.name if focus else ""
     total = facts.expected
-    if focus is None and bounds:
-        total = Amount(total.value, *bounds)
+    for its in reader.scene.meta.totals:
+        if its.focus == name and its.expected_low is not None and its.expected_high is not None:
+            total = Amount(total.value, its.expected_low, its.expected_high)
     risk = reader.values("risk")[here]
     share = expected[risk >= FIRST_TENTH].sum() / expected.sum() if expected.sum() > 0 else 0.0
     near = [its for its in reader.places(highest(reader, NAMED * 3, focus)) if its]

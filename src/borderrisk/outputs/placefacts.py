@@ -19,7 +19,7 @@ from borderrisk.outputs.reasons import LEAST, PARTS, Amount, Because, Facts
 from borderrisk.outputs.scene import Scene
 from borderrisk.scores import (
     DAYS_PER_YEAR,
-    GROUP_SIZE,
+    PART_SIZE,
     chance_of,
     expected_count,
     meanings,
@@ -352,7 +352,7 @@ class Reader:
         part = self.expected[cells] * weight[:, None]
         total = expected or Amount(*part.sum(axis=0).tolist())
         mass = part[:, 0] / part[:, 0].sum() if part[:, 0].sum() > 0 else np.zeros(len(part))
-        chance = chance_of(np.array([total.value, total.low, total.high]), GROUP_SIZE)
+        chance = chance_of(np.array([total.value, total.low, total.high]), PART_SIZE)
         shares = mass @ self.shares[cells]
         facts = Facts(total, Amount(*chance.tolist()))
         if np.isfinite(shares).all() and mass.any():

@@ -16,9 +16,11 @@ from pydantic import TypeAdapter
 from pyproj import CRS
 
 from borderrisk.area import StudyArea
+from borderrisk.border.named import ZONE, names_of
 from borderrisk.errors import ConfigError
 from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.grid import Grid
+from borderrisk.scores import meanings
 
 STATEMENT = "Relative intensity of reported incidents; no statement about any person."
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
@@ -39,6 +41,28 @@ class Focus:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise ValueError(f"{self.name!r} is no name of a focus")
+
+    def holds(self, grid: Grid) -> np.ndarray:
+        """Whether the centre of each cell lies in the window, bool of shape (rows, columns)."""
+        west, south, east, north = self.bounds
+        lon, lat = grid.lonlat()
+        return (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
+
+
+@dataclass(frozen=True)
+class AreaTotal:
+    """Incidents to expect within the horizon in the study area (no ``focus``) or in a focus.
+
+    ``expected_low`` and ``expected_high`` are the refits' interval of the mean, None without
+    refits; ``count_low`` and ``count_high`` are what may be reported.
+    """
+
+    focus: str
+    expected: float
+    expected_low: float | None
+    expected_high: float | None
+    count_low: int
+    count_high: int
 
 
 @dataclass(frozen=True)
@@ -64,6 +88,16 @@ class Source:
 
 
 @dataclass(frozen=True)
+class InputUse:
+    """An input by its role: what was read of it, what was left out, what it does; all text."""
+
+    input: str
+    read: str
+    left_out: str
+    used_for: str
+
+
+@dataclass(frozen=True)
 class Rejected:
     """A row of the incident table that is not used, and why; all text."""
 
@@ -78,12 +112,11 @@ class SceneMeta:
 
     ``origin`` is the first day of the forecast, ``level`` the coverage of the intervals,
     ``language`` what maps speak first, ``statement`` what the numbers are, in a sentence.
-    ``expected_bounds`` are those of the incidents of the whole area (empty without refits),
-    ``incident_counts`` says what became of the rows, ``notes`` what the reader must know about the
-    inputs, ``model`` what the fitted model tells of itself, ``effects`` by feature
-    :func:`borderrisk.model.drivers.by_decile`. ``scorecard`` is None if the run was not evaluated;
-    ``manifest`` is as in ``manifest.json``; ``compared`` names the two runs of a comparison,
-    ``scenario`` a what-if.
+    ``inputs`` says what each input does, ``incident_counts`` what became of the rows, ``notes``
+    what the reader must know about the inputs, ``model`` what the fitted model tells of itself,
+    ``effects`` by feature :func:`borderrisk.model.drivers.by_decile`, ``totals`` of the study area
+    and of each focus. ``scorecard`` is None if the run was not evaluated; ``manifest`` is as in
+    ``manifest.json``; ``compared`` names the two runs of a comparison, ``scenario`` a what-if.
     """
 
     title: str = "Border risk"
@@ -97,12 +130,13 @@ class SceneMeta:
     seed: int = 0
     statement: str = STATEMENT
     sources: list[Source] = field(default_factory=list)
-    expected_bounds: list[float] = field(default_factory=list)
+    inputs: list[InputUse] = field(default_factory=list)
     incident_counts: dict[str, int] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     model: dict[str, Any] = field(default_factory=dict)
     effects: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    totals: list[AreaTotal] = field(default_factory=list)
     scorecard: Scorecard | None = None
     config_text: str = ""
     manifest: dict[str, Any] = field(default_factory=dict)
@@ -159,6 +193,18 @@ class Scene:
         raise ConfigError(f"No focus named {name!r} in this run (it has: {known}).")
 
     @property
+    def is_index(self) -> bool:
+        """Whether the scores are an index and no forecast: there were no incidents."""
+        return is_index(self.cells)
+
+    @property
+    def zone_names(self) -> np.ndarray | None:
+        """Name of the zone of each cell, ``""`` outside all, if the run was given zones."""
+        if ZONE not in self.cells or "zones" not in self.layers:
+            return None
+        return names_of(self.layers["zones"], self.cells[ZONE].to_numpy())
+
+    @property
     def period(self) -> tuple[str, str] | None:
         """First and last day of the forecast, ISO; None if the scene does not say."""
         if not self.meta.origin or not self.meta.horizon_days:
@@ -205,6 +251,11 @@ class Scene:
     def has_intervals(self) -> bool:
         """Whether the probability comes with bounds."""
         return {"probability_low", "probability_high"} <= set(self.cells.data_vars)
+
+
+def is_index(cells: xr.Dataset) -> bool:
+    """Whether the scores of some cells are an index: ranked, but by no intensity."""
+    return "risk" in cells and "trust" in cells and "index" in meanings(cells["trust"]).values()
 
 
 def stamped(table: gpd.GeoDataFrame, scene: Scene) -> gpd.GeoDataFrame:

@@ -14,7 +14,7 @@ import xarray as xr
 from rasterio.warp import transform_bounds
 
 from borderrisk.area import reproject
-from borderrisk.border.ranking import Levels, segment_table
+from borderrisk.border.ranking import Levels, index_table, segment_table
 from borderrisk.config.whole import mapped_focus
 from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.grid import WGS84, Grid
@@ -24,20 +24,33 @@ from borderrisk.model.drivers import by_decile
 from borderrisk.model.modelfile import ModelFile
 from borderrisk.model.uncertainty import Intervals
 from borderrisk.outputs.bordersections import explained
-from borderrisk.outputs.scene import Focus, Rejected, Relief, Scene, SceneMeta, Source
+from borderrisk.outputs.scene import (
+    AreaTotal,
+    Focus,
+    Rejected,
+    Relief,
+    Scene,
+    SceneMeta,
+    Source,
+    is_index,
+)
 from borderrisk.outputs.store import load_scene
 from borderrisk.pipeline import scoring, steps
 from borderrisk.pipeline.inputs import Study
 from borderrisk.pipeline.result import SCENE_FOLDER, segments_of
 from borderrisk.pipeline.stages import Stages
 from borderrisk.runs import find_run, shown_path
-from borderrisk.scores import DAYS_PER_YEAR, tails
 from borderrisk.sources.elevation import Elevation
 from borderrisk.sources.overlays import roads_to_draw
 
 STATEMENT = (
     "Relative intensity of reported incidents, with uncertainty: an area-level estimate from open "
     "data. It says nothing about persons, and it inherits what was and was not reported."
+)
+INDEX_STATEMENT = (
+    "An index, not a forecast: no incidents were given, so nothing was learned or tested. It "
+    "weighs slope, elevation and distances as experts do, and says nothing of how many incidents "
+    "to expect, how likely they are, or of persons."
 )
 RELIEF_PIXELS = 2_000_000
 
@@ -50,12 +63,16 @@ class Scored:
     model: ModelFile
     intervals: Intervals | None
     effects: dict[str, dict[str, list[float]]]
+    totals: list[AreaTotal]
 
 
 def score_cells(
     stages: Stages, carried: ModelFile | None = None, *, elsewhere: bool = True
 ) -> Scored:
-    """Apply the config's own model to its cells, or one carried here from ``elsewhere``."""
+    """Apply the config's own model to its cells, or one carried here from ``elsewhere``.
+
+    Without incidents, here or where it was made, it is an index: of risk, class and rank only.
+    """
     # The border right after the features: both need the travel times, which are not kept for long.
     ds, border = stages[steps.features], stages[steps.border]
     stages.forget(steps.ground)
@@ -63,16 +80,21 @@ def score_cells(
     cells = stages[steps.cells] if carried is None else cells_for(stages, carried)
     if carried is not None and elsewhere:
         model = _taken_here(carried, cells, stages[steps.incidents])
-    refitted = carried is None and config.uncertainty.replicates > 0
+    index = model.extra.get("index", False) and not stages[steps.incidents].given
+    refitted = carried is None and not index and config.uncertainty.replicates > 0
     intervals = stages[steps.intervals] if refitted else None
-    variables = scoring.score_variables(
-        cells, model.model, config.outputs.horizon_days, config.uncertainty.level
-    )
+    if index:
+        variables = scoring.index_variables(cells, model.model)
+    else:
+        variables = scoring.score_variables(
+            cells, model.model, config.outputs.horizon_days, config.uncertainty.level
+        )
     if intervals is not None:
         variables |= scoring.interval_variables(cells, intervals)
     parts = model.model.drivers(cells)
     variables |= scoring.driver_variables(cells, parts)
-    variables |= _behind(stages, cells, model)
+    if not index:
+        variables |= _behind(stages, cells, model)
     if model.trust is not None:
         codes = scoring.trust_codes(
             cells,
@@ -80,11 +102,25 @@ def score_cells(
             stages[steps.incidents].panel,
             model.trust,
             config.study_area.halo_km,
+            leans=scoring.leans_on_ground(cells, model.model),
             trained_here=carried is None or not elsewhere,
         )
         variables |= scoring.trust_variable(cells, codes)
     curves = by_decile(parts, cells.x, cells.study_area_100km2)
-    return Scored(ds.assign(variables).assign(border.slack.data_vars), model, intervals, curves)
+    totals = []
+    if not index:
+        totals = scoring.area_totals(
+            cells, model.model, intervals, focuses(config), config.outputs.horizon_days,
+            config.uncertainty.level,
+        )  # fmt: skip
+    done = ds.assign(variables).assign(border.slack.data_vars)
+    return Scored(done, model, intervals, curves, totals)
+
+
+def focuses(config: Any) -> tuple[Focus, ...]:
+    """Return the windows that a run maps, exports and sums over."""
+    mapped = mapped_focus(config).items()
+    return tuple(Focus(n, f.bounds, f.title or n, f.title_fa) for n, f in mapped)
 
 
 def _behind(stages: Stages, cells: CellTable, model: ModelFile) -> dict[str, xr.DataArray]:
@@ -105,7 +141,7 @@ def _taken_here(model: ModelFile, cells: CellTable, record: steps.Record) -> Mod
     """Give a model of elsewhere the earlier incidents and the level of this place."""
     fitted = model.model.carried(cells, record.panel, record.origin)
     extra = {**model.extra, "facts": fitted.facts(), "carried_from": model.origin}
-    return replace(model, model=fitted, origin=str(record.origin.date()), extra=extra)
+    return replace(model, model=fitted, origin=record.day or model.origin, extra=extra)
 
 
 def make_scene(
@@ -117,24 +153,23 @@ def make_scene(
 ) -> Scene:
     """Build the scene of a run; segments are compared with ``previous`` where given."""
     study = stages[steps.area]
-    mapped = mapped_focus(stages.config).items()
+    named = stages[steps.named]
     scene = Scene(
         area=study.area,
-        cells=scored.cells,
+        cells=scored.cells.assign(named.variables()),
         borders=study.borders,
         settlements=_within_halo(stages.inputs.settlements, study),
         incidents=_placed(stages),
         relief=relief(stages.inputs.elevation, study.grid),
-        focuses=tuple(Focus(n, f.bounds, f.title or n, f.title_fa) for n, f in mapped),
+        focuses=focuses(stages.config),
         meta=_meta(stages, scored, run_id, scorecard),
     )
     scene = replace(scene, cells=scene.cells.assign_attrs(scene.stamp))
-    border = stages[steps.border]
-    segments = explained(
-        scene, ranked_segments(stages, scored, previous), border.attribution,
-        getattr(stages.inputs, "crossings", None),
-    )  # fmt: skip
-    return replace(scene, layers={"segments": segments, **border.layers, **_roads(stages)})
+    segments, border = ranked_segments(stages, scored, previous), stages[steps.border]
+    if not scene.is_index:
+        segments = explained(scene, segments, border.attribution)
+    layers = {"segments": segments, **border.layers, **named.layers(), **_roads(stages)}
+    return replace(scene, layers=layers)
 
 
 def _roads(stages: Stages) -> dict[str, gpd.GeoDataFrame]:
@@ -154,8 +189,14 @@ def ranked_segments(
     With an earlier ranking they show how they changed since.
     """
     border, intervals = stages[steps.border], scored.intervals
+    if is_index(scored.cells):
+        table = index_table(
+            border.segments, border.attribution, scored.cells, stages[steps.area].grid,
+            crossings=border.crossings,
+        )  # fmt: skip
+        return table.assign(**stages[steps.named].along(border.segments))
     section = stages.config.segments
-    return segment_table(
+    table = segment_table(
         border.segments,
         border.attribution,
         scored.cells,
@@ -167,6 +208,7 @@ def ranked_segments(
         previous=previous,
         levels=Levels(section.level_shares, section.level_rates),
     )
+    return table.assign(**stages[steps.named].along(border.segments))
 
 
 def earlier_segments(run: Path) -> gpd.GeoDataFrame:
@@ -218,39 +260,31 @@ def _within_halo(points: gpd.GeoDataFrame, study: Study) -> gpd.GeoDataFrame:
 def _meta(stages: Stages, scored: Scored, run_id: str, scorecard: Scorecard | None) -> SceneMeta:
     config, record = stages.config, stages[steps.incidents]
     rejected = record.rejected().astype(object).fillna("").astype(str)
+    index = is_index(scored.cells)
+    title, title_fa = config.title or config.name, config.title_fa or ""
+    if index:
+        title, title_fa = f"{title}: an index, not a forecast", f"{title_fa}: شاخص، نه پیش‌بینی"
     return SceneMeta(
-        title=config.title or config.name,
-        title_fa=config.title_fa or "",
+        title=title,
+        title_fa=title_fa.removeprefix(": "),
         run_id=run_id,
         config_name=config.name,
         origin=scored.model.origin,
-        horizon_days=config.outputs.horizon_days,
+        horizon_days=None if index else config.outputs.horizon_days,
         level=config.uncertainty.level,
         language=config.outputs.language,
         seed=config.seed,
-        statement=STATEMENT,
+        statement=INDEX_STATEMENT if index else STATEMENT,
         sources=[_source(source, stages.project) for source in stages.inputs.sources],
-        expected_bounds=_whole_bounds(stages, scored),
         incident_counts=counts(stages),
         rejected=[Rejected(*row) for row in rejected.itertuples(index=False)],
         notes=list(record.table.notes),
         model=_model_facts(scored.model),
         effects=scored.effects,
+        totals=scored.totals,
         scorecard=scorecard,
         config_text=config.dump_yaml(),
     )
-
-
-def _whole_bounds(stages: Stages, scored: Scored) -> list[float]:
-    """Bounds of the incidents expected in the whole area, that hold the estimate; of the refits."""
-    if scored.intervals is None:
-        return []
-    cells, days = stages[steps.cells], stages.config.outputs.horizon_days
-    area = cells.study_area_100km2[cells.study]
-    totals = scored.intervals.replicates @ area * (days / DAYS_PER_YEAR)
-    own = float(np.nansum(scored.cells["expected"].to_numpy()))
-    low, high = np.quantile(totals, tails(stages.config.uncertainty.level))
-    return [min(float(low), own), max(float(high), own)]
 
 
 def _source(source: Any, project: Path) -> Source:

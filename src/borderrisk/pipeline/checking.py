@@ -2,170 +2,212 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import geopandas as gpd
 import numpy as np
+import pandas as pd
 
 from borderrisk.config import Config
-from borderrisk.errors import DataError
-from borderrisk.features.terrain import check_coverage, doubts
+from borderrisk.errors import ConfigError
+from borderrisk.features.terrain import check_coverage
 from borderrisk.grid import Grid
-from borderrisk.pipeline import steps
-from borderrisk.pipeline.inputs import Study
+from borderrisk.outputs.atomic import write_text
+from borderrisk.outputs.scene import InputUse
+from borderrisk.pipeline import limits, steps
+from borderrisk.pipeline.costs import Estimate, counted, in_bytes, spoken
+from borderrisk.pipeline.inputs import Inputs
+from borderrisk.pipeline.readings import open_inputs
 from borderrisk.pipeline.stages import Stages
-from borderrisk.runs import shown_path
-from borderrisk.sources import incidents, world
-from borderrisk.sources.elevation import Elevation
+from borderrisk.runs import check_target, shown_path
 from borderrisk.sources.files import Reading
 
+log = logging.getLogger(__name__)
 
-def validate(config: Config) -> list[dict[str, Any]]:
-    """Open every input of a config; return ``input, path, holds, left out, used for`` of each.
 
-    Raises ``DataError`` at the first input that fails a check.
+def require_incidents(config: Config) -> None:
+    """Raise ``ConfigError`` unless a config has incidents to learn from."""
+    if config.data.incidents.path is None:
+        raise ConfigError(
+            f"{config.name} has no incidents to learn from or to test with; give data.incidents. "
+            "`borderrisk run` makes an index map without them."
+        )
+
+
+# Effects are counted on coarser cells where a grid has more: only a run needs them all.
+_MOST_CELLS = 250_000
+_RADII_KM = (5, 10, 25, 50, 100)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What `validate` found: of each input, of the incidents, of the area, and what a run takes.
+
+    ``inputs`` are rows of texts and numbers; ``rejected`` has ``row, incident_id, reason`` of every
+    row of the incidents that is not used.
     """
-    stages = Stages.of(config)
+
+    inputs: list[dict[str, Any]]
+    by_year: dict[str, int]
+    by_precision: dict[str, int]
+    area: dict[str, Any]
+    estimate: Estimate
+    rejected: pd.DataFrame
+
+    @property
+    def run(self) -> dict[str, dict[str, float]]:
+        """Seconds and MB of a run, and of a first look."""
+        both = {"whole run": self.estimate, "first look": self.estimate.without_intervals()}
+        return {
+            name: {"seconds": round(e.total_seconds), "memory_mb": round(e.total_bytes / 1e6)}
+            for name, e in both.items()
+        }
+
+    def payload(self) -> dict[str, Any]:
+        """Return all of it, JSON-ready."""
+        return {
+            "inputs": self.inputs,
+            "incidents": {"by year": self.by_year, "by precision": self.by_precision},
+            "study_area": self.area,
+            "run": self.run,
+            "rejected": len(self.rejected),
+        }
+
+    def lines(self) -> list[str]:
+        """Return what stands below the table of inputs."""
+        km = ", ".join(f"{pair} {km:,.0f} km" for pair, km in self.area["border_km"].items())
+        look = self.estimate.without_intervals()
+        return [
+            f"incidents by year: {_spelt(self.by_year)}",
+            f"incidents by precision: {_spelt(self.by_precision)}",
+            f"study area: {self.area['cells']:,} cells of {self.area['cell_km']:g} km "
+            f"({self.area['cells_read']:,} with the halo), {self.area['km2']:,} km²; border: {km}, "
+            f"{self.area['segments']:,} segments",
+            f"a run will take about {spoken(self.estimate.total_seconds)} and "
+            f"{in_bytes(self.estimate.total_bytes)} of memory; a first look (--no-evaluate) "
+            f"{spoken(look.total_seconds)} and {in_bytes(look.total_bytes)}",
+        ]
+
+
+def validate(config: Config, rejected: Path | None = None) -> Checked:
+    """Open every input of a config, and reckon what a run will take.
+
+    Every row of the incidents that is not used goes to the CSV file ``rejected``, if one is named.
+
+    Raises ``ConfigError`` if a run would take too much, ``DataError`` at the first input that fails
+    a check.
+    """
+    if rejected is not None:
+        check_target(rejected)
+    estimate = limits.check(config, Inputs(config))
+    stages = Stages.of(_coarse(config, estimate))
     study, elevation = stages[steps.area], stages.inputs.elevation
     check_coverage(elevation, study.grid, needed=study.base["exposure"].to_numpy() > 0)
-    found = readings(stages)
+    whole = Grid.covering(study.area.halo.bounds, study.grid.crs, config.grid.cell_size_m)
+    found = open_inputs(stages, whole)
+    for reading in found:
+        reading.warn()
+    record = stages[steps.incidents]
+    if rejected is not None:
+        write_text(record.rejected().to_csv(index=False, lineterminator="\n"), rejected)
+    estimate = _told(config, stages, record)
+    area = _area(estimate)
+    if whole.shape == study.grid.shape:
+        for name, part in (("cells", "exposure"), ("cells_read", "domain")):
+            area[name] = int((study.base[part].to_numpy() > 0).sum())
+    return Checked(
+        [_row(reading, stages) for reading in found],
+        *_incident_counts(record),
+        area,
+        estimate,
+        record.rejected(),
+    )
+
+
+def tell(stages: Stages) -> list[InputUse]:
+    """Log what every input holds and does, warnings aloud, and what the run will take.
+
+    Raises ``ConfigError`` if so many incidents make that too much.
+    """
+    found = open_inputs(stages, stages[steps.area].grid)
     for reading in found:
         reading.tell()
-    return [
-        {
-            "input": reading.what,
-            "path": shown_path(reading.path, stages.project),
-            "holds": reading.holds,
-            "left out": "; ".join((*filter(None, [reading.left_out]), *reading.warnings)),
-            "used for": reading.used_for,
-        }
-        for reading in found
-    ]
+    estimate = _told(stages.config, stages, stages[steps.incidents])
+    log.info(
+        "a run of %s cells will take about %s and %s of memory",
+        *(counted(estimate.size.scored), spoken(estimate.total_seconds)),
+        in_bytes(estimate.total_bytes),
+    )
+    return [InputUse(r.what, r.read, r.without, r.used_for) for r in found]
 
 
-def readings(stages: Stages) -> list[Reading]:
-    """Open every input, check that it is of this area, and say what became of it.
-
-    Raises ``DataError`` at the first input that fails a check.
-    """
-    inputs, data = stages.inputs, stages.config.data
-    # A file that was changed since its checksum stops a run before any work.
-    _ = inputs.sources
-    study = stages[steps.area]
-    towns = _settlements(stages)
-    found = [
-        _borders(stages, study),
-        Reading("countries", data.countries, f"{len(inputs.countries)} outlines", "home and land"),
-        _elevation(data.elevation.path[0], inputs.elevation, study.grid),
-        Reading(
-            "settlements",
-            data.settlements,
-            f"{len(towns):,} places",
-            f"people and walking: {_inside(towns, study.grid):,} places on the grid",
-        ),
-        _incidents(stages, study),
-    ]
-    if inputs.posts is not None and data.posts is not None:
-        world.check_near(inputs.posts, study.halo_bounds, "posts", data.posts)
-        on_grid = f"distances: {_inside(inputs.posts, study.grid):,} posts on the grid"
-        found.append(Reading("posts", data.posts, f"{len(inputs.posts)} posts", on_grid))
-    return [*found, *_overlays(stages), *_own_features(stages, study.grid)]
+def _told(config: Config, stages: Stages, record: steps.Record) -> Estimate:
+    """Reckon what a run with so many incidents will take, and doubt aloud that it fits."""
+    estimate = limits.check(config, stages.inputs, len(record.everything))
+    if said := limits.doubt(estimate):
+        log.warning("%s", said)
+    return estimate
 
 
-def tell(stages: Stages) -> None:
-    """Log what every input holds and does, warnings aloud."""
-    for reading in readings(stages):
-        reading.tell()
+def _row(reading: Reading, stages: Stages) -> dict[str, Any]:
+    header = reading.header
+    return {
+        "input": reading.what,
+        "path": shown_path(reading.path, stages.project),
+        "holds": reading.holds,
+        "left out": reading.without,
+        "used for": reading.used_for,
+        "read": reading.read,
+        "format": header.format,
+        "layer": header.layer,
+        "rows": reading.rows,
+        "crs": header.crs,
+        "extent": reading.extent,
+        "units": header.units,
+    }
 
 
-def _borders(stages: Stages, study: Study) -> Reading:
-    km = sum(line.length for line in study.lines.values()) / 1000
-    missing = set(stages.config.study_area.neighbours) - set(study.borders["country_b"])
-    return Reading(
-        "borders",
-        stages.config.data.borders,
-        f"{', '.join(study.borders['pair'])}; {km:,.0f} km",
-        "study area, distances, segments",
-        f"outside study_area.window: {', '.join(sorted(missing))}" if missing else "",
+def _coarse(config: Config, estimate: Estimate) -> Config:
+    """Return the config with cells so large that counting effects on them takes no time."""
+    if estimate.size.grid <= _MOST_CELLS:
+        return config
+    metres = float(1000 * np.sqrt(estimate.size.box_km2 / _MOST_CELLS))
+    log.warning(
+        "effects of the inputs are counted on cells of %.2g km; a run has smaller ones",
+        metres / 1000,
+    )
+    return config.with_changes({"grid": {"cell_size_m": metres}})
+
+
+def _incident_counts(record: steps.Record) -> tuple[dict[str, int], dict[str, int]]:
+    table = record.table.incidents
+    used = table[table["incident_id"].isin(record.everything.incidents["incident_id"])]
+    years = used["date"].dt.year.value_counts().sort_index()
+    dates = used["date_precision"].value_counts()
+    bounds = [0.0, *map(float, _RADII_KM), np.inf]
+    held, _ = np.histogram(-used["radius_km"].to_numpy(float), -np.array(bounds[::-1]))
+    places = {f"place within {km} km": int(n) for km, n in zip(_RADII_KM, held[:0:-1], strict=True)}
+    places[f"place beyond {_RADII_KM[-1]} km"] = int(held[0])
+    precision = {f"date to the {name}": int(n) for name, n in dates.items()} | places
+    return (
+        {str(year): int(n) for year, n in years.items()},
+        {name: n for name, n in precision.items() if n},
     )
 
 
-def _elevation(path: Path, elevation: Elevation, grid: Grid) -> Reading:
-    rows, cols = elevation.shape
-    narrow = "8-bit numbers: a hillshade, mask or picture rather than elevation"
-    return Reading(
-        "elevation",
-        path,
-        f"{rows:,} x {cols:,} pixels, {elevation.crs.name}",
-        "terrain, walking, relief",
-        warnings=(*([narrow] if elevation.is_narrow else []), *doubts(elevation, grid)),
-    )
+def _area(estimate: Estimate) -> dict[str, Any]:
+    size = estimate.size
+    return {
+        "cells": round(size.scored),
+        "cells_read": round(size.read),
+        "cell_km": size.cell_km,
+        "km2": round(size.area_km2),
+        "border_km": {pair: round(km, 1) for pair, km in size.km.items()},
+        "segments": round(size.segments),
+    }
 
 
-def _settlements(stages: Stages) -> gpd.GeoDataFrame:
-    """Return the settlements, some of which have to be of this area and its countries."""
-    path, area = stages.config.data.settlements, stages.config.study_area
-    places = stages.inputs.settlements
-    world.check_near(places, stages[steps.area].halo_bounds, "settlements", path)
-    codes = {area.home, *area.neighbours}
-    if not places["country"].isin(codes).any():
-        found = ", ".join(places["country"].value_counts().index[:5])
-        raise DataError(
-            f"settlements: {path}: column country holds {found}, none of which is a country of "
-            f"the study area ({', '.join(sorted(codes))}: ISO 3166-1 alpha-3)."
-        )
-    return places
-
-
-def _incidents(stages: Stages, study: Study) -> Reading:
-    path, record = stages.config.data.incidents.path, stages[steps.incidents]
-    table = record.table
-    world.check_near(table.incidents, study.halo_bounds, "incidents", path)
-    ahead = table.rejected[table.rejected["reason"].str.startswith(incidents.AHEAD)]
-    warnings = [
-        f"{len(ahead)} row(s) left out: row {row.row} {row.reason}"
-        for row in ahead.head(1).itertuples()
-    ]
-    return Reading(
-        "incidents",
-        path,
-        f"{len(record.everything)} incidents on the grid, {len(record.rejected())} rejected",
-        "the model and its test",
-        "; ".join(table.notes),
-        tuple(warnings),
-    )
-
-
-def _overlays(stages: Stages) -> list[Reading]:
-    """Roads, barriers, water and land cover; without effect where what reads them is off."""
-    travel, seen = stages.config.features.travel, stages.config.features.concealment
-    off = "no effect: what depends on it is switched off (features.travel.enabled)"
-    idle = (
-        {} if travel.enabled else dict.fromkeys(("roads", "barriers", "water", "land_cover"), off)
-    )
-    if seen.enabled and "roads" in seen.observers:
-        idle.pop("roads", None)
-    if travel.enabled and travel.water_speed_factor == 1:
-        idle["water"] = "no effect: features.travel.water_speed_factor is 1"
-    return [
-        replace(reading, used_for=idle[reading.what], warnings=(idle[reading.what],))
-        if reading.what in idle
-        else reading
-        for reading in stages[steps.ground].overlays.readings
-    ]
-
-
-def _own_features(stages: Stages, grid: Grid) -> list[Reading]:
-    read, path = stages.inputs.table, stages.config.features.table
-    if read is None or path is None:
-        return []
-    filled = {name: int(np.isfinite(values).sum()) for name, values in read(grid).items()}
-    holds = ", ".join(f"{name} in {n:,} cells" for name, n in filled.items())
-    return [Reading("features.table", path, holds, "features of the model")]
-
-
-def _inside(points: gpd.GeoDataFrame, grid: Grid) -> int:
-    row, _ = grid.rowcol(*grid.project(points.geometry.x, points.geometry.y))
-    return int((row >= 0).sum())
+def _spelt(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {n:,}" for name, n in counts.items()) or "none"

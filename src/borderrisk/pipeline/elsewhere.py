@@ -15,10 +15,11 @@ from borderrisk.config import Config
 from borderrisk.errors import BorderRiskError, ConfigError, OutputError
 from borderrisk.outputs.bordersections import section_names
 from borderrisk.outputs.scene import Scene
-from borderrisk.pipeline import steps
+from borderrisk.pipeline import checking, steps
 from borderrisk.pipeline.assembly import ranked_segments, score_cells
+from borderrisk.pipeline.carrying import check_features
 from borderrisk.pipeline.result import records
-from borderrisk.pipeline.run import Variant, check_features, score, write_run
+from borderrisk.pipeline.run import Variant, score, write_run
 from borderrisk.pipeline.stages import Stages
 from borderrisk.runs import check_free, new_run_id
 
@@ -130,6 +131,7 @@ def scenario(
     and nothing is fitted. Raises ``ConfigError`` if there is no such scenario, or it takes away a
     feature that the model reads.
     """
+    checking.require_incidents(config)
     changed = config.with_scenario(name)
     check_free(out, force)
     before, after = Stages.of(config), Stages.of(changed.with_changes(_titles(config, name)))

@@ -25,7 +25,8 @@ from borderrisk.evaluation.transfer import spatial_tests
 from borderrisk.model.cells import CellTable
 from borderrisk.model.level import YEAR_DAYS
 from borderrisk.model.panel import Panel
-from borderrisk.model.protocol import Settings
+from borderrisk.model.pool import Carried
+from borderrisk.model.protocol import Fitted, Settings
 from borderrisk.model.registry import models, usable
 from borderrisk.pipeline.stages import Work
 
@@ -44,14 +45,50 @@ def evaluate(
     ``known`` are the incidents that evaluation may use: those before the config's own ``origin``.
     ``neighbours`` are codes, as in the names of features. ``DataError`` as for :func:`check`.
     """
-    name, level, seed = config.model.estimator, config.uncertainty.level, config.seed
     check(config.evaluation, known)
     forecasts, transfer = _tests(config, cells, known, origin, neighbours, work)
-    line = border_line(border)
+    return _card(config, config.model.estimator, forecasts, transfer, cells, border_line(border))
+
+
+def evaluate_carried(
+    config: Any,
+    cells: CellTable,
+    learned: Fitted,
+    known: Panel,
+    border: Border,
+    origins: Sequence[pd.Timestamp],
+    work: Work,
+) -> Scorecard:
+    """Test a model learned elsewhere from some origins, beside those that are fitted here.
+
+    ``DataError`` as for :func:`check`.
+    """
+    section, given = config.evaluation, tested(config, cells)
+    kept = {name: own for name, own in given.items()
+            if name == config.model.estimator or own.role == "baseline"}  # fmt: skip
+    forecasts = backtest(
+        cells, known, origins, section.horizons_years,
+        {Carried.name: Carried(learned=learned), **kept}, near_km=section.near_km,
+        least=section.min_past_incidents, seed=config.seed, workers=work.workers,
+    )  # fmt: skip
+    return _card(config, Carried.name, forecasts, None, cells, border_line(border))
+
+
+def _card(
+    config: Any,
+    name: str,
+    forecasts: list[Forecasts],
+    transfer: Transfer | None,
+    cells: CellTable,
+    line: BorderLine,
+) -> Scorecard:
+    """Summarise the tests of one model."""
+    level, seed = config.uncertainty.level, config.seed
     rows = origin_rows(forecasts, cells, line)
     part = summary.prospective(
-        forecasts, rows, cells, name, near_km=config.evaluation.near_km, level=level, seed=seed
-    )
+        forecasts, rows, cells, name,
+        near_km=config.evaluation.near_km, level=level, seed=seed, line=line,
+    )  # fmt: skip
     return Scorecard(
         name,
         headline(name, part),

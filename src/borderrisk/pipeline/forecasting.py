@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -18,16 +19,20 @@ from scipy.sparse import csc_matrix, csr_matrix
 
 from borderrisk.config import Config
 from borderrisk.errors import ConfigError, DataError, GridError
-from borderrisk.evaluation import verification
+from borderrisk.evaluation import prospective, verification
 from borderrisk.evaluation.backtest import BASELINES, GRACE, BorderLine
 from borderrisk.evaluation.findings import spoken
 from borderrisk.evaluation.verification import FORECAST, Forecast
 from borderrisk.model.cells import CellTable
+from borderrisk.model.level import Level
 from borderrisk.model.panel import Panel
 from borderrisk.model.registry import usable
 from borderrisk.outputs.atomic import write_rows
+from borderrisk.outputs.figures.maps import outcome_figure
+from borderrisk.outputs.figures.style import render, style
 from borderrisk.outputs.gridfiles import read_features
-from borderrisk.pipeline import steps
+from borderrisk.outputs.store import load_scene
+from borderrisk.pipeline import checking, steps
 from borderrisk.pipeline.evaluating import border_line
 from borderrisk.pipeline.result import SCENE_FOLDER, records
 from borderrisk.pipeline.run import write_run
@@ -42,6 +47,7 @@ from borderrisk.runs import (
     write_manifest,
 )
 from borderrisk.runs.manifest import MANIFEST
+from borderrisk.scores import DAYS_PER_YEAR
 from borderrisk.sources.files import check_size
 from borderrisk.sources.incidents import IncidentTable, read_incidents, rows_left_out
 from borderrisk.sources.layouts import unread_columns
@@ -52,6 +58,8 @@ KIND = "forecast"
 # What a frozen run has more than another: intensities of all models, and the cells behind the
 # border's segments.
 INTENSITIES, BORDER = "intensities.parquet", "border.parquet"
+# Picture of a verification: the forecast, and the incidents of its period.
+OUTCOME = "outcome.png"
 # How the incidents were read: those that came later are read the same way.
 _READ = ("layout", "columns", "default_radius_km", "max_radius_km", "kinds", "confidence")
 # Beginnings of the reader's reasons: a row whose day is unknown may lie before the origin.
@@ -63,22 +71,29 @@ _UNUSABLE = (OSError, KeyError, TypeError, ValueError, IndexError, OverflowError
 
 
 def forecast(
-    config: Config, *, origin: date | datetime | str, horizon_days: int, out: str | Path | None
+    config: Config,
+    *,
+    origin: date | datetime | str,
+    horizon_days: int,
+    out: str | Path | None,
+    replicates: int = 0,
 ) -> dict[str, Any]:
     """Freeze a run made with what was known at an origin, the first day forecast.
 
-    The config's own origin and horizon do not matter. ``out`` is by default a folder under
-    ``outputs.folder`` that says origin and horizon. Returns ``folder, origin, horizon_days, hash,
-    incidents, notes``; the hash is that of the sums of all files: noted elsewhere, it vouches for
-    the day the forecast was made. Raises ``ConfigError`` if the origin is no date or the horizon is
-    out of range, ``DataError`` if too few incidents lie before the origin, ``OutputError`` if the
-    folder is taken (a frozen forecast is never replaced) or cannot be written.
+    The config's own origin, horizon and ``replicates`` do not matter. ``out`` is by default a
+    folder under ``outputs.folder`` that says origin and horizon. Returns ``folder, origin,
+    horizon_days, hash, incidents, notes``; the hash is that of the sums of all files: noted
+    elsewhere, it vouches for the day the forecast was made. Raises ``ConfigError`` if the origin is
+    no date or the horizon is out of range, ``DataError`` if too few incidents lie before the
+    origin, ``OutputError`` if the folder is taken (a frozen forecast is never replaced) or cannot
+    be written.
     """
+    checking.require_incidents(config)
     day = _day(origin)
     check_free(out, force=False)
     changes = {
         "train": {"origin": day}, "outputs": {"horizon_days": horizon_days},
-        "evaluation": {"enabled": False}, "uncertainty": {"replicates": 0},
+        "evaluation": {"enabled": False}, "uncertainty": {"replicates": replicates},
     }  # fmt: skip
     stages = Stages.of(config.with_changes(changes))
     least, known = config.evaluation.min_past_incidents, len(stages[steps.incidents].panel)
@@ -123,11 +138,15 @@ def _freeze(
     pd.DataFrame(table).to_parquet(folder / INTENSITIES, index=False)
     _line_table(border_line(stages[steps.border])).to_parquet(folder / BORDER, index=False)
     section = stages.config.data.incidents.model_dump(mode="json")
+    level = stages[steps.model].model.level
+    low, high = level.interval(horizon_days, prospective.LEVEL)
     manifest.notes += notes
     manifest.more = {
         "warnings": notes,
         "origin": f"{record.origin:%Y-%m-%d}",
         "horizon_days": horizon_days,
+        "level": asdict(level),
+        "total": {"expected": level.mean * horizon_days / DAYS_PER_YEAR, "low": low, "high": high},
         "incidents": {name: section[name] for name in _READ},
     }
 
@@ -182,6 +201,7 @@ def _opened(folder: Path, facts: dict[str, Any]) -> Forecast:
         cells=cells,
         risk_class=ds["risk_class"].to_numpy()[cells.mask],
         intensity={str(name): table[name].to_numpy(float) for name in table},
+        level=Level(**facts["level"]),
         past=np.column_stack([past.x, past.y]),
         line=_line(pd.read_parquet(folder / BORDER), cells.grid.size),
     )
@@ -223,32 +243,97 @@ def verify(
     opened, made = open_forecast(source)
     table = _read_later(path, made["incidents"])
     verification.check_dates(table.incidents, opened)
-    panel = Panel.build(table.incidents, opened.cells.grid, opened.domain)
-    found = verification.verify(opened, panel, rejected=len(table.rejected))
-    until = f"{table.incidents['date_end'].max():%Y-%m-%d}"
+    last = f"{table.incidents['date_end'].max():%Y-%m-%d}"
     notes = [
-        f"Verified with {path.name}, whose last incident is dated {until}.",
-        *made["warnings"], *found.notes, *_reader_notes(path, table, made["incidents"]),
-    ]  # fmt: skip
-    final = Path(out) if out else source.with_name(f"{source.resolve().name}-verified-{until}")
+        f"Verified with {path.name}, whose last incident is dated {last}.",
+        *_reader_notes(path, table, made["incidents"]),
+    ]
+    final = Path(out) if out else source.with_name(f"{source.resolve().name}-verified-{last}")
+    record = Later(path, table, last, notes)
+    return _verified(source, opened, made, record, final, force)
+
+
+@dataclass(frozen=True)
+class Later:
+    """Incidents that a forecast is verified with: their file, the last day, what is to be said.
+
+    ``until`` is the day that the whole record is known to reach; None if nobody says so.
+    """
+
+    path: Path
+    table: IncidentTable
+    last: str
+    notes: list[str]
+    until: pd.Timestamp | None = None
+
+
+def _verified(
+    source: Path, opened: Forecast, made: dict[str, Any], later: Later, final: Path, force: bool
+) -> tuple[dict[str, Any], str]:
+    """Score a forecast and write how it did."""
+    panel = Panel.build(later.table.incidents, opened.cells.grid, opened.domain)
+    rejected = later.table.rejected
+    found = verification.verify(opened, panel, rejected=len(rejected), until=later.until)
+    notes = [*later.notes[:1], *made["warnings"], *found.notes, *later.notes[1:]]
     facts: dict[str, Any] = {
         "folder": str(final),
         "forecast": check_sums(source),
         "run_id": made["run_id"],
         "made_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-        "data_until": until,
-        "inputs": [file_facts(path, path.absolute().parent, sha256_file)],
+        "data_until": later.last,
+        "inputs": [file_facts(later.path, later.path.absolute().parent, sha256_file)],
         "incidents": found.counts,
         "gain": asdict(found.gain) if found.gain else {},
+        "period": replace(found.period, source=source.name).to_json(),
         "notes": notes,
         "scores": records(found.table),
         "missed": records(found.missed.astype(str)),
     }
     with RunFolder(final, force=force) as folder:
-        _write_verification(
-            folder.path, facts, found, rows_left_out(table.rejected, found.left_out)
-        )
+        _write_verification(folder.path, facts, found, rows_left_out(rejected, found.left_out))
+        _draw_outcome(source, later.table, panel, found, folder.path)
     return facts, _text(found, notes)
+
+
+def verify_record(
+    source: Path, path: Path, table: IncidentTable, until: pd.Timestamp, parent: Path
+) -> dict[str, Any] | None:
+    """Score a forecast whose time is over with a whole record, as it was on the day ``until``.
+
+    The folder of the verification, below ``parent``, is called after the forecast and the rows of
+    its time; None if there is one for just these rows already.
+    """
+    opened, made = open_forecast(source)
+    rows = table.incidents
+    here = (rows["date_end"] >= opened.origin) & (rows["date"] < opened.end)
+    here &= (rows["date_end"] < until).to_numpy()
+    part = rows[here].reset_index(drop=True)
+    content = part.drop(columns="geometry").assign(x=part.geometry.x, y=part.geometry.y)
+    digest = hashlib.sha256(content.to_csv(index=False).encode()).hexdigest()[:8]
+    final = parent / f"{source.name}-{digest}"
+    if (final / MANIFEST).exists():
+        return None
+    note = (
+        f"Verified with {path.name} as it was before {until:%Y-%m-%d}: {len(part)} incident(s) "
+        "of the period."
+    )
+    last = f"{until - pd.Timedelta(days=1):%Y-%m-%d}"
+    kept = IncidentTable(part, table.rejected.iloc[:0])
+    later = Later(path, kept, last, [note], until)
+    return _verified(source, opened, made, later, final, force=False)[0]
+
+
+def _draw_outcome(
+    source: Path, table: IncidentTable, panel: Panel, found: verification.Verification, folder: Path
+) -> None:
+    """Draw the forecast with the incidents that were scored."""
+    out = {*found.left_out["incident_id"], *panel.rejected["incident_id"]}
+    scored = table.incidents[~table.incidents["incident_id"].isin(out)]
+    scene = replace(load_scene(source / SCENE_FOLDER), incidents=scored)
+    with style():
+        figure = outcome_figure(scene, list(found.missed["incident_id"]))
+    if figure is not None:
+        (folder / OUTCOME).write_bytes(render(figure, "png"))
 
 
 def _write_verification(
@@ -294,6 +379,8 @@ def _reader_notes(path: Path, table: IncidentTable, how: dict[str, Any]) -> list
 
 def _curves(found: verification.Verification) -> pd.DataFrame:
     """Share of the incidents captured in the highest-ranked share of the area, by model."""
+    if not found.capture_curve:
+        return pd.DataFrame()
     shares = next(iter(found.capture_curve.values()))["area_share"]
     models = {name: curve["captured"] for name, curve in found.capture_curve.items()}
     return pd.DataFrame({"area_share": shares, **models})

@@ -16,12 +16,12 @@ from shapely.geometry.base import BaseGeometry
 
 from borderrisk.area import StudyArea, reproject
 from borderrisk.config import Config
-from borderrisk.errors import DataError, did_you_mean
+from borderrisk.errors import ConfigError, DataError, did_you_mean
 from borderrisk.grid import WGS84, Grid
 from borderrisk.sources import basedata, incidents, world
 from borderrisk.sources.elevation import Elevation, open_elevation
 from borderrisk.sources.files import parts_of
-from borderrisk.sources.overlays import read_feature_table
+from borderrisk.sources.overlays import read_feature_table, read_population
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,9 @@ ROLES = {
     "land_cover": Role("data.land_cover"),
     "barriers": Role("data.barriers"),
     "water": Role("data.water"),
+    "zones": Role("data.zones"),
+    "crossings": Role("data.crossings"),
+    "population": Role("data.population"),
     "table": Role("features.table", ("features.columns",)),
 }
 
@@ -129,6 +132,24 @@ class Inputs:
         """File of the land-cover codes."""
         return self._config.data.land_cover
 
+    @cached_property
+    def zones(self) -> gpd.GeoDataFrame | None:
+        """Named areas."""
+        path = self._config.data.zones
+        return None if path is None else world.read_zones(path)
+
+    @cached_property
+    def crossings(self) -> gpd.GeoDataFrame | None:
+        """Named border crossings."""
+        path = self._config.data.crossings
+        return None if path is None else world.read_points(path, "crossings", named=True)
+
+    @property
+    def population(self) -> Callable[[Grid], np.ndarray] | None:
+        """Reader of the people in each cell of a grid."""
+        path = self._config.data.population
+        return None if path is None else partial(read_population, path)
+
     @property
     def table(self) -> Callable[[Grid], dict[str, np.ndarray]] | None:
         """Reader of the user's own features on a grid."""
@@ -138,8 +159,10 @@ class Inputs:
         return partial(read_feature_table, features.table, features.columns)
 
     @property
-    def incidents(self) -> Callable[..., incidents.IncidentTable]:
+    def incidents(self) -> Callable[..., incidents.IncidentTable] | None:
         """Reader of the incidents: :func:`read_incident_table` of this config."""
+        if self._config.data.incidents.path is None:
+            return None
         return partial(read_incident_table, self._config)
 
 
@@ -198,6 +221,16 @@ class Study:
         return base_dataset(self.area, self.land)
 
     @property
+    def place(self) -> dict[str, Any]:
+        """Where this is, for the file of a model: countries, and the outline in degrees as WKT."""
+        outline = reproject(self.area.polygon, self.grid.crs, WGS84).simplify(0.05)
+        return {
+            "home": self.home_code,
+            "neighbours": list(self.lines),
+            "outline": shapely.to_wkt(outline, rounding_precision=2),
+        }
+
+    @property
     def halo_bounds(self) -> tuple[float, float, float, float]:
         """(west, south, east, north) of study area and halo, degrees."""
         west, south, east, north = reproject(self.area.halo, self.grid.crs, WGS84).bounds
@@ -225,13 +258,7 @@ def lay_area(config: Any, files: Any) -> Study:
     Raises ``DataError`` if a file is missing, damaged, or is not what the config says.
     """
     area, outlines = config.study_area, files.countries
-    study = StudyArea.along_border(
-        world.outline(outlines, area.home),
-        world.all_lines(files.borders),
-        strip_km=area.border_strip_km,
-        halo_km=area.halo_km,
-        cell_size_m=config.grid.cell_size_m,
-    )
+    study = along_border(config, files, config.grid.cell_size_m)
     for code in files.borders["country_b"]:
         if code not in set(outlines["iso_a3"]):
             raise DataError(
@@ -241,6 +268,17 @@ def lay_area(config: Any, files: Any) -> Study:
     return Study(study, area.home, files.borders, outlines)
 
 
+def along_border(config: Any, files: Any, cell_size_m: float) -> StudyArea:
+    """Lay the study area on a grid of cells of any size."""
+    return StudyArea.along_border(
+        world.outline(files.countries, config.study_area.home),
+        world.all_lines(files.borders),
+        strip_km=config.study_area.border_strip_km,
+        halo_km=config.study_area.halo_km,
+        cell_size_m=cell_size_m,
+    )
+
+
 def read_incident_table(
     config: Config, region: tuple[float, float, float, float] | None, path: Path | None = None
 ) -> incidents.IncidentTable:
@@ -248,9 +286,11 @@ def read_incident_table(
 
     ``region``, (west, south, east, north) in degrees, serves to notice swapped coordinates.
     """
-    section = config.data.incidents
+    section, file = config.data.incidents, path or config.data.incidents.path
+    if file is None:
+        raise ConfigError("data.incidents.path: there is no file of incidents in this config.")
     return incidents.read_incidents(
-        path or section.path,
+        file,
         layout=section.layout,
         columns=section.columns or None,
         default_radius_km=section.default_radius_km,

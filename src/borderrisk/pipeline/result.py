@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,11 @@ from borderrisk.errors import ConfigError, DataError
 from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.outputs.atomic import check_file, write_rows, write_text, writing
 from borderrisk.outputs.bordersections import section_answers, section_names
-from borderrisk.outputs.compare import compare, write_comparison
 from borderrisk.outputs.export import cells_table, check_format, export
 from borderrisk.outputs.headline import sentences
 from borderrisk.outputs.reasons import made
 from borderrisk.outputs.report.brief import write_brief
-from borderrisk.outputs.scene import Scene
+from borderrisk.outputs.scene import AreaTotal, Scene
 from borderrisk.outputs.store import load_scene
 from borderrisk.outputs.vectorfiles import write_layer
 from borderrisk.outputs.webmap import write_map
@@ -35,6 +34,7 @@ from borderrisk.words import nearest_places
 
 SCENE_FOLDER = "scene"
 WHOLE = "map.html"
+MODEL = "model.skops"
 _FORMATS = (".geojson", ".csv", ".parquet")
 SEGMENT_REPLICATES = f"{SCENE_FOLDER}/segment_replicates.npy"
 
@@ -79,6 +79,7 @@ class Result:
             "data_until": self.scene.data_until,
             "sentences": sentences(self.scene),
             "counts": self.manifest.get("counts", {}),
+            "totals": [asdict(total) for total in meta.totals],
             "files": sorted(p.name for p in self.folder.iterdir()),
             "skill": self.scorecard.headline if self.scorecard else None,
             "seconds": self.manifest.get("seconds"),
@@ -98,11 +99,19 @@ class Result:
             ("run", f"{self.scene.meta.title} ({self.scene.meta.run_id})"),
             ("made", made(self.scene, "en")),
             ("counts", counts),
+            *(("expected", self._said(total)) for total in self.scene.meta.totals),
             *(("skill", line) for line in skill),
             ("note", self.scene.meta.statement),
             ("folder", str(self.folder)),
             ("map", str(self.folder / WHOLE)),
         ]
+
+    def _said(self, total: AreaTotal) -> str:
+        where = self.scene.focus(total.focus).title if total.focus else "study area"
+        return (
+            f"{where}: {total.expected:.1f} incidents; with {self.scene.meta.level:.0%} chance "
+            f"{total.count_low} to {total.count_high} will be reported"
+        )
 
     @property
     def segments(self) -> gpd.GeoDataFrame:
@@ -242,36 +251,6 @@ def export_cells(
     return path, export(result.scene, path, format_, focus=focus, top=top, min_risk=min_risk)
 
 
-def compare_runs(
-    run_a: str | Path, run_b: str | Path, *, out: str | Path | None = None
-) -> dict[str, Any]:
-    """Write what changed between two runs; return the counts."""
-    a, b = open_run(run_a), open_run(run_b)
-    folder = Path(out) if out else b.folder.parent / f"compare-{a.folder.name}-{b.folder.name}"
-    found = compare(a.scene, b.scene)
-    write_comparison(found, folder)
-    return {
-        "folder": str(folder), "cells": len(found.table), **found.counts,
-        **_segment_changes(a.scene, b.scene, folder),
-    }  # fmt: skip
-
-
-def _segment_changes(a: Scene, b: Scene, folder: Path) -> dict[str, Any]:
-    """Write how the segments changed, where both runs have them, and say how much moved."""
-    if any("segments" not in scene.layers for scene in (a, b)):
-        return {}
-    moved = against_earlier(segments_of(b), segments_of(a))
-    for suffix in (".csv", ".geojson"):
-        write_table(moved, folder / f"segments{suffix}")
-    change = moved["change_per_year"].to_numpy(float)
-    return {
-        "segments": len(moved),
-        "expected reports a year": f"{moved['expected_before'].sum():.2f} -> "
-        f"{moved['expected_per_year'].sum():.2f}",
-        "moved between segments": float(np.nansum(np.abs(change)) / 2),
-    }
-
-
 def top_segments(
     run_path: str | Path,
     count: int,
@@ -312,7 +291,8 @@ def told_segments(run_path: str | Path, count: int) -> str:
 
 
 def _rows(table: pd.DataFrame, names: tuple[str, ...]) -> list[dict[str, Any]]:
-    return records(table[[name for name in names if name in table]])
+    shown = table[[name for name in names if name in table]].astype(object)
+    return records(shown.where(shown.notna(), None))
 
 
 def _near(scene: Scene, table: gpd.GeoDataFrame) -> list[str]:
@@ -344,6 +324,11 @@ def allocate_segments(
 ) -> Plan:
     """Choose border segments within a length budget."""
     result = open_run(run_path)
+    if result.scene.is_index:
+        raise DataError(
+            f"{result.folder}: holds an index, which says nothing of how many incidents to expect "
+            "behind a segment; give incidents (data.incidents) and run again to plan on a forecast."
+        )
     segments = segments_of(result.scene)
     drawn = _replicates(result.folder / SEGMENT_REPLICATES)
     found = allocate(

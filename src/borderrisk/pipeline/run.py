@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,8 @@ import numpy as np
 import pandas as pd
 
 from borderrisk.config import Config
-from borderrisk.errors import ConfigError
 from borderrisk.evaluation.findings import render_text
 from borderrisk.evaluation.scorecard import Scorecard
-from borderrisk.features.catalogue import names_a_place
 from borderrisk.model.modelfile import ModelFile, load_model, save_model
 from borderrisk.outputs.atomic import check_file, write_rows, write_text, writing
 from borderrisk.outputs.export import cells_table, write_cells
@@ -36,8 +34,11 @@ from borderrisk.pipeline.assembly import (
     score_cells,
     segment_replicates,
 )
+from borderrisk.pipeline.carrying import Carriage, check_features, check_places
 from borderrisk.pipeline.inputs import input_files
+from borderrisk.pipeline.readings import NO_INCIDENTS
 from borderrisk.pipeline.result import (
+    MODEL,
     SCENE_FOLDER,
     SEGMENT_REPLICATES,
     Result,
@@ -48,14 +49,6 @@ from borderrisk.pipeline.result import (
 )
 from borderrisk.pipeline.stages import Progress, Stages
 from borderrisk.runs import LOG, Manifest, RunFolder, check_free, find_run, new_run_id, run_log
-
-MODEL = "model.skops"
-
-# Said of a run whose model is another place's.
-CARRIED = (
-    "The model was trained elsewhere: its weights and what it learned of the ground are from "
-    "there, earlier incidents and the level are of this area. There are no intervals."
-)
 
 
 def run(
@@ -117,27 +110,8 @@ def score(
         saved, stages, path.name, f"which {config.name} does not make; use the feature settings it "
         "was trained with"
     )  # fmt: skip
-    _check_places(saved, stages, path.name)
+    check_places(saved, stages, path.name)
     return write_run(stages, saved, out, force=force)
-
-
-def _check_places(model: ModelFile, stages: Stages, called: str) -> None:
-    """Raise ``ConfigError`` if a model of elsewhere reads what means nothing here."""
-    if model.extra.get("crs") == stages[steps.area].grid.crs.to_wkt():
-        return
-    named = [name for name in model.features if names_a_place(name)]
-    if named:
-        raise ConfigError(
-            f"{called} was trained elsewhere and reads feature(s) called after places there: "
-            f"{', '.join(named)}; train it with features.exclude naming these."
-        )
-
-
-def check_features(model: ModelFile, stages: Stages, called: str, advice: str) -> None:
-    """Raise ``ConfigError`` if a model reads a feature that a config does not make."""
-    absent = [name for name in model.features if name not in stages[steps.features]]
-    if absent:
-        raise ConfigError(f"{called} needs the feature(s) {', '.join(absent)}, {advice}.")
 
 
 @dataclass(frozen=True)
@@ -177,17 +151,14 @@ def write_run(
     final = Path(out) if out else default
     with RunFolder(final, force=force, sealed=freeze is not None) as folder:
         with run_log(folder.path / LOG, stages.project):
-            checking.tell(stages)
-            evaluate = model is None and config.evaluation.enabled
-            if evaluate:
+            uses = checking.tell(stages)
+            if model is None and config.evaluation.enabled and stages[steps.incidents].given:
                 evaluating.check(config.evaluation, stages[steps.incidents].known)
             scored = score_cells(stages, model, elsewhere=variant is None)
-            card = stages[steps.scorecard] if evaluate else None
+            card, notes, says = _tested(stages, model, variant)
             scene = make_scene(stages, scored, run_id, card, before)
-            if variant:
-                scene = _noted(scene, manifest, variant)
-            elif model is not None:
-                scene = _with_note(scene, manifest, CARRIED)
+            scene = replace(scene, meta=replace(scene.meta, inputs=uses))
+            scene = _noted(scene, manifest, notes, says, variant.name if variant else "")
             save_model(folder.path / MODEL, scored.model)
             with stages.cache.timed("outputs"), ThreadPoolExecutor(1) as beside:
                 figures = beside.submit(draw_figures, scene, config, folder.path)
@@ -221,22 +192,31 @@ def _earlier(config: Config) -> gpd.GeoDataFrame | None:
     return None if against is None else earlier_segments(against)
 
 
-def _noted(scene: Scene, manifest: Manifest, variant: Variant) -> Scene:
-    manifest.notes.append(variant.note)
-    meta = replace(
-        scene.meta,
-        notes=[variant.note, *scene.meta.notes],
-        statement=f"What-if: {variant.called}. {scene.meta.statement}",
-        scenario=variant.name,
-    )
-    return replace(scene, meta=meta)
+def _tested(
+    stages: Stages, model: ModelFile | None, variant: Variant | None
+) -> tuple[Scorecard | None, list[str], str]:
+    """Make the scorecard, if there can be one; what a reader has to know; how it begins."""
+    wanted = stages.config.evaluation.enabled
+    if variant:
+        return None, [variant.note], f"What-if: {variant.called}."
+    if model is None and not stages[steps.incidents].given:
+        return None, [NO_INCIDENTS], ""
+    if model is None:
+        return stages[steps.scorecard] if wanted else None, [], ""
+    carried = Carriage(model, stages)
+    card, tested = carried.scorecard() if wanted else (None, [])
+    return card, [*carried.notes(), *tested], carried.statement
 
 
-def _with_note(scene: Scene, manifest: Manifest, note: str) -> Scene:
-    manifest.notes.append(note)
+def _noted(scene: Scene, manifest: Manifest, notes: list[str], says: str, scenario: str) -> Scene:
+    """Put what a reader has to know before all else."""
+    manifest.notes.extend(notes)
     meta = scene.meta
-    said = f"A model trained elsewhere. {meta.statement}"
-    return replace(scene, meta=replace(meta, statement=said, notes=[note, *meta.notes]))
+    statement = f"{says} {meta.statement}".lstrip()
+    return replace(
+        scene,
+        meta=replace(meta, notes=[*notes, *meta.notes], statement=statement, scenario=scenario),
+    )
 
 
 def _with_manifest(scene: Scene, manifest: Manifest, stages: Stages) -> Scene:
@@ -256,6 +236,7 @@ def _write_facts(
         **scene.stamp,
         "model": scene.meta.model,
         "counts": manifest.counts,
+        "totals": [asdict(total) for total in scene.meta.totals],
         "importance": model.extra.get("importance", {}),
     }
     if scene.meta.scorecard is not None:
@@ -269,6 +250,7 @@ def train(config: Config, out: str | Path | None = None) -> dict[str, Any]:
     """Fit the model of a config and save it; return what was written."""
     path = Path(out) if out else config.runs_folder / MODEL
     check_file(path)
+    checking.require_incidents(config)
     stages = Stages.of(config)
     checking.tell(stages)
     model = stages[steps.model]
@@ -303,6 +285,7 @@ def evaluate(
     progress: Progress | None = None,
 ) -> tuple[Path, Scorecard]:
     """Make the scorecard of a config; return its folder and the scorecard."""
+    checking.require_incidents(config)
     stages = Stages.of(
         config.with_changes({"uncertainty": {"replicates": 0}}), refresh=force, progress=progress
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
 from borderrisk.model.protocol import PARTS, Fitted
 from borderrisk.model.uncertainty import Intervals, rank
+from borderrisk.outputs.scene import AreaTotal, Focus
 
 
 def _variable(
@@ -47,14 +49,30 @@ def score_variables(
         "susceptibility": fitted.susceptibility(cells),
         **{f"share_{name}": parts[name] / whole for name in PARTS},
     }
-    variables = {name: _variable(cells, name, value) for name, value in values.items()}
-    classes = np.where(study, scores.risk_class(risk), 0)
-    variables["risk_class"] = xr.DataArray(
-        np.maximum(cells.to_grid(classes.astype("int16")), 0).astype("uint8"),
-        dims=("y", "x"),
-        attrs=scores.by_name()["risk_class"].attrs,
+    return {name: _variable(cells, name, value) for name, value in values.items()} | _classes(
+        cells, risk
     )
-    return variables
+
+
+def index_variables(cells: CellTable, fitted: Fitted) -> dict[str, xr.DataArray]:
+    """Risk, class, rank and trust of an index: where it is higher, and nothing else."""
+    study, area = cells.study, cells.study_area_100km2
+    intensity = fitted.intensity(cells)
+    risk = np.zeros(len(cells))
+    risk[study] = scores.risk_percentile(intensity[study], area[study])
+    ranks = _ranks(intensity, study)
+    found = {"risk": _variable(cells, "risk", risk), "rank": _variable(cells, "rank", ranks)}
+    found |= _classes(cells, risk) | trust_variable(cells, np.where(study, 0, -1))
+    declared = scores.by_name()
+    return {name: values.assign_attrs(scores.as_index(declared[name]).attrs)
+            for name, values in found.items()}  # fmt: skip
+
+
+def _classes(cells: CellTable, risk: np.ndarray) -> dict[str, xr.DataArray]:
+    classes = np.where(cells.study, scores.risk_class(risk), 0)
+    grid = np.maximum(cells.to_grid(classes.astype("int16")), 0).astype("uint8")
+    attrs = scores.by_name()["risk_class"].attrs
+    return {"risk_class": xr.DataArray(grid, dims=("y", "x"), attrs=attrs)}
 
 
 def _ranks(intensity: np.ndarray, study: np.ndarray) -> np.ndarray:
@@ -75,6 +93,38 @@ def interval_variables(cells: CellTable, intervals: Intervals) -> dict[str, xr.D
         values = np.full(len(cells), np.nan)
         values[cells.study] = getattr(intervals, name)
         found[name] = _variable(cells, name, values)
+    return found
+
+
+def area_totals(
+    cells: CellTable,
+    fitted: Fitted,
+    intervals: Intervals | None,
+    focuses: Sequence[Focus],
+    horizon_days: float,
+    level: float,
+) -> list[AreaTotal]:
+    """Incidents to expect within the horizon in the study area, then in each focus.
+
+    The study area's may be as many as the level of the fitted model says; those of a part scatter
+    as on other borders.
+    """
+    years, area = horizon_days / scores.DAYS_PER_YEAR, cells.study_area_100km2[cells.study]
+    expected = fitted.intensity(cells)[cells.study] * area * years
+    windows = [("", np.ones(len(area), bool))]
+    windows += [(one.name, one.holds(cells.grid)[cells.mask][cells.study]) for one in focuses]
+    found = []
+    for name, inside in windows:
+        mean = float(expected[inside].sum())
+        few, many = (int(end) for end in scores.count_bounds(mean, level, scores.PART_SIZE))
+        if not name:
+            few, many = fitted.level.interval(horizon_days, level)
+        ends: tuple[float | None, float | None] = (None, None)
+        if intervals is not None:
+            drawn = intervals.replicates[:, inside] @ (area[inside] * years)
+            bounds = np.quantile(drawn, scores.tails(level))
+            ends = (min(float(bounds[0]), mean), max(float(bounds[1]), mean))
+        found.append(AreaTotal(name, mean, *ends, few, many))
     return found
 
 
@@ -131,21 +181,29 @@ def trust_codes(
     test: trust.Dissimilarity,
     halo_km: float,
     *,
+    leans: np.ndarray,
     trained_here: bool,
 ) -> np.ndarray:
     """Return where each score can be relied on, int8, shape (cells,).
 
-    In the region it was trained on, a cell is compared with the other folds only: it would
-    otherwise be its own nearest neighbour.
+    Unknown ground matters where the score ``leans`` on it. In the region it was trained on, a cell
+    is compared with the other folds only: it would otherwise be its own nearest neighbour.
     """
     near = [n for n in ds.data_vars if str(n).startswith("settlement_distance_")]
     distance = ds[near[0]].to_numpy()[cells.mask] if near else None
     return trust.trust_codes(
         cells,
-        extrapolates=test.extrapolates(cells.x, trust.area_folds(cells) if trained_here else None),
+        extrapolates=leans
+        & test.extrapolates(cells.x, trust.area_folds(cells) if trained_here else None),
         sparse=trust.sparse(cells, panel.counts(weighted=False), distance),
         edge=trust.edge(cells, _known(ds), halo_km),
     )
+
+
+def leans_on_ground(cells: CellTable, fitted: Fitted) -> np.ndarray:
+    """Whether less than half of each cell's intensity is from earlier incidents there, bool."""
+    parts = fitted.parts(cells)
+    return np.asarray(parts["history"] + parts["recent"] < parts["ground"] + parts["even"])
 
 
 def trust_variable(cells: CellTable, codes: np.ndarray) -> dict[str, xr.DataArray]:

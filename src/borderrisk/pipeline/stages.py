@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from borderrisk.config import Config
+from borderrisk.pipeline import limits
 from borderrisk.pipeline.inputs import ROLES, Inputs
 from borderrisk.runs import StageCache, StageKey, project_folder
 
@@ -160,11 +161,15 @@ class Stages:
     def of(
         cls, config: Config, *, refresh: bool = False, progress: Progress | None = None
     ) -> Stages:
-        """Open the stages of a config with the cache it names."""
-        compute = config.compute
+        """Open the stages of a config with the cache it names.
+
+        Raises ``ConfigError`` if it asks for more than can be computed.
+        """
+        compute, inputs = config.compute, Inputs(config)
+        limits.check(config, inputs)
         cache = StageCache(compute.cache, refresh=refresh, max_bytes=compute.cache_max_gb * _GB)
         work = Work(compute.scheduler, compute.workers, progress)
-        return cls(config, Inputs(config), cache, work)
+        return cls(config, inputs, cache, work)
 
     @property
     def project(self) -> Path:

@@ -17,7 +17,8 @@ from borderrisk.config.loader import CONFIG_FILE, load_config
 from borderrisk.config.whole import Config
 from borderrisk.config.yamltext import read_yaml, write_yaml
 from borderrisk.errors import BorderRiskError, ConfigError, OutputError
-from borderrisk.pipeline import defaults
+from borderrisk.pipeline import defaults, limits
+from borderrisk.pipeline.inputs import Inputs
 from borderrisk.pipeline.study import STRIP_KM, Border, choose_border
 from borderrisk.runs import check_target, workplace
 from borderrisk.sources import worldbase
@@ -30,7 +31,7 @@ EXAMPLE = "eastern-border"
 
 @dataclass(frozen=True)
 class Started:
-    """A folder that was made, what its user should know, and whether it can be run as it is."""
+    """A folder that was made, what its user should know, and whether it can make a forecast."""
 
     folder: Path
     notes: list[str]
@@ -103,10 +104,8 @@ class _Record:
     @classmethod
     def read(cls, path: Path | None, border: Border, choose: Choose, notes: list[str]) -> _Record:
         if path is None:
-            columns = {name: name for name in ("date", "latitude", "longitude", "radius_km")}
-            missing = {"path": "data/incidents.csv", "layout": "table", "columns": columns}
             none = gpd.GeoDataFrame({"radius_km": []})
-            return cls(missing, "Still missing: the incidents, one a row", none, none)
+            return cls({}, "Without incidents (data.incidents) a run makes an index", none, none)
         found = recognise(path, border.bounds(0), choose)
         table = found.table.incidents
         at = {"longitude": table.geometry.x, "latitude": table.geometry.y}
@@ -145,6 +144,7 @@ def _config_text(
         **base,
         "elevation": {"path": base["elevation"]},
     }
+    known = {"incidents": record.section} if record.section else {}
     testing = "Yearly forecasts that the record can be tested with" if len(whole) else ""
     if evaluation.get("enabled") is False:
         testing = "Too few incidents in too few years to test forecasts with"
@@ -166,7 +166,7 @@ def _config_text(
             "Maps of their own" + ("" if focus else ": where most incidents are reported"),
             {"focus": {name: window.section() for name, window in windows.items()}},
         ),
-        (record.comment, {"data": data | {"incidents": record.section}}),
+        (record.comment, {"data": data | known}),
         (
             "Largest towns of the strip: longitude, latitude",
             {"features": {"travel": defaults.travel(border, places)}},
@@ -212,7 +212,7 @@ def _incidents_in(folder: Path) -> Path | None:
     """Return the incidents that are in a folder already: those its config reads, else any."""
     with suppress(BorderRiskError):
         named = load_config(folder, check_paths=False).data.incidents.path
-        if named.is_file():
+        if named is not None and named.is_file():
             return named
     parts = {".dbf", ".shx", ".prj", ".cpg"}
     found = sorted(p for p in (folder / "data").glob("incidents.*") if p.suffix not in parts)
@@ -260,8 +260,8 @@ def _write(folder: Path, config: str, fill: Callable[[Path], None]) -> list[str]
         (place / "data").mkdir()
         fill(place / "data")
         (place / CONFIG_FILE).write_text(config, "utf-8")
-        ready = any((place / "data").glob("incidents.*"))
-        load_config(place / CONFIG_FILE, check_paths=ready)
+        loaded = load_config(place / CONFIG_FILE).read_from(None)
+        limits.check(loaded, Inputs(loaded))
         (folder / "data").mkdir(parents=True, exist_ok=True)
         notes = _put_aside(folder / "data", place / "data")
         for path in sorted((place / "data").iterdir()):

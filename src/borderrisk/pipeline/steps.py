@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import xarray as xr
 from scipy.sparse import csr_matrix, load_npz, save_npz
 
 from borderrisk.border.corridors import find_corridors
+from borderrisk.border.named import Named
 from borderrisk.border.routes import random_routes
 from borderrisk.border.segments import (
     Border,
@@ -55,6 +55,12 @@ from borderrisk.sources.incidents import IncidentTable, rows_left_out
 _NOT_PREDICTORS = {"terrain_valid_share", "border_side"}
 _LAYERS = ("corridors", "routes")
 MODEL = "model.skops"
+# What a run is made with where there is nothing to learn from.
+INDEX = "expert_weights"
+_NO_PAST = (
+    "data.incidents: none of the incidents lies in the study area and halo{}; check their places, "
+    "the filters of data.incidents and train, or leave data.incidents out for an index."
+)
 _WORTH_PROCESSES = 50
 _MOST_CELLS = 10_000
 
@@ -63,6 +69,13 @@ _MOST_CELLS = 10_000
 def area(given: Given) -> Study:
     """Lay the study area and its grid; find the land around."""
     return lay_area(given.config, given.files)
+
+
+@stage(layer="border", files=["zones", "crossings"], after=[area])
+def named(given: Given) -> Named:
+    """Find which zone each cell is of, and the crossings of the border."""
+    study, files = given[area], given.files
+    return Named.of(study.grid, study.lines.values(), files.zones, files.crossings)
 
 
 @stage(
@@ -89,7 +102,7 @@ def _keep_dataset(name: str) -> Keep[xr.Dataset]:
         "features.terrain", "features.proximity", "features.travel.enabled",
         "features.concealment", "features.columns",
     ],
-    files=["elevation", "settlements", "posts", "table"],
+    files=["elevation", "settlements", "posts", "population", "table"],
     after=[area, ground],
     keep=_keep_dataset("features.nc"),
 )  # fmt: skip
@@ -114,6 +127,11 @@ def features(given: Given) -> xr.Dataset:
     ds = study.base
     for part in parts:
         ds = ds.assign(part.data_vars)
+    if given.files.population is not None:
+        people = given.files.population(study.grid)
+        # One that lies elsewhere is said to do nothing, and is no feature.
+        known = np.isfinite(people[study.base["domain"].to_numpy() > 0]).any()
+        ds = ds.assign({"population": (("y", "x"), people)} if known else {})
     ds = _as_read(catalogue.annotate(ds), given)
     return ds if given.files.table is None else ds.assign(_brought(given.files.table(study.grid)))
 
@@ -271,13 +289,20 @@ class Record:
     """The incidents of a run: as they were read, and as mass over the cells.
 
     ``everything`` holds every usable incident, ``panel`` those a model may be trained on; nothing
-    dated on or after ``origin`` is used.
+    dated on or after ``origin`` is used. Where no incidents were ``given`` there is no forecast,
+    and the origin is NaT.
     """
 
     table: IncidentTable
     everything: Panel
     panel: Panel
     origin: pd.Timestamp
+    given: bool = True
+
+    @property
+    def day(self) -> str:
+        """The origin as text; empty without incidents."""
+        return "" if pd.isna(self.origin) else f"{self.origin:%Y-%m-%d}"
 
     @property
     def known(self) -> Panel:
@@ -294,12 +319,15 @@ def incidents(given: Given) -> Record:
     """Read the incidents as mass over the cells, and which a model may learn from."""
     study = given[area]
     config = given.config
-    table = given.files.incidents(study.halo_bounds)
+    read = given.files.incidents
+    table = IncidentTable.none() if read is None else read(study.halo_bounds)
     domain, exposure = (study.base[name].to_numpy() for name in ("domain", "exposure"))
     placed = Panel.build(table.incidents, study.grid, domain)
     said = table.incidents.set_index("incident_id")["country"]
     in_country = _in_country(said.loc[placed.incidents["incident_id"]], study.home_code)
     everything = placed.cut(study.area.polygon, exposure, study.home, in_country)
+    if read is None:
+        return Record(table, everything, everything, pd.Timestamp("NaT"), given=False)
     last = everything.incidents["date_end"].max() + pd.Timedelta(days=1)
     origin = last if config.train.origin is None else pd.Timestamp(config.train.origin)
     panel = everything.before(origin)
@@ -334,7 +362,7 @@ def _within(panel: Panel, windows: Sequence[tuple[float, float, float, float]]) 
 @stage(
     layer="model",
     config=["model", "outputs.horizon_days", "seed"],
-    after=[cells, incidents],
+    after=[area, cells, incidents],
     keep=Keep(
         lambda saved, folder: save_model(folder / MODEL, saved),
         lambda folder: load_model(folder / MODEL),
@@ -343,31 +371,30 @@ def _within(panel: Panel, windows: Sequence[tuple[float, float, float, float]]) 
 def model(given: Given) -> ModelFile:
     """Fit the config's model on everything before the origin."""
     table, record = given[cells], given[incidents]
-    if not len(record.panel):
+    if not len(record.panel) and record.given:
         raise DataError(
-            "No incident in the study area and halo is dated before the origin "
-            f"{record.origin:%Y-%m-%d}; set train.origin later, or change the filters of "
-            "data.incidents."
+            _NO_PAST.format(f" dated before the origin {record.day}" * bool(record.day))
         )
     name, chosen = given.config.model.estimator, given.config.model.parameters
+    if not record.given and settings(name).needs_incidents:
+        name, chosen = INDEX, {}
     parameters = {"horizon_days": given.config.outputs.horizon_days, **chosen}
     fitted = settings(name, parameters).fit(table, record.panel, record.origin, given.config.seed)
     weights = _importance(fitted, table, given.config.seed)
-    test = trust.Dissimilarity.fit(
-        table.x[table.study], weights, trust.area_folds(table)[table.study], seed=given.config.seed
-    )
+    study, folds, test = table.x[table.study], trust.area_folds(table)[table.study], None
+    if record.given:
+        test = trust.Dissimilarity.fit(study, weights, folds, seed=given.config.seed)
     extra: dict[str, Any] = {
         "estimator": name,
         "parameters": dict(chosen),
         "incidents": len(record.panel),
         "horizon_days": given.config.outputs.horizon_days,
         "crs": table.grid.crs.to_wkt(),
+        "place": given[area].place,
         "importance": {name: round(float(value), 6) for name, value in weights.items()},
         "facts": fitted.facts(),
-    }
-    stats = cell_stats(table.x[table.study])
-    origin = str(record.origin.date())
-    return ModelFile(fitted, table.features, origin, stats, test, extra)
+    } | ({} if record.given else {"index": True})
+    return ModelFile(fitted, table.features, record.day, cell_stats(study), test, extra)
 
 
 def _importance(fitted: Fitted, table: CellTable, seed: int) -> dict[str, float]:
@@ -405,20 +432,11 @@ def intervals(given: Given) -> Intervals:
     )
 
 
-def _save_card(card: Scorecard, folder: Path) -> None:
-    text = json.dumps(card.to_json(), ensure_ascii=False)
-    (folder / "scorecard.json").write_text(text, encoding="utf-8")
-
-
-def _load_card(folder: Path) -> Scorecard:
-    return Scorecard.from_json(json.loads((folder / "scorecard.json").read_text(encoding="utf-8")))
-
-
 @stage(
     layer="evaluation",
     config=["evaluation", "model", "uncertainty.level", "seed"],
     after=[area, cells, border, incidents],
-    keep=Keep(_save_card, _load_card),
+    keep=Keep(Scorecard.save, Scorecard.load),
 )
 def scorecard(given: Given) -> Scorecard:
     """Test the model and every baseline on incidents that neither has seen."""

@@ -4,8 +4,10 @@ from borderrisk.runs.cache import StageCache, StageKey, StageRecord
 from borderrisk.runs.folder import (
     RunFolder,
     Stopped,
+    alone,
     check_free,
     check_target,
+    is_frozen,
     stoppable,
     workplace,
 )
@@ -40,6 +42,7 @@ __all__ = [
     "StageKey",
     "StageRecord",
     "Stopped",
+    "alone",
     "check_free",
     "check_plain",
     "check_sums",
@@ -48,6 +51,7 @@ __all__ = [
     "file_facts",
     "files_below",
     "find_run",
+    "is_frozen",
     "new_run_id",
     "package_versions",
     "project_folder",

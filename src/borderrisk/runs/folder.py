@@ -199,6 +199,29 @@ def workplace(parent: Path) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
+@contextmanager
+def alone(folder: Path, what: str) -> Iterator[None]:
+    """Keep other processes that ask for the same out of a folder; it is made if need be.
+
+    OutputError, which says that another ``what`` is at work, if one is, or the folder cannot be
+    written. The mark stays, empty; the system lets go of it when the process ends, however.
+    """
+    check_target(folder / _LOCK)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+    except OSError as error:
+        raise _not_writable(folder, error) from error
+    try:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise OutputError(f"{folder}: another {what} is at work here; wait for it.") from error
+    finally:
+        os.close(file)
+
+
 def check_target(path: Path) -> None:
     """Refuse a place that cannot be written to, before there is anything to write.
 

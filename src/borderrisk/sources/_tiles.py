@@ -24,7 +24,7 @@ from rasterio.windows import Window
 
 from borderrisk.compute import available_workers
 from borderrisk.errors import ConfigError, DataError
-from borderrisk.sources.files import OFFLINE, existing, files_behind, is_virtual
+from borderrisk.sources.files import OFFLINE, Header, existing, files_behind, is_virtual
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ _GDAL = {
     "GDAL_NUM_THREADS": min(4, available_workers()),
     **RASTER_ENV,
 }
+_NO_CRS = "none declared, taken as WGS84"
 METRES_PER_UNIT = {"m": 1.0, "ft": 0.3048}
 _METRES = {"m", "metre", "metres", "meter", "meters"}
 _FEET = {"ft", "usft", "ftus", "intft", "ftint", "sft"}
@@ -136,6 +137,27 @@ def _header(path: Path) -> Iterator[Any]:
         raise DataError(
             f"{path}: not a readable raster ({error}); it may be truncated: fetch or copy it again."
         ) from error
+
+
+def describe_raster(path: Path) -> Header:
+    """Return what a raster says of itself, or raise ``DataError`` if it is none."""
+    with raster_header(path) as source:
+        kind, crs = source.driver, source.crs
+        size = f"{source.height:,} x {source.width:,} pixels of {source.dtypes[0]}"
+        units = next((unit for unit in source.units if unit), "")
+        return Header(kind, "", crs_name(crs.to_wkt() if crs else None), size, units)
+
+
+def crs_name(crs: Any) -> str:
+    """Return the name of a CRS, with its code if it has one."""
+    if not crs:
+        return _NO_CRS
+    try:
+        found = CRS.from_user_input(crs)
+    except CRSError:
+        return str(crs)[:60]
+    authority = found.to_authority()
+    return f"{found.name} ({':'.join(authority)})" if authority else found.name
 
 
 def _local(path: Path) -> Any:

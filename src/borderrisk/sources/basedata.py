@@ -48,6 +48,21 @@ def read_resources(package_path: str | Path) -> dict[Path, dict[str, str]]:
         ) from error
 
 
+def without_checksum(package_path: str | Path, file: str | Path) -> str | None:
+    """Return a data package's text without checksum and size of one file; None if it has none.
+
+    For a file that its user goes on with. ``DataError`` as for :func:`read_resources`.
+    """
+    read_resources(package_path)
+    package = json.loads(Path(package_path).read_text("utf-8"))
+    changed = False
+    for resource in package["resources"]:
+        if (Path(package_path).parent / resource["path"]).resolve() == Path(file).resolve():
+            for name in ("hash", "bytes"):
+                changed |= resource.pop(name, None) is not None
+    return json.dumps(package, ensure_ascii=False, indent=1) + "\n" if changed else None
+
+
 def _facts(resource: dict[str, Any]) -> dict[str, str]:
     licences = [it.get("title") or it.get("name", "") for it in resource.get("licenses", [])]
     names = ("title", "version", "attribution", "hash")

@@ -73,11 +73,27 @@ _PLAIN = {None, "VRTDataset", "VRTWarpedDataset", "VRTSourcedRasterBand", "VRTWa
 
 
 @dataclass(frozen=True)
+class Header:
+    """What a file says of itself; ``size`` is in pixels, of a raster."""
+
+    format: str = ""
+    layer: str = ""
+    crs: str = ""
+    size: str = ""
+    units: str = ""
+
+    def __str__(self) -> str:
+        layer = f"layer {self.layer}" if self.layer else ""
+        return ", ".join(part for part in (self.format, layer, self.size, self.crs) if part)
+
+
+@dataclass(frozen=True)
 class Reading:
     """What became of one input: what it holds, what of it was left out, and what it serves.
 
     ``used_for`` says how many cells it changes, where that can be said; ``warnings`` are what the
-    user should know before believing the result.
+    user should know before believing the result. ``header`` is that of the file, ``rows`` is how
+    many were read, ``extent`` where they lie, (west, south, east, north) in degrees.
     """
 
     what: str
@@ -86,11 +102,34 @@ class Reading:
     used_for: str = ""
     left_out: str = ""
     warnings: tuple[str, ...] = ()
+    header: Header = Header()
+    rows: int | None = None
+    extent: tuple[float, float, float, float] | None = None
+
+    @property
+    def read(self) -> str:
+        """What was read, in a sentence."""
+        rows = "" if self.rows is None else f"{self.rows:,} rows"
+        where = ""
+        if self.extent is not None:
+            west, south, east, north = self.extent
+            where = f"{west:.4g} to {east:.4g} E, {south:.4g} to {north:.4g} N"
+        units = f"in {self.header.units}" if self.header.units else ""
+        return "; ".join(filter(None, (self.holds, str(self.header), rows, where, units)))
+
+    @property
+    def without(self) -> str:
+        """What was left out, and all that there is to doubt."""
+        return "; ".join(filter(None, (self.left_out, *self.warnings)))
 
     def tell(self) -> None:
         """Log it: warnings aloud, the rest as progress."""
-        parts = [part for part in (self.holds, self.left_out, self.used_for) if part]
+        parts = [part for part in (self.read, self.left_out, self.used_for) if part]
         log.info("%s: %s: %s", self.what, self.path, "; ".join(parts))
+        self.warn()
+
+    def warn(self) -> None:
+        """Log what there is to doubt."""
         for text in self.warnings:
             log.warning("%s: %s: %s", self.what, self.path, text)
 

@@ -46,10 +46,20 @@ class IncidentTable:
     rejected: pd.DataFrame
     notes: list[str] = field(default_factory=list)
 
+    @classmethod
+    def none(cls) -> IncidentTable:
+        """Return a table without any incident."""
+        dates = dict.fromkeys(("date", "date_end"), "datetime64[ns]")
+        types: dict[str, Any] = {**dates, **dict.fromkeys(("radius_km", "weight"), float)}
+        columns = {name: pd.Series([], dtype=types.get(name, object)) for name in COLUMNS[:-1]}
+        empty = gpd.GeoDataFrame(columns, geometry=gpd.GeoSeries([], crs=WGS84))
+        return cls(empty, rows_left_out())
+
 
 def rows_left_out(*parts: pd.DataFrame) -> pd.DataFrame:
     """Join tables of rows that are not used: ``row, incident_id, reason``."""
-    table = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+    none = pd.DataFrame({"incident_id": [], "reason": []}, dtype=str)
+    table = pd.concat([part for part in parts if len(part)] or [none], ignore_index=True)
     # Only the reader knows the row of the file: whole numbers with gaps.
     return table.reindex(columns=["row", "incident_id", "reason"]).astype({"row": "Int64"})
 

@@ -152,6 +152,33 @@ def read_land_cover(path: Path, grid: Grid) -> np.ndarray:
     return codes
 
 
+def read_population(path: Path, grid: Grid) -> np.ndarray:
+    """Return the people in each cell, float64 of the grid's shape; NaN where the raster has none.
+
+    The raster has the people of each pixel, who are taken as spread evenly over it. DataError if it
+    cannot be read, or holds negative numbers.
+    """
+    existing(path, "population")
+    people = np.full(grid.shape, np.nan)
+    with raster_header(path) as source:
+        if source.crs is None:
+            raise DataError(f"population: {path} has no CRS; set it (gdal_edit.py -a_srs).")
+        try:
+            reproject(
+                rasterio.band(source, 1), people, dst_transform=grid.transform,
+                dst_crs=grid.crs.to_wkt(), dst_nodata=np.nan, resampling=Resampling.sum,
+            )  # fmt: skip
+        except RasterioError as error:
+            why = reason(error)
+            raise DataError(f"population: {path} cannot be read ({why}).") from error
+    if (people < 0).any():
+        raise DataError(
+            f"population: {path} holds negative numbers ({np.nanmin(people):g} people in a cell); "
+            "if they mean that nothing is known, say so in the file (gdal_edit.py -a_nodata)."
+        )
+    return people
+
+
 def _roads(path: Path, speeds: Mapping[str, float], grid: Grid) -> tuple[gpd.GeoDataFrame, Reading]:
     roads = read_vector(path, "roads")
     if "class" not in roads:
@@ -280,15 +307,28 @@ def read_feature_table(
     DataError if a column is absent, an id is unknown or comes twice, or a value is no finite
     number.
     """
-    where = f"{_TABLE}: {path}"
-    table = _read(Path(path), [CELL_ID, *columns], where)
-    rows, cols = _places(table, grid, where)
+    rows, cols, numbers = _cells(path, columns, grid)
     found = {}
-    for name in columns:
+    for name, column in numbers.items():
         values = np.full(grid.shape, np.nan)
-        values[rows, cols] = _numbers(table[name], where)
+        values[rows, cols] = column
         found[name] = values
     return found
+
+
+def count_features(path: str | Path, columns: Sequence[str], grid: Grid) -> dict[str, int]:
+    """Return in how many cells each column has a value; errors as of :func:`read_feature_table`."""
+    _, _, numbers = _cells(path, columns, grid)
+    return {name: int(np.isfinite(column).sum()) for name, column in numbers.items()}
+
+
+def _cells(
+    path: str | Path, columns: Sequence[str], grid: Grid
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Return rows, columns and values of the cells of a table."""
+    where = f"{_TABLE}: {path}"
+    table = _read(Path(path), [CELL_ID, *columns], where)
+    return *_places(table, grid, where), {name: _numbers(table[name], where) for name in columns}
 
 
 def _read(path: Path, names: list[str], where: str) -> pd.DataFrame:

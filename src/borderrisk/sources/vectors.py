@@ -21,13 +21,15 @@ from pyproj.exceptions import CRSError, ProjError
 
 from borderrisk.errors import DataError
 from borderrisk.grid import WGS84
-from borderrisk.sources.files import OFFLINE, VECTORS, opened
+from borderrisk.sources._tiles import crs_name
+from borderrisk.sources.files import OFFLINE, TABLES, VECTORS, Header, opened
 
 log = logging.getLogger(__name__)
 
 _DIMENSION = {"line": 1, "polygon": 2}
 # The points that the lines of a GPX file are made of.
 _REPEATED = ("route_points", "track_points")
+_LISTED = 5
 # What a GeoJSON has somewhere if its CRS is a link. Letters may be written as their codes.
 _LINK = [re.compile(mark, re.I) for mark in (rb'"crs"\s*:', rb'"type"\s*:\s*"link', rb'"href"\s*:')]
 _LETTER = re.compile(rb"\\u00([2-7][0-9a-f])", re.I)
@@ -64,6 +66,29 @@ def read_vector(path: str | Path, what: str) -> gpd.GeoDataFrame:
     frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
     check_degrees(frame.geometry.array, where)
     return frame.reset_index(drop=True)
+
+
+def describe_vector(path: Path, what: str) -> Header:
+    """Return what a table or vector file says of itself; a table has longitude and latitude.
+
+    DataError if it cannot be read.
+    """
+    with opened(path, what, (*VECTORS, *TABLES)) as (file, found), local_files():
+        if found in TABLES:
+            return Header("CSV text" if found == "text" else found, crs="longitude and latitude")
+        if found == "GeoParquet":
+            return Header(found)
+        try:
+            layers = [str(name) for name, kind in pyogrio.list_layers(file) if kind is not None]
+            info = pyogrio.read_info(file, layer=layers[0]) if layers else {}
+        except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
+            raise DataError(f"{what}: {path} cannot be read ({error}).") from error
+    return Header(found, _listed(layers), crs_name(info.get("crs")))
+
+
+def _listed(layers: list[str]) -> str:
+    more = len(layers) - _LISTED
+    return ", ".join(layers[:_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def check_degrees(geometries: Iterable[shapely.Geometry], where: str) -> None:

@@ -139,12 +139,39 @@ def read_settlements(path: str | Path) -> gpd.GeoDataFrame:
     return frame[~twice].reset_index(drop=True) if twice.any() else frame
 
 
-def read_points(path: str | Path, what: str = "posts") -> gpd.GeoDataFrame:
+def read_zones(path: str | Path) -> gpd.GeoDataFrame:
+    """Return named areas: ``name, geometry`` (valid polygons), WGS84; one row for each name.
+
+    DataError if a geometry is no polygon, or an area has no name.
+    """
+    where = f"zones: {path}"
+    frame = read_vector(path, "zones")
+    names = frame[find_column(frame, NAME_COLUMNS, where)]
+    _check_named(names, where)
+    shapes = only_kind(frame.geometry, "polygon", names, where)
+    valid = [polygons(shape) for shape in shapely.make_valid(shapes)]
+    tidy = gpd.GeoDataFrame({"name": names.astype(str)}, geometry=valid, crs=frame.crs)
+    return tidy if tidy["name"].is_unique else tidy.dissolve("name", sort=False).reset_index()
+
+
+def _check_named(names: pd.Series, where: str) -> None:
+    nameless = names.isna() | (names.astype(str).str.strip() == "")
+    if nameless.any():
+        row = names.index[np.asarray(nameless)][0]
+        raise DataError(f"{where}: the name of row {row} is empty; give each a name.")
+
+
+def read_points(path: str | Path, what: str = "posts", *, named: bool = False) -> gpd.GeoDataFrame:
     """Return points of a table or vector file: ``name`` (empty where unknown), ``geometry``, WGS84.
 
-    DataError if a position is missing or impossible, or a geometry is not a point.
+    DataError if a position is missing or impossible, a geometry is not a point, or one that has to
+    be ``named`` is not.
     """
     table, points = _placed(path, what)
+    if named and "name" not in table:
+        raise DataError(f"{what}: {path} has no column name.{did_you_mean('name', table.columns)}")
+    if named:
+        _check_named(table["name"], f"{what}: {path}")
     names = table["name"].to_numpy() if "name" in table else ""
     frame = pd.DataFrame({"name": names}, index=range(len(points)))
     return gpd.GeoDataFrame(frame, geometry=points.to_numpy(), crs=WGS84)

@@ -108,10 +108,13 @@ class FineTerrain:
 
 def pixels_per_cell(source: RasterWindow, grid: Grid) -> int:
     """Pixels along the edge of a cell: 5 to 10, near the source's resolution or 190 m."""
-    pixel_m = max(_pixel_size_m(source), _FINEST_M)
-    factor = int(np.clip(round(grid.cell_size_m / pixel_m), _COARSEST, _FINEST))
-    fits = int(np.sqrt(MAX_PIXELS / grid.size))
-    return max(1, min(factor, fits))
+    return pixels_along(grid.cell_size_m, grid.size, pixel_size_m(source))
+
+
+def pixels_along(cell_size_m: float, cells: float, pixel_m: float) -> int:
+    """Pixels along the edge of each of so many cells, from elevation of so large pixels."""
+    factor = int(np.clip(round(cell_size_m / max(pixel_m, _FINEST_M)), _COARSEST, _FINEST))
+    return max(1, min(factor, int(np.sqrt(MAX_PIXELS / cells))))
 
 
 def resample(source: RasterWindow, grid: Grid) -> np.ndarray:
@@ -143,7 +146,7 @@ def _warp(source: RasterWindow, grid: Grid, out: np.ndarray) -> None:
     if rows.start >= rows.stop or cols.start >= cols.stop:
         return
     t = source.transform
-    finer = _pixel_size_m(source) < grid.cell_size_m / 1.5
+    finer = pixel_size_m(source) < grid.cell_size_m / 1.5
     reproject(
         source.read(rows, cols),
         out,
@@ -171,7 +174,7 @@ def _window(source: RasterWindow, grid: Grid) -> tuple[slice, slice]:
     return slice(int(row[0]), int(row[1])), slice(int(col[0]), int(col[1]))
 
 
-def _pixel_size_m(source: RasterWindow) -> float:
+def pixel_size_m(source: RasterWindow) -> float:
     """Height of a pixel in metres."""
     size = abs(source.transform.e)
     return size * 111_320 if source.crs.is_geographic else size

@@ -81,7 +81,7 @@ def _add_foot(side: Axes, scene: Scene, height: float) -> float:
     statement = f"{'. '.join(scene.colophon())} {scene.meta.statement}"
     if scene.meta.compared:
         statement = f"Change between the runs {scene.meta.compared}. {statement}"
-    if not scene.has_intervals:
+    if not scene.has_intervals and not scene.is_index:
         statement = f"{statement} No interval was computed in this run."
     credit = f"Sources: {'. '.join(scene.credits)}." if scene.credits else ""
     room = int((height - LEGEND_HEIGHT) / FOOT_LINE)
@@ -110,7 +110,8 @@ def _add_titles(figure: Figure, scene: Scene, focus: Focus | None, what: str) ->
     # On the second line, where a long English title cannot run into it.
     figure.text(1 - 0.3 / width, 1 - 0.64 / height, persian, fontsize=11.5, ha="right",
                 va="bottom", parse_math=False)  # fmt: skip
-    facts = ["Relative intensity of reported incidents"]
+    facts = ["Expert weights, no incidents" if scene.is_index else
+             "Relative intensity of reported incidents"]  # fmt: skip
     facts += [f"forecast for {' to '.join(scene.period)}"] if scene.period else []
     figure.text(0.5 / width, 1 - 0.62 / height, "; ".join(facts), fontsize=8.5, color=MUTED,
                 va="bottom", parse_math=False)  # fmt: skip
@@ -152,7 +153,7 @@ def _add_incidents(ax: Axes, incidents: gpd.GeoDataFrame, pixels: Pixels) -> Non
 
 def hatch_untrusted(ax: Axes, scene: Scene) -> bool:
     """Hatch the cells whose score should not be trusted; whether there are any."""
-    if "trust" not in scene.cells:
+    if "trust" not in scene.cells or scene.is_index:
         return False
     trust = scene.cells["trust"]
     known = meanings(trust)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -12,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from borderrisk.outputs.figures.frame import add_legend, frame, hatch_untrusted
-from borderrisk.outputs.figures.style import LINE
+from borderrisk.outputs.figures.style import INK, LINE
 from borderrisk.outputs.palette import RISK_COLOURS, RISK_LABELS
 from borderrisk.outputs.scene import Focus, Scene
 
@@ -24,7 +26,8 @@ def risk_figure(scene: Scene, focus: Focus | None = None) -> Figure | None:
     classes = scene.cells["risk_class"].to_numpy()
     classes = np.nan_to_num(classes, nan=0).astype(int)
     colours = np.array([(1, 1, 1), *map(to_rgb, RISK_COLOURS)])[classes]
-    figure, ax, side = frame(scene, focus, colours, classes > 0, "Risk class")
+    what = "Class of the index" if scene.is_index else "Risk class"
+    figure, ax, side = frame(scene, focus, colours, classes > 0, what)
     hatched = hatch_untrusted(ax, scene)
     handles = [
         Patch(fc=colour, ec=LINE, lw=0.5, label=f"{k}  {label} of the area")
@@ -33,6 +36,22 @@ def risk_figure(scene: Scene, focus: Focus | None = None) -> Figure | None:
         )
     ]
     add_legend(side, handles, hatched)
+    return figure
+
+
+def outcome_figure(scene: Scene, missed: Sequence[str]) -> Figure | None:
+    """Draw a forecast with the incidents of its period, which the scene holds; misses crossed."""
+    figure = risk_figure(scene)
+    if figure is None or scene.incidents.empty:
+        return figure
+    low = scene.incidents[scene.incidents["incident_id"].isin(list(missed))]
+    ax = figure.axes[0]
+    at = low.to_crs(scene.grid.crs).geometry
+    bounds = ax.get_xlim(), ax.get_ylim()
+    ax.scatter(at.x, at.y, marker="x", s=42, lw=1.6, color=INK, zorder=8)
+    ax.set(xlim=bounds[0], ylim=bounds[1])
+    figure.text(0.01, 0.01, f"{len(scene.incidents)} reported in the period; {len(low)} of them in "
+                "class 1 or 2 (crossed)", fontsize=8, color=INK)  # fmt: skip
     return figure
 
 

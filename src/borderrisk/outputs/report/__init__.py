@@ -18,7 +18,7 @@ from borderrisk.outputs.figures.style import render
 from borderrisk.outputs.report.blocks import Abridged, Bars, Section, percent, show
 from borderrisk.outputs.report.chapters import build_sections
 from borderrisk.outputs.report.skill import verdict
-from borderrisk.outputs.scene import Scene
+from borderrisk.outputs.scene import STATEMENT, Scene
 from borderrisk.scores import decode
 
 _LEFT_OUT = "uncertainty-"
@@ -66,12 +66,13 @@ def picture_source(name: str, draw_one: Callable[[], Figure | None], figures: Pa
     extension = "svg" if name in CHARTS else "png"
     path = figures / f"{name}.{extension}"
     if path.is_file():
-        return _uri(_MEDIA_TYPES[extension], path.read_bytes())
+        return data_uri(_MEDIA_TYPES[extension], path.read_bytes())
     figure = draw_one()
-    return None if figure is None else _uri(_MEDIA_TYPES[extension], render(figure, extension))
+    return None if figure is None else data_uri(_MEDIA_TYPES[extension], render(figure, extension))
 
 
-def _uri(media_type: str, content: bytes) -> str:
+def data_uri(media_type: str, content: bytes) -> str:
+    """Content as the ``src`` of a picture."""
     return f"data:{media_type};base64,{b64encode(content).decode('ascii')}"
 
 
@@ -81,8 +82,19 @@ def _template(name: str) -> str:
 
 def render_html(scene: Scene, sections: Sequence[Section], pictures: Mapping[str, str]) -> str:
     """Render a self-contained page; all text is escaped, figures without a ``src`` are left out."""
-    template = environment(autoescape=True).get_template("report.html")
-    return template.render(sections=sections, pictures=pictures, **_headline(scene))
+    return render_page(sections, pictures, **_headline(scene))
+
+
+def render_page(
+    sections: Sequence[Section], pictures: Mapping[str, str], *, title: str, title_fa: str = "",
+    run_id: str = "", statement: str = STATEMENT, verdict: str = "",
+    tiles: Sequence[tuple[str, str]] = (),
+) -> str:  # fmt: skip
+    """Render sections under a title, what the page is about and its verdict, as one HTML file."""
+    return environment(autoescape=True).get_template("report.html").render(
+        sections=sections, pictures=pictures, title=title, title_fa=title_fa, run_id=run_id,
+        statement=statement, verdict=verdict, tiles=tiles,
+    )  # fmt: skip
 
 
 def render_markdown(scene: Scene, sections: Sequence[Section], figures: Path) -> str:
@@ -131,7 +143,7 @@ def _tiles(scene: Scene) -> list[tuple[str, str]]:
         tiles.append(("data until", scene.data_until))
     if scene.period:
         tiles.append(("forecast for", " to ".join(scene.period)))
-    if "trust" in scene.cells:
+    if "trust" in scene.cells and not scene.is_index:
         words_of = decode(scene.cells["trust"])
         total = exposure[words_of != ""].sum()
         share = float(exposure[words_of == "ok"].sum() / total) if total else None

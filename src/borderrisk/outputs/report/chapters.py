@@ -23,6 +23,7 @@ from borderrisk.outputs.report.blocks import (
     Section,
     Table,
     facts,
+    interval,
     percent,
     records,
     show,
@@ -38,8 +39,8 @@ from borderrisk.outputs.report.skill import (
     scorecard_blocks,
     transfer_blocks,
 )
-from borderrisk.outputs.scene import Scene
-from borderrisk.scores import by_name, decode, meanings
+from borderrisk.outputs.scene import AreaTotal, Scene
+from borderrisk.scores import as_index, by_name, decode, meanings
 from borderrisk.words import CODES
 
 
@@ -66,6 +67,8 @@ def _answer(scene: Scene) -> list[Block]:
 
 
 def _purpose(scene: Scene) -> list[Block]:
+    if scene.is_index:
+        return [Paragraph(scene.meta.statement), Bullets(_INDEX_LIMITS)]
     days, origin = scene.meta.horizon_days, scene.meta.origin
     when = f" from {origin} for {days} days" if origin and days else ""
     return [
@@ -91,17 +94,40 @@ def _purpose(scene: Scene) -> list[Block]:
     ]
 
 
+_INDEX_LIMITS = (
+    "It ranks cells by weights that experts give to slope, elevation and distances to the border, "
+    "settlements and roads. Such maps are published for many borders; few were ever tested.",
+    "It is no probability and no count and has no interval: twice the index is not twice the risk.",
+    "How good it is here, nobody knows. Give incidents to get a forecast, and a test of it.",
+    "It scores areas, never people.",
+)
+
+
 def _maps(scene: Scene) -> list[Block]:
+    what = "Class of the index" if scene.is_index else "Risk class"
     blocks: list[Block] = [
-        Picture(f"risk-{focus.name}", f"{focus.title}: risk class.") for focus in scene.focuses
+        Picture(f"risk-{focus.name}", f"{focus.title}: {what.lower()}.") for focus in scene.focuses
     ]
+    if scene.is_index:
+        return blocks
     if scene.has_intervals:
         blocks.append(
             Picture("uncertainty", "Upper end of the probability's interval over its lower end.")
         )
     else:
         blocks.append(Paragraph(NO_INTERVALS))
-    return blocks
+    rows = [_total_row(scene, total) for total in scene.meta.totals]
+    return [*blocks, records(rows, "Incidents of the forecast period")] if rows else blocks
+
+
+def _total_row(scene: Scene, total: AreaTotal) -> dict[str, Any]:
+    """Incidents of the study area or a focus: the mean, and what may be reported."""
+    return {
+        "area": scene.focus(total.focus).title if total.focus else "study area",
+        "expected": interval(total.expected, total.expected_low, total.expected_high),
+        f"reported, with {percent(scene.meta.level)} chance":
+            f"{total.count_low:,} to {total.count_high:,}",
+    }  # fmt: skip
 
 
 def _data(scene: Scene) -> list[Block]:
@@ -111,6 +137,8 @@ def _data(scene: Scene) -> list[Block]:
     blocks.append(
         records(sources, "Sources") if sources else Paragraph("No sources were recorded.")
     )
+    if meta.inputs:
+        blocks.append(records((asdict(use) for use in meta.inputs), "What each input does"))
     if len(incidents):
         blocks.append(facts(_incident_facts(scene), "Incidents"))
         blocks.append(_kinds(incidents))
@@ -201,6 +229,9 @@ def _model(scene: Scene) -> list[Block]:
         blocks.append(facts({key.replace("_", " "): value for key, value in meta.model.items()}))
     else:
         blocks.append(Paragraph("The estimator and its parameters are in the config below."))
+    if scene.is_index:
+        said = "The index is a weighted mean of percentiles of its criteria in the study area."
+        return [*blocks, Paragraph(said)]
     blocks.append(
         Paragraph(
             "Intensity is a sum of parts: the places of earlier incidents (history), those of the "
@@ -228,7 +259,8 @@ def _trust(scene: Scene) -> list[Block]:
         share = float(exposure[found].sum() / total) if total else np.nan
         said = CODES.get(word, {"en": word})["en"]
         rows.append([said, show(int(found.sum())), percent(share)])
-    note = Paragraph(by_name()["trust"].note_en)
+    declared = by_name()["trust"]
+    note = Paragraph((as_index(declared) if scene.is_index else declared).note_en)
     return [note, Table(["trust", "cells", "share of area"], rows)]
 
 

@@ -40,7 +40,7 @@ NO_INTERVALS = (
 
 def top_cell_blocks(scene: Scene) -> list[Block]:
     """Build the table of the cells of highest intensity."""
-    if "intensity" not in scene.cells:
+    if "risk" not in scene.cells:
         return [Paragraph("The scene has no scores.")]
     top = cells_table(scene, top=MOST)
     centres = top.geometry.centroid
@@ -52,7 +52,7 @@ def top_cell_blocks(scene: Scene) -> list[Block]:
     ]
     scores = [found.name.replace("_", " ") for found in shown("report") if found.name in top]
     table = Table([*scores[:1], "cell", "centre", "near", *scores[1:]], rows)
-    return [table] if scene.has_intervals else [Paragraph(NO_INTERVALS), table]
+    return [table] if scene.has_intervals or scene.is_index else [Paragraph(NO_INTERVALS), table]
 
 
 def _cell_row(row: dict[str, Any], near: str, point: Any) -> list[str]:
@@ -93,7 +93,14 @@ def segment_blocks(scene: Scene) -> list[Block]:
     near = [str(place or "") for place in nearest_places(scene.settlements, middle)]
     plain = pd.DataFrame(segments.drop(columns=segments.geometry.name)).to_dict("records")
     rows = [_segment_row(row, place) for row, place in zip(plain, near, strict=True)]
+    if scene.is_index:
+        # What only a forecast says is empty in every row.
+        rows = [{k: v for k, v in row.items() if k not in _FORECAST} for row in rows]
+        return [records(rows, "Segments by the mean index of the ground behind each")]
     return [Paragraph(ATTRIBUTION), records(rows, "Incidents expected behind each segment")]
+
+
+_FORECAST = ("per year", "per year and 100 km", "share")
 
 
 def _segment_row(row: dict[Any, Any], near: str) -> dict[str, Any]:

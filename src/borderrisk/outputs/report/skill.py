@@ -26,11 +26,14 @@ from borderrisk.outputs.report.blocks import (
 from borderrisk.outputs.scene import Scene
 
 NOT_EVALUATED = "This run was not evaluated; nothing is known about its skill."
+INDEX = "An index of expert weights, without incidents: it was not and cannot be tested here."
 _GROUNDS = {"all": "all", "repeat": "repeat ground", "new": "new ground"}
 
 
 def verdict(scene: Scene) -> str:
     """Say in one sentence how the config's own model does next to history alone."""
+    if scene.is_index:
+        return INDEX
     card = scene.meta.scorecard
     return NOT_EVALUATED if card is None else card.headline[0]
 

@@ -25,7 +25,7 @@ from borderrisk.outputs.webmap.codec import (
 )
 from borderrisk.outputs.webmap.sentences import FACTS, said
 from borderrisk.outputs.webmap.view import View
-from borderrisk.scores import CLASS_EDGES, Score, by_name, meanings, shown
+from borderrisk.scores import CLASS_EDGES, Score, as_index, by_name, meanings, shown
 
 RISK_SHARES = tuple(edge / 100 for edge in CLASS_EDGES)
 EVEN_SHARES = (0.2, 0.4, 0.6, 0.8)
@@ -107,6 +107,8 @@ def label_json(layer: Score) -> dict[str, Any]:
 def available(view: View) -> list[Score]:
     """List what the map can be coloured by: scores first, then features, then other variables."""
     scores = [layer for layer in shown("layer") if _has(view, layer)]
+    if view.scene.is_index:
+        scores = [as_index(layer) for layer in scores]
     features = catalogue.feature_names(view.scene.cells)
     names = [*features, *_others(view, features)]
     found = (described(n, view.scene.cells[n].attrs, view.places) for n in names if view.has(n))
@@ -166,7 +168,9 @@ class Classed:
         total = weight.sum() or 1.0
         coded = self.layer.cuts == "codes"
         colours, dark = (
-            list(RAMPS[self.layer.ramp]) if coded else ramp(self.layer.ramp, classes, dark=on_dark)
+            list(RAMPS[self.layer.ramp][:classes])
+            if coded
+            else ramp(self.layer.ramp, classes, dark=on_dark)
             for on_dark in (False, True)
         )
         return {

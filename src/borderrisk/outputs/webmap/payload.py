@@ -17,7 +17,7 @@ from borderrisk.outputs.webmap.maplayers import drawn, window
 from borderrisk.outputs.webmap.page import asset
 from borderrisk.outputs.webmap.sentences import sections_said, words_json
 from borderrisk.outputs.webmap.view import View, marker, meshes
-from borderrisk.scores import DAYS_PER_YEAR, GROUP_SIZE, KAPPA, expected_count, meanings, shown
+from borderrisk.scores import DAYS_PER_YEAR, KAPPA, PART_SIZE, expected_count, meanings, shown
 from borderrisk.words import CODES, MODELS, UNITS, Label
 
 TOP_CELLS = 10
@@ -31,6 +31,9 @@ def payload(view: View, packed: Packed, language: str) -> dict[str, Any]:
     """
     scene = view.scene
     strings: dict[str, Label] = json.loads(asset("strings.json"))
+    if scene.is_index:
+        of_index: dict[str, Label] = json.loads(asset("index.json"))
+        strings = {speech: words | of_index[speech] for speech, words in strings.items()}
     return {
         "language": language,
         "strings": strings,
@@ -171,7 +174,7 @@ def _total(view: View) -> dict[str, Any]:
         exposure = np.nan_to_num(cells["exposure"].to_numpy().astype(float))
     scored = np.isfinite(cells[marker(cells)].to_numpy())
     found: dict[str, Any] = {
-        "km2": float((exposure * area * scored).sum()), "cell": KAPPA, "part": GROUP_SIZE,
+        "km2": float((exposure * area * scored).sum()), "cell": KAPPA, "part": PART_SIZE,
     }  # fmt: skip
     if "intensity" in cells:
         intensity = np.nan_to_num(cells["intensity"].to_numpy().astype(float))

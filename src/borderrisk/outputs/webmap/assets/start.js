@@ -117,7 +117,7 @@
       this.measure = new BR.Measure(this);
       this.sums = new BR.Sums(this);
       this.applyTheme();
-      await Promise.all([this.paint(), this.cells.load('probability')]);
+      await Promise.all([this.paint(), ...['probability'].filter((name) => name in this.config.columns).map((name) => this.cells.load(name))]);
       this.buildInterface();
       if (innerWidth < 700 && !this.state.view) this.home();
       this.showAll();

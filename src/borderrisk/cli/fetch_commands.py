@@ -1,0 +1,157 @@
+"""The one command that uses a network: bring open data for a config."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from borderrisk.cli import common
+
+if TYPE_CHECKING:
+    from borderrisk.pipeline.fetching import Plan
+    from borderrisk.pipeline.starting import Started
+
+_STOPPED = "interrupted; what came is kept, and the same command goes on from there"
+
+
+@click.command()
+@click.argument("config_path", metavar="CONFIG", type=common.PathArgument)
+@click.option(
+    "--what", metavar="WORD,...",
+    help="Only these: elevation, borders, zones, roads, water, crossings, posts, settlements, "
+    "population, landcover, incidents (default: all that are not your own), or acled.",
+)  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Say what would come, and ask for nothing.")
+@click.option(
+    "--mirror", metavar="DIR|URL", envvar="BORDERRISK_MIRROR",
+    help="Read a folder made by --export, or a server of one, and not the network.",
+)  # fmt: skip
+@click.option("--export", "out", metavar="DIR", type=common.PathArgument,
+              help="Bring the files into a folder for --mirror; the config stays.")  # fmt: skip
+@click.option("--accept-acled-terms", is_flag=True, help="I have read ACLED's terms and may do so.")
+@common.common_options
+def fetch(
+    config_path: Path,
+    what: str | None,
+    dry_run: bool,
+    mirror: str | None,
+    out: Path | None,
+    accept_acled_terms: bool,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Bring elevation, borders, roads, posts, places, land cover and incidents for a border.
+
+    Example: borderrisk fetch my-border --what elevation,roads --dry-run
+    """
+    common.configure_logging(verbose, as_json)
+    if mirror and out:
+        raise click.UsageError("--mirror reads a folder and --export makes one; give one of them")
+    from borderrisk.pipeline import fetching
+
+    words = tuple(word.strip() for word in (what or "").split(",") if word.strip())
+    planned = fetching.plan(config_path, words, accept_acled_terms=accept_acled_terms)
+    if dry_run:
+        facts = {"files": [vars(row) for row in planned.rows], "mb": round(planned.mb, 1)}
+        facts |= {"notes": planned.notes}
+        common.emit(facts, as_json, *said(planned))
+        return
+    if not as_json:
+        click.echo("\n".join(said(planned)), err=True)
+    with bar(planned.mb) as progress:
+        if out is not None:
+            count = fetching.export(planned, out, progress=progress)
+            common.emit(
+                {"folder": str(out), "files": count}, as_json, f"wrote {out} ({count} files)"
+            )
+            return
+        notes = fetching.fetch(planned, mirror=mirror, progress=progress)
+    facts = {"config": str(planned.path), "brought": [row.what for row in planned.rows]}
+    ending = f"wrote {planned.path}; next: borderrisk validate {config_path}"
+    common.emit(facts | {"notes": notes}, as_json, *notes, ending)
+
+
+def bring(started: Started, again: Callable[..., Started], as_json: bool) -> Started:
+    """Fetch open data into a folder of init; ``again`` makes it anew to fit the incidents.
+
+    Where there are none those of UCDP come first, as the config depends on them.
+    """
+    from borderrisk.pipeline import fetching
+
+    folder, mirror, record = started.folder, os.environ.get("BORDERRISK_MIRROR"), None
+    if not started.ready:
+        with bar(50) as progress:
+            first = fetching.plan(folder, ["incidents"])
+            fetching.fetch(first, mirror=mirror, progress=progress)
+        record = folder / "data" / "incidents.csv"
+        started = again(incidents=folder / fetching.PLACE / "ucdp_ged.csv")
+    planned = fetching.plan(folder, also=["incidents"] if record else [])
+    if not as_json:
+        click.echo("\n".join(said(planned)), err=True)
+    with bar(planned.mb) as progress:
+        notes = fetching.fetch(planned, mirror=mirror, progress=progress)
+    if record:
+        record.unlink(missing_ok=True)
+    return replace(started, notes=started.notes + notes)
+
+
+def said(planned: Plan) -> list[str]:
+    """Return what a plan brings as lines of text."""
+    table = common.table_text([vars(row) for row in planned.rows])
+    total = f"about {planned.mb:,.0f} MB in all"
+    return [table, total, *planned.notes]
+
+
+@contextmanager
+def bar(mb: float) -> Iterator[Callable[[str, int], None] | None]:
+    """Yield a callback of files and their bytes that draws one bar in all; None off a terminal.
+
+    Ctrl-C says that the work can be taken up again.
+    """
+    try:
+        if not sys.stderr.isatty():
+            yield None
+            return
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+
+        columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as drawn:
+            _log_here()  # above the bar
+            task = drawn.add_task("", total=mb * 1e6)
+            here: dict[str, int] = {}
+
+            def update(name: str, size: int) -> None:
+                here[name] = size
+                done = sum(here.values())
+                drawn.update(task, completed=done, total=max(done, mb * 1e6))
+
+            yield update
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(_STOPPED) from error
+    finally:
+        _log_here()
+
+
+def _log_here() -> None:
+    """Log to what stands for stderr now."""
+    for handler in logging.getLogger("borderrisk").handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(sys.stderr)
+
+
+COMMANDS = (fetch,)

@@ -1,0 +1,291 @@
+"""Bring open data to the folder of a config: what it needs, where it goes, and who made it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from borderrisk.area import reproject
+from borderrisk.config import Config, load_config
+from borderrisk.config.loader import CONFIG_FILE
+from borderrisk.config.sections import DataConfig
+from borderrisk.config.yamltext import edit_yaml
+from borderrisk.errors import ConfigError, did_you_mean
+from borderrisk.grid import WGS84
+from borderrisk.outputs.atomic import write_text
+from borderrisk.pipeline.inputs import Inputs, lay_area
+from borderrisk.runs import alone, sha256_file
+from borderrisk.sources.basedata import read_resources
+from borderrisk.sources.cutting import Made, Wanted
+from borderrisk.sources.downloads import Patience, Received, Store, check_room
+from borderrisk.sources.upstreams import UPSTREAMS, Upstream
+from borderrisk.sources.world import read_all_borders
+from borderrisk.sources.worldbase import PACKAGE
+
+log = logging.getLogger(__name__)
+Progress = Callable[[str, int], None]
+
+PLACE, KEPT = Path("data", "fetched"), Path("data", ".fetch")
+"""Where the files for the config go, and where what came is kept, in the folder of the config."""
+
+_NEAR_KM, _AROUND_KM = 60, 150
+# What the files before needed, and means nothing of those that are fetched.
+_OF_OTHERS = {
+    "elevation": ("units", "bad_values"),
+    "incidents": ("columns", "default_radius_km", "radius_km", "calendar", "kinds"),
+}
+# MB on the disk while one MB comes: what came, and what is made of it.
+_ROOM = 2.5
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What one source would bring: an estimate, as nothing has been asked."""
+
+    what: str
+    source: str
+    files: int
+    mb: float
+    licence: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a fetch brings for a config, and what it leaves alone, with the reasons."""
+
+    config: Config
+    path: Path
+    wanted: Wanted
+    rows: tuple[Planned, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def mb(self) -> float:
+        """Estimate of all that comes."""
+        return sum(row.mb for row in self.rows)
+
+
+def plan(
+    path: Path, what: Sequence[str] = (), *, also: Sequence[str] = (),
+    accept_acled_terms: bool = False,
+) -> Plan:  # fmt: skip
+    """Work out what a config needs; ``what`` are keys of ``UPSTREAMS``, none: all that fit.
+
+    Without ``what``, files of the user's own are left alone, but those of ``also``; ACLED always.
+
+    Raises ``ConfigError`` for a word that is none, or ACLED without its terms; ``DataError`` if
+    borders or countries of the config cannot be read.
+    """
+    path = path / CONFIG_FILE if (path / CONFIG_FILE).is_file() else path
+    config = load_config(path, check_paths=False)
+    if wrong := [word for word in what if word not in UPSTREAMS]:
+        hint = did_you_mean(wrong[0], UPSTREAMS)
+        raise ConfigError(f"--what {wrong[0]}: there is no such source.{hint}")
+    if {"acled", "incidents"} <= set(what):
+        raise ConfigError("--what: name incidents (UCDP) or acled; a config takes one record")
+    if "acled" in what and not accept_acled_terms:
+        raise ConfigError(
+            "ACLED forbids to pass its data on and restricts machine learning with it, which a "
+            "model of this kind may be: read https://acleddata.com/eula, ask ACLED for leave in "
+            "writing, then give --accept-acled-terms"
+        )
+    notes: list[str] = []
+    chosen = list(what) or _fitting(config, also, notes)
+    if unknown := [word for word in chosen if not _taken(UPSTREAMS[word])]:
+        raise ConfigError(f"--what {unknown[0]}: no key of the config takes it in this version")
+    wanted = _wanted(config)
+    rows = []
+    for word in chosen:
+        row = UPSTREAMS[word]
+        source = row.publisher if row.publisher == row.title else f"{row.publisher}: {row.title}"
+        files, mb = row.expect(wanted)
+        rows.append(Planned(word, source, files, round(mb, 1), row.licence[0]))
+    return Plan(config, path, wanted, tuple(rows), tuple(notes))
+
+
+def fetch(
+    planned: Plan, *, mirror: str | None = None, progress: Progress | None = None,
+    patience: Patience | None = None,
+) -> list[str]:  # fmt: skip
+    """Bring what is planned, write it into config and datapackage, and say what was done.
+
+    Everything is made beside and put in place at the end: until then the config is as it was, and
+    what came is kept, so that a fetch that was stopped goes on where it stopped.
+
+    Raises ``DataError`` if a source cannot be had, ``OutputError`` if another fetch is at work in
+    the folder or the disk has no room.
+    """
+    folder = planned.path.absolute().parent
+    if mirror and "acled" in [row.what for row in planned.rows]:
+        raise ConfigError("ACLED is no part of a mirror: its terms forbid to pass its data on")
+    with alone(folder / KEPT, "fetch"):
+        check_room(folder, planned.mb * (1 if mirror else _ROOM), "this fetch")
+        store = Store(folder / KEPT, mirror, patience=patience, progress=progress)
+        building = folder / KEPT / "new"
+        building.mkdir(exist_ok=True)
+        brought: dict[str, tuple[Made, list[Received]]] = {}
+        for row in planned.rows:
+            log.info("%s: %s", row.what, row.source)
+            upstream = UPSTREAMS[row.what]
+            remotes = upstream.find(planned.wanted, store)
+            made = upstream.make(planned.wanted, store, remotes, building)
+            kept, day = store.local or store.folder, date.today().isoformat()
+            came = [
+                Received.of(kept / it.name) or Received(kept / it.name, it.url, retrieved=day)
+                for it in remotes
+            ]
+            brought[row.what] = (made, came)
+        _put_in_place(planned, brought, building)
+        shutil.rmtree(building)
+    return [*planned.notes, *(note for made, _ in brought.values() for note in made.notes)]
+
+
+def export(
+    planned: Plan, folder: Path, *, progress: Progress | None = None,
+    patience: Patience | None = None,
+) -> int:  # fmt: skip
+    """Bring every file of the plan whole into a folder that ``--mirror`` takes; return how many."""
+    if "acled" in [row.what for row in planned.rows]:
+        raise ConfigError("ACLED is not exported: its terms forbid to pass its data on")
+    with alone(folder, "fetch"):
+        store, names = Store(folder, patience=patience, progress=progress), set()
+        for row in planned.rows:
+            log.info("%s: %s", row.what, row.source)
+            for remote in UPSTREAMS[row.what].find(planned.wanted, store):
+                names.add(store.get(remote).path)
+    return len(names)
+
+
+def _taken(upstream: Upstream) -> bool:
+    return all(key.split(".")[1] in DataConfig.model_fields for key in upstream.keys)
+
+
+def _fitting(config: Config, also: Sequence[str], notes: list[str]) -> list[str]:
+    """Return what a config takes, without what its user brought; ``notes`` receives that."""
+    package = config.data.package
+    listed = read_resources(package) if package and package.is_file() else {}
+    fetched = config.folder / PLACE
+    chosen = []
+    for word, upstream in UPSTREAMS.items():
+        if upstream.terms or not _taken(upstream):
+            continue
+        own = [
+            path for path in _paths(config, upstream.keys)
+            if path.exists() and fetched not in path.parents
+            and (word == "incidents" or path.resolve() not in listed)
+        ]  # fmt: skip
+        if own and word not in also:
+            notes.append(f"{word}: left as it is, {own[0].name} is your own (--what {word} if not)")
+        else:
+            chosen.append(word)
+    return chosen
+
+
+def _paths(config: Config, keys: Iterable[str]) -> list[Path]:
+    found: list[Path] = []
+    for key in keys:
+        value: Any = getattr(config.data, key.split(".")[1])
+        value = getattr(value, "path", value)
+        found += value if isinstance(value, tuple) else [] if value is None else [value]
+    return found
+
+
+def _wanted(config: Config) -> Wanted:
+    inputs = Inputs(config)
+    study = lay_area(config, inputs)
+    halo, crs = study.area.halo, study.grid.crs
+    near, around = (
+        reproject(halo.buffer(1000 * km).simplify(500).segmentize(20_000), crs, WGS84)
+        for km in (_NEAR_KM, _AROUND_KM)
+    )
+    if near.bounds[2] - near.bounds[0] > 180:
+        raise ConfigError("the study area lies across the 180th meridian; set study_area.window")
+    area = config.study_area
+    return Wanted(
+        (area.home, *area.neighbours), near, around.bounds, config.grid.cell_size_m,
+        read_all_borders(config.data.borders), inputs.countries,
+    )  # fmt: skip
+
+
+def _put_in_place(
+    planned: Plan, brought: dict[str, tuple[Made, list[Received]]], building: Path
+) -> None:
+    folder = planned.path.absolute().parent
+    keys: dict[str, Any] = {}
+    resources: list[dict[str, Any]] = []
+    for what, (made, came) in brought.items():
+        for key, path in made.files.items():
+            final = folder / PLACE / path.relative_to(building)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            if final.is_dir():
+                final.rename(building / "old")
+            path.replace(final)
+            whole = hasattr(getattr(planned.config.data, key.split(".")[1], None), "path")
+            keys[f"{key}.path" if whole else key] = final.relative_to(folder).as_posix()
+            keys |= {f"{key}.{name}": value for name, value in made.more.items()}
+            files = sorted(final.rglob("*.tif")) if final.is_dir() else [final]
+            resources += [_credit(file, what, made, came) for file in files]
+        keys |= made.settings
+    package = folder / "data" / PACKAGE
+    write_text(_package_text(planned.config, package, resources), package)
+    keys["data.package"] = package.relative_to(folder).as_posix()
+    write_text(_config_text(planned, keys), planned.path)
+    load_config(planned.path, check_paths=False)
+
+
+def _config_text(planned: Plan, keys: dict[str, Any]) -> str:
+    """Return the text of the config with keys set; settings that it has already are left."""
+    text = planned.path.read_text("utf-8-sig")
+    for key, value in keys.items():
+        *parents, last = key.split(".")
+        for other in _OF_OTHERS.get(parents[-1], ()) if last == "path" else ():
+            text = edit_yaml(text, ".".join((*parents, other)), None)
+        if parents[0] == "data" or not planned.config.value(key):
+            text = edit_yaml(text, key, value)
+    return text
+
+
+def _credit(path: Path, what: str, made: Made, came: list[Received]) -> dict[str, Any]:
+    """Return the entry of a file in the datapackage."""
+    row = UPSTREAMS[what]
+    name, title, address = row.licence
+    own = [it for it in came if path.stem in it.path.name] or came
+    dates = sorted(it.retrieved for it in came if it.retrieved)
+    return {
+        "name": f"fetched-{what}-{path.stem}".lower().replace("_", "-"),
+        "path": path,
+        "title": row.title,
+        "version": made.version,
+        "publisher": row.publisher,
+        "licenses": [{"name": name, "title": title, "path": address}],
+        "attribution": made.attribution or row.attribution,
+        "sources": [{"title": row.publisher, "path": it.url[:300]} for it in own],
+        "retrieved": dates[-1] if dates else "",
+        "bytes": path.stat().st_size,
+        "hash": f"sha256:{sha256_file(path)}",
+    }
+
+
+def _package_text(config: Config, package: Path, new: list[dict[str, Any]]) -> str:
+    """Return the datapackage so far with the new entries in place of those of the same files."""
+    old_path = config.data.package
+    document: dict[str, Any] = {"profile": "data-package", "name": "borderrisk-data"}
+    if old_path is not None and old_path.is_file():
+        document = json.loads(old_path.read_text("utf-8"))
+    start = old_path.parent if old_path is not None else package.parent
+    new_ones, fetched = {entry["path"] for entry in new}, config.folder / PLACE
+    entries = []
+    for entry in document.get("resources", []):
+        path = Path(os.path.normpath(start / entry["path"]))
+        replaced = path in new_ones or (fetched in path.parents and not path.exists())
+        entries += [] if replaced else [entry | {"path": path}]
+    for entry in (entries := entries + new):
+        entry["path"] = Path(os.path.relpath(entry["path"], package.parent)).as_posix()
+    return json.dumps(document | {"resources": entries}, ensure_ascii=False, indent=2) + "\n"

@@ -1,0 +1,98 @@
+"""New and corrected incidents taken into a border's folder; its config then reads the outcome."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from borderrisk.config.loader import CONFIG_FILE
+from borderrisk.config.whole import Config
+from borderrisk.config.yamltext import edit_yaml
+from borderrisk.errors import ConfigError, DataError
+from borderrisk.outputs.atomic import plain_rows, write_text, writing
+from borderrisk.sources.basedata import without_checksum
+from borderrisk.sources.incidents import IncidentTable, read_incidents
+from borderrisk.sources.layouts import layout_of
+from borderrisk.sources.merging import COLUMNS, Merged, merge, plain_table
+from borderrisk.sources.tables import read_header
+
+MERGED, CORRECTED, UNREAD = "incidents.csv", "incidents-corrected.csv", "incidents-rejected.csv"
+_PLAIN = {name: name for name in ("date", "latitude", "longitude", "radius_km")}
+
+
+def take_in(folder: Path, config: Config, path: Path) -> Merged:
+    """Lay the incidents of a file over those of a folder; its config reads the outcome.
+
+    Every step leaves a folder that can be read, so that the next update finishes what one that was
+    killed began.
+    """
+    section, own, first = config.data.incidents, config.folder / "data", config.data.incidents.path
+    if not (folder / CONFIG_FILE).is_file():
+        raise ConfigError(
+            f"{folder}: is a config of its own; --incidents needs a folder that `borderrisk init` "
+            "made. Change the file of data.incidents.path yourself, or make a folder."
+        )
+    later = _whole(config, path)
+    known = IncidentTable.none() if first is None else _whole(config, first)
+    found = merge(plain_table(known.incidents), plain_table(later.incidents))
+    target = own / MERGED
+    settled = first == target and section.layout == "table" and section.columns == _PLAIN
+    if not found.changed:
+        return found
+    if first is not None and first == target and not settled:
+        kept = own / f"incidents-first{first.suffix}"
+        with writing(kept) as partial:
+            shutil.copyfile(first, partial)
+        _edit(folder, {"path": f"data/{kept.name}"})
+    package = config.data.package
+    if package is not None and (text := without_checksum(package, target)) is not None:
+        write_text(text, package)
+    _append(found.corrected, own / CORRECTED)
+    parts = ((known, first), (later, path))
+    left = pd.concat([it.rejected.assign(file=file.name) for it, file in parts if file is not None])
+    if len(left):
+        _append(left.astype(str), own / UNREAD)
+    write_text(found.table.to_csv(index=False, lineterminator="\n"), target)
+    if not settled:
+        past = dict.fromkeys(("default_radius_km", "radius_km", "calendar"))
+        values = {"path": f"data/{MERGED}", "layout": "table", "columns": _PLAIN, **past}
+        _edit(folder, values)
+    return found
+
+
+def _whole(config: Config, path: Path) -> IncidentTable:
+    """Read all usable incidents of a file, in its own layout or that of the config; no filter."""
+    section = config.data.incidents
+    header = read_header(path, "incidents")
+    layout = layout_of(header)
+    plain = {*COLUMNS} <= {*header}
+    if layout != "table" or plain:
+        return read_incidents(path, layout, calendar=section.calendar,
+                              radius_km=None if plain else section.radius_km or None)  # fmt: skip
+    if section.layout != "table":
+        missing = "its layout is none that is known"
+        raise DataError(f"incidents: {path}: {missing}; give it the columns {', '.join(COLUMNS)}.")
+    return read_incidents(
+        path, "table", section.columns or None, section.default_radius_km,
+        calendar=section.calendar, radius_km=section.radius_km or None,
+    )  # fmt: skip
+
+
+def _edit(folder: Path, values: dict[str, Any]) -> None:
+    path = folder / CONFIG_FILE
+    text = path.read_text(encoding="utf-8")
+    for key, value in values.items():
+        text = edit_yaml(text, f"data.incidents.{key}", value)
+    write_text(text, path)
+
+
+def _append(rows: pd.DataFrame, path: Path) -> None:
+    """Add rows to a table, each once."""
+    rows = plain_rows(rows.astype(str))
+    if path.exists():
+        rows = pd.concat([pd.read_csv(path, dtype=str, keep_default_na=False), rows])
+    if len(rows):
+        write_text(rows.drop_duplicates().to_csv(index=False, lineterminator="\n"), path)

@@ -1,0 +1,306 @@
+"""Every input by its role: what was read of it, what was left out, and what it does."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import shapely
+
+from borderrisk.area import reproject
+from borderrisk.border.named import CROSSING_KM
+from borderrisk.border.segments import cut_border
+from borderrisk.errors import DataError
+from borderrisk.features import catalogue
+from borderrisk.features.terrain import doubts
+from borderrisk.grid import WGS84, Grid
+from borderrisk.pipeline import steps
+from borderrisk.pipeline.inputs import Study
+from borderrisk.pipeline.stages import Stages
+from borderrisk.sources import incidents, world
+from borderrisk.sources._tiles import describe_raster
+from borderrisk.sources.elevation import Elevation
+from borderrisk.sources.files import Header, Reading
+from borderrisk.sources.overlays import count_features
+from borderrisk.sources.vectors import describe_vector
+
+log = logging.getLogger(__name__)
+
+NO_INCIDENTS = (
+    "No incidents are given (data.incidents): a run makes an index of expert weights, not a "
+    "forecast, and has no probabilities, intervals or test."
+)
+
+_RASTERS = ("elevation", "land_cover", "population")
+_UNITS = {
+    "elevation": "m", "settlements": "persons", "incidents": "days and km", "roads": "classes",
+    "land_cover": "codes", "population": "persons a pixel",
+}  # fmt: skip
+
+
+def open_inputs(stages: Stages, grid: Grid) -> list[Reading]:
+    """Open every input, check that it is of this area, and say what became of it.
+
+    ``grid`` is the one that tables of features are of. Raises ``DataError`` at the first input
+    that fails a check.
+    """
+    # A file that was changed since its checksum stops a run before any work.
+    _ = stages.inputs.sources
+    found = [
+        *_surroundings(stages),
+        *_incidents(stages),
+        *_posts(stages),
+        *_overlays(stages),
+        *_named(stages),
+        *_population(stages),
+        *_own_features(stages, grid),
+    ]
+    for key, section in (("road_speeds_kmh", "roads"), ("land_cover_factors", "land_cover")):
+        given = getattr(stages.config.features.travel, key)
+        if given and getattr(stages.config.data, section) is None:
+            log.warning("features.travel.%s: no effect: data.%s names no file", key, section)
+    return [replace(reading, header=_header(reading)) for reading in found]
+
+
+def _header(reading: Reading) -> Header:
+    path, what = reading.path, reading.what
+    if path.is_dir():
+        return Header("folder", units=_UNITS.get(what, ""))
+    header = describe_raster(path) if what in _RASTERS else describe_vector(path, what)
+    return replace(header, units=header.units or _UNITS.get(reading.what, ""))
+
+
+def _placed(reading: Reading, frame: gpd.GeoDataFrame) -> Reading:
+    """Add how many rows were read, and where they lie."""
+    west, south, east, north = map(float, frame.total_bounds)
+    return replace(reading, rows=len(frame), extent=(west, south, east, north))
+
+
+def _surroundings(stages: Stages) -> list[Reading]:
+    """Borders, outlines, elevation and settlements."""
+    study, data, inputs = stages[steps.area], stages.config.data, stages.inputs
+    km = sum(line.length for line in study.lines.values()) / 1000
+    pieces = max(1, round(km / stages.config.segments.segment_km))
+    missing = set(stages.config.study_area.neighbours) - set(study.borders["country_b"])
+    towns, near = _settlements(stages), _on_land(inputs.countries, study)
+    return [
+        _placed(
+            Reading(
+                "borders",
+                data.borders,
+                f"{', '.join(study.borders['pair'])}; {km:,.0f} km",
+                f"study area, distances, about {pieces:,} segments",
+                f"outside study_area.window: {', '.join(sorted(missing))}" if missing else "",
+            ),
+            study.borders,
+        ),
+        _placed(
+            Reading(
+                "countries",
+                data.countries,
+                f"{len(inputs.countries)} outlines",
+                f"home and land: {near} of them on the grid",
+            ),
+            inputs.countries,
+        ),
+        _elevation(data.elevation.path[0], inputs.elevation, study),
+        _placed(
+            Reading(
+                "settlements",
+                data.settlements,
+                f"{len(towns):,} places",
+                f"people and walking: {_inside(towns, study.grid):,} places on the grid",
+            ),
+            towns,
+        ),
+    ]
+
+
+def _on_land(countries: gpd.GeoDataFrame, study: Study) -> int:
+    return int(countries.intersects(shapely.box(*study.halo_bounds)).sum())
+
+
+def _elevation(path: Path, elevation: Elevation, study: Study) -> Reading:
+    rows, cols = elevation.shape
+    box = shapely.box(*elevation.bounds).segmentize(elevation.transform.a * max(1, cols / 50))
+    covered = shapely.intersection(
+        reproject(box, elevation.crs, study.grid.crs), study.area.polygon
+    ).area
+    west, south, east, north = reproject(box, elevation.crs, WGS84).bounds
+    narrow = "8-bit numbers: a hillshade, mask or picture rather than elevation"
+    return Reading(
+        "elevation",
+        path,
+        f"{rows:,} x {cols:,} pixels, {elevation.crs.name}",
+        f"terrain, walking, relief: covers {covered / study.area.polygon.area:.0%} of the area",
+        warnings=(
+            *([narrow] if elevation.is_narrow else []),
+            *doubts(elevation, study.grid),
+        ),
+        extent=(west, south, east, north),
+    )
+
+
+def _settlements(stages: Stages) -> gpd.GeoDataFrame:
+    """Return the settlements, some of which have to be of this area and its countries."""
+    path, area = stages.config.data.settlements, stages.config.study_area
+    places = stages.inputs.settlements
+    world.check_near(places, stages[steps.area].halo_bounds, "settlements", path)
+    codes = {area.home, *area.neighbours}
+    if not places["country"].isin(codes).any():
+        found = ", ".join(places["country"].value_counts().index[:5])
+        raise DataError(
+            f"settlements: {path}: column country holds {found}, none of which is a country of "
+            f"the study area ({', '.join(sorted(codes))}: ISO 3166-1 alpha-3)."
+        )
+    return places
+
+
+def _incidents(stages: Stages) -> list[Reading]:
+    path, record = stages.config.data.incidents.path, stages[steps.incidents]
+    table = record.table
+    if path is None:
+        log.warning(NO_INCIDENTS)
+        return []
+    world.check_near(table.incidents, stages[steps.area].halo_bounds, "incidents", path)
+    ahead = table.rejected[table.rejected["reason"].str.startswith(incidents.AHEAD)]
+    warnings = [
+        f"{len(ahead)} row(s) left out: row {row.row} {row.reason}"
+        for row in ahead.head(1).itertuples()
+    ]
+    rejected = record.rejected()
+    reading = Reading(
+        "incidents",
+        path,
+        f"{len(record.everything)} incidents on the grid, {len(rejected)} rejected",
+        f"the model and its test: {len(record.panel)} of them are before {record.origin:%Y-%m-%d}",
+        "; ".join(table.notes),
+        tuple(warnings),
+    )
+    rows = len(table.incidents) + len(table.rejected)
+    return [replace(_placed(reading, table.incidents), rows=rows)]
+
+
+def _posts(stages: Stages) -> list[Reading]:
+    posts, path, features = stages.inputs.posts, stages.config.data.posts, stages.config.features
+    if posts is None or path is None:
+        return []
+    study = stages[steps.area]
+    world.check_near(posts, study.halo_bounds, "posts", path)
+    seen = features.concealment.enabled and "posts" in features.concealment.observers
+    used = [name for name, on in (("distances", features.travel.enabled), ("sight", seen)) if on]
+    does = f"{' and '.join(used)}: {_inside(posts, study.grid):,} posts on the grid"
+    off = "no effect: features.travel and features.concealment are switched off"
+    reading = Reading("posts", path, f"{len(posts)} posts", does if used else off)
+    return [_placed(reading if used else replace(reading, warnings=(off,)), posts)]
+
+
+def _overlays(stages: Stages) -> list[Reading]:
+    """Roads, barriers, water and land cover; without effect where what reads them is off."""
+    travel, seen = stages.config.features.travel, stages.config.features.concealment
+    off = "no effect: what depends on it is switched off (features.travel.enabled)"
+    idle = (
+        {} if travel.enabled else dict.fromkeys(("roads", "barriers", "water", "land_cover"), off)
+    )
+    if seen.enabled and "roads" in seen.observers:
+        idle.pop("roads", None)
+    if travel.enabled and travel.water_speed_factor == 1:
+        idle["water"] = "no effect: features.travel.water_speed_factor is 1"
+    overlays = stages[steps.ground].overlays
+    read = {"roads": overlays.roads, "barriers": overlays.barriers, "water": overlays.water}
+    found = []
+    for reading in overlays.readings:
+        frame, does = read.get(reading.what), idle.get(reading.what)
+        one = reading if frame is None else _placed(reading, frame)
+        if reading.what == "roads" and not travel.enabled:
+            one = replace(one, used_for="seen from, for concealment")
+        if does is not None:
+            one = replace(one, used_for=does, warnings=(*one.warnings, does))
+        found.append(one)
+    return found
+
+
+def _named(stages: Stages) -> list[Reading]:
+    """Zones and crossings, by how much of the area and how many segments they name."""
+    data, inputs, found = stages.config.data, stages.inputs, list[Reading]()
+    if inputs.zones is None and inputs.crossings is None:
+        return found
+    study, named = stages[steps.area], stages[steps.named]
+    segments = cut_border(study.borders, study.grid.crs, stages.config.segments.segment_km)
+    along = named.along(segments)
+    if inputs.zones is not None and data.zones is not None and named.zones is not None:
+        exposure = study.base["exposure"].to_numpy()
+        inside = np.zeros(exposure.shape, bool) if named.zone is None else named.zone >= 0
+        share = exposure[inside].sum() / exposure.sum()
+        count = int((along.get("zone", np.array([])) != "").sum())
+        does = f"named in {count:,} of {len(segments):,} segments; covers {share:.0%} of the area"
+        found.append(_effect(
+            Reading("zones", data.zones, f"{len(inputs.zones):,} zones", does,
+                    _apart(len(inputs.zones) - len(named.zones), "outside the grid")),
+            inputs.zones, share > 0 or count > 0, "none of the zones lies in the area",
+        ))  # fmt: skip
+    if inputs.crossings is not None and data.crossings is not None:
+        km = along.get("crossing_km", np.array([]))
+        does = f"the nearest of each of {len(segments):,} segments"
+        does += f", {km.min():.0f} to {km.max():.0f} km away" if len(km) else ""
+        kept = 0 if named.crossings is None else len(named.crossings)
+        far = f"farther than {CROSSING_KM:g} km from the border"
+        found.append(_effect(
+            Reading("crossings", data.crossings, f"{len(inputs.crossings):,} crossings", does,
+                    _apart(len(inputs.crossings) - kept, far)),
+            inputs.crossings, kept > 0, f"all of them are {far}",
+        ))  # fmt: skip
+    return found
+
+
+def _apart(count: int, where: str) -> str:
+    return f"{count:,} {where}" if count else ""
+
+
+def _effect(reading: Reading, frame: gpd.GeoDataFrame, works: bool, why: str) -> Reading:
+    """Add rows and extent, and say aloud what has no effect."""
+    reading = _placed(reading, frame)
+    if works:
+        return reading
+    return replace(reading, used_for=f"no effect: {why}", warnings=(f"no effect: {why}",))
+
+
+def _population(stages: Stages) -> list[Reading]:
+    path, read = stages.config.data.population, stages.inputs.population
+    if path is None or read is None:
+        return []
+    study = stages[steps.area]
+    people, exposure = read(study.grid), study.base["exposure"].to_numpy()
+    known = np.isfinite(people) & (exposure > 0)
+    total = float((people * exposure)[known].sum())
+    does = f"feature population of {known.sum():,} of {(exposure > 0).sum():,} cells"
+    why = "" if known.any() else "the raster lies outside the area"
+    if {"population", catalogue.feature("population").group} & {*stages.config.features.exclude}:
+        why = "features.exclude leaves it out of the model"
+    reading = Reading("population", path, f"{total:,.0f} people in the area", does)
+    if not why:
+        return [reading]
+    return [replace(reading, used_for=f"no effect: {why}", warnings=(f"no effect: {why}",))]
+
+
+def _own_features(stages: Stages, grid: Grid) -> list[Reading]:
+    features = stages.config.features
+    if features.table is None:
+        return []
+    filled = count_features(features.table, features.columns, grid)
+    holds = ", ".join(f"{name} in {n:,} cells" for name, n in filled.items())
+    left = [name for name in filled if name in features.exclude]
+    does = "features of the model"
+    if len(left) == len(filled):
+        does = "no effect: features.exclude leaves its columns out of the model"
+    warnings = (does,) if does.startswith("no effect") else ()
+    out = f"features.exclude: {', '.join(left)}" if left else ""
+    return [Reading("features.table", features.table, holds, does, out, warnings)]
+
+
+def _inside(points: gpd.GeoDataFrame, grid: Grid) -> int:
+    row, _ = grid.rowcol(*grid.project(points.geometry.x, points.geometry.y))
+    return int((row >= 0).sum())

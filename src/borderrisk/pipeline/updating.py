@@ -1,0 +1,374 @@
+"""The forecast cycle of a border: take in incidents, forecast, verify, keep the track record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+
+from borderrisk.compute import map_parallel
+from borderrisk.config.loader import CONFIG_FILE, load_config
+from borderrisk.config.whole import Config
+from borderrisk.errors import BorderRiskError, ConfigError, DataError
+from borderrisk.evaluation.prospective import Period
+from borderrisk.outputs.atomic import write_text
+from borderrisk.outputs.compare import ROSE, compare
+from borderrisk.outputs.trackrecord import CYCLE_PAGE, RECORD_PAGE, Border, cycle_page, record_page
+from borderrisk.pipeline import checking, forecasting, rehearsing
+from borderrisk.pipeline.inputs import read_incident_table
+from borderrisk.pipeline.intake import take_in
+from borderrisk.pipeline.result import Result, open_run
+from borderrisk.runs import alone, is_frozen
+from borderrisk.runs.manifest import MANIFEST
+from borderrisk.sources.incidents import IncidentTable
+from borderrisk.sources.merging import Merged
+from borderrisk.words import nearest_places
+
+REHEARSAL = "rehearsal.json"
+_NEAR = 3
+
+
+@dataclass(frozen=True)
+class Updated:
+    """What an update of one border did.
+
+    ``forecasts`` and ``verified`` are the folders it made; ``said`` what changed, in sentences;
+    ``moved`` how far expected incidents moved against the last forecast of the same length, as a
+    share of them. ``error`` says why it failed, else it is blank.
+    """
+
+    folder: Path
+    title: str = ""
+    origin: str = ""
+    forecasts: list[str] = field(default_factory=list)
+    verified: list[str] = field(default_factory=list)
+    added: int = 0
+    corrected: int = 0
+    rehearsed: int = 0
+    said: list[str] = field(default_factory=list)
+    moved: float = 0.0
+    error: str = ""
+
+    @property
+    def anything(self) -> bool:
+        """Whether anything was new."""
+        return bool(
+            self.forecasts or self.verified or self.added or self.corrected or self.rehearsed
+        )
+
+
+def update(
+    folder: str | Path,
+    incidents: str | Path | None = None,
+    *,
+    as_of: Any = None,
+    rehearse: Any = None,
+) -> Updated:
+    """Bring a border up to date; a second time nothing is new.
+
+    ``folder`` is one of ``init``, or a config. New or corrected ``incidents`` (of the same id the
+    later row wins) are laid over the known ones, in ``data/incidents.csv``. The forecasts of the
+    config's ``forecasts.horizons_days`` are made from the first of the month of ``as_of`` (by
+    default the day after the latest incident) and frozen, those whose time is over on that day are
+    verified, and the track record is written. ``rehearse`` is the first day of past forecasts that
+    show what the record would have been.
+
+    Raises ``ConfigError``, ``DataError`` or ``OutputError`` as the parts do; what was finished
+    before stays, and the next update goes on from there.
+    """
+    config = load_config(folder)
+    with alone(_home(config), "update"):
+        merged = None if incidents is None else take_in(Path(folder), config, Path(incidents))
+        config = load_config(folder)
+        checking.require_incidents(config)
+        cycle = _Cycle.of(config, as_of)
+        before = cycle.latest()
+        made = cycle.forecast()
+        verified = cycle.verify()
+        rehearsed = 0 if rehearse is None else cycle.rehearse(pd.Timestamp(rehearse))
+        cycle.write_record()
+        added = 0 if merged is None else len(merged.new)
+        moved, changes = _moved(before, cycle.latest()) if made else (0.0, [])
+        return Updated(
+            cycle.home, config.title, f"{cycle.origin:%Y-%m-%d}", made, verified, added,
+            0 if merged is None else merged.corrected["incident_id"].nunique(), rehearsed,
+            [*_said_incidents(merged, cycle), *cycle.said_forecasts(), *changes,
+             *cycle.said_record()],
+            moved,
+        )  # fmt: skip
+
+
+def _home(config: Config) -> Path:
+    """Where forecasts, verifications and track record of a config are kept."""
+    return config.folder if config.forecasts_folder != config.runs_folder else config.runs_folder
+
+
+@dataclass(frozen=True)
+class _Cycle:
+    """The forecasts of a config, as they stand on a day."""
+
+    config: Config
+    home: Path
+    table: IncidentTable
+    as_of: pd.Timestamp
+
+    @classmethod
+    def of(cls, config: Config, as_of: Any) -> _Cycle:
+        table = read_incident_table(config, None)
+        last = table.incidents["date_end"].max() + pd.Timedelta(days=1)
+        try:
+            day = last if as_of is None else pd.Timestamp(as_of)
+        except ValueError as error:
+            raise ConfigError(f"--as-of must be a date like 2025-01-31 (got {as_of!r}).") from error
+        return cls(config, _home(config), table, day)
+
+    @property
+    def origin(self) -> pd.Timestamp:
+        """First day of the next forecast."""
+        return self.as_of.replace(day=1)
+
+    @property
+    def horizons(self) -> tuple[int, ...]:
+        return tuple(sorted(self.config.forecasts.horizons_days))
+
+    def path(self, origin: pd.Timestamp, days: int) -> Path:
+        """Folder of a forecast."""
+        return self.config.forecasts_folder / f"{origin:%Y-%m-%d}-{days}d"
+
+    def forecast(self) -> list[str]:
+        """Make and freeze the forecasts that are missing."""
+        made = []
+        for days in self.horizons:
+            final = self.path(self.origin, days)
+            if is_frozen(final):
+                continue
+            forecasting.forecast(
+                self.config, origin=self.origin, horizon_days=days, out=final,
+                replicates=self.config.uncertainty.replicates,
+            )  # fmt: skip
+            made.append(str(final))
+        return made
+
+    def frozen(self) -> list[Path]:
+        """Every frozen forecast, the earliest first."""
+        found = self.config.forecasts_folder.glob("*/SHA256SUMS")
+        return sorted(path.parent for path in found if is_frozen(path.parent))
+
+    def latest(self) -> Path | None:
+        """Latest frozen forecast of the shortest period."""
+        ending = f"-{self.horizons[0]}d"
+        return next((p for p in reversed(self.frozen()) if p.name.endswith(ending)), None)
+
+    def verify(self) -> list[str]:
+        """Verify every forecast whose time is over, where its incidents changed since."""
+        done, record = [], self.config.data.incidents.path or Path()
+        for path in self.frozen():
+            facts = _facts(path)
+            if (
+                pd.Timestamp(facts["origin"]) + pd.Timedelta(days=facts["horizon_days"])
+                > self.as_of
+            ):
+                continue
+            found = forecasting.verify_record(
+                path, record, self.table, self.as_of,
+                self.home / "verifications",
+            )  # fmt: skip
+            if found is not None:
+                done.append(found["folder"])
+        return done
+
+    def _latest(self) -> dict[str, tuple[Path, Period]]:
+        """Manifest and outcome of the latest verification of every forecast."""
+        found: dict[str, tuple[str, Path, Period]] = {}
+        for path in sorted((self.home / "verifications").glob(f"*/{MANIFEST}")):
+            facts = json.loads(path.read_text(encoding="utf-8"))
+            period = Period.from_json(facts["period"])
+            made = facts["data_until"] + facts["made_utc"]
+            if period.source not in found or made > found[period.source][0]:
+                found[period.source] = made, path, period
+        return {source: (path, period) for source, (_, path, period) in found.items()}
+
+    def periods(self) -> list[Period]:
+        """How every verified forecast did, in order of time."""
+        return sorted((p for _, p in self._latest().values()), key=lambda p: (p.days, p.origin))
+
+    def rehearsal(self) -> list[Period]:
+        path = self.home / REHEARSAL
+        if not path.exists():
+            return []
+        return [Period.from_json(row) for row in json.loads(path.read_text(encoding="utf-8"))]
+
+    def rehearse(self, first: pd.Timestamp) -> int:
+        """Make the forecasts that the record would hold since a day: scores and counts only."""
+        rows = rehearsing.rehearse(self.config, first, self.as_of, self.horizons)
+        text = json.dumps([row.to_json() for row in rows], indent=1) + "\n"
+        path = self.home / REHEARSAL
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            return 0
+        write_text(text, path)
+        return len(rows)
+
+    def write_record(self) -> None:
+        """Write the track record, where it is not what is there already."""
+        waiting = [_facts(path) | {"name": path.name} for path in self.frozen()]
+        title = self.config.title or self.config.name
+        outcomes = {
+            period.source: path.with_name(forecasting.OUTCOME)
+            for path, period in self._latest().values()
+        }
+        drawn = {source: path for source, path in outcomes.items() if path.exists()}
+        text = record_page(title, self.periods(), self.rehearsal(), waiting, drawn)
+        path = self.home / RECORD_PAGE
+        if not (path.is_file() and path.read_text(encoding="utf-8") == text):
+            write_text(text, path)
+
+    def said_forecasts(self) -> list[str]:
+        """Say what is expected within each horizon."""
+        parts = []
+        for days in self.horizons:
+            facts = _facts(self.path(self.origin, days))
+            total = facts["total"]
+            parts.append(
+                f"{total['expected']:.1f} in {days} days ({total['low']} to {total['high']})"
+            )
+        return [f"Forecast from {self.origin:%Y-%m-%d}: reported incidents, " + ", ".join(parts)]
+
+    def said_record(self) -> list[str]:
+        """Say how the last forecast did, and all of them."""
+        found = self.periods()
+        if not found:
+            return ["No forecast has come to its end yet: the track record is still empty."]
+        last = max(
+            found, key=lambda p: (pd.Timestamp(p.origin) + pd.Timedelta(days=p.days), -p.days)
+        )
+        gain = last.over_history
+        skill = "" if gain is None else f"; {gain:+.2f} bits per incident over history alone"
+        held = sum(p.held for p in found)
+        return [
+            f"The forecast of {last.origin} for {last.days} days expected {last.expected:.1f} "
+            f"({last.low} to {last.high}), {last.reported} were reported{skill}.",
+            f"Track record: {held} of {len(found)} numbers lay in their 90 % interval; "
+            f"{RECORD_PAGE} has them all.",
+        ]
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    try:
+        facts: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return {"origin": facts["origin"], "horizon_days": int(facts["horizon_days"]),
+                "total": facts["total"]}  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{folder}: is no forecast of this version ({error}); move it elsewhere."
+        ) from error
+
+
+def _said_incidents(merged: Merged | None, cycle: _Cycle) -> list[str]:
+    if merged is None:
+        last = cycle.table.incidents["date_end"].max()
+        return [f"Incidents: {len(cycle.table.incidents)}, the latest of {last:%Y-%m-%d}."]
+    fixed = merged.corrected["incident_id"].nunique()
+    new = merged.table[merged.table["incident_id"].isin(merged.new)]
+    places = new["place"].where(new["place"] != "", new["province"])
+    most = places[places != ""].value_counts().head(_NEAR)
+    where = ", ".join(f"{place} ({count})" for place, count in most.items())
+    return [f"Incidents: {len(merged.new)} new{': ' + where if where else ''}; {fixed} corrected."]
+
+
+def _moved(before: Path | None, after: Path | None) -> tuple[float, list[str]]:
+    """How far a forecast moved from the one before it, and where."""
+    if before is None or after is None or before == after:
+        return 0.0, ["There is no earlier forecast to compare with."]
+    old, new = open_run(before), open_run(after)
+    found = compare(old.scene, new.scene)
+    then, now = (it.scene.cells["expected"].to_numpy() for it in (old, new))
+    gain = np.nan_to_num(now - then)
+    moved = float(np.abs(gain).sum() / 2 / max(np.nansum(then), 1e-9))
+    rose = np.where(found.scene_for_map.cells["change"].to_numpy() == ROSE, gain, 0.0)
+    sections = _sections(old, new)
+    return moved, [
+        f"Since the forecast of {old.scene.meta.origin}, beyond their intervals: "
+        f"{found.counts['rose']} cells rose and {found.counts['fell']} fell"
+        f"{_places(new, rose)}{sections}; {moved:.0%} of the expected incidents moved elsewhere."
+    ]
+
+
+def _places(result: Result, rose: np.ndarray) -> str:
+    """Where the cells that rose most are."""
+    most = [int(k) for k in np.argsort(-rose, axis=None)[:_NEAR] if rose.flat[k] > 0]
+    if not most:
+        return ""
+    x, y = (axis.ravel()[most] for axis in result.scene.grid.centres())
+    points = gpd.GeoSeries(gpd.points_from_xy(x, y), crs=result.scene.grid.crs)
+    near = [str(place) for place in nearest_places(result.scene.settlements, points) if place]
+    return f" (most {', '.join(dict.fromkeys(near))})" if near else ""
+
+
+def _sections(old: Result, new: Result) -> str:
+    """How many sections of border rose or fell beyond the intervals of their ranks."""
+    layers = [it.scene.layers.get("segments") for it in (old, new)]
+    if any(layer is None or "rank_low" not in layer for layer in layers):
+        return ""
+    a, b = (layer.set_index("segment_id") for layer in layers)  # type: ignore[union-attr]
+    both = a.index.intersection(b.index)
+    a, b = a.loc[both], b.loc[both]
+    rose = int((b["rank_high"] < a["rank_low"]).sum())
+    fell = int((b["rank_low"] > a["rank_high"]).sum())
+    return f"; {rose} sections of border rose and {fell} fell"
+
+
+def update_all(
+    folders: Sequence[str | Path],
+    incidents: str | Path | None = None,
+    *,
+    as_of: Any = None,
+    rehearse: Any = None,
+    scheduler: str = "processes",
+    workers: int | None = None,
+) -> list[Updated]:
+    """Bring several borders up to date; one that fails does not stop the others.
+
+    A folder that is no border itself stands for all those in it. The scheduler is as in
+    :func:`borderrisk.compute.map_parallel`. A page that ranks what changed most is written beside
+    the borders where they share a parent folder. Raises what the update raised if there is only
+    one border, ``ConfigError`` if there is none.
+    """
+    found = [path for folder in folders for path in _borders(Path(folder))]
+    one = partial(update, incidents=incidents, as_of=as_of, rehearse=rehearse)
+    if len(found) == 1:
+        return [one(found[0])]
+    if incidents is not None:
+        raise ConfigError("--incidents is for one border; give the others theirs in turn.")
+    done = map_parallel(partial(_safely, one), found, scheduler=scheduler, workers=workers)
+    parents = {path.absolute().parent for path in found}
+    if len(parents) == 1:
+        rows = [Border(it.title or it.folder.name, it.origin, it.said, it.moved, it.error)
+                for it in done]  # fmt: skip
+        write_text(cycle_page(rows), parents.pop() / CYCLE_PAGE)
+    return done
+
+
+def _borders(folder: Path) -> list[Path]:
+    """Return the border that a path is, or those that a folder holds."""
+    if (folder / CONFIG_FILE).is_file() or not folder.is_dir():
+        return [folder]
+    found = sorted(path.parent for path in folder.glob(f"*/{CONFIG_FILE}"))
+    if not found:
+        raise ConfigError(
+            f"{folder}: holds no {CONFIG_FILE}, nor do its folders; make one with borderrisk init."
+        )
+    return found
+
+
+def _safely(one: Callable[[Path], Updated], folder: Path) -> Updated:
+    try:
+        return one(folder)
+    except BorderRiskError as error:
+        return Updated(folder, error=str(error))

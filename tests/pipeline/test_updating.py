@@ -1,0 +1,168 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from borderrisk.cli.app import app
+from borderrisk.config import load_config
+from borderrisk.errors import ConfigError, OutputError
+from borderrisk.pipeline.changes import CAUSES, split_change
+from borderrisk.pipeline.rehearsing import rehearse
+from borderrisk.pipeline.result import open_run
+from borderrisk.pipeline.starting import init
+from borderrisk.pipeline.updating import update, update_all
+from borderrisk.runs import alone
+
+SMALL = """
+grid: {cell_size_m: 40000}
+features: {concealment: {enabled: false}}
+model: {parameters: {n_estimators: 5}}
+corridors: {routes: 0}
+uncertainty: {replicates: 4}
+evaluation: {enabled: false}
+forecasts: {horizons_days: [30, 365]}
+outputs: {folder: ., figures: []}
+compute: {cache: .cache}
+"""
+FIRST, LAST = "2024-06-15", "2025-09-20"
+
+
+@pytest.fixture(scope="module")
+def border(tmp_path_factory):
+    """Make the shipped example on 40 km cells, with the incidents until the middle of 2024."""
+    folder = tmp_path_factory.mktemp("cycle") / "border"
+    init(folder)
+    kept = [line for line in (folder / "config.yaml").read_text("utf-8").split("\n\n")
+            if not line.startswith(("grid", "features", "scenarios", "outputs", "compute", "focus"))
+            ]  # fmt: skip
+    (folder / "config.yaml").write_text("\n\n".join(kept) + SMALL, encoding="utf-8")
+    table = pd.read_csv(folder / "data" / "incidents.csv", dtype=str, keep_default_na=False)
+    later = table["date"] >= "2024-06-01"
+    fixed = table[~later].tail(1).assign(location_radius_km="33")
+    news = pd.concat([table[later & (table["date"] <= "2025-09-01")], fixed])
+    news.to_csv(folder.parent / "news.csv", index=False)
+    table[~later].to_csv(folder / "data" / "incidents.csv", index=False)
+    package = folder / "data" / "datapackage.json"
+    facts = json.loads(package.read_text("utf-8"))
+    for resource in facts["resources"]:
+        if resource["path"] == "incidents.csv":
+            del resource["hash"]
+    package.write_text(json.dumps(facts), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cycled(border):
+    """Update it as of two days, the second with news; what each said."""
+    first = update(border, as_of=FIRST)
+    second = update(border, border.parent / "news.csv", as_of=LAST)
+    return border, first, second
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*")
+            if path.is_file() and ".cache" not in path.parts}  # fmt: skip
+
+
+def test_forecasts_are_made_from_the_month_and_verified_when_over(cycled):
+    border, first, second = cycled
+    assert [Path(path).name for path in first.forecasts] == ["2024-06-01-30d", "2024-06-01-365d"]
+    assert first.verified == []
+    assert [Path(path).name for path in second.forecasts] == ["2025-09-01-30d", "2025-09-01-365d"]
+    names = sorted(Path(path).name.rsplit("-", 1)[0] for path in second.verified)
+    assert names == ["2024-06-01-30d", "2024-06-01-365d"]
+    facts = json.loads((Path(second.verified[0]) / "manifest.json").read_text("utf-8"))
+    period = facts["period"]
+    table = load_config(border).data.incidents.path.read_text("utf-8")
+    assert period["reported"] <= sum("2024-06-" in line[:40] for line in table.splitlines())
+    page = (border / "track-record.html").read_text("utf-8")
+    assert f"{period['expected']:.1f}" in page and "2025-09-30" in page
+
+
+def test_news_are_merged_and_the_config_reads_them(cycled):
+    border, _, second = cycled
+    config = load_config(border)
+    assert config.data.incidents.path == border / "data" / "incidents.csv"
+    merged = pd.read_csv(config.data.incidents.path, dtype=str).set_index("incident_id")
+    assert second.corrected == 1 and second.added > 10
+    changed = pd.read_csv(border / "data" / "incidents-corrected.csv", dtype=str)
+    row = changed[changed["column"] == "radius_km"].iloc[0]
+    assert row["after"] == "33" and merged.loc[row["incident_id"], "radius_km"] == "33"
+    assert "# Iran's eastern border" in (border / "config.yaml").read_text("utf-8")
+
+
+def test_a_second_time_nothing_is_new(cycled):
+    border, _, _ = cycled
+    before = files(border)
+    again = update(border, border.parent / "news.csv", as_of=LAST)
+    assert not again.anything
+    assert files(border) == before
+
+
+def test_exit_codes_and_json(cycled):
+    border, _, second = cycled
+    command = ["update", str(border), "--as-of", LAST, "--json"]
+    found = CliRunner().invoke(app, command)
+    assert found.exit_code == 4
+    assert json.loads(found.stdout)["borders"][0]["new"] is False
+    assert second.said[0].startswith(f"Incidents: {second.added} new: ")
+
+
+def test_two_updates_of_one_folder_are_kept_apart(cycled):
+    border, _, _ = cycled
+    with (
+        alone(border, "update"),
+        pytest.raises(OutputError, match="another update is at work"),
+    ):
+        update(border, as_of=LAST)
+
+
+def test_one_border_that_fails_does_not_stop_the_others(cycled):
+    border, _, _ = cycled
+    broken = border.parent / "broken"
+    broken.mkdir()
+    (broken / "config.yaml").write_text("name: broken\n", encoding="utf-8")
+    done = update_all([border.parent], as_of=LAST, scheduler="threads")
+    assert [bool(it.error) for it in done] == [False, True]
+    page = (border.parent / "update-summary.html").read_text("utf-8")
+    assert "study_area" in page
+    shutil.rmtree(broken)
+    with pytest.raises(ConfigError, match="holds no config"):
+        update_all([border / "data"])
+
+
+def test_a_change_is_the_sum_of_its_parts(cycled):
+    border, _, _ = cycled
+    a, b = (open_run(border / "forecasts" / f"{day}-30d") for day in ("2024-06-01", "2025-09-01"))
+    split = split_change(a, b)
+    assert set(split.parts) == set(CAUSES)
+    total = sum(split.parts.values())
+    np.testing.assert_allclose(total, split.after - split.before, rtol=1e-4, atol=1e-6)
+    found = split.totals()
+    assert found["fading"] < 0 < found["new"]
+    same = split_change(a, a)
+    for part in same.parts.values():
+        np.testing.assert_allclose(np.nan_to_num(part), 0, atol=1e-6)
+
+
+def test_a_rehearsal_knows_only_what_was_known(cycled):
+    """What happens from an origin on changes its score, and nothing that was forecast."""
+    config = load_config(cycled[0])
+    first, end = pd.Timestamp("2024-01-01"), pd.Timestamp("2024-07-15")
+    whole = rehearse(config, first, end, (90,))
+    assert [period.origin for period in whole] == ["2024-01-01", "2024-04-01"]
+    table = pd.read_csv(config.data.incidents.path, dtype=str, keep_default_na=False)
+    cut = config.data.incidents.path.with_name("cut.csv")
+    table[table["date_end"] < "2024-04-01"].to_csv(cut, index=False)
+    past = config.with_changes({"data": {"incidents": {"path": str(cut)}}})
+    less = rehearse(past, first, end, (90,))
+    cut.unlink()
+    for a, b in zip(whole, less, strict=True):
+        assert (a.expected, a.low, a.high) == (b.expected, b.low, b.high)
+        assert [row.expected for row in a.classes] == [row.expected for row in b.classes]
+    assert whole[0] == less[0]
+    assert less[1].reported == 0 < whole[1].reported
