@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from folium.map import Icon, Layer
 from folium.template import Template
 
 from borderrisk.errors import ConfigError
+from borderrisk.outputs.headline import sentences
 from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.webmap.columns import pack_columns
 from borderrisk.outputs.webmap.maplayers import vectors_json
@@ -168,6 +170,18 @@ def risk_map(
     _borders(view, language).add_to(shell)
     shell.fit_bounds([[south, west], [north, east]])
     return shell
+
+
+def card(scene: Scene) -> str:
+    """HTML of a scene's answer in a few sentences, then its period, run and skill."""
+    meta, said = scene.meta, [html.escape(text) for text in sentences(scene)]
+    facts = "".join(f"<br>{html.escape(text)}" for text in scene.colophon())
+    body = "".join(f"<p style='margin:.4em 0'>{text}</p>" for text in said)
+    return (
+        "<div style='max-width:46em;border:1px solid #8886;border-radius:8px;padding:.6em 1em'>"
+        f"<strong>{html.escape(meta.title)}</strong>{body}"
+        f"<small>{html.escape(meta.statement)}{facts}</small></div>"
+    )
 
 
 def _borders(view: View, language: str) -> folium.GeoJson:
