@@ -161,8 +161,8 @@ def _facts(view: View) -> dict[str, Any]:
 def _total(view: View) -> dict[str, Any]:
     """Whole study area, which parts of it are shares of, and how counts of parts scatter.
 
-    ``expected`` is within the horizon, ``km2`` the scored area. ``cell`` and ``part`` are sizes of negative binomials: of the
-    incidents of one cell and of a part of the area.
+    ``expected`` is within the horizon, ``km2`` the scored area. ``cell`` and ``part`` are sizes of
+    negative binomials: of the incidents of one cell and of a part of the area.
     """
     scene = view.scene
     cells, days = scene.cells, scene.meta.horizon_days or DAYS_PER_YEAR
