@@ -7,8 +7,10 @@ from pathlib import Path
 import folium
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import borderrisk
+from borderrisk.cli.app import app
 from borderrisk.errors import ConfigError
 from borderrisk.outputs.store import save_scene
 from borderrisk.outputs.webmap.notebook import RiskLayer, risk_map
@@ -71,6 +73,18 @@ def test_a_result_shows_itself_and_its_map(run):
     assert "srcdoc" in shown._repr_html_()
     assert len(result.segments) == 1
     assert result.segments.crs == 4326
+
+
+@pytest.mark.parametrize(("asked", "opened"), [([], "map.html"), (["east"], "map-east.html")])
+def test_open_opens_the_map_that_was_asked_for(run, tmp_path, monkeypatch, asked, opened):
+    """Over the command line, without a browser."""
+    launched = []
+    monkeypatch.setattr("click.launch", launched.append)
+    focus = ["--focus", *asked] if asked else []
+    command = ["map", str(run), "--out", str(tmp_path), "--open", *focus]
+    told = CliRunner().invoke(app, command)
+    assert told.exit_code == 0, told.output
+    assert launched == [(tmp_path / opened).resolve().as_uri()]
 
 
 @pytest.mark.browser
