@@ -94,6 +94,9 @@ def test_a_map_takes_further_layers_and_opens_without_a_network(opened, scene):
     folium.LayerControl().add_to(shown)
     page = opened(shown)
     assert "Probability" in page.locator(".br-legend").inner_text()
+    said = page.locator(".leaflet-control-attribution").inner_text()
+    for part in ("2024-01-01 to 2024-12-30", "2024-01-01-abc", "history alone", "by them"):
+        assert part in said
     assert page.locator(".leaflet-marker-icon").evaluate("node => node.naturalWidth") > 10
     page.locator(".leaflet-marker-icon").click()
     page.wait_for_selector(".leaflet-popup-content")
