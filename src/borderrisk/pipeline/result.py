@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -28,7 +27,7 @@ from borderrisk.outputs.scene import AreaTotal, Scene
 from borderrisk.outputs.store import load_scene
 from borderrisk.outputs.vectorfiles import write_layer
 from borderrisk.outputs.webmap import write_map
-from borderrisk.outputs.webmap.notebook import risk_map
+from borderrisk.outputs.webmap.notebook import card, risk_map
 from borderrisk.runs import find_run
 from borderrisk.words import nearest_places
 
@@ -141,15 +140,7 @@ class Result:
         return risk_map(self.scene, layer, focus=focus, language=speech)
 
     def _repr_html_(self) -> str:
-        """Return a card: the answer in three sentences, then period, run and skill."""
-        meta, said = self.scene.meta, [html.escape(text) for text in sentences(self.scene)]
-        facts = "".join(f"<br>{html.escape(text)}" for text in self.scene.colophon())
-        body = "".join(f"<p style='margin:.4em 0'>{text}</p>" for text in said)
-        return (
-            "<div style='max-width:46em;border:1px solid #8886;border-radius:8px;padding:.6em 1em'>"
-            f"<strong>{html.escape(meta.title)}</strong>{body}"
-            f"<small>{html.escape(meta.statement)}{facts}</small></div>"
-        )
+        return card(self.scene)
 
 
 def open_run(path: str | Path) -> Result:
