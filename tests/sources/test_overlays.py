@@ -11,7 +11,12 @@ from rasterio.transform import from_bounds
 
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.grid import Grid, laea_crs
-from borderrisk.sources.overlays import read_feature_table, read_overlays, read_population
+from borderrisk.sources.overlays import (
+    read_feature_table,
+    read_overlays,
+    read_population,
+    roads_to_draw,
+)
 
 
 @pytest.fixture
@@ -152,6 +157,29 @@ def test_words_are_no_codes_of_land_cover(tmp_path, grid):
     path = cover(tmp_path / "cover.tif", [10, 20])
     with pytest.raises(ConfigError, match="land_cover_factors: forest is no code"):
         read_overlays(grid, land_cover=path, speeds={}, factors={"forest": 0.5})
+
+
+def test_roads_to_draw_are_one_feature_a_class_fastest_first_and_few_points(tmp_path):
+    rng = np.random.default_rng(4)
+    east, bends = np.linspace(58, 62, 900), rng.normal(0, 0.01, (8, 900))
+    winding = [
+        shapely.LineString(np.column_stack([east, 30 + k / 10 + bends[k]])) for k in range(8)
+    ]
+    roads = gpd.GeoDataFrame(
+        {"class": ["path", "trunk", "trunk", "track", "lane", "path", "path", "path"]},
+        geometry=winding, crs=4326,
+    )  # fmt: skip
+    roads.to_file(tmp_path / "roads.geojson")
+    window, speeds = (59.0, 29.0, 61.0, 32.0), {"path": 5.0, "trunk": 90.0, "track": 20.0}
+    found = roads_to_draw(tmp_path / "roads.geojson", speeds, window, most=300)
+    assert found["class"].tolist() == ["trunk", "track", "path"]
+    assert found["kmh"].tolist() == [90, 20, 5]
+    assert shapely.get_num_coordinates(found.geometry.to_numpy()).sum() <= 300
+    assert found.total_bounds[0] >= 59
+    assert found.total_bounds[2] <= 61
+    # The two trunk roads still cross two degrees each, however they wind.
+    assert 3.9 < found.geometry[0].length < 6
+    assert roads_to_draw(tmp_path / "roads.geojson", {"none": 1.0}, window).empty
 
 
 @pytest.fixture

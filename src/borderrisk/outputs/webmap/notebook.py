@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,11 @@ from folium.map import Icon, Layer
 from folium.template import Template
 
 from borderrisk.errors import ConfigError
+from borderrisk.outputs.headline import sentences
 from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.webmap.columns import pack_columns
 from borderrisk.outputs.webmap.maplayers import vectors_json
-from borderrisk.outputs.webmap.page import Raw, add_relief, asset, inline, leaflet, leaflet_css
+from borderrisk.outputs.webmap.page import Raw, add_relief, asset, inline, leaflet
 from borderrisk.outputs.webmap.payload import payload, to_json
 from borderrisk.outputs.webmap.relief import relief_image
 from borderrisk.outputs.webmap.sentences import with_facts
@@ -103,10 +106,11 @@ class RiskLayer(Layer):
         self.view = view
         self.config = to_json(payload(view, packed, language) | vectors_json(view) | LEFT_OUT)
         self.blobs = json.dumps(packed.blobs)
-        told = {"layer": layer, "opacity": opacity, "legend": legend, "popups": popups}
+        told = {"layer": layer, "opacity": opacity, "legend": legend, "popups": popups,
+                "attribution": _attribution(view.scene)}  # fmt: skip
         self.options = json.dumps(told)
 
-    def render(self, **kwargs: Any) -> None:
+    def render(self, **kwargs: Any) -> Any:
         """Add the layer, and once per page its script and style."""
         header = self.get_root().header  # type: ignore[attr-defined]
         style, script = asset("parts.css"), "\n".join(map(asset, SCRIPTS))
@@ -128,7 +132,7 @@ class RiskMap(folium.Map):
     Only folium's own icons are fetched, where some marker has one.
     """
 
-    def render(self, **kwargs: Any) -> None:
+    def render(self, **kwargs: Any) -> Any:
         """Render the map with what its elements need."""
         if any(isinstance(part, Icon) for part in _parts(self)):
             js, css = folium.Map.default_js, folium.Map.default_css
@@ -160,7 +164,7 @@ def risk_map(
     )  # fmt: skip
     shell.default_js, shell.default_css = [], []
     head: Any = shell.get_root()
-    head.header.add_child(Raw(f"<style>{leaflet_css()}</style>"), name="leaflet-style")
+    head.header.add_child(Raw(f"<style>{_style()}</style>"), name="leaflet-style")
     script = f"{leaflet('leaflet.js')}\n{_markers()}\n{_DOLLAR}"
     head.header.add_child(Raw(f"<script>{inline(script)}</script>"), name="leaflet")
     add_relief(shell, relief_image(view))
@@ -170,6 +174,18 @@ def risk_map(
     return shell
 
 
+def card(scene: Scene) -> str:
+    """HTML of a scene's answer in a few sentences, then its period, run and skill."""
+    meta, said = scene.meta, [html.escape(text) for text in sentences(scene)]
+    facts = "".join(f"<br>{html.escape(text)}" for text in scene.colophon())
+    body = "".join(f"<p style='margin:.4em 0'>{text}</p>" for text in said)
+    return (
+        "<div style='max-width:46em;border:1px solid #8886;border-radius:8px;padding:.6em 1em'>"
+        f"<strong>{html.escape(meta.title)}</strong>{body}"
+        f"<small>{html.escape(meta.statement)}{facts}</small></div>"
+    )
+
+
 def _borders(view: View, language: str) -> folium.GeoJson:
     style = {"color": "#14181c", "weight": 2.5, "dashArray": "9 4 2 4"}
     lines = view.scene.borders[["pair", view.scene.borders.geometry.name]]
@@ -177,11 +193,27 @@ def _borders(view: View, language: str) -> folium.GeoJson:
     return folium.GeoJson(lines, name=name, style_function=lambda _: style)
 
 
+def _attribution(scene: Scene) -> str:
+    """HTML of what a picture of a scene must say: of what it is, and whose data it stands on."""
+    return html.escape(" · ".join([*scene.colophon(), *scene.credits]))
+
+
+def _picture(file: str) -> str:
+    """One of Leaflet's pictures as a ``data:`` address."""
+    raw = (Path(leaflet_package.BASE_DIR) / "images" / file).read_bytes()
+    return f"data:image/png;base64,{base64.b64encode(raw).decode()}"
+
+
+def _style() -> str:
+    """Leaflet's style sheet with its pictures in it."""
+    text = leaflet("leaflet.css")
+    return re.sub(r"url\(images/([\w-]+\.png)\)", lambda m: f"url({_picture(m[1])})", text)
+
+
 def _markers() -> str:
     """Script that gives Leaflet the pictures of its plain marker."""
-    images = Path(leaflet_package.BASE_DIR) / "images"
     options = {
-        key: f"data:image/png;base64,{base64.b64encode((images / file).read_bytes()).decode()}"
+        key: _picture(file)
         for key, file in (
             ("iconUrl", "marker-icon.png"), ("iconRetinaUrl", "marker-icon-2x.png"),
             ("shadowUrl", "marker-shadow.png"),

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from borderrisk.evaluation.scorecard import Scorecard
-from borderrisk.model.level import Level
 from borderrisk.outputs.headline import highest
 from borderrisk.outputs.placefacts import Reader
 from borderrisk.outputs.webmap.codec import pack_bytes
@@ -155,6 +154,7 @@ def _facts(view: View) -> dict[str, Any]:
         "credits": scene.credits,
         "stamp": scene.stamp,
         "total": _total(view),
+        "statementFa": meta.statement_fa,
         "sources": [{key: getattr(s, key) for key in shown_of} for s in meta.sources],
     }
 
@@ -162,24 +162,24 @@ def _facts(view: View) -> dict[str, Any]:
 def _total(view: View) -> dict[str, Any]:
     """Whole study area, which parts of it are shares of, and how counts of parts scatter.
 
-    ``expected`` is within the horizon, with the interval of the count where the level was learned;
-    ``km2`` is the scored area. ``cell`` and ``part`` are sizes of negative binomials: of the
-    incidents of one cell and of a part of the area.
+    ``expected`` is within the horizon, ``km2`` the scored area. ``cell`` and ``part`` are sizes of
+    negative binomials: of the incidents of one cell and of a part of the area.
     """
-    scene, model = view.scene, view.scene.meta.model
+    scene = view.scene
     cells, days = scene.cells, scene.meta.horizon_days or DAYS_PER_YEAR
     area = scene.grid.cell_area_km2
-    exposure = np.nan_to_num(cells["exposure"].to_numpy()) if "exposure" in cells else 1.0
+    exposure = np.ones(scene.grid.shape)
+    if "exposure" in cells:
+        exposure = np.nan_to_num(cells["exposure"].to_numpy().astype(float))
     scored = np.isfinite(cells[marker(cells)].to_numpy())
     found: dict[str, Any] = {
         "km2": float((exposure * area * scored).sum()), "cell": KAPPA, "part": PART_SIZE,
     }  # fmt: skip
     if "intensity" in cells:
         intensity = np.nan_to_num(cells["intensity"].to_numpy().astype(float))
-        found["expected"] = float(expected_count(intensity, exposure * area / 100, days).sum())
-    if {"mean", "size"} <= model.keys() and not scene.meta.compared:
-        level = Level(float(model["mean"]), float(model["size"]))
-        found["count"] = list(level.interval(days, scene.meta.level))
+        found["expected"] = float(
+            expected_count(intensity, exposure * area / 100, float(days)).sum()
+        )
     return found
 
 

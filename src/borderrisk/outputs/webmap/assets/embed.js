@@ -54,7 +54,7 @@
     Object.assign(app.state, { layer: options.layer, opacity: 100 * options.opacity, hide: ['incidents'] });
     app.incidents = [];
     app.mini = { paint() {} };
-    app.riskLayer = new Embedded({ opacity: options.opacity, pane: 'tilePane', zIndex: 5 });
+    app.riskLayer = new Embedded({ opacity: options.opacity, attribution: options.attribution, pane: 'tilePane', zIndex: 5 });
     app.riskLayer.app = app;
     app.paint();
     return app.riskLayer;

@@ -46,6 +46,9 @@
     return found;
   };
 
+  /** Whether the map tells expected incidents, which add up; an index does not. */
+  BR.addsUp = (app) => 'probability' in app.config.columns;
+
   const COLUMNS = ['probability', 'probability_low', 'probability_high', 'exposure', 'risk', 'rank', 'trust'];
   BR.loadSums = (app) => Promise.all(COLUMNS.map((name) => app.cells.load(name)));
 
@@ -146,7 +149,7 @@
       app.map.getContainer().classList.toggle('br-measuring', on);
       app.map.doubleClickZoom[on ? 'disable' : 'enable']();
       app.say(on ? app.t('drawHint') : '');
-      app.toolButton('draw').setAttribute('aria-pressed', on);
+      this.press('draw', on);
       if (on) { this.mode = 'drawn'; app.map.closePopup(); this.take(null); }
     }
 
@@ -165,7 +168,7 @@
       this.active = false;
       app.map.getContainer().classList.remove('br-measuring');
       app.map.doubleClickZoom.enable();
-      app.toolButton('draw').setAttribute('aria-pressed', 'false');
+      this.press('draw', false);
       app.say('');
       return this.polygon(points);
     }
@@ -194,8 +197,12 @@
     show(what) {
       this.what = what;
       this.take(BR.sumsCard(this.app, this));
-      const button = this.app.toolButton('sum');
-      if (button) button.setAttribute('aria-pressed', this.mode === 'view');
+      this.press('sum', this.mode === 'view');
+    }
+
+    press(name, on) {
+      const button = this.app.toolButton(name);
+      if (button) button.setAttribute('aria-pressed', on);
     }
 
     /** Put a card in place of the one there is. */
@@ -213,7 +220,7 @@
       this.draw(false);
       this.mode = null;
       this.take(null);
-      this.app.toolButton('sum').setAttribute('aria-pressed', 'false');
+      this.press('sum', false);
       return null;
     }
 

@@ -54,7 +54,7 @@
       BR.el('div', { class: 'br-card' }, button('panel', 'panel', () => app.togglePanel()), language, button('theme', 'theme', () => app.update({ theme: app.theme() === 'dark' ? 'light' : 'dark' }))),
       BR.el('div', { class: 'br-columns' },
         BR.el('div', { class: 'br-card br-column' }, button('full', 'full', fullScreen), button('print', 'print', () => window.print()), button('picture', 'picture', () => BR.savePicture(app)), button('link', 'link', () => copyLink(app))),
-        BR.el('div', { class: 'br-card br-column' }, button('sum', 'sum', () => app.sums.view(), String(app.sums.mode === 'view')), button('draw', 'draw', () => { app.measure.toggle(false); app.sums.draw(!app.sums.active); }, 'false'), button('measure', 'ruler', () => { if (app.sums.active) app.sums.close(); app.measure.toggle(!app.measure.active); }, 'false')),
+        BR.el('div', { class: 'br-card br-column' }, BR.addsUp(app) && button('sum', 'sum', () => app.sums.view(), String(app.sums.mode === 'view')), BR.addsUp(app) && button('draw', 'draw', () => { app.measure.toggle(false); app.sums.draw(!app.sums.active); }, 'false'), button('measure', 'ruler', () => { if (app.sums.active) app.sums.close(); app.measure.toggle(!app.measure.active); }, 'false')),
         BR.el('div', { class: 'br-card br-column' }, button('zoomIn', 'plus', () => map.zoomIn(1)), button('zoomOut', 'minus', () => map.zoomOut(1)), button('home', 'home', () => app.home()))));
   };
 

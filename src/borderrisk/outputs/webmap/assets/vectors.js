@@ -56,7 +56,7 @@
     const ramp = BR.layerRamp(app, layer);
     if (ramp.length) casing(app, layer).forEach((shape) => group.addLayer(shape));
     for (const feature of layer.features) {
-      const style = { color: feature.c || ramp[feature.k], weight: layer.weight, dashArray: layer.dash || null, opacity: 0.95, fillOpacity: 0.2, bubblingMouseEvents: false };
+      const style = { color: feature.c || ramp[feature.k], weight: layer.weight, dashArray: layer.dash || null, opacity: 0.95, fillOpacity: 0.2, ...(layer.filled ? {} : { fill: false }), bubblingMouseEvents: false };
       for (const shape of shapes(feature.g, style)) {
         feature.shape = shape;
         if (layer.fields.length) shape.bindPopup(() => BR.featurePopup(app, layer, feature), { maxWidth: 320 });
