@@ -1,9 +1,9 @@
 """Whether a run depends on where and how it is made: ``python -m benchmarks.determinism [CONFIG]``.
 
 The same config runs twice, in two folders, with other numbers of threads and workers, time zone,
-locale, umask and seed of Python's hashes; every file of the two runs is compared byte by byte. Run ids,
-times and what the runs say of the machine may differ, and nothing else: where these stand, the
-rest of the file is compared as text.
+locale, umask and seed of Python's hashes; every file of the two runs is compared byte by byte. Run
+ids, times, memory and the number of workers may differ, and nothing else. A run that connects to
+anything ends.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+SHIPPED = ROOT / "configs" / "eastern-border.yaml"
 SETTINGS = ({"OMP_NUM_THREADS": "1", "TZ": "UTC", "LC_ALL": "C", "PYTHONHASHSEED": "1"},
             {"OMP_NUM_THREADS": "2", "TZ": "Asia/Kabul", "LC_ALL": "C.UTF-8",
              "PYTHONHASHSEED": "2"})  # fmt: skip
@@ -27,10 +28,21 @@ WORKERS = (1, 2)
 SMALL = {"grid.cell_size_m": "40000", "uncertainty.replicates": "4", "evaluation.enabled": "false"}
 _SHOWN = 60
 SAME, BUT, DIFFERS = "same bytes", "same but for run id and times", "DIFFERS"
+_PROGRAM = """
+import sys
+
+def refuse(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo"):
+        raise RuntimeError(f"a run connects: {arguments[1:]}")
+
+sys.addaudithook(refuse)
+from borderrisk.cli import main
+main()
+"""
 # What a run says of itself and of the machine.
 _OWN = re.compile(
     r"\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[\d.+:Z]*"
-    r'|"(seconds|peak_memory_mb|t)": [\d.]+|workers: \d|\d+\.\d s\b'
+    r'|(seconds|peak_memory_mb|t)("|&#34;): [\d.]+|workers: \d|\d+\.\d s\b'
 )
 
 
@@ -46,21 +58,21 @@ class File:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print what each file is; 1 if one differs."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.determinism", description=__doc__)
-    parser.add_argument(
-        "config", nargs="?", type=Path, default=ROOT / "configs/eastern-border.yaml"
-    )
+    parser.add_argument("config", nargs="?", type=Path, default=SHIPPED)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args(arguments)
     pairs = [f"{key}={value}" for key, value in SMALL.items()] + options.set
     with tempfile.TemporaryDirectory() as place:
-        runs = [
-            _run(options.config, Path(place) / name, k, pairs)
-            for k, name in enumerate(("one", "another place"))
-        ]
-        found = list(compared(*runs))
+        found = list(compared(*pair(options.config, Path(place), pairs)))
     for file in found:
         print(f"| {file.name} | {file.verdict} | {file.note}")
     return int(any(file.verdict == DIFFERS for file in found))
+
+
+def pair(config: Path, place: Path, settings: Sequence[str]) -> list[Path]:
+    """Run a config twice in a folder, with ``key=value`` settings; return the runs."""
+    folders = (place / "one", place / "another place")
+    return [_run(config, folder, k, settings) for k, folder in enumerate(folders)]
 
 
 def _run(config: Path, place: Path, number: int, pairs: Sequence[str]) -> Path:
@@ -73,7 +85,7 @@ def _run(config: Path, place: Path, number: int, pairs: Sequence[str]) -> Path:
     words = [str(project / "configs" / config.name), "--out", str(out)]
     words += [word for pair in settings for word in ("--set", pair)]
     subprocess.run(
-        [sys.executable, "-c", "from borderrisk.cli import main; main()", "run", *words],
+        [sys.executable, "-c", _PROGRAM, "run", *words],
         check=True, env={**os.environ, **SETTINGS[number]}, umask=0o022 + 0o055 * number, cwd=place,
     )  # fmt: skip
     return out

@@ -34,8 +34,9 @@ settings.load_profile("patient")
 # (`pytest --durations=20` names them). `make test-fast` leaves them out.
 SLOW = {
     "pipeline", "test_ablation", "test_backtest", "test_compute", "test_decayed_pool",
-    "test_estimators_contract", "test_studies",
-    "test_figures", "test_full_disk", "test_hostile_folders", "test_leaks", "test_planted", "test_qgis", "test_report",
+    "test_determinism", "test_estimators_contract", "test_studies",
+    "test_figures", "test_full_disk", "test_hostile_folders", "test_leaks", "test_planted",
+    "test_qgis", "test_report",
     "test_transfer", "test_travel_input", "test_uncertainty",
     "test_fate_of_a_mutant", "test_the_figure_shows_model_baselines_and_length",
     "test_the_report_says_what_watching_would_have_covered",

@@ -1,6 +1,7 @@
 """What keeps the code liveable: no circles, no name twice, no module too long."""
 
 import ast
+import re
 from collections import Counter
 from pathlib import Path
 from statistics import median
@@ -70,3 +71,14 @@ def test_a_module_tells_one_story(house):
     lines = {name: text.count("\n") for name, text in house.items()}
     assert {name: n for name, n in lines.items() if n > 420} == {}
     assert median(lines.values()) >= 150
+
+
+def test_every_promise_is_held_by_a_test_that_exists():
+    project = Path(__file__).parents[1]
+    text = (project / "docs" / "promises.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/\S+\.py)::(\w+)`", text)
+    assert len(named) > 30
+    for path, test in named:
+        assert f"def {test}(" in (project / path).read_text(encoding="utf-8"), test
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "---" not in line]
+    assert [row for row in rows if "`tests/" not in row and "held by" not in row] == []

@@ -106,22 +106,19 @@ def _drivers() -> tuple[Score, ...]:
 
 def _incidents() -> tuple[Score, ...]:
     """List the incidents that account for most of a cell, and the words about it."""
-    found = []
-    for k in (1, 2, 3):
-        found += [
-            Score(f"incident_{k}", "1", f"Position of the incident that accounts for most, no. {k}",
-                  dtype="int32"),
-            Score(f"incident_{k}_share", "1", f"Share of the intensity that incident {k} has"),
-        ]  # fmt: skip
-    return (
-        *found,
-        Score("incident_reasons", "1", "Incidents that account for a twentieth at least",
-              dtype="int32"),
+    behind, share = (
+        "Position of the incident that weighs most, no.",
+        "Share of the intensity of no.",
+    )
+    found = [Score(f"incident_{k}", "1", f"{behind} {k}", dtype="int32") for k in (1, 2, 3)]
+    found += [Score(f"incident_{k}_share", "1", f"{share} {k}") for k in (1, 2, 3)]
+    found += [
+        Score("incident_reasons", "1", "Incidents of a twentieth of it at least", dtype="int32"),
         Score("why_en", "1", "Why, in a sentence", dtype="str", table=20),
         Score("why_fa", "1", "Why, in a sentence in Persian", dtype="str", table=21),
-        Score("incidents_near", "1", "Incidents that account for most of it, strongest first",
-              dtype="str", table=31),
-    )  # fmt: skip
+        Score("incidents_near", "1", "Incidents that weigh most", dtype="str", table=31),
+    ]
+    return tuple(found)
 
 
 def _shares() -> tuple[Score, ...]:

@@ -122,6 +122,7 @@ PHRASES = _both({
     ),
     "ground_plain": ("{share} % from the ground and access.", "{share}٪ از زمین و دسترسی."),
     "even": ("{share} % the same everywhere.", "{share}٪ یکسان در همه‌جا."),
+    "raised": ("What raises it: {list}.", "آنچه آن را بالا می‌برد: {list}."),
     "lowered": ("What lowers it: {list}.", "آنچه آن را پایین می‌آورد: {list}."),
     "low": ("Low here: {list}.", "در اینجا کم است: {list}."),
     "far": (
@@ -160,6 +161,11 @@ PHRASES = _both({
         "No: its surroundings are cut off by the edge of the data.",
         "نه: پیرامون آن در لبه داده‌ها بریده شده است.",
     ),
+    "rely_index": (
+        "No forecast: an index of expert weights, which was not tested here.",
+        "پیش‌بینی نیست: شاخصی از وزن‌های کارشناسی است که اینجا آزموده نشده است.",
+    ),
+    "part_index": ("{p} % of it is an index only", "{p}٪ آن تنها شاخص است"),
     "rely_part": ("Not all of it: {list}.", "نه به همه آن: {list}."),
     "part_extrapolation": (
         "{p} % of it is unlike the places learned from", "{p}٪ آن ناهمانند جاهای آموخته است",
@@ -177,6 +183,10 @@ PHRASES = _both({
         "holds {p} % of that, above all near {places}.",
         "رویدادهای گزارش‌شده مورد انتظار {period}: {n}{interval}. {p}٪ آن در یک‌دهم نخست محدوده "
         "است، بیش از همه نزدیک {places}.",
+    ),
+    "sum_index": (
+        "This is an index of expert weights and no forecast; it is highest near {places}.",
+        "این شاخصی از وزن‌های کارشناسی است و پیش‌بینی نیست؛ بیشترین آن نزدیک {places} است.",
     ),
     "sum_tested": (
         "In {origins} tests on past periods the tenth of the area ranked first held {own} % of the "
@@ -209,6 +219,10 @@ PHRASES = _both({
     "made": (
         "Forecast {period}. Data until {until}. Run {run}.",
         "پیش‌بینی {period}. داده‌ها تا {until}. اجرا {run}.",
+    ),
+    "made_index": (
+        "expert weights, no incidents; not a forecast",
+        "وزن‌های کارشناسی، بی‌رویداد؛ پیش‌بینی نیست",
     ),
     "places": ("The highest places", "بالاترین جاها"),
     "sections": ("The highest sections of border", "بالاترین پاره‌های مرز"),

@@ -11,7 +11,14 @@ import pytest
 from click.testing import CliRunner
 
 from borderrisk.cli.app import app
-from borderrisk.evaluation.scorecard import Gain, Prospective, Scorecard, Skill
+from borderrisk.evaluation.scorecard import (
+    ChanceClass,
+    Gain,
+    Held,
+    Prospective,
+    Scorecard,
+    Skill,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -206,9 +213,22 @@ def test_page_of_skill_says_what_the_scorecard_says(module):
         made("b", subset="all", bits=2.0, capture_10=0.4),
         made("m", subset="new_ground", bits=0.25, capture_10=0.3),
     ]
-    tests = Prospective(["2020-01-01", "2021-01-01"], [1], 5, 15.0, 0.9, [], rows)
-    card = Scorecard("m", ["No better."], tests)
-    page = "\n".join(skill.page([skill.Evaluated("A border", card, 90.0)]))
+    likely = [
+        ChanceClass("all", 0.5, said, came, 0, 1, n)
+        for said, came, n in ((0.6, 0.5, 30), (0.8, 0.9, 10))
+    ]
+    cards = [
+        Scorecard("m", ["No better."], Prospective(
+            ["2020-01-01", "2021-01-01"], [1], 5, 15.0, 0.9, [], rows, reliability=[one],
+            held=[Held(1, 0.9, 9, 10, 0.6, 1.0), Held(1, 0.9, 8, 10, 0.5, 0.9, "sections")],
+        ))
+        for one in likely
+    ]  # fmt: skip
+    made_ = [skill.Evaluated(name, card, 90.0) for name, card in zip("AB", cards, strict=True)]
+    page = "\n".join(skill.page([replace(made_[0], title="A border"), made_[1]], ["| a table |"]))
+    assert "on all borders (40): 65% was said, it happened in 60%" in page
+    assert "90% interval held 8 of 10 sections with something expected (50% to 90%)." in page
+    assert page.index("| a table |") < page.index("## A border")
     assert "| A border | 5 | +1.50 | +0.50 (-0.10 to +0.90) | 5 | +0.25 |" in page
     assert page.index("| b | +2.00") < page.index("| m | +1.50 | 50% |")  # the best first
     assert "2 origins, 2020 to 2021; evaluated in 1.5 minutes." in page

@@ -215,7 +215,7 @@ def test_bad_borders(call, tmp_path, geometry, words):
     run_refused(call, tmp_path, 3, "borders", words, data__borders=path)
 
 
-@pytest.mark.parametrize(("size", "words"), [("0", "greater than 0"), ("10", "larger cell_size_m")])
+@pytest.mark.parametrize(("size", "words"), [("0", "greater than 0"), ("10", "cells: use ")])
 def test_grids_of_no_or_too_many_cells(call, tmp_path, size, words):
     run_refused(call, tmp_path, 2, words, grid__cell_size_m=size)
 

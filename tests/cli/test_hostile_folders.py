@@ -39,12 +39,11 @@ def made(tmp_path_factory):
     pairs = {
         "grid.cell_size_m": "40000", "features.travel.enabled": "false",
         "features.concealment.enabled": "false", "corridors.enabled": "false",
-        "outputs.figures": "[]", "compute.cache": place / "cache!", "scenarios": "{s: {title: S, changes: {}}}",
+        "outputs.figures": "[]", "compute.cache": place / "cache!",
+        "scenarios": "{s: {title: S, changes: {}}}",
     }  # fmt: skip
-    config = [
-        CONFIG,
-        *(word for key, value in pairs.items() for word in ("--set", f"{key}={value}")),
-    ]
+    settings = [f"{key}={value}" for key, value in pairs.items()]
+    config = [CONFIG, *(word for pair in settings for word in ("--set", pair))]
     run = place / "new!data" / "گزارش."
     result = call("run", *config, "--no-evaluate", "--out", run)
     assert result.exit_code == 0, result.output
@@ -114,9 +113,8 @@ MAKERS = {
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_the_name_of_a_folder_is_refused_before_the_work(made, tmp_path, name):
-    words = [
-        w for word in MAKERS[name] for w in {"CONFIG": made[1], "RUN": [made[0]]}.get(word, [word])
-    ]
+    given = {"CONFIG": made[1], "RUN": [made[0]]}
+    words = [part for word in MAKERS[name] for part in given.get(word, [word])]
     (tmp_path / "there").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "there")
     os.mkfifo(tmp_path / "pipe")
@@ -156,7 +154,8 @@ READERS = {
     "allocate": ["allocate", "RUN", "--km", "50"],
     "compare": ["compare", "MADE", "RUN"],
 }
-PARTS = ("scene/scene.json", "scene/cells.nc", "scene/area.parquet", "scene/relief.tif", "manifest.json")  # fmt: skip
+PARTS = ("scene/scene.json", "scene/cells.nc", "scene/area.parquet", "scene/relief.tif",
+         "manifest.json")  # fmt: skip
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -265,7 +265,6 @@ def test_what_is_missing_is_said_once_per_key(problems):
         "c.yaml:3:1: data.borders: required key is missing",
         "c.yaml:3:1: data.countries: required key is missing",
         "c.yaml:3:1: data.settlements: required key is missing",
-        "c.yaml:3:1: data.incidents: required key is missing",
         "c.yaml:3:8: data.elevation.path: required key is missing",
     ]
 

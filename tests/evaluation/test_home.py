@@ -98,11 +98,11 @@ def test_the_country_that_a_table_names_decides_across_the_line(grid, cells, pol
     assert home(wide.cut(polygon, exposure, polygon, said), cells)[:2] == pytest.approx([1, 0])
 
 
-def test_a_strip_that_ends_inland_keeps_its_share(grid, cells, polygon):
-    """The study area is the eastern half of the country; half of a disc lies west of it."""
+def test_a_strip_that_ends_inland_keeps_its_share(grid, polygon):
+    """The study area is 6 km deep, and the disc, whose sigma is 4.66 km, is in its middle."""
     _, south, _, north = grid.bounds
-    strip = shapely.box(BORDER - 20_000, south, BORDER, north)
-    at_the_edge = panel(grid, [BORDER - 20_000.0], 10.0)
-    exposure = grid.coverage(strip)
-    cut = at_the_edge.cut(strip, exposure, polygon, np.array([1.0]))
-    assert cut.incidents["home"].tolist() == pytest.approx([0.5], abs=0.02)
+    strip = shapely.box(BORDER - 6_000, south, BORDER, north)
+    middle = panel(grid, [BORDER - 3_000.0], 10.0)
+    cut = middle.cut(strip, grid.coverage(strip), polygon, np.array([1.0]))
+    # Within 0.644 sigma of the middle, of what lies on the home side of the line.
+    assert cut.incidents["home"].tolist() == pytest.approx([0.480 / 0.740], abs=0.04)

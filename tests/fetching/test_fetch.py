@@ -112,7 +112,7 @@ def test_the_config_names_what_came_and_keeps_its_comments(whole):
     for kept in ("# The Harirud", "# west, south, east, north", "# from the base", "# One row"):
         assert kept in text
     data = config.data
-    assert data.elevation.path == (folder / "data" / "fetched" / "elevation",)
+    assert data.elevation.path == (folder / "data" / "fetched" / "elevation.tif",)
     assert data.elevation.bad_values == ()
     assert (data.incidents.layout, data.incidents.default_radius_km) == ("ucdp_ged", None)
     assert data.roads == folder / "data" / "fetched" / "roads.geojson"
@@ -136,7 +136,7 @@ def test_the_datapackage_credits_each_file(whole):
         assert entry["licenses"][0]["path"].startswith("https://")
         assert entry["sources"][0]["path"].startswith("https://")
         assert entry["retrieved"] >= "2026"
-    assert "Copernicus WorldDEM-30 © DLR" in entries[tile_names(folder)[0]]["attribution"]
+    assert "Copernicus WorldDEM-30 © DLR" in entries["fetched/elevation.tif"]["attribution"]
     assert "© OpenStreetMap contributors" in entries["fetched/roads.geojson"]["attribution"]
     assert "Wambacher" in entries["fetched/borders.geojson"]["attribution"]
     assert "GEDEvent_v26_0_8" in entries["fetched/ucdp_ged.csv"]["version"]
@@ -148,10 +148,6 @@ def fetched_files(folder):
     return sorted(p for p in (folder / "data" / "fetched").rglob("*") if p.is_file())
 
 
-def tile_names(folder):
-    return [f"fetched/elevation/{p.name}" for p in fetched_files(folder) if "DEM" in p.name]
-
-
 def test_elevation_comes_by_window_at_the_resolution_of_the_cells(whole, base):
     _, config, _ = whole
     elevation = open_elevation(config.data.elevation.path)
@@ -160,7 +156,7 @@ def test_elevation_comes_by_window_at_the_resolution_of_the_cells(whole, base):
     near = fetching.plan(base).wanted.near
     west, south, east, north = elevation.bounds
     assert shapely.box(west, south, east, north).contains(shapely.box(*near.bounds))
-    assert max(tile.shape[0] for tile in elevation.tiles) <= services.PIXELS // 8
+    assert elevation.shape[0] < 5 * services.PIXELS // 8
     values = elevation.read(slice(0, elevation.shape[0]), slice(0, elevation.shape[1]))
     row, col = np.unravel_index(np.nanargmax(values), values.shape)
     peak = elevation.transform @ (col + 0.5, row + 0.5)
@@ -341,7 +337,7 @@ def test_a_stopped_fetch_goes_on(folder, server, monkeypatch):
 def test_a_mirror_made_elsewhere_gives_the_same(whole, folder, server, tmp_path, monkeypatch):
     mirror = tmp_path / "mirror"
     monkeypatch.setattr(downloads.Store, "url", through(server.url, downloads.Store.url))
-    what = ("elevation", "borders", "roads", "posts", "settlements", "landcover", "incidents")
+    what = tuple(row.what for row in fetching.plan(folder).rows)
     count = fetching.export(fetching.plan(folder, what), mirror, patience=QUICK)
     assert count > 10
     assert (mirror / "ucdp.uu.se" / "downloads" / "ged261-csv.zip").is_file()
@@ -365,7 +361,7 @@ def through(address, url):
 
 
 def made(word, folder, server, tmp_path, **more):
-    """What comes of an upstream, whether or not a config of this version takes it."""
+    """What comes of one upstream."""
     upstream, place = upstreams.UPSTREAMS[word], tmp_path / "new"
     place.mkdir(exist_ok=True)
     wanted = replace(fetching.plan(folder, ["posts"]).wanted, **more)

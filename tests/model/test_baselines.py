@@ -172,6 +172,19 @@ def test_expert_weights_by_hand(cells):
     assert found / found.mean() == pytest.approx(index / index.mean(), abs=0.08)
 
 
+def test_expert_weights_explain_themselves_without_rest(cells):
+    none = at(cells, np.zeros((0, 2)), [])
+    model = make_model("expert_weights", importance={"border_distance": -3.0, "elevation": 1.0})
+    fitted = model.fit(cells, none, ORIGIN)
+    found, log = fitted.drivers(cells), np.log(fitted.intensity(cells))
+    area = cells.study_area_100km2
+    assert found.sum(axis=1).to_numpy() == pytest.approx(log - np.average(log, weights=area))
+    near = cells.x["border_distance_km"].to_numpy()
+    assert np.corrcoef(found["border_distance_km"], -near)[0, 1] > 0.8
+    assert np.corrcoef(found["elevation_mean"], cells.x["elevation_mean"])[0, 1] > 0.8
+    assert (fitted.intensity(cells) > 0).all()
+
+
 def test_walk_and_hide_by_hand(cells):
     none = at(cells, np.zeros((0, 2)), [])
     found = make_model("walk_and_hide", half_hours=6.0, seen=0.2).fit(cells, none, ORIGIN)

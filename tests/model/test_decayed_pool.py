@@ -6,16 +6,22 @@ import pandas as pd
 import pytest
 import shapely
 from benchmarks.studies.worlds import make_world
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.linear_model import PoissonRegressor
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 from tests.squares import make_cells, make_panel
 
 import borderrisk
 from borderrisk.errors import ConfigError, DataError
+from borderrisk.evaluation.backtest import backtest, origin_rows
 from borderrisk.model.decayed_pool import DecayedPool, lessons_wanted
 from borderrisk.model.level import ending_between
 from borderrisk.model.panel import as_panel
 from borderrisk.model.registry import make_model, opened, packed, settings
+from borderrisk.model.susceptibility import Evidence
 
 ORIGIN = pd.Timestamp("2020-01-01")
 # A small forest keeps the tests short.
@@ -286,8 +292,6 @@ def test_a_ground_that_cannot_be_is_refused():
     with pytest.raises(ConfigError, match="ground"):
         make_model("decayed_pool", ground=7)
     with pytest.raises(ConfigError, match="sample_weight"):
-        from sklearn.neighbors import KNeighborsRegressor
-
         make_model("decayed_pool", ground=KNeighborsRegressor())
 
 
@@ -327,9 +331,74 @@ def test_plain_tables_give_the_same_without_a_config(tables, cells, panel, fitte
         (lambda c, i: (c, i.drop(columns="date")), "lacks the column.*date"),
         (lambda c, i: (c, i.assign(date="yesterday-ish")), "date that cannot be read"),
         (lambda c, i: (c, i.set_crs(None, allow_override=True)), "in which projection"),
+        (lambda c, i: (pd.DataFrame(c), i), r"Cells must be a GeoDataFrame.*DataFrame"),
+        (lambda c, i: (c, pd.DataFrame(i)), r"Incidents must be a GeoDataFrame.*DataFrame"),
     ],
 )
 def test_tables_that_cannot_be_are_refused_in_words(spoil, words, tables):
     squares, points = spoil(*tables)
     with pytest.raises(DataError, match=words):
         settings("even").fit(squares, points, "2020-01-01")
+
+
+def test_a_fit_that_cannot_be_says_why(tables, caplog):
+    squares, points = tables
+    with pytest.raises(DataError, match=r"origin must be a date.*'soon'"):
+        settings("even").fit(squares, points, "soon")
+    fitted = settings("glm").fit(squares, points, "2020-01-01")
+    with pytest.raises(DataError, match="reads slope_mean, which these cells do not have"):
+        fitted.intensity(squares.drop(columns="slope_mean"))
+    far = points.assign(geometry=points.translate(60.0))
+    with pytest.raises(DataError, match="0 incident"):
+        settings("kde").fit(squares, far, "2020-01-01")
+    assert f"{len(far)} of {len(far)} incidents lie outside the cells" in caplog.text
+
+
+def test_a_fitted_model_shows_itself_in_a_line(fitted):
+    assert repr(fitted).startswith("<decayed_pool: ")
+    assert "incidents a year; history " in repr(fitted)
+    assert len(repr(fitted)) < 120
+
+
+def test_plain_tables_are_tested_against_history_alone(tables, cells, panel):
+    squares, points = tables
+    models = {name: borderrisk.make_model(name) for name in ("kde", "history_alone")}
+    found = origin_rows(backtest(squares, points, ["2018-01-01"], [1], models), squares)
+    own = origin_rows(backtest(cells, panel, [pd.Timestamp("2018-01-01")], [1], models), cells)
+    assert [row.bits for row in found] == pytest.approx([row.bits for row in own])
+    assert {row.model for row in found} == set(models)
+
+
+def test_the_ground_may_be_a_pipeline_whose_last_step_takes_weights(cells, panel):
+    ground = make_pipeline(StandardScaler(), PoissonRegressor(alpha=1e-3))
+    plain = make_pipeline(StandardScaler(), KNeighborsRegressor())
+    fitted = borderrisk.make_model("decayed_pool", ground=ground).fit(cells, panel, ORIGIN)
+    evidence = Evidence.of(cells, panel.before(ORIGIN), pd.Timestamp(ORIGIN))
+    area = cells.study_area_100km2[cells.study]
+    x = cells.x[cells.features]
+    own = clone(ground).fit(
+        x[cells.study].to_numpy(), evidence.counts(evidence.faded) / area,
+        poissonregressor__sample_weight=area,
+    )  # fmt: skip
+    said = own.predict(x.to_numpy())
+    assert fitted.ground[0].density(cells.x) == pytest.approx(said)
+    with pytest.raises(ConfigError, match="Pipeline cannot be the ground"):
+        borderrisk.make_model("decayed_pool", ground=plain)
+
+
+def test_a_regressor_is_found_by_its_entry_point(cells, panel, tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(
+        "from sklearn.tree import DecisionTreeRegressor\n"
+        "def steep():\n    return DecisionTreeRegressor(max_depth=2)\n", encoding="utf-8"
+    )  # fmt: skip
+    info = tmp_path / "mine-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[borderrisk.regressors]\nsteep = mine:steep\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    named = borderrisk.make_model("decayed_pool", ground="steep").fit(cells, panel, ORIGIN)
+    given = borderrisk.make_model("decayed_pool", ground=DecisionTreeRegressor(max_depth=2))
+    given = given.fit(cells, panel, ORIGIN)
+    assert named.intensity(cells) == pytest.approx(given.intensity(cells))
+    with pytest.raises(ConfigError, match=r"'stepe'; did you mean 'steep'"):
+        borderrisk.make_model("decayed_pool", ground="stepe")

@@ -41,6 +41,7 @@ def elsewhere_file(folder):
     draw = np.random.default_rng(0)
     table["longitude"] = draw.uniform(62.5, 67.0, len(table)).round(4).astype(str)
     table["latitude"] = draw.uniform(38.0, 39.4, len(table)).round(4).astype(str)
+    table["country"] = "Uzbekistan"
     table.to_csv(folder / "uz.csv", index=False)
     return folder / "uz.csv"
 

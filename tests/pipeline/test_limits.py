@@ -22,7 +22,7 @@ from .conftest import CONFIGS
 SHIPPED = CONFIGS / "eastern-border.yaml"
 KM_PER_DEGREE = 110.574  # along a meridian at the equator, WGS84
 REFUSED = {
-    "grid.cell_size_m": ("1", "cells, some", "use 190 or more"),
+    "grid.cell_size_m": ("1", "cells, some", " or more (got 1"),
     "uncertainty.replicates": ("1000000000", "1,000,000,000 refits", "use 10000 or less"),
     "segments.segment_km": ("0.000001", "2,305,", "use 0.12 or more"),
     "evaluation.horizons_years": ("[1, 1000000]", "1,000,000 years", "use 100 or less"),
@@ -62,10 +62,7 @@ def test_the_value_that_is_said_to_fit_does(key):
     with pytest.raises(ConfigError) as caught:
         check(load_config(SHIPPED, {key: REFUSED[key][0]}))
     fits = re.search(r"use ([\d.]+) or", str(caught.value))[1]
-    try:
-        check(load_config(SHIPPED, {key: fits}))
-    except ConfigError as error:
-        assert "a run would take" in str(error)
+    check(load_config(SHIPPED, {key: fits}))
 
 
 def test_a_problem_stands_at_its_line_and_column(tmp_path):
@@ -196,7 +193,7 @@ def test_more_memory_than_there_is_is_refused_with_cells_that_fit(monkeypatch, m
 
 def test_more_time_than_anyone_waits_is_refused_with_what_fits(monkeypatch):
     monkeypatch.setattr(limits, "MOST_HOURS", 0.05)
-    with pytest.raises(ConfigError, match="more than the 0 h of the longest run") as caught:
+    with pytest.raises(ConfigError, match=r"more than the 0\.05 h of the longest run") as caught:
         check(load_config(SHIPPED, {"uncertainty.replicates": "9000"}))
     key, fits = re.search(r"(\S+): a run would take .*: use (\S+) or", str(caught.value)).groups()
     assert key == "uncertainty.replicates"

@@ -69,7 +69,7 @@ def test_every_cell_segment_map_report_and_file_says_what_it_is(index):
         assert tif.descriptions[0] == "risk"
         assert "not a forecast" in tif.tags(1)["long_name"]
     assert "index: expert weights, no incidents; not a forecast" in index.describe()
-    assert "forecast: " not in index.describe()
+    assert "\nforecast: " not in index.describe()
 
 
 def test_segments_are_ranked_by_the_ground_behind_them(index, config):

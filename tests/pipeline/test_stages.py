@@ -144,11 +144,15 @@ OTHER = {
     "compute.scheduler": "processes",
     "compute.workers": 3,
     "data.incidents.default_radius_km": 5.0,
+    "segments.level_rates": [0.5, 1.0, 2.0],
     "corridors.slack_hours": [3.0],
     "scenarios": {"other": {"changes": {"seed": 1}}},
 }
 # They name, show or place results, and are read by no stage.
-SHOWN = {"name", "title", "title_fa", "scenarios", "evaluation.enabled"}
+SHOWN = {
+    "name", "title", "title_fa", "scenarios", "evaluation.enabled", "segments.level_shares",
+    "segments.level_rates", "forecasts.horizons_days",
+}  # fmt: skip
 
 
 def other(key, value, field):

@@ -1,9 +1,13 @@
 """``borderrisk init``: any land border from the base, or one clear sentence."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
@@ -90,15 +94,16 @@ def test_cells_fit_how_well_the_places_are_known(tmp_path, radius, metres):
     assert f"known to within {radius} km" in (tmp_path / "pak" / "config.yaml").read_text("utf-8")
 
 
-def test_without_incidents_the_folder_says_what_is_missing(tmp_path):
+def test_without_incidents_the_folder_is_of_an_index_until_there_are_some(tmp_path):
     started = init(tmp_path / "tls", home="East Timor")
     assert not started.ready
-    assert load_config(tmp_path / "tls").data.incidents.path is None
+    assert load_config(started.folder).data.incidents.path is None
     pd.DataFrame({"date": ["2020-01-01"], "latitude": -9.0, "longitude": 125.2, "radius_km": 5}
                  ).to_csv(tmp_path / "tls" / "data" / "incidents.csv")  # fmt: skip
     again = init(tmp_path / "tls", home="TLS", force=True)
     assert again.ready
     assert (tmp_path / "tls" / "data" / "incidents.csv").exists()
+    assert load_config(again.folder).data.incidents.path is not None
     assert validate(load_config(tmp_path / "tls"))
 
 
@@ -161,6 +166,7 @@ def test_a_window_narrows_the_border(tmp_path):
         ("Fiji", [], "Fiji has no land border"),
         ("Pakistan", ["Turkey"], "share no land border; its neighbours are India"),
         ("Pakstan", [], r"did you mean Pakistan \(PAK\)"),
+        ("Kaliningrad", [], r"a town in Russia \(RUS\)"),
         ("Vatican", [], "has 0.4 km, and a map needs 10 km"),
         ("San Marino", [], "has 61 km² .* needs 625 km²"),
         ("France", [], "and with Brazil and Suriname lie more than 1,500 km apart"),
@@ -228,6 +234,68 @@ def test_an_existing_folder_is_left_alone(tmp_path):
         init(folder, home="LSO")
     init(folder, home="LSO", force=True)
     assert (folder / "notes.txt").read_text() == "mine"
+
+
+def test_earlier_incidents_are_put_aside_and_those_in_use_are_kept(tmp_path, incidents):
+    folder = tmp_path / "les"
+    init(folder, home="LSO", incidents=incidents)
+    table = pd.read_csv(incidents, sep=";")
+    at = gpd.points_from_xy(table["lon"], table["lat"], crs=4326)
+    for name in ("mine.shp", "mine.fgb"):
+        gpd.GeoDataFrame(table[["event_date"]], geometry=at).to_file(tmp_path / name)
+    started = init(folder, home="LSO", incidents=tmp_path / "mine.shp", force=True)
+    names = {path.name for path in (folder / "data").glob("*incidents*")}
+    assert {"earlier-incidents.csv", "incidents.shp", "incidents.dbf"} <= names
+    assert not {"incidents.csv", "incidents.fgb"} & names
+    assert any("kept as data/earlier-incidents.csv, unused" in note for note in started.notes)
+    again = init(folder, home="LSO", force=True)
+    assert load_config(folder).data.incidents.path.name == "incidents.shp"
+    assert not any("kept as" in note for note in again.notes)
+    init(folder, home="LSO", incidents=folder / "data" / "earlier-incidents.csv", force=True)
+    assert (folder / "data" / "incidents.csv").read_bytes() == incidents.read_bytes()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    for name in ("file/x", "n" * 300):
+        with pytest.raises(OutputError, match=r"[xn]: cannot be made"):
+            init(tmp_path / name, home="LSO")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_codes_are_in_the_config_and_count_when_changed(tmp_path, incidents):
+    table = pd.read_csv(incidents, sep=";").drop(columns="precision_km").assign(geo_precision=1)
+    table.to_csv(incidents, index=False)
+    init(tmp_path / "les", home="LSO", incidents=incidents)
+    text = (tmp_path / "les" / "config.yaml").read_text("utf-8")
+    assert load_config(tmp_path / "les").grid.cell_size_m == 5_000
+    changed = text.replace("1: 5", "1: 40")
+    assert changed != text
+    (tmp_path / "les" / "config.yaml").write_text(changed, "utf-8")
+    read = Inputs(load_config(tmp_path / "les")).incidents(None).incidents
+    assert set(read["radius_km"]) == {40}
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="no terminals here")
+def test_on_a_terminal_it_asks_which_of_two_columns(tmp_path, incidents):
+    text = incidents.read_text().splitlines()
+    lines = [text[0] + ";date_start", *(f"{line};2001-01-0{k % 9 + 1}" for k, line in
+                                        enumerate(text[1:]))]  # fmt: skip
+    incidents.write_text("\n".join(lines))
+    ours, theirs = os.openpty()
+    command = "import sys; from borderrisk.cli import main; sys.exit(main())"
+    words = ["init", str(tmp_path / "x"), "--home", "LSO", "--incidents", str(incidents)]
+    with subprocess.Popen(
+        [sys.executable, "-c", command, *words],
+        stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        os.write(ours, b"nonsense\ndate_start\n")
+        out, asked = process.communicate(timeout=120)
+    os.close(ours)
+    os.close(theirs)
+    assert process.returncode == 0
+    assert "Which column is the date?" in asked.decode()
+    assert "date ← date_start" in out.decode()
 
 
 def test_towns_elsewhere_and_misspelt_are_told_apart(tmp_path):

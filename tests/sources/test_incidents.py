@@ -323,3 +323,10 @@ def test_reading_twice_gives_the_same(write):
     first, second = read_incidents(path), read_incidents(path)
     pd.testing.assert_frame_equal(first.incidents, second.incidents)
     pd.testing.assert_frame_equal(first.rejected, second.rejected)
+
+
+def test_the_country_of_an_incident_is_what_its_table_says(write):
+    countries = {"a": "Iran", "b": "PAK", "c": "", "d": "Atlantis", "e": "IRN"}
+    rows = [{"incident_id": name, "country": said} for name, said in countries.items()]
+    said = read_incidents(write(*rows)).in_country(pd.Series(list("edcba")), "IRN")
+    assert [None if pd.isna(one) else one for one in said] == [1, None, None, 0, 1]

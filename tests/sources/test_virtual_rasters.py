@@ -164,3 +164,11 @@ def test_land_cover_is_made_of_local_formats_alone(tmp_path):
     path = write_vrt(tmp_path / "a.vrt", (4, 4), [piece("tile.xml", 0, 0, 4, 4)], band=NODATA)
     with pytest.raises(DataError, match=r"tile\.xml: not a readable raster"), raster_header(path):
         pass
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_error_whose_words_are_cut_within_a_letter_is_one_sentence(tmp_path):
+    path = three_quarters(tmp_path)
+    path.write_text(path.read_text().replace("rasterYSize", "é"))
+    with pytest.raises(DataError, match=r"\.vrt: not a readable raster"):
+        open_elevation(path)

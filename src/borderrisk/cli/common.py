@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -77,6 +76,7 @@ def configure_logging(verbose: bool, as_json: bool = False) -> None:
     logger.setLevel(level)
     logger.propagate = False
     warnings.showwarning = _shown_warning
+    sys.unraisablehook = _unraisable
 
 
 class _Screen(logging.StreamHandler):  # type: ignore[type-arg]
@@ -152,6 +152,11 @@ def _shown_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     logging.getLogger("borderrisk").warning("%s", " ".join(str(message).split()))
 
 
+def _unraisable(what: Any) -> None:
+    """Keep off the screen what a library cannot raise; the failure itself is told."""
+    logging.getLogger("borderrisk").debug("ignored: %r", what.exc_value)
+
+
 def emit(payload: Mapping[str, Any], as_json: bool, *text: str) -> None:
     """Print a result on stdout: as JSON for scripts, else the lines of text."""
     if as_json:
@@ -189,7 +194,9 @@ def wrapped_table(rows: Sequence[Mapping[str, Any]], widths: Mapping[str, int]) 
     """Return rows as a table whose cells are wrapped to so many letters, columns as in widths."""
     lines: list[dict[str, str]] = []
     for row in rows:
-        cells = {name: wrap(_text(row[name]), width) or [""] for name, width in widths.items()}
+        cells = {
+            name: textwrap.wrap(_text(row[name]), width) or [""] for name, width in widths.items()
+        }
         height = max(map(len, cells.values()))
         lines += [
             {name: "".join(parts[k : k + 1]) for name, parts in cells.items()}

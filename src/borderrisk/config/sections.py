@@ -359,15 +359,8 @@ class SegmentsConfig(Section):
     """Stretches of the border line that are ranked."""
 
     segment_km: Positive = Field(default=10, description="Length of a segment, km.")
-    level_shares: Rising = Field(
-        default=(50, 75, 90),
-        description="Levels medium, high and critical begin where so many per cent of the border's "
-        "length have a lower rate.",
-    )
-    level_rates: Rising | None = Field(
-        default=None,
-        description="Instead: they begin at so many expected reported incidents a year per 100 km.",
-    )
+    level_shares: Rising = Field(default=(50, 75, 90), description="Levels: % of border lower.")
+    level_rates: Rising | None = Field(default=None, description="Or: reports a year per 100 km.")
     against: InputPath | None = Field(
         default=None,
         description="Folder of an earlier run: segments show how they changed since.",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedSeq
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -111,7 +111,8 @@ def edit_yaml(text: str, key: str, value: Any) -> str:
         elif value is None:
             return _without(text, node, pair) if depth + 1 == len(names) else text
         else:
-            start, end = pair[0].end_mark.index, _end(pair[1])
+            start = pair[0].end_mark.index
+            end = _end(pair[1]) if pair[1].value != "" or pair[1].style else start + 1
             return f"{text[:start]}: {_flow(_nested(names[depth + 1 :], value))}{text[end:]}"
     return text
 
@@ -125,10 +126,21 @@ def _nested(names: list[str], value: Any) -> Any:
 def _flow(value: Any) -> str:
     """Return a value on one line."""
     yaml = YAML(pure=True)
-    yaml.width, yaml.default_flow_style = 10_000, True
+    yaml.width = 10_000
     out = io.StringIO()
-    yaml.dump([value], out)
-    return out.getvalue().strip()[1:-1]
+    yaml.dump(_in_flow({"k": value}), out)
+    return out.getvalue().strip().removeprefix("{k: ").removesuffix("}")
+
+
+def _in_flow(value: Any) -> Any:
+    if isinstance(value, dict):
+        styled: Any = CommentedMap((key, _in_flow(item)) for key, item in value.items())
+    elif isinstance(value, list):
+        styled = CommentedSeq(_in_flow(item) for item in value)
+    else:
+        return _styled(value)
+    styled.fa.set_flow_style()
+    return styled
 
 
 def _end(node: Any) -> int:
@@ -159,6 +171,8 @@ def _without(text: str, mapping: Any, pair: Any) -> str:
         if comma:
             return text[:start] + text[end + comma.end() :]
         return re.sub(r"\s*,\s*$", "", text[:start]) + text[end:]
+    if len(mapping.value) == 1:
+        return f"{text[:start]}{{}}{text[end:]}"
     first, last = text.rfind("\n", 0, start) + 1, text.find("\n", end)
     return text[:first] + (text[last + 1 :] if last >= 0 else "")
 

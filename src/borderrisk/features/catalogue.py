@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -306,8 +306,11 @@ def feature_names(ds: xr.Dataset) -> list[str]:
     return [str(name) for name in ds.data_vars if is_feature(str(name))]
 
 
-def annotate(ds: xr.Dataset) -> xr.Dataset:
-    """Return ``ds`` with the catalogue's attributes on each feature."""
-    return ds.assign(
-        {name: ds[name].assign_attrs(feature(name).attrs) for name in feature_names(ds)}
-    )
+def annotate(ds: xr.Dataset, absent: Collection[str] = ()) -> xr.Dataset:
+    """Return ``ds`` with the catalogue's attributes on each feature, but for ``absent`` sources."""
+    found = {}
+    for name in feature_names(ds):
+        attrs = feature(name).attrs
+        read = [part for part in attrs["source"].split(", ") if part not in absent]
+        found[name] = ds[name].assign_attrs(attrs | {"source": ", ".join(read)})
+    return ds.assign(found)

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from borderrisk.model.cells import CellTable
+from borderrisk.model.protocol import Fitted
+
 TOP = 3
 _NOTHING = 1e-9
+_MOST_CELLS = 10_000
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,14 @@ def importance(parts: pd.DataFrame, area: np.ndarray) -> dict[str, float]:
     mean = np.average(values, axis=0, weights=area) if len(values.T) else np.zeros(0)
     spread = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=area)) if len(mean) else mean
     return dict(zip((str(name) for name in parts.columns), spread.tolist(), strict=True))
+
+
+def model_importance(fitted: Fitted, table: CellTable, seed: int) -> dict[str, float]:
+    """Return how far each feature moves a model; of many cells a random part says so as well."""
+    rows = np.arange(len(table))
+    if len(rows) > _MOST_CELLS:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, _MOST_CELLS, replace=False))
+    return importance(fitted.drivers(table, rows), table.study_area_100km2[rows])
 
 
 def by_decile(

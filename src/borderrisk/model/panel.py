@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -124,6 +125,14 @@ class Panel:
         """Return the incidents whose whole reported period lies in ``[start, end)``."""
         first, last = self.incidents["date"], self.incidents["date_end"]
         return self.subset((first >= pd.Timestamp(start)) & (last < pd.Timestamp(end)))
+
+    def within(self, windows: Sequence[tuple[float, float, float, float]]) -> np.ndarray:
+        """Whether the point of each incident lies in one of some windows, degrees; bool."""
+        lon, lat = self.grid.unproject(self.incidents["x"], self.incidents["y"])
+        inside = np.zeros(len(self), bool)
+        for west, south, east, north in windows:
+            inside |= (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
+        return inside
 
     def home(self, cells: CellTable) -> tuple[csr_matrix, np.ndarray]:
         """Cut the mass of each incident to the study area.

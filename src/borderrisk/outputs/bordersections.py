@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import geopandas as gpd
@@ -129,6 +129,16 @@ def section_answers(scene: Scene, segments: gpd.GeoDataFrame, language: str) -> 
                    str(row.get(f"rely_{language}") or ""))
         )  # fmt: skip
     return found
+
+
+def as_text(said: Sequence[Answer]) -> str:
+    """Return answers as a numbered list."""
+    lines = []
+    for k, its in enumerate(said, start=1):
+        numbers = " ".join(part for part in (its.chance, its.expected, its.rank) if part)
+        rely = f"Rely on it? {its.rely}" if its.rely else ""
+        lines += [f"{k}. {its.head}", *(f"   {t}" for t in (numbers, its.why, rely) if t)]
+    return "\n".join(lines)
 
 
 def _around(row: Mapping[str, Any], words: dict[str, Any], persian: Mapping[str, str]) -> str:

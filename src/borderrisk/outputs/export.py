@@ -68,7 +68,7 @@ def cells_table(
 
 def _worded(scene: Scene, keep: np.ndarray) -> dict[str, Any]:
     """Columns of reasons of some cells; none where nothing is scored."""
-    if "intensity" not in scene.cells or not keep.any():
+    if not (scene.is_index or "intensity" in scene.cells) or not keep.any():
         return {}
     reader = Reader.of(scene)
     rows = (np.cumsum(reader.mask.ravel()).reshape(reader.mask.shape) - 1)[keep]

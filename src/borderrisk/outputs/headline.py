@@ -37,16 +37,14 @@ def inside(reader: Reader, focus: Focus | None) -> np.ndarray:
     """Whether the centre of each scored cell lies in a window, or anywhere."""
     if focus is None:
         return np.ones(len(reader.area), bool)
-    west, south, east, north = focus.bounds
-    lon, lat = (axis[reader.mask] for axis in reader.scene.grid.lonlat())
-    return np.asarray((lon >= west) & (lon <= east) & (lat >= south) & (lat <= north))
+    return np.asarray(focus.holds(reader.scene.grid)[reader.mask])
 
 
 def highest(reader: Reader, count: int = PLACES, focus: Focus | None = None) -> np.ndarray:
     """Return the numbers of the highest cells, none of them within 20 km of a higher one."""
-    intensity, here = reader.values("intensity"), inside(reader, focus)
+    here = inside(reader, focus)
     found: list[int] = []
-    for i in np.argsort(-intensity, kind="stable"):
+    for i in np.argsort(-reader.values(reader.by), kind="stable"):
         if len(found) == count:
             break
         away = np.hypot(*(reader.xy[found] - reader.xy[i]).T)
@@ -77,6 +75,8 @@ def sentences(scene: Scene, language: str = "en", focus: Focus | None = None) ->
         return [scene.meta.statement]
     reader = Reader.of(scene)
     words, here = vocabulary(scene, language), inside(reader, focus)
+    if scene.is_index:
+        return [words["phrases"]["sum_index"].format(places=_named(reader, words, focus))]
     found = [_where(reader, words, here, focus), _how_sure(reader, words, here)]
     changed = _changed(scene, words, focus)
     return [text for text in (*found, changed) if text]
@@ -84,21 +84,34 @@ def sentences(scene: Scene, language: str = "en", focus: Focus | None = None) ->
 
 def _where(reader: Reader, words: dict[str, Any], here: np.ndarray, focus: Focus | None) -> str:
     language, expected = words["language"], reader.expected[here, 0]
-    facts, name = reader.group(here.astype(float)), focus.name if focus else ""
-    total = facts.expected
-    for its in reader.scene.meta.totals:
-        if its.focus == name and its.expected_low is not None and its.expected_high is not None:
-            total = Amount(total.value, its.expected_low, its.expected_high)
+    facts, total = reader.group(here.astype(float)), _total(reader.scene, focus)
+    if total is None:
+        total = facts.expected
     risk = reader.values("risk")[here]
     share = expected[risk >= FIRST_TENTH].sum() / expected.sum() if expected.sum() > 0 else 0.0
-    near = [its for its in reader.places(highest(reader, NAMED * 3, focus)) if its]
-    names = list(dict.fromkeys(_name(its, language) for its in near))[:NAMED]
     said = words["phrases"]["sum_where"].format(
         n=numeral(total.value, language), period=words["period"],
         interval=interval_of(total, words), p=numeral(round(100 * share), language),
-        places=words["phrases"]["list"].replace(";", ",").replace("؛", "،").join(names) or "–",
+        places=_named(reader, words, focus),
     )  # fmt: skip
     return " ".join(said.split())
+
+
+def _named(reader: Reader, words: dict[str, Any], focus: Focus | None) -> str:
+    """Names of the towns next to the highest cells."""
+    near = [its for its in reader.places(highest(reader, NAMED * 3, focus)) if its]
+    names = list(dict.fromkeys(_name(its, words["language"]) for its in near))[:NAMED]
+    return words["phrases"]["list"].translate({ord(";"): ",", ord("؛"): "،"}).join(names) or "–"
+
+
+def _total(scene: Scene, focus: Focus | None) -> Amount | None:
+    """Return what is expected in the whole area or a focus, as the run has summed it."""
+    name = focus.name if focus else ""
+    found = next((its for its in scene.meta.totals if its.focus == name), None)
+    if found is None:
+        return None
+    ends = (found.expected_low, found.expected_high)
+    return Amount(found.expected, *(np.nan if end is None else end for end in ends))
 
 
 def _name(near: Any, language: str) -> str:
@@ -157,7 +170,7 @@ def top_sections(
 ) -> list[Answer]:
     """Return what the sections of border of highest rank say, highest first."""
     table = scene.layers.get("segments")
-    if table is None or "rank" not in table or "expected" not in table:
+    if table is None or "rank" not in table:
         return []
     if focus is not None:
         table = in_window(scene, table, focus)
@@ -177,6 +190,6 @@ def doubts(scene: Scene, language: str = "en", focus: Focus | None = None) -> li
                 n=numeral(len(scene.incidents), language), km=numeral(km, language)
             )
         )
-    if not scene.has_intervals:
+    if not (scene.has_intervals or scene.is_index):
         found.append(say["doubt_interval"])
     return [text for text in (*found, say["doubt_silence"]) if text]

@@ -80,18 +80,20 @@ def compared(value: np.ndarray, breaks: np.ndarray) -> np.ndarray:
 class Reader:
     """Reads the facts of the scored cells of a scene, numbered row by row, and of groups of them.
 
-    ``mask`` marks the scored cells on the grid.
+    ``mask`` marks the scored cells on the grid, ``by`` is the score that ranks them.
     """
 
     scene: Scene
     mask: np.ndarray
+    by: str
     _kept: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, scene: Scene) -> Reader:
-        """Prepare to read a scene with intensities."""
-        scored = np.isfinite(scene.cells["intensity"].to_numpy())
-        return cls(scene, scored & (scene.cells["exposure"].to_numpy() > 0))
+        """Prepare to read a scene with intensities, or an index."""
+        by = "risk" if scene.is_index else "intensity"
+        scored = np.isfinite(scene.cells[by].to_numpy())
+        return cls(scene, scored & (scene.cells["exposure"].to_numpy() > 0), by)
 
     def values(self, name: str) -> np.ndarray:
         """Return a variable of the scored cells; NaN where the scene does not have it."""
@@ -111,7 +113,7 @@ class Reader:
         """Incidents, and their lower and upper bound, (cells, 3)."""
         bounds = [self.values(f"expected_{end}") for end in ("low", "high")]
         found = self.values("expected")
-        if "expected" not in self.scene.cells:
+        if "expected" not in self.scene.cells and "intensity" in self.scene.cells:
             grid, days = self.scene.grid, self.scene.meta.horizon_days or DAYS_PER_YEAR
             area = self.area * grid.cell_area_km2 / 100
             found = expected_count(self.values("intensity"), area, days)
@@ -166,10 +168,7 @@ class Reader:
 
     @cached_property
     def named(self) -> dict[str, tuple[str, float]]:
-        """Features called after a line or a target: what tells how far it is, and how far is far.
-
-        That is the distance of a line, whatever the feature measures, or the hours to a target.
-        """
+        """Features called after a line or target: what tells how far it is, and how far is far."""
         found = {}
         for name in self.features:
             if match := _LINE.fullmatch(name):
@@ -302,7 +301,6 @@ class Reader:
     def _incidents_of(
         self, cells: np.ndarray
     ) -> list[tuple[tuple[tuple[int, float], ...], int | None]]:
-        """Incidents named for each cell, and how many more there are."""
         if self.behind is None:
             return [((), None)] * len(cells)
         rows, shares, reasons = (part[cells] for part in self.behind)
@@ -317,7 +315,6 @@ class Reader:
     def _features_of(
         self, cells: np.ndarray
     ) -> list[tuple[tuple[Because, ...], tuple[Because, ...]]]:
-        """Features that raise, and that lower, each cell."""
         names = self.features
         ground = ~(self.shares[cells, 2] < LEAST)
         each = zip(
@@ -351,7 +348,9 @@ class Reader:
         weight = np.asarray(weight, float)[cells]
         part = self.expected[cells] * weight[:, None]
         total = expected or Amount(*part.sum(axis=0).tolist())
-        mass = part[:, 0] / part[:, 0].sum() if part[:, 0].sum() > 0 else np.zeros(len(part))
+        # What is expected of an index is not known: its cells count by their area.
+        mass = np.where(np.isfinite(part[:, 0]), part[:, 0], weight * self.area[cells])
+        mass = mass / mass.sum() if mass.sum() > 0 else np.zeros(len(mass))
         chance = chance_of(np.array([total.value, total.low, total.high]), PART_SIZE)
         shares = mass @ self.shares[cells]
         facts = Facts(total, Amount(*chance.tolist()))
@@ -413,7 +412,7 @@ class Reader:
         total = area[codes >= 0].sum()
         if not words or not total > 0:
             return "", (), 0.0
-        share = {w: float(area[codes == c].sum() / total) for c, w in words.items() if c > 0}
+        share = {w: float(area[codes == c].sum() / total) for c, w in words.items() if w != "ok"}
         doubts = {w: min(max(round(100 * s), 1), 99 if s < 1 else 100)
                   for w, s in share.items() if s > 0}  # fmt: skip
         ordered = sorted(doubts.items(), key=lambda pair: -pair[1])

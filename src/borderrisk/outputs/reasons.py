@@ -200,6 +200,8 @@ def _period(scene: Scene, language: str) -> str:
 
 def made(scene: Scene, language: str) -> str:
     """Say what the forecast is for, what it was made of, and which run it is."""
+    if scene.is_index:
+        return PHRASES["made_index"][language]
     said = {
         "period": _period(scene, language) or "–",
         "until": _date(scene.data_until, language) if scene.data_until else "–",
@@ -219,15 +221,17 @@ def answer(facts: Facts, words: dict[str, Any], place: str = "") -> Answer:
         )
     elif facts.level:
         head = say["head_level"].format(place=place, level=say[f"level_{facts.level}"])
-    often = facts.chance.value >= EVEN_ODDS
-    chance = say["chance"].format(
-        chance=odds(facts.chance.value, words, often=often),
-        period=words["period"],
-        interval=_interval(facts.chance, words, lambda p: odds(p, words, often=often)),
-    )
-    expected = say["expected"].format(
-        n=numeral(facts.expected.value, language), interval=interval_of(facts.expected, words)
-    )
+    chance, expected = "", ""
+    if np.isfinite(facts.chance.value):
+        often = facts.chance.value >= EVEN_ODDS
+        chance = say["chance"].format(
+            chance=odds(facts.chance.value, words, often=often),
+            period=words["period"],
+            interval=_interval(facts.chance, words, lambda p: odds(p, words, often=often)),
+        )
+    if np.isfinite(facts.expected.value):
+        n = numeral(facts.expected.value, language)
+        expected = say["expected"].format(n=n, interval=interval_of(facts.expected, words))
     rank = ""
     if np.isfinite(facts.rank.value):
         whole = [numeral(n, language) for n in (facts.rank.value, facts.of)]
@@ -285,6 +289,9 @@ def why(facts: Facts, words: dict[str, Any]) -> str:
             found.append(say[key].format(share=numeral(ground, language), list=listed))
         if even >= 100 * LEAST:
             found.append(say["even"].format(share=numeral(even, language)))
+    elif facts.raising:
+        listed = join(_features(facts.raising, words))
+        found.append(say["raised"].format(list=listed))
     low = 0 < facts.risk_class <= LOW_CLASS
     lowers = _features(facts.lowering, words)
     if low and facts.far is not None:

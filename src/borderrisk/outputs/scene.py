@@ -111,7 +111,8 @@ class SceneMeta:
     """Facts of a scoring that are no layers.
 
     ``origin`` is the first day of the forecast, ``level`` the coverage of the intervals,
-    ``language`` what maps speak first, ``statement`` what the numbers are, in a sentence.
+    ``language`` what maps speak first, ``statement`` what the numbers are, in a sentence;
+    ``statement_fa`` is what is particular to this run, before what every Persian map says.
     ``inputs`` says what each input does, ``incident_counts`` what became of the rows, ``notes``
     what the reader must know about the inputs, ``model`` what the fitted model tells of itself,
     ``effects`` by feature :func:`borderrisk.model.drivers.by_decile`, ``totals`` of the study area
@@ -129,6 +130,7 @@ class SceneMeta:
     language: str = "en"
     seed: int = 0
     statement: str = STATEMENT
+    statement_fa: str = ""
     sources: list[Source] = field(default_factory=list)
     inputs: list[InputUse] = field(default_factory=list)
     incident_counts: dict[str, int] = field(default_factory=dict)

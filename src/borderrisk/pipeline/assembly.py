@@ -140,7 +140,11 @@ def cells_for(stages: Stages, model: ModelFile) -> CellTable:
 def _taken_here(model: ModelFile, cells: CellTable, record: steps.Record) -> ModelFile:
     """Give a model of elsewhere the earlier incidents and the level of this place."""
     fitted = model.model.carried(cells, record.panel, record.origin)
-    extra = {**model.extra, "facts": fitted.facts(), "carried_from": model.origin}
+    extra = {
+        **model.extra,
+        "facts": fitted.facts(),
+        "carried_from": model.extra.get("carried_from", model.origin),
+    }
     return replace(model, model=fitted, origin=record.day or model.origin, extra=extra)
 
 

@@ -22,6 +22,7 @@ from borderrisk.words import country_label
 
 # Areas that share less of this one's are two places: outlines are rounded.
 _SHARED = 0.01
+_MEANS = "What explains the ground there need not explain it here."
 
 
 def check_features(model: ModelFile, stages: Stages, called: str, advice: str) -> None:
@@ -62,23 +63,45 @@ class Carriage:
         return float(shapely.intersection(here, there).area / here.area)
 
     @property
+    def trained_to(self) -> str:
+        """Day that everything it learned from lies before, wherever it was carried since."""
+        return str(self.model.extra.get("carried_from", self.model.origin))
+
+    @property
     def learned(self) -> str:
         """Where the model was learned, and on what, as part of a sentence."""
-        place, known = (
-            self.model.extra.get("place"),
-            many(self.model.extra["incidents"], "incident"),
-        )
-        where = "at a place its file does not name"
-        if place is not None:
-            names = [country_label(code)["en"] for code in (place["home"], *place["neighbours"])]
-            others = " and ".join(filter(None, [", ".join(names[1:-1]), names[-1]]))
-            where = f"on the border of {names[0]} with {others}"
-        return f"{where}, from {known} before {self.model.origin}"
+        where, known = "at a place its file does not name", self.model.extra["incidents"]
+        if self._border:
+            home, others = self._border["en"]
+            where = f"on the border of {home} with {' and '.join(others)}"
+        return f"{where}, from {many(known, 'incident')} before {self.trained_to}"
+
+    @property
+    def _border(self) -> dict[str, tuple[str, list[str]]]:
+        """Home and neighbours of the place it was learned at, by language; empty if not known."""
+        place = self.model.extra.get("place")
+        if place is None:
+            return {}
+        labels = [country_label(code) for code in (place["home"], *place["neighbours"])]
+        return {speech: (labels[0][speech], [one[speech] for one in labels[1:]])
+                for speech in ("en", "fa")}  # fmt: skip
 
     @property
     def statement(self) -> str:
         """What stands before the statement of a run."""
-        return f"A model trained elsewhere: learned {self.learned}."
+        return f"A model trained elsewhere: learned {self.learned}. {_MEANS}"
+
+    @property
+    def statement_fa(self) -> str:
+        """The same in Persian."""
+        where = "در جایی که پرونده آن نام نمی‌برد"
+        if self._border:
+            home, others = self._border["fa"]
+            where = f"در مرز {home} با {' و '.join(others)}"
+        return (
+            f"مدلی آموخته در جای دیگر: {where}، از {self.model.extra['incidents']} رویداد پیش از "
+            f"\u2066{self.trained_to}\u2069. آنچه زمین را آنجا توضیح می‌دهد شاید اینجا توضیح ندهد."
+        )
 
     def notes(self) -> list[str]:
         """Say what of the model is from elsewhere, and what that means."""
@@ -90,8 +113,8 @@ class Carriage:
         )
         said = [
             f"The model was trained elsewhere, {self.learned}: how much each part counts and what "
-            f"it makes of the ground are from there and stay as they were; {level}. What explains "
-            "the ground there need not explain it here. There are no intervals."
+            f"it makes of the ground are from there and stay as they were; {level}. {_MEANS} There "
+            "are no intervals."
         ]
         if self.shared is not None and self.shared > _SHARED:
             said.append(f"{self.shared:.0%} of this area is ground that the model was learned on.")
@@ -105,7 +128,7 @@ class Carriage:
         after its training count.
         """
         config, record = self.stages.config, self.stages[steps.incidents]
-        section, trained = config.evaluation, pd.Timestamp(self.model.origin)
+        section, trained = config.evaluation, pd.Timestamp(self.trained_to)
         origins = yearly_origins(section.first_origin, section.last_origin)
         if self.shared is None or self.shared > _SHARED:
             origins = [day for day in origins if day >= trained]
@@ -124,11 +147,11 @@ class Carriage:
         return card, self._overlap(origins)
 
     def _overlap(self, origins: list[pd.Timestamp]) -> list[str]:
-        before = [day for day in origins if day < pd.Timestamp(self.model.origin)]
+        before = [day for day in origins if day < pd.Timestamp(self.trained_to)]
         if not before:
             return [f"All {many(len(origins), 'test period')} begin after the model's training."]
         return [
             f"{len(before)} of {many(len(origins), 'test period')} begin before the model's "
-            f"training ended ({self.model.origin}): it saw nothing of this area, but may know what "
+            f"training ended ({self.trained_to}): it saw nothing of this area, but may know what "
             "the two places had in common in those years."
         ]

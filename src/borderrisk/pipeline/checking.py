@@ -14,14 +14,14 @@ from borderrisk.config import Config
 from borderrisk.errors import ConfigError
 from borderrisk.features.terrain import check_coverage
 from borderrisk.grid import Grid
-from borderrisk.outputs.atomic import write_text
+from borderrisk.outputs.atomic import check_file, write_rows, writing
 from borderrisk.outputs.scene import InputUse
 from borderrisk.pipeline import limits, steps
 from borderrisk.pipeline.costs import Estimate, counted, in_bytes, spoken
 from borderrisk.pipeline.inputs import Inputs
 from borderrisk.pipeline.readings import open_inputs
 from borderrisk.pipeline.stages import Stages
-from borderrisk.runs import check_target, shown_path
+from borderrisk.runs import shown_path
 from borderrisk.sources.files import Reading
 
 log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ def validate(config: Config, rejected: Path | None = None) -> Checked:
     a check.
     """
     if rejected is not None:
-        check_target(rejected)
+        check_file(rejected)
     estimate = limits.check(config, Inputs(config))
     stages = Stages.of(_coarse(config, estimate))
     study, elevation = stages[steps.area], stages.inputs.elevation
@@ -111,7 +111,8 @@ def validate(config: Config, rejected: Path | None = None) -> Checked:
         reading.warn()
     record = stages[steps.incidents]
     if rejected is not None:
-        write_text(record.rejected().to_csv(index=False, lineterminator="\n"), rejected)
+        with writing(rejected) as partial:
+            write_rows(record.rejected(), partial)
     estimate = _told(config, stages, record)
     area = _area(estimate)
     if whole.shape == study.grid.shape:

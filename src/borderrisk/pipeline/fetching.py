@@ -15,17 +15,16 @@ from typing import Any
 from borderrisk.area import reproject
 from borderrisk.config import Config, load_config
 from borderrisk.config.loader import CONFIG_FILE
-from borderrisk.config.sections import DataConfig
 from borderrisk.config.yamltext import edit_yaml
 from borderrisk.errors import ConfigError, did_you_mean
 from borderrisk.grid import WGS84
 from borderrisk.outputs.atomic import write_text
-from borderrisk.pipeline.inputs import Inputs, lay_area
+from borderrisk.pipeline.inputs import ROLES, Inputs, lay_area
 from borderrisk.runs import alone, sha256_file
 from borderrisk.sources.basedata import read_resources
 from borderrisk.sources.cutting import Made, Wanted
 from borderrisk.sources.downloads import Patience, Received, Store, check_room
-from borderrisk.sources.upstreams import UPSTREAMS, Upstream
+from borderrisk.sources.upstreams import UPSTREAMS
 from borderrisk.sources.world import read_all_borders
 from borderrisk.sources.worldbase import PACKAGE
 
@@ -41,6 +40,7 @@ _OF_OTHERS = {
     "elevation": ("units", "bad_values"),
     "incidents": ("columns", "default_radius_km", "radius_km", "calendar", "kinds"),
 }
+_PATHS = {role.path for role in ROLES.values()}
 # MB on the disk while one MB comes: what came, and what is made of it.
 _ROOM = 2.5
 
@@ -98,8 +98,6 @@ def plan(
         )
     notes: list[str] = []
     chosen = list(what) or _fitting(config, also, notes)
-    if unknown := [word for word in chosen if not _taken(UPSTREAMS[word])]:
-        raise ConfigError(f"--what {unknown[0]}: no key of the config takes it in this version")
     wanted = _wanted(config)
     rows = []
     for word in chosen:
@@ -163,10 +161,6 @@ def export(
     return len(names)
 
 
-def _taken(upstream: Upstream) -> bool:
-    return all(key.split(".")[1] in DataConfig.model_fields for key in upstream.keys)
-
-
 def _fitting(config: Config, also: Sequence[str], notes: list[str]) -> list[str]:
     """Return what a config takes, without what its user brought; ``notes`` receives that."""
     package = config.data.package
@@ -174,7 +168,7 @@ def _fitting(config: Config, also: Sequence[str], notes: list[str]) -> list[str]
     fetched = config.folder / PLACE
     chosen = []
     for word, upstream in UPSTREAMS.items():
-        if upstream.terms or not _taken(upstream):
+        if upstream.terms:
             continue
         own = [
             path for path in _paths(config, upstream.keys)
@@ -224,14 +218,11 @@ def _put_in_place(
         for key, path in made.files.items():
             final = folder / PLACE / path.relative_to(building)
             final.parent.mkdir(parents=True, exist_ok=True)
-            if final.is_dir():
-                final.rename(building / "old")
             path.replace(final)
-            whole = hasattr(getattr(planned.config.data, key.split(".")[1], None), "path")
-            keys[f"{key}.path" if whole else key] = final.relative_to(folder).as_posix()
+            named = f"{key}.path" if f"{key}.path" in _PATHS else key
+            keys[named] = final.relative_to(folder).as_posix()
             keys |= {f"{key}.{name}": value for name, value in made.more.items()}
-            files = sorted(final.rglob("*.tif")) if final.is_dir() else [final]
-            resources += [_credit(file, what, made, came) for file in files]
+            resources.append(_credit(final, what, made, came))
         keys |= made.settings
     package = folder / "data" / PACKAGE
     write_text(_package_text(planned.config, package, resources), package)
@@ -256,7 +247,6 @@ def _credit(path: Path, what: str, made: Made, came: list[Received]) -> dict[str
     """Return the entry of a file in the datapackage."""
     row = UPSTREAMS[what]
     name, title, address = row.licence
-    own = [it for it in came if path.stem in it.path.name] or came
     dates = sorted(it.retrieved for it in came if it.retrieved)
     return {
         "name": f"fetched-{what}-{path.stem}".lower().replace("_", "-"),
@@ -266,7 +256,7 @@ def _credit(path: Path, what: str, made: Made, came: list[Received]) -> dict[str
         "publisher": row.publisher,
         "licenses": [{"name": name, "title": title, "path": address}],
         "attribution": made.attribution or row.attribution,
-        "sources": [{"title": row.publisher, "path": it.url[:300]} for it in own],
+        "sources": [{"title": row.publisher, "path": it.url[:300]} for it in came],
         "retrieved": dates[-1] if dates else "",
         "bytes": path.stat().st_size,
         "hash": f"sha256:{sha256_file(path)}",

@@ -8,7 +8,7 @@ reckons.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -69,6 +69,7 @@ LENGTHS = {
     "features.travel.closed": 1_000,
     "corridors.slack_hours": 20,
     "evaluation.horizons_years": 20,
+    "forecasts.horizons_days": 20,
 }
 """The most entries of a list."""
 
@@ -92,7 +93,7 @@ def check(config: Config, inputs: Inputs, incidents: int | None = None) -> Estim
     if problems := [*_largest(config), *_longest(config)]:
         raise config.refused(problems)
     size = measured(config, inputs, incidents)
-    if problems := [*_too_many(config, size), *_too_much(config, size)]:
+    if problems := [*_too_many(config, size)] or [*_too_much(config, size)]:
         raise config.refused(problems)
     return Estimate(size)
 
@@ -151,12 +152,12 @@ def _longest(config: Config) -> Iterator[Problem]:
 def _too_many(config: Config, size: Size) -> Iterator[Problem]:
     """Find more cells or segments than can be held, whatever the machine."""
     if size.grid > MAX_CELLS:
-        fits = _rounded_up(1000 * math.sqrt(size.box_km2 / MAX_CELLS))
+        fits = _fitting(size, _CELL) or "larger cells"
         held = in_bytes(sum(p.bytes * p.times(size) for p in WORK if p.key == _CELL))
         yield Problem(
             tuple(_CELL.split(".")),
             f"the grid would have {counted(size.grid)} cells, some {held} of memory; the most is "
-            f"{MAX_CELLS:,} cells: use {fits} or more {got(config.grid.cell_size_m)}",
+            f"{MAX_CELLS:,} cells: use {fits} {got(config.grid.cell_size_m)}",
         )
     if size.segments > MOST_SEGMENTS:
         fits = _rounded_up(size.border_km / MOST_SEGMENTS)
@@ -170,35 +171,23 @@ def _too_many(config: Config, size: Size) -> Iterator[Problem]:
 
 def _too_much(config: Config, size: Size) -> Iterator[Problem]:
     """Find a run that needs more memory than there is, or more time than anyone waits."""
-    if size.grid > MAX_CELLS or size.segments > MOST_SEGMENTS:
-        return
     found, most = Estimate(size), CERTAIN * machine_bytes()
     if found.total_bytes > most:
         said = f"{in_bytes(found.total_bytes)} of memory"
         limit = f"twice the {in_bytes(machine_bytes())} of this machine"
-        parts = {part.key: found.bytes(part) for part in WORK}
-        yield _refused(
-            config, size, said, limit, parts, lambda s: Estimate(s).total_bytes <= most,
-        )  # fmt: skip
+        yield _refused(config, size, said, limit, {p.key: found.bytes(p) for p in WORK})
     if found.total_seconds > MOST_HOURS * 3600:
+        limit = f"the {MOST_HOURS:g} h of the longest run"
         parts = {part.key: found.seconds(part) for part in WORK}
-        yield _refused(
-            config, size, spoken(found.total_seconds), f"the {MOST_HOURS:.0f} h of the longest run",
-            parts, lambda s: Estimate(s).total_seconds <= MOST_HOURS * 3600,
-        )  # fmt: skip
+        yield _refused(config, size, spoken(found.total_seconds), limit, parts)
 
 
 def _refused(
-    config: Config,
-    size: Size,
-    takes: str,
-    limit: str,
-    parts: Mapping[str, float],
-    fits: Callable[[Size], bool],
+    config: Config, size: Size, takes: str, limit: str, parts: Mapping[str, float]
 ) -> Problem:
     """Name the key that most of it goes to."""
     key = max(_ADJUSTED, key=lambda key: parts.get(key, 0.0))
-    value = _fitting(size, key, fits)
+    value = _fitting(size, key)
     mend = "narrow the area with study_area.window" if value is None else f"use {value}"
     if key == _TESTED:
         mend = "use a later one, or set evaluation.enabled to false"
@@ -209,17 +198,28 @@ def _refused(
     )
 
 
-def _fitting(size: Size, key: str, fits: Callable[[Size], bool]) -> str | None:
+def _possible(size: Size) -> bool:
+    found = Estimate(size)
+    return (
+        size.grid <= MAX_CELLS
+        and found.total_bytes <= CERTAIN * machine_bytes()
+        and found.total_seconds <= MOST_HOURS * 3600
+    )
+
+
+def _fitting(size: Size, key: str) -> str | None:
     """Return the value of a key with which a run is possible, to a tenth, if there is one."""
     name, factor, unit = _ADJUSTED[key]
+    up = factor > 1
     value = float(getattr(size, name))
+    if up:  # from the smallest cells that a grid can have
+        value = max(value, math.sqrt(size.box_km2 / MAX_CELLS))
     for _ in range(_STEPS):
-        value *= factor
-        changes: dict[str, Any] = {name: value if factor > 1 else int(value)}
-        if fits(replace(size, **changes)):
-            up = factor > 1
-            rounded = _rounded_up(value * unit) if up else _rounded_down(value * unit)
+        rounded = _rounded_up(value * unit) if up else _rounded_down(value * unit)
+        changes: dict[str, Any] = {name: float(rounded) / unit if up else int(rounded)}
+        if _possible(replace(size, **changes)):
             return f"{rounded} or {'more' if up else 'less'}"
+        value *= factor
     return None
 
 

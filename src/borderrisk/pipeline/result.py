@@ -18,7 +18,7 @@ from borderrisk.border.watchplan import Allocation, allocate
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.outputs.atomic import check_file, write_rows, write_text, writing
-from borderrisk.outputs.bordersections import section_answers, section_names
+from borderrisk.outputs.bordersections import as_text, section_answers, section_names
 from borderrisk.outputs.export import cells_table, check_format, export
 from borderrisk.outputs.headline import sentences
 from borderrisk.outputs.reasons import made
@@ -87,22 +87,22 @@ class Result:
 
     def describe(self) -> str:
         """Return the run as a few lines of text: the answer, its map, and what to do next."""
-        facts = [f"{label}: {text}" for label, text in self._lines()]
-        next_ = f"next: borderrisk brief {self.folder}"
-        return "\n".join([*sentences(self.scene), "", *facts, next_])
+        facts = (f"{label}: {text}" for label, text in self._lines())
+        return "\n".join([*sentences(self.scene), "", *facts])
 
     def _lines(self) -> list[tuple[str, str]]:
         counts = ", ".join(f"{n} {name}" for name, n in self.manifest.get("counts", {}).items())
         skill = self.scorecard.headline[:1] if self.scorecard else ["not evaluated"]
         return [
             ("run", f"{self.scene.meta.title} ({self.scene.meta.run_id})"),
-            ("made", made(self.scene, "en")),
+            ("index" if self.scene.is_index else "made", made(self.scene, "en")),
             ("counts", counts),
             *(("expected", self._said(total)) for total in self.scene.meta.totals),
             *(("skill", line) for line in skill),
             ("note", self.scene.meta.statement),
             ("folder", str(self.folder)),
             ("map", str(self.folder / WHOLE)),
+            ("next", f"borderrisk brief {self.folder}"),
         ]
 
     def _said(self, total: AreaTotal) -> str:
@@ -216,11 +216,10 @@ def write_briefs(
     scene, folder = result.scene, Path(out) if out else result.folder
     check_file(folder / "brief.html")
     names = [focus] if focus else [None, *(f.name for f in scene.focuses)]
-    speech = language or scene.meta.language
     return [
         write_brief(
-            scene, folder / f"brief{f'-{name}' if name else ''}.html", focus=name, language=speech,
-            figures=result.folder / "figures",
+            scene, folder / f"brief{f'-{name}' if name else ''}.html", focus=name,
+            language=language or scene.meta.language, figures=result.folder / "figures",
         )
         for name in names
     ]  # fmt: skip
@@ -272,13 +271,7 @@ def top_segments(
 def told_segments(run_path: str | Path, count: int) -> str:
     """Return the first ``count`` segments of a run in sentences."""
     scene = open_run(run_path).scene
-    said = section_answers(scene, top(segments_of(scene), count), "en")
-    blocks = (
-        [f"{k}. {its.head}", *(f"   {t}" for t in (f"{its.chance} {its.expected} {its.rank}",
-         its.why, f"Rely on it? {its.rely}" if its.rely else "") if t)]
-        for k, its in enumerate(said, start=1)
-    )  # fmt: skip
-    return "\n".join("\n".join(block) for block in blocks)
+    return as_text(section_answers(scene, top(segments_of(scene), count), "en"))
 
 
 def _rows(table: pd.DataFrame, names: tuple[str, ...]) -> list[dict[str, Any]]:

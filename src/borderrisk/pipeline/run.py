@@ -155,10 +155,10 @@ def write_run(
             if model is None and config.evaluation.enabled and stages[steps.incidents].given:
                 evaluating.check(config.evaluation, stages[steps.incidents].known)
             scored = score_cells(stages, model, elsewhere=variant is None)
-            card, notes, says = _tested(stages, model, variant)
+            card, said = _tested(stages, model, variant)
             scene = make_scene(stages, scored, run_id, card, before)
             scene = replace(scene, meta=replace(scene.meta, inputs=uses))
-            scene = _noted(scene, manifest, notes, says, variant.name if variant else "")
+            scene = _noted(scene, manifest, said, variant.name if variant else "")
             save_model(folder.path / MODEL, scored.model)
             with stages.cache.timed("outputs"), ThreadPoolExecutor(1) as beside:
                 figures = beside.submit(draw_figures, scene, config, folder.path)
@@ -192,31 +192,42 @@ def _earlier(config: Config) -> gpd.GeoDataFrame | None:
     return None if against is None else earlier_segments(against)
 
 
+@dataclass(frozen=True)
+class _Said:
+    """What a reader has to know before all else, and how the statement begins for it."""
+
+    notes: tuple[str, ...] = ()
+    opening: str = ""
+    opening_fa: str = ""
+
+
 def _tested(
     stages: Stages, model: ModelFile | None, variant: Variant | None
-) -> tuple[Scorecard | None, list[str], str]:
-    """Make the scorecard, if there can be one; what a reader has to know; how it begins."""
+) -> tuple[Scorecard | None, _Said]:
+    """Make the scorecard, if there can be one, and what is to be said."""
     wanted = stages.config.evaluation.enabled
     if variant:
-        return None, [variant.note], f"What-if: {variant.called}."
+        return None, _Said((variant.note,), f"What-if: {variant.called}.")
     if model is None and not stages[steps.incidents].given:
-        return None, [NO_INCIDENTS], ""
+        return None, _Said((NO_INCIDENTS,))
     if model is None:
-        return stages[steps.scorecard] if wanted else None, [], ""
+        return stages[steps.scorecard] if wanted else None, _Said()
     carried = Carriage(model, stages)
     card, tested = carried.scorecard() if wanted else (None, [])
-    return card, [*carried.notes(), *tested], carried.statement
+    notes = (*carried.notes(), *tested)
+    return card, _Said(notes, carried.statement, carried.statement_fa)
 
 
-def _noted(scene: Scene, manifest: Manifest, notes: list[str], says: str, scenario: str) -> Scene:
-    """Put what a reader has to know before all else."""
-    manifest.notes.extend(notes)
-    meta = scene.meta
-    statement = f"{says} {meta.statement}".lstrip()
-    return replace(
-        scene,
-        meta=replace(meta, notes=[*notes, *meta.notes], statement=statement, scenario=scenario),
+def _noted(scene: Scene, manifest: Manifest, said: _Said, scenario: str) -> Scene:
+    manifest.notes.extend(said.notes)
+    meta = replace(
+        scene.meta,
+        notes=[*said.notes, *scene.meta.notes],
+        statement=f"{said.opening} {scene.meta.statement}".lstrip(),
+        statement_fa=said.opening_fa,
+        scenario=scenario,
     )
+    return replace(scene, meta=meta)
 
 
 def _with_manifest(scene: Scene, manifest: Manifest, stages: Stages) -> Scene:

@@ -35,7 +35,6 @@ from borderrisk.model import drivers, trust
 from borderrisk.model.cells import CellTable
 from borderrisk.model.modelfile import ModelFile, cell_stats, load_model, save_model
 from borderrisk.model.panel import Panel
-from borderrisk.model.protocol import Fitted
 from borderrisk.model.registry import settings
 from borderrisk.model.uncertainty import (
     Intervals,
@@ -48,7 +47,6 @@ from borderrisk.pipeline import evaluating
 from borderrisk.pipeline.inputs import Study, lay_area
 from borderrisk.pipeline.movement import Ground
 from borderrisk.pipeline.stages import Given, Keep, stage
-from borderrisk.sources import worldbase
 from borderrisk.sources.incidents import IncidentTable, rows_left_out
 
 # Says how well a cell is known, or is the same all over the study area: nothing to learn from.
@@ -62,7 +60,6 @@ _NO_PAST = (
     "the filters of data.incidents and train, or leave data.incidents out for an index."
 )
 _WORTH_PROCESSES = 50
-_MOST_CELLS = 10_000
 
 
 @stage(layer="sources", config=["study_area", "grid"], files=["borders", "countries"])
@@ -132,23 +129,17 @@ def features(given: Given) -> xr.Dataset:
         # One that lies elsewhere is said to do nothing, and is no feature.
         known = np.isfinite(people[study.base["domain"].to_numpy() > 0]).any()
         ds = ds.assign({"population": (("y", "x"), people)} if known else {})
-    ds = _as_read(catalogue.annotate(ds), given)
+    ds = catalogue.annotate(ds, absent=_absent(given))
     return ds if given.files.table is None else ds.assign(_brought(given.files.table(study.grid)))
 
 
-def _as_read(ds: xr.Dataset, given: Given) -> xr.Dataset:
-    """Name no source that was not there to be read."""
-    absent = {"posts"} if given.files.posts is None else set()
-    if "roads" not in given.config.features.concealment.observers or (
-        given[ground].overlays.roads is None
-    ):
-        absent.add("roads")
-    changed = {}
-    for name in catalogue.feature_names(ds):
-        read = str(ds[name].attrs["source"]).split(", ")
-        kept = ", ".join(part for part in read if part not in absent)
-        changed[name] = ds[name].assign_attrs(source=kept)
-    return ds.assign(changed)
+def _absent(given: Given) -> set[str]:
+    """Observers that were not there to be seen from."""
+    seen, roads = given.config.features.concealment, False
+    if seen.enabled and "roads" in seen.observers:
+        roads = given[ground].overlays.roads is not None
+    there = {"posts": given.files.posts is not None, "roads": roads}
+    return {name for name, read in there.items() if not read}
 
 
 def _around(section: Any, towns: gpd.GeoDataFrame, grid: Grid) -> xr.Dataset:
@@ -266,16 +257,10 @@ def _randomised(
     if config.corridors.routes == 0:
         return None, {}
     routes = random_routes(
-        study.grid,
-        moved.drawn(),
-        moved.places,
-        study.home,
-        walking=moved.walking,
-        draws=config.corridors.routes,
-        cost_spread=config.corridors.cost_spread,
-        seed=config.seed,
+        study.grid, moved.drawn(), moved.places, study.home, walking=moved.walking,
+        draws=config.corridors.routes, cost_spread=config.corridors.cost_spread, seed=config.seed,
         workers=given.work.workers,
-    )
+    )  # fmt: skip
     at = routes.crossings
     shares = route_crossings(
         segments, study.grid, at["x"].to_numpy(), at["y"].to_numpy(), at["weight"].to_numpy()
@@ -323,8 +308,7 @@ def incidents(given: Given) -> Record:
     table = IncidentTable.none() if read is None else read(study.halo_bounds)
     domain, exposure = (study.base[name].to_numpy() for name in ("domain", "exposure"))
     placed = Panel.build(table.incidents, study.grid, domain)
-    said = table.incidents.set_index("incident_id")["country"]
-    in_country = _in_country(said.loc[placed.incidents["incident_id"]], study.home_code)
+    in_country = table.in_country(placed.incidents["incident_id"], study.home_code)
     everything = placed.cut(study.area.polygon, exposure, study.home, in_country)
     if read is None:
         return Record(table, everything, everything, pd.Timestamp("NaT"), given=False)
@@ -335,19 +319,8 @@ def incidents(given: Given) -> Record:
         panel = panel.subset(panel.incidents["date"] >= pd.Timestamp(config.train.start))
     if config.train.area == "focus":
         windows = mapped_focus(config).values()
-        panel = panel.subset(_within(panel, [window.bounds for window in windows]))
+        panel = panel.subset(panel.within([window.bounds for window in windows]))
     return Record(table, everything, panel, origin)
-
-
-def _in_country(names: pd.Series, home: str) -> np.ndarray:
-    """Whether incidents were in the home country, by what their table says; NaN where it does not.
-
-    An area that the base does not know by name decides nothing.
-    """
-    known = worldbase.world()
-    codes = {n: n if n == home else known.code(n) for n in names.unique() if n}
-    found = pd.Series([codes.get(name, "") for name in names], dtype=str)
-    return (found == home).astype(float).where(found != "").to_numpy()
 
 
 def _within(panel: Panel, windows: Sequence[tuple[float, float, float, float]]) -> np.ndarray:
@@ -380,7 +353,7 @@ def model(given: Given) -> ModelFile:
         name, chosen = INDEX, {}
     parameters = {"horizon_days": given.config.outputs.horizon_days, **chosen}
     fitted = settings(name, parameters).fit(table, record.panel, record.origin, given.config.seed)
-    weights = _importance(fitted, table, given.config.seed)
+    weights = drivers.model_importance(fitted, table, given.config.seed)
     study, folds, test = table.x[table.study], trust.area_folds(table)[table.study], None
     if record.given:
         test = trust.Dissimilarity.fit(study, weights, folds, seed=given.config.seed)
@@ -395,15 +368,6 @@ def model(given: Given) -> ModelFile:
         "facts": fitted.facts(),
     } | ({} if record.given else {"index": True})
     return ModelFile(fitted, table.features, record.day, cell_stats(study), test, extra)
-
-
-def _importance(fitted: Fitted, table: CellTable, seed: int) -> dict[str, float]:
-    """How far each feature moves the model; of many cells a random part says so as well."""
-    rows = np.arange(len(table))
-    if len(rows) > _MOST_CELLS:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, _MOST_CELLS, replace=False))
-    area = table.study_area_100km2[rows]
-    return drivers.importance(fitted.drivers(table, rows), area)
 
 
 @stage(

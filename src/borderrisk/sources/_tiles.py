@@ -38,6 +38,8 @@ RASTERS = (
 _POSSIBLE_M = (-12_000.0, 32_000.0)
 # Numbers that mean a void where a file names none, as in SRTM and ESRI grids.
 _VOIDS = (-9999.0, -32767.0, -32768.0)
+# What the library raises for damaged files; the words of its own errors may be cut within a letter.
+UNREADABLE = (RasterioError, CPLE_BaseError, CRSError, UnicodeDecodeError)
 _OPEN_FILES = 16
 _BLOCK_BYTES = 2**30
 # GDAL 3.10 and later would read the sources of a virtual raster in threads whose errors are lost: a
@@ -133,7 +135,7 @@ def _header(path: Path) -> Iterator[Any]:
     try:
         with rasterio.Env(**RASTER_ENV), _local(path) as ds:
             yield ds
-    except (RasterioError, CPLE_BaseError, CRSError) as error:
+    except UNREADABLE as error:
         raise DataError(
             f"{path}: not a readable raster ({error}); it may be truncated: fetch or copy it again."
         ) from error
@@ -263,7 +265,7 @@ def read_tile(
             ds = handles.get(tile)
             values = ds.read(1, window=window, out_dtype="float32")
             mask = ds.read_masks(1, window=window) if tile.masked else None
-    except (RasterioError, CPLE_BaseError) as error:
+    except UNREADABLE as error:
         raise DataError(
             f"{tile.path}: pixels at rows {top} to {top + height - 1}, columns {cols.start} to "
             f"{cols.stop - 1} cannot be decoded ({reason(error)}); the file is damaged or "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -32,12 +33,11 @@ from borderrisk.sources.world import Bounds, outline
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-TOLERANCE_DEG = 0.0005
-"""Outlines are simplified by about 50 m: less than any cell shows."""
-
+TOLERANCE_DEG = 0.0005  # about 50 m: less than any cell shows
 _VOID = -32767.0
 _LOWEST_M = -500.0  # no land is as low
 _LABEL_DEG = 0.25
+_STRIP = 256
 _NO_TOWNS = ("PPLX", "PPLH", "PPLQ")
 _LONGITUDES = ((80, 10), (75, 5), (70, 3), (60, 2), (50, 1.5), (0, 1))
 _METRES_PER_DEGREE = 111_195
@@ -169,6 +169,31 @@ def elevation_tile(
     _save(path, metres.astype("float32"), shape, tag)
     store.progress(remote.name, path.stat().st_size)
     return path
+
+
+def mosaic(tiles: list[Path], path: Path) -> None:
+    """Write tiles with pixels of one size as one raster, each at the nearest pixel."""
+    with ExitStack() as stack:
+        rasters = [stack.enter_context(rasterio.open(tile)) for tile in tiles]
+        left, top = min(r.bounds.left for r in rasters), max(r.bounds.top for r in rasters)
+        dx, dy = rasters[0].res
+        corner = Affine(dx, 0, left, 0, -dy, top)
+        at = [[round(v) for v in (~corner) @ (r.bounds.left, r.bounds.top)] for r in rasters]
+        shape = [
+            max(a[k] + r.shape[1 - k] for a, r in zip(at, rasters, strict=True)) for k in (1, 0)
+        ]
+        form = {"dtype": "float32", "nodata": _VOID, "predictor": 3, "transform": corner}
+        form |= {"height": shape[0], "width": shape[1], "BIGTIFF": "IF_SAFER"}
+        out = stack.enter_context(rasterio.open(path, "w", **_RASTER, **form))
+        for row in range(0, shape[0], _STRIP):
+            strip = np.full((min(_STRIP, shape[0] - row), shape[1]), _VOID, "float32")
+            for (col, start), raster in zip(at, rasters, strict=True):
+                first, last = max(row, start), min(row + len(strip), start + raster.height)
+                if first < last:
+                    part = Window(0, first - start, raster.width, last - first)
+                    place = np.s_[first - row : last - row, col : col + raster.width]
+                    strip[place] = raster.read(1, window=part)
+            out.write(strip, 1, window=Window(0, row, shape[1], len(strip)))
 
 
 def _width(south: int) -> float:

@@ -18,6 +18,7 @@ from borderrisk.sources import rowchecks as checks
 from borderrisk.sources.dates import PRECISIONS, is_day_number, read_dates, widened
 from borderrisk.sources.layouts import LAYOUTS, read_layout, read_table
 from borderrisk.sources.rowchecks import CONFIDENCE_WEIGHT, Rejections
+from borderrisk.sources.worldbase import world
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,16 @@ class IncidentTable:
     incidents: gpd.GeoDataFrame
     rejected: pd.DataFrame
     notes: list[str] = field(default_factory=list)
+
+    def in_country(self, ids: pd.Series, home: str) -> np.ndarray:
+        """Whether incidents were in the country ``home`` (a code), by what the file says.
+
+        1 or 0 for each of ``ids``; NaN where the file names no country that the base knows.
+        """
+        names = self.incidents.set_index("incident_id")["country"].loc[ids]
+        codes = {n: n if n == home else world().code(n) for n in names.unique() if n}
+        found = pd.Series([codes.get(name, "") for name in names], dtype=str)
+        return (found == home).astype(float).where(found != "").to_numpy()
 
     @classmethod
     def none(cls) -> IncidentTable:

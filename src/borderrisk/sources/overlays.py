@@ -18,13 +18,12 @@ import pandas as pd
 import rasterio
 import shapely
 from pyarrow import ArrowException
-from rasterio.errors import RasterioError
 from rasterio.features import rasterize
 from rasterio.warp import Resampling, reproject
 
 from borderrisk.errors import ConfigError, DataError, GridError
 from borderrisk.grid import Grid
-from borderrisk.sources._tiles import raster_header, reason
+from borderrisk.sources._tiles import UNREADABLE, raster_header, reason
 from borderrisk.sources.files import TABLES, Reading, existing, opened
 from borderrisk.sources.tables import read_text_table
 from borderrisk.sources.vectors import parts_of_kind, read_vector
@@ -146,7 +145,7 @@ def read_land_cover(path: Path, grid: Grid) -> np.ndarray:
                 rasterio.band(source, 1), codes, dst_transform=grid.transform,
                 dst_crs=grid.crs.to_wkt(), dst_nodata=NO_CODE, resampling=Resampling.nearest,
             )  # fmt: skip
-        except RasterioError as error:
+        except UNREADABLE as error:
             why = reason(error)
             raise DataError(f"{path}: the land-cover raster cannot be read ({why}).") from error
     return codes
@@ -168,7 +167,7 @@ def read_population(path: Path, grid: Grid) -> np.ndarray:
                 rasterio.band(source, 1), people, dst_transform=grid.transform,
                 dst_crs=grid.crs.to_wkt(), dst_nodata=np.nan, resampling=Resampling.sum,
             )  # fmt: skip
-        except RasterioError as error:
+        except UNREADABLE as error:
             why = reason(error)
             raise DataError(f"population: {path} cannot be read ({why}).") from error
     if (people < 0).any():

@@ -112,14 +112,14 @@ def _dem_find(wanted: Wanted, store: Store) -> list[Remote]:
 
 def _dem_make(wanted: Wanted, store: Store, remotes: list[Remote], folder: Path) -> Made:
     metres, _, factor = _dem_size(wanted)
-    place = folder / "elevation"
+    place = folder / "tiles"
     made = [
         cutting.elevation_tile(wanted, store, remote, place, factor)
         for remote in remotes if remote.form == "raster"
     ]  # fmt: skip
-    for other in {*place.glob("*")} - set(made):
-        other.unlink()
-    return Made({"data.elevation": place}, f"GLO-{metres}, release of 2021")
+    path = folder / "elevation.tif"
+    cutting.mosaic([tile for tile in made if tile is not None], path)
+    return Made({"data.elevation": path}, f"GLO-{metres}, release of 2021")
 
 
 def _borders_find(store: Store, level: str, codes: Iterable[str]) -> list[Remote]:

@@ -135,11 +135,15 @@ class World:
 
         ConfigError if there is none; it names what may have been meant.
         """
-        found = self._by_name.get(plain_name(text))
-        if found is not None:
+        if found := self.code(text):
             return self.countries[found]
         wanted = plain_name(text)
         close = [name for name in self._by_name if len(wanted) > 3 and wanted in name.split()]
+        if not close and (home := self._with_town(text)):
+            raise ConfigError(
+                f"there is no country {text!r}, but a town in {home.name} ({home.code}); give the "
+                "country, and the part of its border with --neighbours or --window"
+            )
         close += get_close_matches(wanted, self._by_name, n=3, cutoff=0.7)
         meant = dict.fromkeys(self.countries[self._by_name[name]] for name in close)
         hint = " or ".join(f"{c.name} ({c.code})" for c in list(meant)[:3])
@@ -170,6 +174,12 @@ class World:
                 km = _GEOD.line_length(*self.topology.arcs[arc].T) / 1000
                 lengths[other] = lengths.get(other, 0.0) + km
         return dict(sorted(lengths.items(), key=lambda item: -item[1]))
+
+    def _with_town(self, name: str) -> Country | None:
+        """Return the country of the largest town of a name."""
+        towns = all_settlements()
+        found = towns["country"][towns["name"].str.casefold() == name.strip().casefold()]
+        return self.countries[found.iloc[0]] if len(found) else None
 
     @cached_property
     def _owners(self) -> list[set[str]]:

@@ -88,12 +88,12 @@ def render_html(scene: Scene, sections: Sequence[Section], pictures: Mapping[str
 def render_page(
     sections: Sequence[Section], pictures: Mapping[str, str], *, title: str, title_fa: str = "",
     run_id: str = "", statement: str = STATEMENT, verdict: str = "",
-    tiles: Sequence[tuple[str, str]] = (),
+    tiles: Sequence[tuple[str, str]] = (), stamp: Mapping[str, str] | None = None,
 ) -> str:  # fmt: skip
     """Render sections under a title, what the page is about and its verdict, as one HTML file."""
     return environment(autoescape=True).get_template("report.html").render(
         sections=sections, pictures=pictures, title=title, title_fa=title_fa, run_id=run_id,
-        statement=statement, verdict=verdict, tiles=tiles,
+        statement=statement, verdict=verdict, tiles=tiles, stamp=stamp or {},
     )  # fmt: skip
 
 

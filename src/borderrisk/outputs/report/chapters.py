@@ -51,7 +51,7 @@ def build_sections(scene: Scene) -> list[Section]:
 
 def _answer(scene: Scene) -> list[Block]:
     """Build the first page."""
-    if "intensity" not in scene.cells or not len(Reader.of(scene).area):
+    if not (scene.is_index or "intensity" in scene.cells) or not len(Reader.of(scene).area):
         return [Paragraph("The scene has no scores.")]
     places = [place.said for place in top_places(scene, "en")]
     sections = top_sections(scene, "en")

@@ -100,7 +100,7 @@ def segment_blocks(scene: Scene) -> list[Block]:
     return [Paragraph(ATTRIBUTION), records(rows, "Incidents expected behind each segment")]
 
 
-_FORECAST = ("per year", "per year and 100 km", "share")
+_FORECAST = ("expected", "level", "per year and 100 km", "share")
 
 
 def _segment_row(row: dict[Any, Any], near: str) -> dict[str, Any]:

@@ -46,7 +46,11 @@
     }
 
     /** What the numbers are, in a sentence. */
-    statement() { return (this.state.lang === 'en' && this.config.facts.statement) || this.t('statement'); }
+    statement() {
+      const { statement, statementFa } = this.config.facts;
+      const own = this.state.lang === 'en' ? statement : statementFa && `${statementFa} ${this.t('statement')}`;
+      return own || this.t('statement');
+    }
     periodText() { const { origin, until } = this.config.facts; return until ? this.t('captionPeriod', { from: origin, to: until }) : ''; }
 
     /* --- looks --- */
