@@ -81,6 +81,8 @@ def test_forecasts_are_made_from_the_month_and_verified_when_over(cycled):
     assert period["reported"] <= sum("2024-06-" in line[:40] for line in table.splitlines())
     page = (border / "track-record.html").read_text("utf-8")
     assert f"{period['expected']:.1f}" in page and "2025-09-30" in page
+    map_page = (Path(second.forecasts[0]) / "map.html").read_text("utf-8")
+    assert '"record":"../../track-record.html"' in map_page.replace(": ", ":")
 
 
 def test_news_are_merged_and_the_config_reads_them(cycled):
