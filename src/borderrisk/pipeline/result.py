@@ -91,7 +91,7 @@ class Result:
         return "\n".join([*sentences(self.scene), "", *facts])
 
     def _lines(self) -> list[tuple[str, str]]:
-        counts = ", ".join(f"{n} {name}" for name, n in self.manifest.get("counts", {}).items())
+        counts = ", ".join(f"{n:,} {name}" for name, n in self.manifest.get("counts", {}).items())
         skill = self.scorecard.headline[:1] if self.scorecard else ["not evaluated"]
         return [
             ("run", f"{self.scene.meta.title} ({self.scene.meta.run_id})"),
