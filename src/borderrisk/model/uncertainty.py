@@ -239,7 +239,7 @@ def _refits(
             reached = np.stack([contrasts(row, cells) for row in found])
             exponents = [sharpened(e, wanted, reached[turn == n]) for n, e in enumerate(exponents)]
     powers = ", ".join(f"{broad:.2f} broadly, {local:.2f} locally" for broad, local in exponents)
-    log.info("Intervals: pilots to the power %s.", powers)
+    log.debug("intervals: pilots to the power %s", powers)
     truth = np.stack([worlds[i][cells.study] for i in turn])
     return Refits(np.stack(drawn), found, truth, turn)
 
