@@ -19,7 +19,8 @@ MIN_IN_STUDY = 0.5
 YEAR_DAYS = 365
 _DAY = pd.Timedelta(days=1)
 # For a forecast of a year: half-life of what an incident says of the level, days, and the size of
-# the negative binomial that most borders have. Both change with the root of the forecast's length.
+# the negative binomial that most borders have. The half-life goes with the root of the forecast's
+# length, the size is the larger the shorter it is.
 _HALF_LIFE, _SIZE = 120.0, 2.0
 # A slower pace counts as so many incidents besides, so that a quiet season is no end.
 _SLOW_HALF_LIFE, _SLOW_COUNT, _PSEUDO_COUNT = 730.0, 2.0, 0.25
@@ -69,9 +70,11 @@ def expected_level(cells: CellTable, past: Panel, origin: pd.Timestamp, days: in
     The shorter the forecast the shorter the memory, and the closer the last weeks are followed.
     Incidents count by their confidence.
     """
-    pace, root = _pace(cells, past, origin, days), _root(days)
-    periods = list(_periods(pace, origin, days))
-    return Level(DAYS_PER_YEAR * pace.rate(0.0), likely_size(periods, _SIZE / root))
+    pace = _pace(cells, past, origin, days)
+    usual = _SIZE / _length(days) ** (2 / 3)
+    return Level(
+        DAYS_PER_YEAR * pace.rate(0.0), likely_size(list(_periods(pace, origin, days)), usual)
+    )
 
 
 def possible_means(
@@ -89,12 +92,13 @@ def possible_means(
     return rng.permutation(quantiles)
 
 
-def _root(days: int) -> float:
-    return float(np.sqrt(min(days, YEAR_DAYS) / YEAR_DAYS))
+def _length(days: int) -> float:
+    """Years, at most one."""
+    return min(days, YEAR_DAYS) / YEAR_DAYS
 
 
 def _pace(cells: CellTable, past: Panel, origin: pd.Timestamp, days: int) -> Pace:
-    return Pace.of(cells, past, origin, _HALF_LIFE * _root(days))
+    return Pace.of(cells, past, origin, _HALF_LIFE * np.sqrt(_length(days)))
 
 
 @dataclass(frozen=True)
