@@ -105,7 +105,7 @@ def test_intervals_hold_the_planted_truth(found, cells, world, model):
     inside, classes = (np.concatenate(part) for part in zip(*worlds, strict=True))
     assert 0.85 <= inside.mean() <= 0.95
     for k in range(1, 6):
-        assert 0.8 <= inside[classes == k].mean() <= 0.97, k
+        assert 0.8 <= inside[classes == k].mean() <= 0.98, k
 
 
 def held(world, cells, model, found):
@@ -338,7 +338,7 @@ def test_calibration_gives_each_its_level_and_is_never_narrower():
     point, area = np.exp(rng.normal(size=300)), rng.uniform(0.2, 1, 300)
     drawn = (point * np.exp(0.3 * rng.normal(size=(50, 300)))).astype(np.float32)
     exact = np.tile(point / np.average(point, weights=area), (4, 1))
-    means = np.linspace(0.9, 1.1, 50) * np.average(point, weights=area)
+    means = 1.1 * (drawn @ area) / area.sum()
     out = calibrated(
         point, Refits(drawn, exact.astype(np.float32), exact, np.zeros(4, int)), means, area, 0.9
     )
