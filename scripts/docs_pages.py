@@ -195,7 +195,7 @@ def raster_bands() -> str:
 
 def feature_columns() -> str:
     """Return the features a run can have."""
-    rows = ((f"`{f.name}`", UNITS.get(f.unit, {"en": f.unit})["en"], f.long_name) for f in DECLARED)
+    rows = ((f"`{f.name}`", UNITS.get(f.units, {"en": f.units})["en"], f.long_name) for f in DECLARED)
     return table(("feature", "unit", "what"), rows)
 
 
@@ -223,7 +223,7 @@ CASES = (
      "run configs/mine.yaml", "Take the cell size that it names, or a smaller area."),
     ("A predictor about people", ("features:", "features:\n  table: people.csv\n  columns: [ethnicity]"),
      "validate configs/mine.yaml", "This is refused on purpose and cannot be switched off."),
-    ("A table without dates or places", ("public_record", "table"), "validate configs/table.yaml",
+    ("A table without dates or places", None, "validate configs/table.yaml",
      "Rename the columns, or name them under `data.incidents`."),
     ("A scenario that is not in the config", None, "scenario configs/mashhad.yaml summer",
      "Scenarios are sections of the config; see [Ask what if](howto/scenarios.md)."),
@@ -243,7 +243,7 @@ def real_errors() -> str:
         shutil.copytree(ROOT / "data" / "raw", folder / "data" / "raw")
         (folder / "configs" / "people.csv").write_text("cell_id,ethnicity\nr000c000,1\n")
         (folder / "bad.csv").write_text("what,where\nambush,Khash\n")
-        table_config = re.sub(r"incidents: \{.*\}", "incidents: ../bad.csv", _CONFIG)
+        table_config = re.sub(r"incidents: \{.*\}", "incidents: {path: ../bad.csv}", _CONFIG)
         (folder / "configs" / "table.yaml").write_text(table_config, encoding="utf-8")
         for title, change, line, advice in CASES:
             text = _CONFIG.replace(*change) if change else _CONFIG
@@ -271,6 +271,10 @@ def filled(text: str) -> str:
     return MARK.sub(lambda mark: PARTS[mark.group(1)](), text)
 
 
+def _as_page_link(link: re.Match[str]) -> str:
+    return f"]({link[1]}{'.md' if link[2] else ''})"
+
+
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Hook of mkdocs: fill in what is generated."""
     return filled(markdown)
@@ -283,7 +287,8 @@ def on_files(files: Any, config: Any) -> Any:
     def add(uri: str, text: str) -> None:
         files.append(File.generated(config, uri, content=text))
 
-    add("changelog.md", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    add("changelog.md", re.sub(r"\]\(docs/(.*?)(\.ipynb)?\)", _as_page_link, changes))
     with tempfile.TemporaryDirectory() as made:
         for name in TUTORIALS:
             text, maps = f"# {name}\n", {}
