@@ -34,7 +34,7 @@ def command(line: str, *, folder: Path | None = None) -> tuple[int, str]:
     words = shlex.split(os.path.expandvars(line), comments=True)
     words = words[: words.index(">")] if ">" in words else words
     with chdir(folder or Path.cwd()):
-        result = CliRunner(env={"COLUMNS": "100"}).invoke(app, words[1:], prog_name="borderrisk")
+        result = CliRunner(env={"COLUMNS": "80"}).invoke(app, words[1:], prog_name="borderrisk")
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result.exit_code, result.output

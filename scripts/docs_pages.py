@@ -39,7 +39,9 @@ TUTORIALS = ("from-data-to-map", "own-border", "forecast-cycle", "python-api")
 def table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
     """Return a table of Markdown."""
     lines = [head, ("---",) * len(head), *rows]
-    return "\n".join("| " + " | ".join(c.replace("|", "\\|") for c in line) + " |" for line in lines)
+    return "\n".join(
+        "| " + " | ".join(c.replace("|", "\\|") for c in line) + " |" for line in lines
+    )
 
 
 def commands() -> str:
@@ -49,7 +51,7 @@ def commands() -> str:
     for name in app.list_commands(context):
         made = app.get_command(context, name)
         assert made is not None
-        own = click.Context(made, info_name=name, parent=context, terminal_width=90)
+        own = click.Context(made, info_name=name, parent=context, terminal_width=80)
         found.append(f"## {name}\n\n```text\n{made.get_help(own)}\n```")
     return "\n\n".join(found)
 
@@ -190,12 +192,16 @@ def cell_columns() -> str:
 def raster_bands() -> str:
     """Return the bands of ``risk.tif``."""
     bands = (s for s in shown("band") if s.name != "risk_change")
-    return table(("band", "unit", "what"), ((f"{s.band} `{s.name}`", _unit(s), s.long_name) for s in bands))
+    return table(
+        ("band", "unit", "what"), ((f"{s.band} `{s.name}`", _unit(s), s.long_name) for s in bands)
+    )
 
 
 def feature_columns() -> str:
     """Return the features a run can have."""
-    rows = ((f"`{f.name}`", UNITS.get(f.units, {"en": f.units})["en"], f.long_name) for f in DECLARED)
+    rows = (
+        (f"`{f.name}`", UNITS.get(f.units, {"en": f.units})["en"], f.long_name) for f in DECLARED
+    )
     return table(("feature", "unit", "what"), rows)
 
 

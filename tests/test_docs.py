@@ -10,6 +10,7 @@ import click
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyogrio
 import pytest
 from scripts.docs_notebooks import Notebook, command
 from tests.squares import make_cells, make_panel
@@ -141,7 +142,7 @@ def prepared(tmp_path_factory):
     shutil.copytree(ROOT / "configs", home / "configs")
     shutil.copytree(ROOT / "data" / "raw", home / "data" / "raw")
     mine = invented()
-    mine.to_excel(home / "mine.xlsx", index=False)
+    pyogrio.write_dataframe(mine, home / "mine.xlsx", driver="XLSX")
     for name, table in other_layouts(mine):
         table.to_csv(home / name, index=False)
     record = pd.read_csv(ROOT / "data" / "raw" / "incidents.csv")
@@ -201,4 +202,6 @@ def test_the_page_of_files_names_every_column_and_file_of_a_run(prepared):
     missing = {name for name in sections if f"`{name}`" not in page} - {"geometry", "driver_2"}
     assert missing == set()
     suffixes = {p.name if p.suffix != ".html" else "map.html" for p in run.iterdir() if p.is_file()}
-    assert {n for n in suffixes if n.split(".")[0] not in page and n.split(".")[1] != "qml"} == set()
+    assert {
+        n for n in suffixes if n.split(".")[0] not in page and n.split(".")[1] != "qml"
+    } == set()
