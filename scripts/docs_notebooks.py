@@ -1,7 +1,7 @@
 """Run a notebook and write it, with what it shows, as a page of Markdown.
 
 No kernel is needed: cells are run in their order in one namespace, in a folder of their own. A
-line that begins with ``!`` is a command of ``borderrisk``, as a notebook would hand it to the shell.
+line that begins with ``!`` is a command of ``borderrisk``, as a notebook would hand it on.
 """
 
 from __future__ import annotations

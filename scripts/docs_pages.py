@@ -136,7 +136,7 @@ def _signature(name: str, thing: Any) -> str:
 
 
 def as_markdown(thing: Any) -> str:
-    """Return a numpydoc docstring as Markdown: sections bold, parameters a list, examples fenced."""
+    """Return a numpydoc docstring as Markdown: bold sections, lists, fenced examples."""
     text = inspect.getdoc(thing) or ""
     parts = re.split(r"^(\w[\w ]*)\n-{3,}\n", text, flags=re.MULTILINE)
     found = [_plain(parts[0])]
@@ -215,6 +215,7 @@ def layout_columns() -> str:
 
 
 _CONFIG = (ROOT / "configs" / "mashhad.yaml").read_text(encoding="utf-8")
+_PEOPLE = ("features:", "features:\n  table: people.csv\n  columns: [ethnicity]")
 # What was done, in words; how the config was changed, if it was; the command; what helps.
 CASES = (
     ("A misspelt key", ("border_strip_km", "border_strip"), "validate configs/mine.yaml",
@@ -227,7 +228,7 @@ CASES = (
      "Paths are read from the folder of the config."),
     ("Cells that are too many", ("cell_size_m: 10000", "cell_size_m: 20"),
      "run configs/mine.yaml", "Take the cell size that it names, or a smaller area."),
-    ("A predictor about people", ("features:", "features:\n  table: people.csv\n  columns: [ethnicity]"),
+    ("A predictor about people", _PEOPLE,
      "validate configs/mine.yaml", "This is refused on purpose and cannot be switched off."),
     ("A table without dates or places", None, "validate configs/table.yaml",
      "Rename the columns, or name them under `data.incidents`."),
@@ -282,12 +283,12 @@ def _as_page_link(link: re.Match[str]) -> str:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Hook of mkdocs: fill in what is generated."""
+    """Fill in what is generated (a hook of mkdocs)."""
     return filled(markdown)
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Hook of mkdocs: add the changelog, and notebooks with what they show."""
+    """Add the changelog, and notebooks with what they show (a hook of mkdocs)."""
     from mkdocs.structure.files import File
 
     def add(uri: str, text: str) -> None:

@@ -74,7 +74,7 @@ def test_every_command_is_one_that_exists(page):
 
 
 def test_a_command_that_does_not_exist_is_noticed():
-    with pytest.raises(AssertionError, match="no such option|No such option"):
+    with pytest.raises(AssertionError, match=r"(?i)no such option"):
         parses("borderrisk run my-border --evaluat")
 
 
@@ -149,8 +149,8 @@ def prepared(tmp_path_factory):
     record[record["date"] >= "2025-01-01"].to_csv(home / "incidents-2025.csv", index=False)
     for config in (home / "configs").glob("*.yaml"):
         coarse(config)
-    start = ["init example", "init my-border --home Pakistan --neighbours Afghanistan --incidents mine.xlsx"]  # fmt: skip
-    for line in start:
+    made = "init my-border --home Pakistan --neighbours Afghanistan --incidents mine.xlsx"
+    for line in ("init example", made):
         assert command(f"borderrisk {line}", folder=home)[0] == 0
     for name in ("example", "my-border"):
         coarse(home / name / "config.yaml")
@@ -201,7 +201,5 @@ def test_the_page_of_files_names_every_column_and_file_of_a_run(prepared):
     sections = gpd.read_file(run / "segments.geojson").columns
     missing = {name for name in sections if f"`{name}`" not in page} - {"geometry", "driver_2"}
     assert missing == set()
-    suffixes = {p.name if p.suffix != ".html" else "map.html" for p in run.iterdir() if p.is_file()}
-    assert {
-        n for n in suffixes if n.split(".")[0] not in page and n.split(".")[1] != "qml"
-    } == set()
+    for path in run.iterdir():
+        assert path.is_dir() or path.suffix in (".qml", ".html") or path.stem in page, path.name
