@@ -151,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Go on with the rest of another version."""
         start = int(re.findall(r"bytes=(\d+)-", self.headers["Range"])[0])
         place = f"bytes {start}-{len(body) - 1}/{len(body)}"
-        self._send(206, b"x" * (len(body) - start), ETag='"other"', Content_Range=place)
+        self._send(206, b"x" * (len(body) - start - 1) + b"\n", ETag='"other"', Content_Range=place)
 
     def _weak_cut(self, body, tag, _):
         self._send(200, body[:100], len(body), ETag=f"W/{tag}")

@@ -100,6 +100,18 @@ def test_a_line_that_breaks_every_tenth_still_brings_the_file(get, server):
     assert len(server.asked) == 10
 
 
+@pytest.mark.parametrize("fault", ["other-range", "other-file"])
+def test_the_rest_of_something_else_is_not_put_behind(get, fault):
+    # No checksum would tell: a table that ends with a whole line.
+    assert get("cut:5", fault, remote=ROWS).read_bytes() == FILES[ROWS.name]
+
+
+def test_a_file_that_was_whole_is_not_brought_twice(get, server):
+    assert get("too-long").read_bytes() == ZIP
+    assert asked(server)[1]["Range"] == f"bytes={len(ZIP)}-"
+    assert len(server.asked) == 2
+
+
 @pytest.mark.parametrize("form", [ROWS, POSTS])
 def test_other_forms_are_brought_too(get, form):
     assert get("too-short", "reset", remote=form).read_bytes() == FILES[form.name]
@@ -118,7 +130,7 @@ def test_a_partial_answer_is_asked_again(get):
         ("status:503:7200", "120 minutes"), ("page!", "web page"), ("pointer!", "Git LFS"),
         ("report!", "no such layer"), ("loop!", "circle"), ("too-short!", "checksum"),
         ("damaged!", "damaged or cut"), ("stall!", "4 times"), ("weak-cut!", "breaks off"),
-        ("other-tag!", "checksum"),
+        ("other-tag!", "checksum"), ("trickle!", "stalls"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_had_is_said_in_one_sentence(get, tmp_path, fault, words):

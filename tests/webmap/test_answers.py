@@ -507,7 +507,7 @@ def test_roads_crossings_and_province_lines_are_drawn_where_there_are_any(open_m
     page = open_map(path=sections)
     legend = page.locator(".br-legend").inner_text()
     for name, words in (("roads", "Roads"), ("crossings", "rossings"),
-                        ("zones", "Provinces")):  # fmt: skip
+                        ("zones", "Zones")):  # fmt: skip
         assert page.evaluate("name => BR.app.map.hasLayer(BR.app.groups[name])", name)
         assert words in legend
     again = open_map()

@@ -80,11 +80,11 @@ def test_precision_goes_before_columns_and_features_before_scores(scene, monkeyp
     view = make_view(scene, None)
     finest = pack_columns(view)
     assert finest.scales["risk"]["n"] == FINE
-    monkeypatch.setattr(columns, "budget", lambda cells: finest.size - 1)
+    monkeypatch.setattr(columns, "budget", lambda cells, shell=0: finest.size - 1)
     coarser = pack_columns(view)
     assert coarser.dropped == []
     assert coarser.blobs.keys() >= finest.blobs.keys()
-    monkeypatch.setattr(columns, "budget", lambda cells: 3_600)
+    monkeypatch.setattr(columns, "budget", lambda cells, shell=0: 3_600)
     tight = pack_columns(view)
     assert tight.size <= 3_600
     ends = by_name()["probability"].bounds

@@ -80,6 +80,12 @@ class Ground:
             factors=travel.land_cover_factors,
         )
 
+    @property
+    def absent(self) -> set[str]:
+        """Whom there was no file of to be seen from: ``posts``, ``roads``."""
+        read = {"posts": self.files.posts, "roads": self.overlays.roads}
+        return {name for name, places in read.items() if places is None}
+
     def terrain(self, pixels: int | None = None) -> FineTerrain:
         """Return what people move over: elevation, water, roads, land cover and closures.
 

@@ -129,17 +129,9 @@ def features(given: Given) -> xr.Dataset:
         # One that lies elsewhere is said to do nothing, and is no feature.
         known = np.isfinite(people[study.base["domain"].to_numpy() > 0]).any()
         ds = ds.assign({"population": (("y", "x"), people)} if known else {})
-    ds = catalogue.annotate(ds, absent=_absent(given))
+    absent = given[ground].absent if {"hidden_share", "remoteness"} & set(ds) else ()
+    ds = catalogue.annotate(ds, absent=absent)
     return ds if given.files.table is None else ds.assign(_brought(given.files.table(study.grid)))
-
-
-def _absent(given: Given) -> set[str]:
-    """Observers that were not there to be seen from."""
-    seen, roads = given.config.features.concealment, False
-    if seen.enabled and "roads" in seen.observers:
-        roads = given[ground].overlays.roads is not None
-    there = {"posts": given.files.posts is not None, "roads": roads}
-    return {name for name, read in there.items() if not read}
 
 
 def _around(section: Any, towns: gpd.GeoDataFrame, grid: Grid) -> xr.Dataset:

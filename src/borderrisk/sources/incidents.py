@@ -119,6 +119,12 @@ def read_incidents(
             "incidents of their own, give each its own.", *(where, again),
         )  # fmt: skip
     usable = frame[~frame.index.isin(list(rejections.reasons))]
+    if again > len(usable):
+        named = records["incident_id"].mode()[0]
+        raise DataError(
+            f"{where}: {again} of {len(records)} rows have the incident id of an earlier row "
+            f"(most often {named!r}); map another column to incident_id, or none."
+        )
     if usable.empty:
         raise DataError(_nothing_usable(rejections, len(records), where))
     counts = rejections.counts()

@@ -8,18 +8,20 @@
   /** Chance of at least one of a negative binomial count. */
   BR.chanceOf = (mean, size) => 1 - Math.pow(1 + mean / size, -size);
 
-  /** Central interval of a negative binomial count. */
+  /** Interval of a negative binomial count, as scores.count_bounds has it: the counts whose middle lies between the tails. */
   BR.countInterval = function (mean, size, level) {
     if (!(mean > 0)) return [0, 0];
     const tail = (1 - level) / 2;
-    const bounds = [];
     const step = mean / (size + mean);
-    let chance = Math.pow(size / (size + mean), size);
-    for (let n = 0, sum = chance; bounds.length < 2 && n < 1e6; n++, chance *= (step * (n - 1 + size)) / n, sum += chance) {
-      if (bounds.length === 0 && sum >= tail - 1e-12) bounds.push(n);
-      if (bounds.length === 1 && sum >= 1 - tail - 1e-12) bounds.push(n);
+    let [low, high, below] = [null, 0, 0];
+    for (let n = 0, chance = Math.pow(size / (size + mean), size); n < 1e6; chance *= (step * (n + size)) / (n + 1), n++) {
+      const middle = below + chance / 2;
+      if (middle > 1 - tail) break;
+      if (low === null && middle >= tail) low = n;
+      high = n;
+      below += chance;
     }
-    return bounds;
+    return [low === null ? high : low, high];
   };
 
   /** Whether a point lies in a ring; points are [x, y]. */
