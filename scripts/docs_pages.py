@@ -8,6 +8,7 @@ notebooks as they are, for quick looks.
 from __future__ import annotations
 
 import inspect
+import json
 import logging
 import os
 import re
@@ -70,10 +71,10 @@ def _section(name: str, what: str, node: dict[str, Any], defs: Any, found: list[
     required = node.get("required", [])
     rows = (
         (f"`{key}`", _kind(value, inner[key]), _default(value, key in required, inner[key]),
-         value.get("description", ""))
+         value.get("description") or _plain(inner[key].get("description", "")))
         for key, value in keys.items()
     )  # fmt: skip
-    said = what or node.get("description", "")
+    said = _plain(what or node.get("description", ""))
     title = f"## {name or 'The whole'}"
     found.append(f"{title}\n\n{said}\n\n{table(('key', 'type', 'default', 'what'), rows)}")
     for key, value in keys.items():
@@ -104,7 +105,7 @@ def _kind(value: dict[str, Any], inner: dict[str, Any]) -> str:
 def _default(value: dict[str, Any], required: bool, inner: dict[str, Any]) -> str:
     if required:
         return "**needed**"
-    return f"`{value['default']}`" if "default" in value and not inner else ""
+    return f"`{json.dumps(value['default'])}`" if "default" in value and not inner else ""
 
 
 def python_names() -> str:
@@ -115,7 +116,7 @@ def python_names() -> str:
 def _documented(name: str) -> str:
     thing = getattr(borderrisk, name)
     found = [f"## {name}\n\n```python\n{_signature(name, thing)}\n```\n\n{as_markdown(thing)}"]
-    if inspect.isclass(thing) and not issubclass(thing, Exception):
+    if inspect.isclass(thing) and not issubclass(thing, Exception) and name != "Config":
         for part, member in vars(thing).items():
             bare = member.__func__ if isinstance(member, (classmethod, staticmethod)) else member
             called = callable(bare)
@@ -128,11 +129,15 @@ def _documented(name: str) -> str:
 
 
 def _signature(name: str, thing: Any) -> str:
+    """Return how a thing is called; of the config, whose keys have a page, only its name."""
+    if name == "Config":
+        return name
     try:
         found = str(inspect.signature(thing))
     except (TypeError, ValueError):
         return name
-    return name + re.sub(r"(self|cls), |\b(self|cls)\b(?=\))|'", "", found)
+    found = re.sub(r"(: |-> )'([^']*)'", r"\1\2", found)
+    return name + re.sub(r"\((self|cls)(, )?", "(", found)
 
 
 def as_markdown(thing: Any) -> str:
@@ -155,20 +160,20 @@ def _plain(text: str) -> str:
 
 
 def _entries(body: str) -> str:
-    """Entries of a section: a line by itself, and what is indented below it."""
+    """Entries of a section: a name with its type, and what is indented below it."""
     found: list[str] = []
-    for line in _plain(body).splitlines():
-        if line.startswith(" ") and found:
-            found[-1] += " " + line.strip()
-        elif line.strip():
-            head, colon, kind = line.partition(" : ")
-            found.append(f"- `{head}` ({kind}):" if colon else f"- {line.strip()}")
+    for entry in re.split(r"\n(?=\S)", _plain(body)):
+        head, _, rest = entry.partition("\n")
+        name, colon, kind = head.partition(" : ")
+        text = " ".join(rest.split())
+        said = f"`{name}` ({kind})" if colon else f"`{name}`" if text else name
+        found.append(f"- {said}{':' if text else ''} {text}".rstrip())
     return "\n".join(found)
 
 
 def _examples(body: str) -> str:
     found, fenced = [], False
-    for line in body.strip().splitlines():
+    for line in _plain(body).splitlines():
         if line.startswith(">>>") and not fenced:
             found.append("```pycon")
             fenced = True
