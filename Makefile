@@ -8,6 +8,7 @@
 # fuzz        damaged inputs of every kind; FUZZ=10000 for the long one
 # mutants     do the tests notice planted faults?
 # bench       measured speeds against their targets
+# docs        the documentation site, in site/: open site/index.html
 # skill       docs/skill.md: every model on four borders
 PYTHON ?= python3
 VENV := .venv
@@ -16,8 +17,8 @@ CONFIG ?= configs/eastern-border.yaml
 
 FUZZ ?= 60
 
-.PHONY: run test test-fast check doctest smoke fuzz mutants bench skill lock raw schema clean \
-	clean-runs
+.PHONY: run test test-fast check doctest docs smoke fuzz mutants bench skill lock raw schema \
+	clean clean-runs
 
 run: $(VENV)/.runtime
 	$(BIN)/borderrisk run $(CONFIG)
@@ -49,6 +50,9 @@ mutants: $(VENV)/.dev
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
 
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 skill: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.skill
 
@@ -74,16 +78,21 @@ $(VENV)/.bench: requirements-bench.lock $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	touch $@
 
+$(VENV)/.docs: requirements-docs.lock $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.lock
+	touch $@
+
 # Needs uv; rewrites the locks from pyproject.toml.
 LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
 lock:
 	$(LOCK) --group build -o requirements.lock
 	$(LOCK) --group build --group dev --all-extras -c requirements.lock -o requirements-dev.lock
+	$(LOCK) --group docs -c requirements-dev.lock -o requirements-docs.lock
 	$(LOCK) --group bench -c requirements-dev.lock -o requirements-bench.lock
 
 clean:
-	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 clean-runs:
 	find data/processed -mindepth 1 -not -name README.md -delete

@@ -15,7 +15,7 @@ from borderrisk.errors import ConfigError
 from borderrisk.outputs.store import save_scene
 from borderrisk.outputs.webmap.notebook import RiskLayer, risk_map
 
-NOTEBOOK = Path(__file__).parents[2] / "docs" / "notebook.ipynb"
+NOTEBOOK = Path(__file__).parents[2] / "docs" / "tutorials" / "python-api.ipynb"
 
 
 @pytest.fixture(scope="module")
