@@ -1,3 +1,5 @@
+import os
+
 import geopandas as gpd
 import numpy as np
 import pandas as pd
@@ -24,6 +26,9 @@ from borderrisk.features.catalogue import annotate
 from borderrisk.grid import WGS84, Grid, laea_crs
 from borderrisk.outputs.scene import Focus, Relief, Scene, SceneMeta, Source
 from borderrisk.scores import by_name, probability, risk_class, risk_percentile
+
+# Text is not wrapped to the width of the terminal that the tests were started from.
+os.environ.pop("COLUMNS", None)
 
 # A busy machine is no failure of the code.
 settings.register_profile("patient", deadline=None)

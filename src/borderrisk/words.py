@@ -179,10 +179,14 @@ PHRASES = _both({
     "percent": ("{n} %", "{n}٪"),
     "list": ("; ", "؛ "),
     "sum_where": (
-        "Reported incidents expected {period}: {n}{interval}. The tenth of the area ranked first "
+        "Reported incidents expected {period}: {n}{counts}. The tenth of the area ranked first "
         "holds {p} % of that, above all near {places}.",
-        "رویدادهای گزارش‌شده مورد انتظار {period}: {n}{interval}. {p}٪ آن در یک‌دهم نخست محدوده "
+        "رویدادهای گزارش‌شده مورد انتظار {period}: {n}{counts}. {p}٪ آن در یک‌دهم نخست محدوده "
         "است، بیش از همه نزدیک {places}.",
+    ),
+    "counts": (
+        "; with {p} % chance between {low} and {high} will be reported",
+        "؛ به احتمال {p}٪ میان {low} و {high} رویداد گزارش می‌شود",
     ),
     "sum_index": (
         "This is an index of expert weights and no forecast; it is highest near {places}.",

@@ -48,6 +48,13 @@ def test_a_table_that_is_too_wide_stands_one_row_below_the_other():
     assert "\n\n" not in common.table_text([{"a": 1, "b": 2}])
 
 
+@pytest.mark.usefixtures("narrow")
+def test_wrapped_cells_that_find_no_room_are_whole_again_one_below_the_other():
+    rows = [{"input": "borders", "read": "one " * 9 + "two", "left out": ""}]
+    widths = {"input": 14, "read": 44, "left out": 34}
+    assert common.wrapped_table(rows, widths) == f"input: borders\nread: {rows[0]['read']}"
+
+
 def shown(text):
     """What stands on a screen: carriage return and erase start a line anew."""
     return [line.rsplit("\r\x1b[2K", maxsplit=1)[-1] for line in text.split("\n")]

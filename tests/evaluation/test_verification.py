@@ -13,6 +13,7 @@ from borderrisk.evaluation.metrics import information_gain
 from borderrisk.evaluation.verification import Forecast, check_dates, verify
 from borderrisk.grid import WGS84
 from borderrisk.model.cells import CellTable
+from borderrisk.model.level import Level
 from borderrisk.model.panel import Panel
 from borderrisk.scores import probability
 
@@ -46,6 +47,7 @@ def frozen(grid):
             cells=CellTable(grid, mask, places, land, table["exposure"].to_numpy()),
             risk_class=table["risk_class"].to_numpy(),
             intensity={name: table[name].to_numpy() for name in names},
+            level=Level(4.0, 1.0),
             **given,
         )
 

@@ -15,6 +15,7 @@ from borderrisk.outputs.headline import doubts, highest, sentences, top_places, 
 from borderrisk.outputs.placefacts import Reader
 from borderrisk.outputs.report import build_sections
 from borderrisk.outputs.report.brief import write_brief
+from borderrisk.outputs.scene import AreaTotal
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,16 @@ def test_the_sentences_say_what_the_numbers_are(scene):
     ok = reader.area[codes == 0].sum() / reader.area.sum()
     assert f"{round(100 * ok)} % of the area can be relied on" in sure
     assert "intervals allow: 1 up, 0 down; most of all Iran" in changed
+
+
+def test_the_first_sentence_says_what_may_be_reported_not_how_sure_the_mean_is(scene):
+    totals = [AreaTotal("", 22.4, 21.0, 24.0, 5, 49), AreaTotal("mashhad", 3.2, None, None, 0, 8)]
+    told = replace(scene, meta=replace(scene.meta, totals=totals))
+    first, focus = sentences(told)[0], sentences(told, focus=scene.focuses[0])[0]
+    assert ": 22; with 90 % chance between 5 and 49 will be reported. The tenth" in first
+    assert ": 3.2; with 90 % chance between 0 and 8 will be reported. The tenth" in focus
+    assert "21" not in first
+    assert ": ۲۲؛ به احتمال ۹۰٪ میان ۵ و ۴۹ رویداد گزارش می‌شود. " in sentences(told, "fa")[0]
 
 
 def test_without_intervals_it_is_said_how_much_moved(scene):

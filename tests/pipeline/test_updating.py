@@ -81,6 +81,8 @@ def test_forecasts_are_made_from_the_month_and_verified_when_over(cycled):
     assert period["reported"] <= sum("2024-06-" in line[:40] for line in table.splitlines())
     page = (border / "track-record.html").read_text("utf-8")
     assert f"{period['expected']:.1f}" in page and "2025-09-30" in page
+    map_page = (Path(second.forecasts[0]) / "map.html").read_text("utf-8")
+    assert '"record":"../../track-record.html"' in map_page.replace(": ", ":")
 
 
 def test_news_are_merged_and_the_config_reads_them(cycled):
@@ -110,6 +112,14 @@ def test_exit_codes_and_json(cycled):
     assert found.exit_code == 4
     assert json.loads(found.stdout)["borders"][0]["new"] is False
     assert second.said[0].startswith(f"Incidents: {second.added} new: ")
+
+
+def test_incidents_that_a_forecast_does_not_know_yet_are_said(cycled):
+    border, _, second = cycled
+    known = pd.read_csv(load_config(border).data.incidents.path, dtype=str)
+    late = int((known["date_end"] >= "2025-09-01").sum())
+    assert late > 0
+    assert second.said[1].endswith(f"wait for the next, from 2025-10-01: {late}.")
 
 
 def test_two_updates_of_one_folder_are_kept_apart(cycled):

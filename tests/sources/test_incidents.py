@@ -49,7 +49,7 @@ def test_the_shipped_table_is_read_whole():
     table = read_incidents(SHIPPED, region=(57, 24, 68, 40))
     assert len(table.incidents) == 174
     assert table.rejected.empty
-    assert table.notes[0] == "174 of 174 incidents read pass the filters"
+    assert table.notes[0] == "174 of 174 incidents are used"
     assert tuple(table.incidents.columns) == COLUMNS
     assert table.incidents["confidence"].value_counts().to_dict() == {
         "high": 117,

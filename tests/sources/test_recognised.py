@@ -70,10 +70,18 @@ def test_it_says_which_column_is_what_and_how_precise_the_dates_are(told):
         {"date": "eventDate", "latitude": "Latitude (WGS84)", "longitude": "Longitude (WGS84)"},
         {"date": "تاریخ", "latitude": "عرض جغرافیایی", "longitude": "طول جغرافیایی"},
         {"date": "INCIDENT_DATE", "latitude": "Y", "longitude": "X", "radius_km": "Accuracy km"},
+        {
+            "date": "Date of Incident",
+            "latitude": "Lat (N)",
+            "longitude": "Long (E)",
+            "kind": "Type of incident",
+            "place": "Place name",
+            "summary": "Remarks",
+        },
     ],
 )
 def test_columns_are_known_by_the_names_that_people_give_them(told, names):
-    found = told(rows().rename(columns=names))
+    found = told(rows(place="Mandera", summary="at night").rename(columns=names))
     assert first(found) == RIGHT
     assert {ours: found.columns[ours] for ours in names} == names
 
@@ -120,6 +128,12 @@ def test_rows_without_a_radius_get_one_and_it_is_said(told):
     found = told(rows(radius_km=[10, None, None, 10, 10, 10]))
     assert found.table.incidents["radius_km"].tolist() == [10, 25, 25, 10, 10, 10]
     assert any("25 km taken for the rows that do not say" in note for note in found.notes)
+
+
+def test_a_number_of_the_row_is_no_id_that_the_next_sheet_may_use_again(told):
+    found = told(rows().assign(**{"S/No": range(1, 7)}))
+    assert "incident_id" not in found.columns
+    assert "not read: S/No" in found.notes
 
 
 def test_an_id_that_repeats_itself_is_none(told):

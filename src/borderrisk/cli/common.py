@@ -191,7 +191,14 @@ def table_text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def wrapped_table(rows: Sequence[Mapping[str, Any]], widths: Mapping[str, int]) -> str:
-    """Return rows as a table whose cells are wrapped to so many letters, columns as in widths."""
+    """Return rows as a table whose cells are wrapped to so many letters, columns as in widths.
+
+    Where the screen is narrower, they stand one below the other, without what is empty.
+    """
+    room = width(sys.stdout)
+    if room is not None and sum(widths.values()) + 2 * (len(widths) - 1) > room:
+        filled = ({k: t for k in widths if (t := _text(row[k]))} for row in rows)
+        return "\n\n".join(facts_text(row) for row in filled)
     lines: list[dict[str, str]] = []
     for row in rows:
         cells = {

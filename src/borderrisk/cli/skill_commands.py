@@ -105,7 +105,12 @@ def verify(
 @click.option(
     "--incidents", "incidents_path", type=common.PathArgument, help="New or corrected incidents."
 )
-@click.option("--as-of", type=Date, help="Day to bring up to (default: after the last incident).")
+@click.option(
+    "--as-of",
+    type=Date,
+    help="Day to bring up to (default: after the last incident); "
+    "its month's first day is where forecasts begin.",
+)
 @click.option(
     "--rehearse", type=Date, help="Also show what the record would have been since this day."
 )
@@ -131,10 +136,11 @@ def update(
     common.configure_logging(verbose, as_json=True)
     from borderrisk.pipeline import updating
 
-    done = updating.update_all(
-        folders, incidents_path, as_of=as_of, rehearse=rehearse,
-        scheduler=scheduler, workers=workers,
-    )  # fmt: skip
+    with common.progress_line() as progress:
+        done = updating.update_all(
+            folders, incidents_path, as_of=as_of, rehearse=rehearse,
+            scheduler=scheduler, workers=workers, progress=progress,
+        )  # fmt: skip
     text = [line for border in done for line in _told(border, len(done) > 1)]
     payload = {"borders": [vars(border) | {"new": border.anything} for border in done]}
     common.emit(payload, as_json, *text)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy.special import gammaln
+from scipy.stats import gamma
 
 from borderrisk.model.cells import CellTable
 from borderrisk.model.panel import Panel
@@ -18,9 +19,11 @@ MIN_IN_STUDY = 0.5
 YEAR_DAYS = 365
 _DAY = pd.Timedelta(days=1)
 # For a forecast of a year: half-life of what an incident says of the level, days, and the size of
-# the negative binomial that most borders have. Both change with the root of the forecast's length.
-_HALF_LIFE, _SIZE = 146.0, 2.0
-_PSEUDO_COUNT = 0.25
+# the negative binomial that most borders have. The half-life goes with the root of the forecast's
+# length, the size is the larger the shorter it is.
+_HALF_LIFE, _SIZE = 120.0, 2.0
+# A slower pace counts as so many incidents besides, so that a quiet season is no end.
+_SLOW_HALF_LIFE, _SLOW_COUNT, _PSEUDO_COUNT = 730.0, 2.0, 0.25
 # The size is learned from earlier periods, each counting this much less than the one after it.
 _MOST_PERIODS, _KEPT, _SIZE_SPREAD = 30, 0.8, 0.5
 SIZES = np.geomspace(0.5, 50, 41)
@@ -67,10 +70,35 @@ def expected_level(cells: CellTable, past: Panel, origin: pd.Timestamp, days: in
     The shorter the forecast the shorter the memory, and the closer the last weeks are followed.
     Incidents count by their confidence.
     """
-    length = min(days, YEAR_DAYS) / YEAR_DAYS
-    pace = Pace.of(cells, past, origin, _HALF_LIFE * np.sqrt(length))
-    periods = list(_periods(pace, origin, days))
-    return Level(DAYS_PER_YEAR * pace.rate(0.0), likely_size(periods, _SIZE / np.sqrt(length)))
+    pace = _pace(cells, past, origin, days)
+    usual = _SIZE / _length(days) ** (2 / 3)
+    return Level(
+        DAYS_PER_YEAR * pace.rate(0.0), likely_size(list(_periods(pace, origin, days)), usual)
+    )
+
+
+def possible_means(
+    cells: CellTable, past: Panel, origin: pd.Timestamp, days: int, count: int,
+    rng: np.random.Generator,
+) -> np.ndarray:  # fmt: skip
+    """Draw means that the level may have, as multiples of :func:`expected_level`'s.
+
+    The rate of counts that fade has a gamma posterior whose shape is their sum, the prior's
+    included (West & Harrison 1997, Bayesian Forecasting and Dynamic Models, ch. 10 on discounting).
+    Even quantiles in random order, shape (count,).
+    """
+    shape = _pace(cells, past, origin, days).known_by()
+    quantiles = gamma.ppf((np.arange(count) + 0.5) / count, shape) / shape
+    return rng.permutation(quantiles)
+
+
+def _length(days: int) -> float:
+    """Years, at most one."""
+    return min(days, YEAR_DAYS) / YEAR_DAYS
+
+
+def _pace(cells: CellTable, past: Panel, origin: pd.Timestamp, days: int) -> Pace:
+    return Pace.of(cells, past, origin, _HALF_LIFE * np.sqrt(_length(days)))
 
 
 @dataclass(frozen=True)
@@ -99,14 +127,28 @@ class Pace:
     def rate(self, ago: float) -> float:
         """Incidents a day to expect, from what was known so many days before the origin.
 
-        What an incident says fades by half with each half-life. A record as short as one counts as
-        one of that length; a fraction of an incident is added, so that nothing is impossible.
+        What an incident says fades by half with each half-life. The pace of a longer half-life is
+        the mean of a gamma prior that counts as a few incidents: it decides where few are recent.
         """
-        fading = np.log(2) / self.half_life
+        faded, memory = self._faded(ago, self.half_life)
+        long_faded, long_memory = self._faded(ago, _SLOW_HALF_LIFE)
+        slow = (long_faded + _PSEUDO_COUNT) / long_memory
+        return (faded + _SLOW_COUNT) / (memory + _SLOW_COUNT / slow)
+
+    def known_by(self) -> float:
+        """Incidents that the rate at the origin rests on: those that count, and the prior's."""
+        return self._faded(0.0, self.half_life)[0] + _SLOW_COUNT
+
+    def _faded(self, ago: float, half_life: float) -> tuple[float, float]:
+        """Incidents that still count, and the days of the record that do.
+
+        A record shorter than the pace's half-life counts as one of that length.
+        """
+        fading = np.log(2) / half_life
         earlier = self.age > ago
         faded = self.weight[earlier] @ np.exp(-fading * (self.age[earlier] - ago))
         record = max(self.known - ago, self.half_life)
-        return float((faded + _PSEUDO_COUNT) * fading / -np.expm1(-fading * record))
+        return float(faded), float(-np.expm1(-fading * record) / fading)
 
     def count(self, first: float, last: float) -> float:
         """Incidents between two ages, the older first."""

@@ -16,6 +16,7 @@ import pandas as pd
 from borderrisk.compute import map_parallel, one_thread
 from borderrisk.errors import ConfigError
 from borderrisk.model.cells import CellTable
+from borderrisk.model.level import possible_means
 from borderrisk.model.panel import Panel
 from borderrisk.model.protocol import Fitted, Settings, require_past
 from borderrisk.model.rehearsal import (
@@ -130,10 +131,10 @@ def bootstrap_intervals(
     The spread of such replicates leaves out the bias of smoothing and penalties. They are
     therefore moved apart, on log-intensity and around the estimate, to the quantiles of the errors
     made in rehearsals (:mod:`borderrisk.model.rehearsal`), pooled over cells of like rank; nowhere
-    do they come closer than they were. Only the level, the mean intensity of the study area, keeps
-    its own spread. Intervals are thus not centred on the estimate: where the model draws a high
-    cell to the mean they reach further up than down. They are widened to hold the estimate where
-    they would not.
+    do they come closer than they were. The level, the mean intensity of the study area, is drawn
+    from its posterior (:func:`borderrisk.model.level.possible_means`). Intervals are thus not
+    centred on the estimate: where the model draws a high cell to the mean they reach further up
+    than down. They are widened to hold the estimate where they would not.
 
     What they do not know: a change of pace or of tactics after the origin, a predictor that is
     missing, incidents that were never reported, and incidents that set off others.
@@ -141,13 +142,17 @@ def bootstrap_intervals(
     _check(replicates, level)
     origin = pd.Timestamp(origin)
     refit = Refit(fitted.settings, cells, require_past(panel, origin), origin)
-    seeds = np.random.SeedSequence(seed).spawn(2 + ROUNDS)
+    seeds = np.random.SeedSequence(seed).spawn(3 + ROUNDS)
     total = replicates + ROUNDS * SHORT + LONG
     crew = _Crew(scheduler, workers, replicates, _Counter(progress, total))
     everywhere = fitted.intensity(cells)
     point, area = everywhere[cells.study], cells.study_area_100km2[cells.study]
     refits = _refits(pilots(fitted, cells), point, refit, seeds, crew)
-    drawn = calibrated(point, refits, area, level)
+    means = possible_means(
+        cells, refit.past, origin, fitted.settings.horizon_days, replicates,
+        np.random.default_rng(seeds[-1]),
+    )  # fmt: skip
+    drawn = calibrated(point, refits, means * np.average(point, weights=area), area, level)
     return summarise(point, drawn, area, level, horizon_days)
 
 
@@ -239,12 +244,14 @@ def _refits(
             reached = np.stack([contrasts(row, cells) for row in found])
             exponents = [sharpened(e, wanted, reached[turn == n]) for n, e in enumerate(exponents)]
     powers = ", ".join(f"{broad:.2f} broadly, {local:.2f} locally" for broad, local in exponents)
-    log.info("Intervals: pilots to the power %s.", powers)
+    log.debug("intervals: pilots to the power %s", powers)
     truth = np.stack([worlds[i][cells.study] for i in turn])
     return Refits(np.stack(drawn), found, truth, turn)
 
 
-def calibrated(point: np.ndarray, refits: Refits, area: np.ndarray, level: float) -> np.ndarray:
+def calibrated(
+    point: np.ndarray, refits: Refits, means: np.ndarray, area: np.ndarray, level: float
+) -> np.ndarray:
     """Move replicates to the quantiles of rehearsed errors, but never closer together.
 
     Nothing says which pilot is like the truth: the widest errors count.
@@ -255,6 +262,8 @@ def calibrated(point: np.ndarray, refits: Refits, area: np.ndarray, level: float
         Intensity of the estimate.
     refits : Refits
         Replicates and rehearsals.
+    means : ndarray, shape (replicates,)
+        Mean intensity that each replicate is given.
     area : ndarray, shape (study cells,)
         Scored area of each cell.
     level : float
@@ -263,7 +272,7 @@ def calibrated(point: np.ndarray, refits: Refits, area: np.ndarray, level: float
     Returns
     -------
     ndarray of float32, shape (replicates, study cells)
-        Intensities; each replicate keeps its mean level.
+        Intensities.
     """
     log_point = log_relative(point, area)
     truth, found = _shapes(refits.truth, area), _shapes(refits.found, area)
@@ -274,7 +283,6 @@ def calibrated(point: np.ndarray, refits: Refits, area: np.ndarray, level: float
     ]
     lowest, middles, highest = np.stack(each, axis=1)
     rehearsed = np.stack([lowest.min(axis=0), middles.mean(axis=0), highest.max(axis=0)])
-    level_of = refits.drawn.astype(float) @ (area / area.sum())
     shapes = _shapes(refits.drawn, area) - log_point
     out = np.empty_like(refits.drawn)
     for start in range(0, out.shape[1], _CHUNK):
@@ -284,7 +292,7 @@ def calibrated(point: np.ndarray, refits: Refits, area: np.ndarray, level: float
         wide = np.stack([np.minimum(low, plain[0]), middle, np.maximum(high, plain[2])])
         moved = log_point[part] + coupled(shapes[:, part], wide, level)
         out[:, part] = np.exp(moved)
-    out *= (level_of * area.sum() / (out @ area))[:, None].astype(np.float32)
+    out *= (means * area.sum() / (out @ area))[:, None].astype(np.float32)
     return out
 
 
@@ -355,7 +363,8 @@ def summarise(
 ) -> Intervals:
     """Turn replicates into bounds that hold the estimate."""
     lowest, highest = tails(level)
-    low, high = np.quantile(drawn, [lowest, highest], axis=0).astype(float)
+    # The scores that :func:`coupled` gives to replicates are those of these quantiles.
+    low, high = np.quantile(drawn, [lowest, highest], axis=0, method="hazen").astype(float)
     ranks = np.stack([rank(row) for row in drawn])
     best = np.quantile(ranks, lowest, axis=0, method="lower")
     worst = np.quantile(ranks, highest, axis=0, method="higher")

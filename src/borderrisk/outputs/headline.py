@@ -14,9 +14,9 @@ import numpy as np
 from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.outputs.bordersections import in_window, section_answers, section_names
 from borderrisk.outputs.placefacts import Reader
-from borderrisk.outputs.reasons import Amount, Answer, answer, interval_of, rely, vocabulary
-from borderrisk.outputs.scene import Focus, Scene
-from borderrisk.words import numeral
+from borderrisk.outputs.reasons import Answer, answer, rely, vocabulary
+from borderrisk.outputs.scene import AreaTotal, Focus, Scene
+from borderrisk.words import PHRASES, numeral
 
 PLACES, APART_KM, NAMED = 10, 20.0, 3
 FIRST_TENTH = 90.0
@@ -84,15 +84,14 @@ def sentences(scene: Scene, language: str = "en", focus: Focus | None = None) ->
 
 def _where(reader: Reader, words: dict[str, Any], here: np.ndarray, focus: Focus | None) -> str:
     language, expected = words["language"], reader.expected[here, 0]
-    facts, total = reader.group(here.astype(float)), _total(reader.scene, focus)
-    if total is None:
-        total = facts.expected
+    total = _total(reader.scene, focus)
+    mean = float(expected.sum()) if total is None else total.expected
     risk = reader.values("risk")[here]
     share = expected[risk >= FIRST_TENTH].sum() / expected.sum() if expected.sum() > 0 else 0.0
     said = words["phrases"]["sum_where"].format(
-        n=numeral(total.value, language), period=words["period"],
-        interval=interval_of(total, words), p=numeral(round(100 * share), language),
-        places=_named(reader, words, focus),
+        n=numeral(mean, language), period=words["period"],
+        counts="" if total is None else said_counts(reader.scene, total, language),
+        p=numeral(round(100 * share), language), places=_named(reader, words, focus),
     )  # fmt: skip
     return " ".join(said.split())
 
@@ -104,14 +103,19 @@ def _named(reader: Reader, words: dict[str, Any], focus: Focus | None) -> str:
     return words["phrases"]["list"].translate({ord(";"): ",", ord("؛"): "،"}).join(names) or "–"
 
 
-def _total(scene: Scene, focus: Focus | None) -> Amount | None:
+def said_counts(scene: Scene, total: AreaTotal, language: str) -> str:
+    """Say how many incidents may be reported, and with what chance; ends a sentence's number."""
+    level, few, many = (
+        numeral(n, language)
+        for n in (round(100 * scene.meta.level), total.count_low, total.count_high)
+    )
+    return PHRASES["counts"][language].format(p=level, low=few, high=many)
+
+
+def _total(scene: Scene, focus: Focus | None) -> AreaTotal | None:
     """Return what is expected in the whole area or a focus, as the run has summed it."""
     name = focus.name if focus else ""
-    found = next((its for its in scene.meta.totals if its.focus == name), None)
-    if found is None:
-        return None
-    ends = (found.expected_low, found.expected_high)
-    return Amount(found.expected, *(np.nan if end is None else end for end in ends))
+    return next((its for its in scene.meta.totals if its.focus == name), None)
 
 
 def _name(near: Any, language: str) -> str:

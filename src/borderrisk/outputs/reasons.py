@@ -231,11 +231,11 @@ def answer(facts: Facts, words: dict[str, Any], place: str = "") -> Answer:
         )
     if np.isfinite(facts.expected.value):
         n = numeral(facts.expected.value, language)
-        expected = say["expected"].format(n=n, interval=interval_of(facts.expected, words))
+        expected = say["expected"].format(n=n, interval=_numbers_between(facts.expected, words))
     rank = ""
     if np.isfinite(facts.rank.value):
         whole = [numeral(n, language) for n in (facts.rank.value, facts.of)]
-        interval = interval_of(facts.rank, words) if np.isfinite(facts.rank.low) else ""
+        interval = _numbers_between(facts.rank, words) if np.isfinite(facts.rank.low) else ""
         rank = say["rank"].format(n=whole[0], all=whole[1], interval=interval)
     chance = " ".join(chance.split()).replace(" :", ":")
     return Answer(head, chance, expected, rank, why(facts, words), rely(facts, words))
@@ -259,7 +259,7 @@ def odds(chance: float, words: dict[str, Any], *, often: bool = False) -> str:
     return str(say["one_in"].format(n=numeral(float(f"{1 / chance:.2g}"), language)))
 
 
-def interval_of(amount: Amount, words: dict[str, Any]) -> str:
+def _numbers_between(amount: Amount, words: dict[str, Any]) -> str:
     """Write the interval of a number in brackets, or that there is none."""
     return _interval(amount, words, lambda n: numeral(n, words["language"]))
 

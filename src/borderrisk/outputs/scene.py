@@ -117,7 +117,8 @@ class SceneMeta:
     what the reader must know about the inputs, ``model`` what the fitted model tells of itself,
     ``effects`` by feature :func:`borderrisk.model.drivers.by_decile`, ``totals`` of the study area
     and of each focus. ``scorecard`` is None if the run was not evaluated; ``manifest`` is as in
-    ``manifest.json``; ``compared`` names the two runs of a comparison, ``scenario`` a what-if.
+    ``manifest.json``; ``compared`` names the two runs of a comparison, ``scenario`` a what-if;
+    ``record`` is the way to the track record.
     """
 
     title: str = "Border risk"
@@ -144,6 +145,7 @@ class SceneMeta:
     manifest: dict[str, Any] = field(default_factory=dict)
     compared: str = ""
     scenario: str = ""
+    record: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""

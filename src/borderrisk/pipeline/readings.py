@@ -176,7 +176,7 @@ def _incidents(stages: Stages) -> list[Reading]:
         "incidents",
         path,
         f"{len(record.everything)} incidents on the grid, {len(rejected)} rejected",
-        f"the model and its test: {len(record.panel)} of them are before {record.origin:%Y-%m-%d}",
+        f"the model and its test: {len(record.panel)} before {record.origin:%Y-%m-%d}",
         "; ".join(table.notes),
         tuple(warnings),
     )

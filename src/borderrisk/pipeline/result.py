@@ -20,7 +20,7 @@ from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.outputs.atomic import check_file, write_rows, write_text, writing
 from borderrisk.outputs.bordersections import as_text, section_answers, section_names
 from borderrisk.outputs.export import cells_table, check_format, export
-from borderrisk.outputs.headline import sentences
+from borderrisk.outputs.headline import said_counts, sentences
 from borderrisk.outputs.reasons import made
 from borderrisk.outputs.report.brief import write_brief
 from borderrisk.outputs.scene import AreaTotal, Scene
@@ -29,7 +29,7 @@ from borderrisk.outputs.vectorfiles import write_layer
 from borderrisk.outputs.webmap import write_map
 from borderrisk.outputs.webmap.notebook import card, risk_map
 from borderrisk.runs import find_run
-from borderrisk.words import nearest_places
+from borderrisk.words import nearest_places, numeral
 
 SCENE_FOLDER = "scene"
 WHOLE = "map.html"
@@ -91,13 +91,13 @@ class Result:
         return "\n".join([*sentences(self.scene), "", *facts])
 
     def _lines(self) -> list[tuple[str, str]]:
-        counts = ", ".join(f"{n} {name}" for name, n in self.manifest.get("counts", {}).items())
+        counts = ", ".join(f"{n:,} {name}" for name, n in self.manifest.get("counts", {}).items())
         skill = self.scorecard.headline[:1] if self.scorecard else ["not evaluated"]
         return [
             ("run", f"{self.scene.meta.title} ({self.scene.meta.run_id})"),
             ("index" if self.scene.is_index else "made", made(self.scene, "en")),
             ("counts", counts),
-            *(("expected", self._said(total)) for total in self.scene.meta.totals),
+            *(("expected", self._said(total)) for total in self.scene.meta.totals if total.focus),
             *(("skill", line) for line in skill),
             ("note", self.scene.meta.statement),
             ("folder", str(self.folder)),
@@ -106,11 +106,9 @@ class Result:
         ]
 
     def _said(self, total: AreaTotal) -> str:
-        where = self.scene.focus(total.focus).title if total.focus else "study area"
-        return (
-            f"{where}: {total.expected:.1f} incidents; with {self.scene.meta.level:.0%} chance "
-            f"{total.count_low} to {total.count_high} will be reported"
-        )
+        where = self.scene.focus(total.focus).title
+        counts = said_counts(self.scene, total, "en")
+        return f"{where}: {numeral(total.expected, 'en')} incidents{counts}"
 
     @property
     def segments(self) -> gpd.GeoDataFrame:

@@ -24,6 +24,7 @@ from borderrisk.outputs.gridfiles import write_features as write_feature_file
 from borderrisk.outputs.report import write_report
 from borderrisk.outputs.scene import Scene, stamped
 from borderrisk.outputs.store import save_scene
+from borderrisk.outputs.trackrecord import RECORD_PAGE
 from borderrisk.outputs.vectorfiles import write_layer, write_qml
 from borderrisk.outputs.webmap import write_map
 from borderrisk.pipeline import checking, evaluating, steps
@@ -157,7 +158,8 @@ def write_run(
             scored = score_cells(stages, model, elsewhere=variant is None)
             card, said = _tested(stages, model, variant)
             scene = make_scene(stages, scored, run_id, card, before)
-            scene = replace(scene, meta=replace(scene.meta, inputs=uses))
+            record = _record(config, final) if freeze else ""
+            scene = replace(scene, meta=replace(scene.meta, inputs=uses, record=record))
             scene = _noted(scene, manifest, said, variant.name if variant else "")
             save_model(folder.path / MODEL, scored.model)
             with stages.cache.timed("outputs"), ThreadPoolExecutor(1) as beside:
@@ -174,6 +176,14 @@ def write_run(
         facts = dict(manifest.write(folder.path, stages.cache.records))
     stages.cache.prune()
     return Result(folder.final, scene, facts)
+
+
+def _record(config: Config, final: Path) -> str:
+    """Way from a forecast of a border's own folder to the track record there."""
+    own = config.forecasts_folder != config.runs_folder
+    return (
+        f"../../{RECORD_PAGE}" if own and final.absolute().parent == config.forecasts_folder else ""
+    )
 
 
 def _manifest(stages: Stages, run_id: str, kind: str = "run") -> Manifest:

@@ -25,6 +25,7 @@ from borderrisk.pipeline import checking, forecasting, rehearsing
 from borderrisk.pipeline.inputs import read_incident_table
 from borderrisk.pipeline.intake import take_in
 from borderrisk.pipeline.result import Result, open_run
+from borderrisk.pipeline.stages import Progress
 from borderrisk.runs import alone, is_frozen
 from borderrisk.runs.manifest import MANIFEST
 from borderrisk.sources.incidents import IncidentTable
@@ -70,6 +71,7 @@ def update(
     *,
     as_of: Any = None,
     rehearse: Any = None,
+    progress: Progress | None = None,
 ) -> Updated:
     """Bring a border up to date; a second time nothing is new.
 
@@ -78,7 +80,7 @@ def update(
     config's ``forecasts.horizons_days`` are made from the first of the month of ``as_of`` (by
     default the day after the latest incident) and frozen, those whose time is over on that day are
     verified, and the track record is written. ``rehearse`` is the first day of past forecasts that
-    show what the record would have been.
+    show what the record would have been; ``progress`` is told which forecast is being made.
 
     Raises ``ConfigError``, ``DataError`` or ``OutputError`` as the parts do; what was finished
     before stays, and the next update goes on from there.
@@ -90,7 +92,7 @@ def update(
         checking.require_incidents(config)
         cycle = _Cycle.of(config, as_of)
         before = cycle.latest()
-        made = cycle.forecast()
+        made = cycle.forecast(progress)
         verified = cycle.verify()
         rehearsed = 0 if rehearse is None else cycle.rehearse(pd.Timestamp(rehearse))
         cycle.write_record()
@@ -142,13 +144,13 @@ class _Cycle:
         """Folder of a forecast."""
         return self.config.forecasts_folder / f"{origin:%Y-%m-%d}-{days}d"
 
-    def forecast(self) -> list[str]:
+    def forecast(self, progress: Progress | None = None) -> list[str]:
         """Make and freeze the forecasts that are missing."""
-        made = []
-        for days in self.horizons:
+        made, missing = [], [d for d in self.horizons if not is_frozen(self.path(self.origin, d))]
+        for k, days in enumerate(missing):
             final = self.path(self.origin, days)
-            if is_frozen(final):
-                continue
+            if progress is not None:
+                progress(f"forecasts from {self.origin:%Y-%m-%d}", k, len(missing))
             forecasting.forecast(
                 self.config, origin=self.origin, horizon_days=days, out=final,
                 replicates=self.config.uncertainty.replicates,
@@ -238,7 +240,13 @@ class _Cycle:
             parts.append(
                 f"{total['expected']:.1f} in {days} days ({total['low']} to {total['high']})"
             )
-        return [f"Forecast from {self.origin:%Y-%m-%d}: reported incidents, " + ", ".join(parts)]
+        later = int((self.table.incidents["date_end"] >= self.origin).sum())
+        after = self.origin + pd.offsets.MonthBegin()
+        wait = f"; incidents since then that wait for the next, from {after:%Y-%m-%d}: {later}"
+        return [
+            f"Forecast from {self.origin:%Y-%m-%d}: reported incidents, {', '.join(parts)}"
+            f"{wait if later else ''}."
+        ]
 
     def said_record(self) -> list[str]:
         """Say how the last forecast did, and all of them."""
@@ -332,18 +340,20 @@ def update_all(
     rehearse: Any = None,
     scheduler: str = "processes",
     workers: int | None = None,
+    progress: Progress | None = None,
 ) -> list[Updated]:
     """Bring several borders up to date; one that fails does not stop the others.
 
     A folder that is no border itself stands for all those in it. The scheduler is as in
     :func:`borderrisk.compute.map_parallel`. A page that ranks what changed most is written beside
-    the borders where they share a parent folder. Raises what the update raised if there is only
-    one border, ``ConfigError`` if there is none.
+    the borders where they share a parent folder. ``progress`` is told of one border alone.
+
+    Raises what the update raised if there is only one border, ``ConfigError`` if there is none.
     """
     found = [path for folder in folders for path in _borders(Path(folder))]
     one = partial(update, incidents=incidents, as_of=as_of, rehearse=rehearse)
     if len(found) == 1:
-        return [one(found[0])]
+        return [one(found[0], progress=progress)]
     if incidents is not None:
         raise ConfigError("--incidents is for one border; give the others theirs in turn.")
     done = map_parallel(partial(_safely, one), found, scheduler=scheduler, workers=workers)

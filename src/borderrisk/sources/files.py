@@ -109,7 +109,7 @@ class Reading:
     @property
     def read(self) -> str:
         """What was read, in a sentence."""
-        rows = "" if self.rows is None else f"{self.rows:,} rows"
+        rows = "" if self.rows is None else "1 row" if self.rows == 1 else f"{self.rows:,} rows"
         where = ""
         if self.extent is not None:
             west, south, east, north = self.extent
@@ -123,9 +123,11 @@ class Reading:
         return "; ".join(filter(None, (self.left_out, *self.warnings)))
 
     def tell(self) -> None:
-        """Log it: warnings aloud, the rest as progress."""
-        parts = [part for part in (self.read, self.left_out, self.used_for) if part]
-        log.info("%s: %s: %s", self.what, self.path, "; ".join(parts))
+        """Log it: warnings aloud, the rest as progress, a line each that a screen has room for."""
+        log.info("%s: %s", self.what, "; ".join(filter(None, (self.holds, self.used_for))))
+        if self.left_out:
+            log.info("%s: %s", self.what, self.left_out)
+        log.debug("%s: %s: %s", self.what, self.path, self.read)
         self.warn()
 
     def warn(self) -> None:

@@ -285,7 +285,7 @@ def _nothing_left(rejections: Rejections, before: dict[str, int], total: int, wh
 def _notes(
     rejections: Rejections, total: int, kept: gpd.GeoDataFrame, region: Bounds | None
 ) -> list[str]:
-    notes = [f"{len(kept)} of {total} incidents read pass the filters"]
+    notes = [f"{len(kept)} of {total} incidents are used"]
     for kind, count in rejections.counts().items():
         row = min(row for row, its in rejections.kinds.items() if its == kind)
         detail = rejections.reasons[row].removeprefix(kind).removeprefix(": ")

@@ -28,7 +28,7 @@ DEFAULT_RADIUS_KM, MAX_RADIUS_KM = 25, 100
 # What columns are called, the likeliest first; names of published layouts and of GPX and KML too.
 _NAMES = {
     "incident_id": ("incident id", "id", "event id", "event id cnty", "data id", "eventid",
-                    "شناسه"),
+                    "incident no", "incident number", "case no", "case number", "شناسه"),
     "date": ("date", "event date", "incident date", "date start", "start date", "datetime", "time",
               "timestamp", "begin", "تاریخ", "fecha", "datum", "дата"),
     "date_end": ("date end", "end date", "end"),
@@ -38,15 +38,17 @@ _NAMES = {
     "radius_km": ("radius km", "location radius km", "radius", "precision km", "accuracy km",
                   "uncertainty km", "geo precision", "where prec", "specificity",
                   "location precision", "accuracy", "location accuracy", "precision"),
-    "kind": ("kind", "event type", "incident type", "type", "category", "attacktype1 txt", "نوع"),
-    "place": ("place", "location", "town", "city", "name", "محل", "شهر"),
+    "kind": ("kind", "event type", "incident type", "type of incident", "type of event", "type",
+             "category", "attacktype1 txt", "نوع"),
+    "place": ("place", "place name", "location", "location name", "village", "town", "city", "name",
+              "محل", "شهر"),
     "province": ("province", "admin1", "adm 1", "provstate", "استان"),
     "country": ("country", "country txt", "کشور"),
     "deaths_reported": ("deaths reported", "deaths", "fatalities", "best", "killed", "nkill",
                         "کشته"),
     "actor": ("actor", "actor1", "side a", "gname"),
     "target": ("target", "actor2", "side b"),
-    "summary": ("summary", "notes", "description", "desc", "شرح"),
+    "summary": ("summary", "notes", "description", "desc", "remarks", "comments", "details", "شرح"),
     "source": ("source",),
 }  # fmt: skip
 # Words that name these columns beside others, as in "Date of incident" or "Latitude (WGS84)".

@@ -154,6 +154,7 @@ def _facts(view: View) -> dict[str, Any]:
         "credits": scene.credits,
         "stamp": scene.stamp,
         "total": _total(view),
+        "record": meta.record,
         "statementFa": meta.statement_fa,
         "sources": [{key: getattr(s, key) for key in shown_of} for s in meta.sources],
     }

@@ -47,9 +47,11 @@
   }
 
   BR.about = function (app) {
+    const { record } = app.config.facts;
+    const kept = record ? BR.el('p', {}, BR.el('a', { href: record, text: app.t('trackRecord') })) : null;
     const dropped = app.config.dropped.length ? BR.el('p', { class: 'br-mute', text: app.t('dropped', { names: app.config.dropped.join(', ') }) }) : null;
     return [
-      BR.el('section', { class: 'br-skill' }, BR.el('h2', { text: app.t('skill') }), skill(app), BR.noInterval(app.config) && 'probability' in app.config.columns ? BR.el('p', { text: app.t('noInterval') }) : null),
+      BR.el('section', { class: 'br-skill' }, BR.el('h2', { text: app.t('skill') }), skill(app), kept, BR.noInterval(app.config) && 'probability' in app.config.columns ? BR.el('p', { text: app.t('noInterval') }) : null),
       BR.el('details', {}, BR.el('summary', { text: app.t('about') }), meanings(app)),
       BR.el('details', {}, BR.el('summary', { text: app.t('data') }), vintage(app), BR.el('ul', { class: 'br-sources' }, app.config.facts.sources.map((item) => source(app, item))), dropped),
     ];
