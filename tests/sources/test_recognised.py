@@ -58,7 +58,7 @@ def test_it_says_which_column_is_what_and_how_precise_the_dates_are(told):
         "layout table: date ← event_date (4 by day, 1 by year, 1 by month); latitude ← latitude"
     )
     assert "not read: severity" in found.notes
-    assert "6 of 6 incidents read pass the filters" in found.notes
+    assert "6 of 6 incidents are used" in found.notes
     assert found.section()["columns"]["date"] == "event_date"
     assert "calendar" not in found.section()
 
