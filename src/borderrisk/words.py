@@ -202,7 +202,7 @@ PHRASES = _both({
         " (history alone: {p} %)", " (تاریخچه به‌تنهایی: {p}٪)",
     ),
     "sum_untested": (
-        "How good this is was not tested in this run; {ok} % of the area is like the places "
+        "It was not tested in this run how good this is; {ok} % of the area is like the places "
         "learned from and reported on as much.",
         "خوبی این پیش‌بینی در این اجرا آزموده نشده است؛ {ok}٪ محدوده همانند جاهای آموخته است.",
     ),

@@ -204,6 +204,15 @@ def test_titles_lie_on_no_panel(scene):
         assert lowest > highest - 1
 
 
+def test_the_titles_of_a_map_never_lie_on_each_other(scene):
+    meta = replace(scene.meta, title="A border", title_fa="مرز ایران با همسایگان خاوری")
+    figure = risk_figure(replace(scene, meta=meta))
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.texts]
+    assert len(boxes) == 3
+    assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
+
+
 def test_nothing_in_the_side_panel_lies_on_anything_else(scene):
     long = [Source("", attribution=f"{k}: an institute with a rather long name") for k in range(40)]
     for sources in (scene.meta.sources, long[:9], long):

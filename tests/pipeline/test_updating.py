@@ -11,6 +11,7 @@ from borderrisk.cli.app import app
 from borderrisk.config import load_config
 from borderrisk.errors import ConfigError, OutputError
 from borderrisk.pipeline.changes import CAUSES, split_change
+from borderrisk.pipeline.intake import take_in
 from borderrisk.pipeline.rehearsing import rehearse
 from borderrisk.pipeline.result import open_run
 from borderrisk.pipeline.starting import init
@@ -176,3 +177,24 @@ def test_a_rehearsal_knows_only_what_was_known(cycled):
         assert [row.expected for row in a.classes] == [row.expected for row in b.classes]
     assert whole[0] == less[0]
     assert less[1].reported == 0 < whole[1].reported
+
+
+def test_each_month_brings_a_sheet_with_the_same_headings_of_its_own(tmp_path):
+    init(tmp_path / "border")
+    rows = pd.DataFrame({"S/No": [1, 2], "Date of Incident": ["03.11.2025", "05.11.2025"],
+                         "Lat (N)": [27.1, 27.4], "Long (E)": 62.5, "Place name": "Iranshahr",
+                         "Type of incident": "ambush"})  # fmt: skip
+    added = []
+    for month in ("11", "12", "12"):
+        sheet = tmp_path / "sheet.csv"
+        rows.assign(**{"Date of Incident": [f"03.{month}.2025", f"05.{month}.2025"]}).to_csv(
+            sheet, index=False
+        )
+        found = take_in(tmp_path / "border", load_config(tmp_path / "border"), sheet)
+        added.append(len(found.new))
+    assert added == [2, 2, 0]
+    last = found.table.iloc[-1]
+    assert (last["place"], last["kind"], float(last["radius_km"])) == ("Iranshahr", "ambush", 25)
+    sheet.write_text("event_date,date_start,lat,lon\n2025-12-03,2025-12-04,27.1,62.5\n", "utf-8")
+    with pytest.raises(DataError, match="Which column is the date: event_date or date_start"):
+        take_in(tmp_path / "border", load_config(tmp_path / "border"), sheet)

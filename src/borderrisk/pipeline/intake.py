@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,10 @@ from borderrisk.sources.basedata import without_checksum
 from borderrisk.sources.incidents import IncidentTable, read_incidents
 from borderrisk.sources.layouts import layout_of
 from borderrisk.sources.merging import COLUMNS, Merged, merge, plain_table
+from borderrisk.sources.recognised import recognise
 from borderrisk.sources.tables import read_header
+
+log = logging.getLogger(__name__)
 
 MERGED, CORRECTED, UNREAD = "incidents.csv", "incidents-corrected.csv", "incidents-rejected.csv"
 _PLAIN = {name: name for name in ("date", "latitude", "longitude", "radius_km")}
@@ -72,13 +76,28 @@ def _whole(config: Config, path: Path) -> IncidentTable:
     if layout != "table" or plain:
         return read_incidents(path, layout, calendar=section.calendar,
                               radius_km=None if plain else section.radius_km or None)  # fmt: skip
-    if section.layout != "table":
-        missing = "its layout is none that is known"
-        raise DataError(f"incidents: {path}: {missing}; give it the columns {', '.join(COLUMNS)}.")
+    if section.layout != "table" or not {*section.columns.values()} <= {*header}:
+        return _recognised(path)
     return read_incidents(
         path, "table", section.columns or None, section.default_radius_km,
         calendar=section.calendar, radius_km=section.radius_km or None,
     )  # fmt: skip
+
+
+def _recognised(path: Path) -> IncidentTable:
+    """Read a sheet with headings of its own as init does, but ask nothing; say what was taken."""
+
+    def choose(question: str, options: list[str]) -> str:
+        raise DataError(
+            f"incidents: {path}: {question[:-1]}: {' or '.join(options)}? Name the one as in "
+            f"{', '.join(_PLAIN)}."
+        )
+
+    found = recognise(path, None, choose)
+    radius = found.default_radius_km
+    taken = "" if radius is None else f"; radius_km ← {radius:g} where a row does not say it"
+    log.warning("%s: %s%s", path.name, found.notes[0], taken)
+    return found.table
 
 
 def _edit(folder: Path, values: dict[str, Any]) -> None:

@@ -104,17 +104,17 @@ def _add_titles(figure: Figure, scene: Scene, focus: Focus | None, what: str) ->
     place = focus.title if focus else scene.meta.title
     persian = focus.title_fa if focus else scene.meta.title_fa
     width, height = figure.get_size_inches()
-    y = 1 - 0.42 / height
-    figure.text(0.5 / width, y, f"{place}: {what.lower()}", fontsize=13, fontweight="bold",
-                va="bottom", parse_math=False)  # fmt: skip
-    # On the second line, where a long English title cannot run into it.
-    figure.text(1 - 0.3 / width, 1 - 0.64 / height, persian, fontsize=11.5, ha="right",
-                va="bottom", parse_math=False)  # fmt: skip
+    title = figure.text(0.5 / width, 1 - 0.42 / height, f"{place}: {what.lower()}", fontsize=13,
+                        fontweight="bold", va="bottom", parse_math=False)  # fmt: skip
     facts = ["Expert weights, no incidents" if scene.is_index else
              "Relative intensity of reported incidents"]  # fmt: skip
     facts += [f"forecast for {' to '.join(scene.period)}"] if scene.period else []
-    figure.text(0.5 / width, 1 - 0.62 / height, "; ".join(facts), fontsize=8.5, color=MUTED,
-                va="bottom", parse_math=False)  # fmt: skip
+    below = figure.text(0.5 / width, 1 - 0.62 / height, "; ".join(facts), fontsize=8.5,
+                        color=MUTED, va="bottom", parse_math=False)  # fmt: skip
+    # On the line that leaves it more room: a narrow map has none beside the longer one.
+    line = min((below, title), key=lambda text: text.get_window_extent().x1)
+    figure.text(1 - 0.3 / width, line.get_position()[1] - 0.02 / height, persian, fontsize=11.5,
+                ha="right", va="bottom", parse_math=False)  # fmt: skip
 
 
 def _add_vectors(ax: Axes, scene: Scene, pixels: Pixels) -> None:
