@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from borderrisk.cli.app import app
 from borderrisk.config import load_config
-from borderrisk.errors import ConfigError, OutputError
+from borderrisk.errors import ConfigError, DataError, OutputError
 from borderrisk.pipeline.changes import CAUSES, split_change
 from borderrisk.pipeline.intake import take_in
 from borderrisk.pipeline.rehearsing import rehearse
