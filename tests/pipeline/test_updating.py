@@ -181,13 +181,13 @@ def test_a_rehearsal_knows_only_what_was_known(cycled):
 
 def test_each_month_brings_a_sheet_with_the_same_headings_of_its_own(tmp_path):
     init(tmp_path / "border")
-    rows = pd.DataFrame({"S/No": [1, 2], "Date of Incident": ["03.11.2025", "05.11.2025"],
+    rows = pd.DataFrame({"S/No": [1, 2], "Date of Incident": "",
                          "Lat (N)": [27.1, 27.4], "Long (E)": 62.5, "Place name": "Iranshahr",
                          "Type of incident": "ambush"})  # fmt: skip
     added = []
     for month in ("11", "12", "12"):
         sheet = tmp_path / "sheet.csv"
-        rows.assign(**{"Date of Incident": [f"03.{month}.2025", f"05.{month}.2025"]}).to_csv(
+        rows.assign(**{"Date of Incident": [f"13.{month}.2025", f"25.{month}.2025"]}).to_csv(
             sheet, index=False
         )
         found = take_in(tmp_path / "border", load_config(tmp_path / "border"), sheet)
