@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+import scoringrules
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -171,3 +172,15 @@ def test_too_few_blocks_are_drawn_one_at_a_time(count):
     wide = metrics.paired_difference(score, np.zeros(count), block, span=2)
     assert wide == metrics.paired_difference(score, np.zeros(count), block)
     assert wide.low < wide.high
+
+
+@pytest.mark.parametrize(
+    ("reported", "mean", "size"), [(0, 1.5, 2.0), (7, 3.2, 0.5), (40, 21.0, 9)]
+)
+def test_a_count_scores_as_by_other_hands(reported, mean, size):
+    """Of scoringrules, which keeps the closed form of Wei & Held (2014, Test 23)."""
+    other = scoringrules.crps_negbinom(reported, size, mu=mean)
+    assert metrics.count_score(reported, mean, size) == pytest.approx(float(other), rel=1e-6)
+    assert metrics.count_score(reported, mean) == pytest.approx(
+        float(scoringrules.crps_poisson(reported, mean)), rel=1e-6
+    )
