@@ -1,9 +1,9 @@
 """Whether a run depends on where and how it is made: ``python -m benchmarks.determinism [CONFIG]``.
 
 The same config runs twice, in two folders, with other numbers of threads and workers, time zone,
-locale, umask and seed of Python's hashes; every file of the two runs is compared byte by byte. Run
-ids, times, memory and the number of workers may differ, and nothing else. A run that connects to
-anything ends.
+locale, umask and seed of Python's hashes, but one run id; every file of the two runs is compared
+byte by byte. Times, memory and the number of workers may differ, and nothing else. A run that
+connects to anything ends.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ SHIPPED = ROOT / "configs" / "eastern-border.yaml"
 SETTINGS = ({"OMP_NUM_THREADS": "1", "TZ": "UTC", "LC_ALL": "C", "PYTHONHASHSEED": "1"},
             {"OMP_NUM_THREADS": "2", "TZ": "Asia/Kabul", "LC_ALL": "C.UTF-8",
              "PYTHONHASHSEED": "2"})  # fmt: skip
+# One id for both runs, which their pictures and the metadata of their tables show.
+SAME_ID = {"SOURCE_DATE_EPOCH": "1700000000"}
 WORKERS = (1, 2)
 SMALL = {"grid.cell_size_m": "40000", "uncertainty.replicates": "4", "evaluation.enabled": "false"}
 _SHOWN = 60
@@ -42,7 +44,7 @@ main()
 # What a run says of itself and of the machine.
 _OWN = re.compile(
     r"\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[\d.+:Z]*"
-    r'|(seconds|peak_memory_mb|t)("|&#34;): [\d.]+|workers: \d|\d+\.\d s\b'
+    r'|(seconds|peak_memory_mb|t)("|&#34;): [\d.]+|workers: \d|\d+\.\d s\b|about [\d.]+ (s|min)\b'
 )
 
 
@@ -86,7 +88,8 @@ def _run(config: Path, place: Path, number: int, pairs: Sequence[str]) -> Path:
     words += [word for pair in settings for word in ("--set", pair)]
     subprocess.run(
         [sys.executable, "-c", _PROGRAM, "run", *words],
-        check=True, env={**os.environ, **SETTINGS[number]}, umask=0o022 + 0o055 * number, cwd=place,
+        check=True, env={**os.environ, **SETTINGS[number], **SAME_ID},
+        umask=0o022 + 0o055 * number, cwd=place,
     )  # fmt: skip
     return out
 

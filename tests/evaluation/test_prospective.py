@@ -32,7 +32,7 @@ def test_two_cells_by_hand():
     found = judged(said(), mass, np.ones(3))
     law = nbinom(2, 2 / 6)
     assert (found["expected"], found["reported"]) == (4, 3)
-    assert (found["low"], found["high"]) == (law.ppf(0.05), law.ppf(0.95))
+    assert (found["low"], found["high"]) == Level(4.0, 2.0).interval(DAYS_PER_YEAR, 0.9)
     assert found["at_most"] == pytest.approx(law.cdf(3))
     # Relative densities of 1.5, 1.5 and 0.5.
     assert found["bits"] == pytest.approx(np.log2([1.5, 1.5, 0.5]).mean())

@@ -290,8 +290,8 @@ def _verified(
         "missed": records(found.missed.astype(str)),
     }
     with RunFolder(final, force=force) as folder:
-        _write_verification(folder.path, facts, found, rows_left_out(rejected, found.left_out))
         _draw_outcome(source, later.table, panel, found, folder.path)
+        _write_verification(folder.path, facts, found, rows_left_out(rejected, found.left_out))
     return facts, _text(found, notes)
 
 

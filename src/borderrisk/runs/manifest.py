@@ -168,8 +168,12 @@ def _own_peak_kb(status: Path = Path("/proc/self/status")) -> int | None:
 def new_run_id(parent: Path, config_hash: str, now: datetime | None = None) -> str:
     """Return an unused id like ``20240103T101500Z-1a2b3c4d``: UTC time and config hash.
 
-    A second run in ``parent`` within a second gets ``-2``; ``now`` has a time zone.
+    A second run in ``parent`` within a second gets ``-2``; ``now`` has a time zone. The environment
+    variable ``SOURCE_DATE_EPOCH`` (seconds since 1970, as of reproducible builds) stands for now.
     """
+    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if now is None and fixed.isdigit():
+        now = datetime.fromtimestamp(int(fixed), UTC)
     now = (now or datetime.now(UTC)).astimezone(UTC)
     base = f"{now:%Y%m%dT%H%M%SZ}-{config_hash[:8]}"
     run_id, number = base, 1
