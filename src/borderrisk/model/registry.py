@@ -64,7 +64,7 @@ def make_model(name: str, /, **parameters: Any) -> Settings:
     >>> incidents = gpd.GeoDataFrame({"date": dates}, geometry=places, crs="EPSG:32641")
     >>> fitted = make_model("decayed_pool").fit(cells, incidents, "2024-01-01")
     >>> int(fitted.intensity(cells).argmax()), round(fitted.level.mean)
-    (99, 12)
+    (99, 11)
 
     The ground is explained by a forest, by none, or by a scikit-learn regressor.
 
