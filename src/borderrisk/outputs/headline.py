@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from borderrisk.evaluation.scorecard import Scorecard
+from borderrisk.evaluation.scorecard import REFERENCE, Scorecard
 from borderrisk.outputs.bordersections import in_window, section_answers, section_names
 from borderrisk.outputs.placefacts import Reader
 from borderrisk.outputs.reasons import Answer, answer, rely, vocabulary
@@ -20,7 +20,6 @@ from borderrisk.words import PHRASES, numeral
 
 PLACES, APART_KM, NAMED = 10, 20.0, 3
 FIRST_TENTH = 90.0
-HISTORY_ALONE = "history_alone"
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,7 @@ def _how_sure(reader: Reader, words: dict[str, Any], here: np.ndarray) -> str:
     own = card.skill() if card else None
     if card is None or own is None:
         return str(say["sum_untested"].format(ok=ok))
-    base = _captured(card, HISTORY_ALONE)
+    base = _captured(card, REFERENCE)
     return str(
         say["sum_tested"].format(
             origins=numeral(own.origins or 1, language), incidents=numeral(own.incidents, language),
