@@ -184,8 +184,7 @@ def table_text(rows: Sequence[Mapping[str, Any]]) -> str:
     widths = [max(len(line[k]) for line in cells) for k in range(len(names))]
     room = width(sys.stdout)
     if room is not None and sum(widths) + 2 * (len(names) - 1) > room:
-        blocks = (zip(names, line, strict=True) for line in cells[1:])
-        return "\n\n".join("\n".join(f"{n}: {t}" for n, t in block) for block in blocks)
+        return "\n\n".join(facts_text(dict(zip(names, line, strict=True))) for line in cells[1:])
     lines = ("  ".join(t.ljust(w) for t, w in zip(line, widths, strict=True)) for line in cells)
     return "\n".join(line.rstrip() for line in lines)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -186,8 +186,9 @@ class _Cycle:
                 done.append(found["folder"])
         return done
 
+    @cached_property
     def _latest(self) -> dict[str, tuple[Path, Period]]:
-        """Manifest and outcome of the latest verification of every forecast."""
+        """Manifest and outcome of the latest verification of every forecast, once all are made."""
         found: dict[str, tuple[str, Path, Period]] = {}
         for path in sorted((self.home / "verifications").glob(f"*/{MANIFEST}")):
             facts = json.loads(path.read_text(encoding="utf-8"))
@@ -199,7 +200,7 @@ class _Cycle:
 
     def periods(self) -> list[Period]:
         """How every verified forecast did, in order of time."""
-        return sorted((p for _, p in self._latest().values()), key=lambda p: (p.days, p.origin))
+        return sorted((p for _, p in self._latest.values()), key=lambda p: (p.days, p.origin))
 
     def rehearsal(self) -> list[Period]:
         path = self.home / REHEARSAL
@@ -223,7 +224,7 @@ class _Cycle:
         title = self.config.title or self.config.name
         outcomes = {
             period.source: path.with_name(forecasting.OUTCOME)
-            for path, period in self._latest().values()
+            for path, period in self._latest.values()
         }
         drawn = {source: path for source, path in outcomes.items() if path.exists()}
         text = record_page(title, self.periods(), self.rehearsal(), waiting, drawn)
@@ -253,9 +254,7 @@ class _Cycle:
         found = self.periods()
         if not found:
             return ["No forecast has come to its end yet: the track record is still empty."]
-        last = max(
-            found, key=lambda p: (pd.Timestamp(p.origin) + pd.Timedelta(days=p.days), -p.days)
-        )
+        last = max(found, key=lambda p: (p.end, -p.days))
         gain = last.over_history
         skill = "" if gain is None else f"; {gain:+.2f} bits per incident over history alone"
         held = sum(p.held for p in found)
