@@ -45,8 +45,7 @@ def load_config(
     ConfigError
         With one line per problem: ``file:line:col: key: what is wrong (got ...)``.
     """
-    path = Path(path)
-    path = path / CONFIG_FILE if (path / CONFIG_FILE).is_file() else path
+    path = config_file(Path(path))
     source = _Source(path, read_yaml(_text(path)), {})
     _stop_on(source, source.document.problems if not _usable(source.document) else [])
     data = source.document.data
@@ -60,6 +59,11 @@ def load_config(
     if silent:
         log.warning("%s: %s: no effect any more; leave it out", path, ", ".join(silent))
     return config.read_from(source)
+
+
+def config_file(path: Path) -> Path:
+    """Return the file of a config, or of the folder that holds one."""
+    return path / CONFIG_FILE if (path / CONFIG_FILE).is_file() else path
 
 
 class _Source:

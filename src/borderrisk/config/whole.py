@@ -118,16 +118,19 @@ class Config(Section):
         return self._folder
 
     @property
+    def is_contained(self) -> bool:
+        """Whether results are kept in the config's own folder, as in those of `init`."""
+        return self.outputs.folder == self.folder
+
+    @property
     def runs_folder(self) -> Path:
         """Where runs are kept: ``runs`` in the config's own folder, elsewhere its name."""
-        own = self.outputs.folder == self.folder
-        return self.outputs.folder / ("runs" if own else self.name)
+        return self.outputs.folder / ("runs" if self.is_contained else self.name)
 
     @property
     def forecasts_folder(self) -> Path:
         """Where frozen forecasts are kept: ``forecasts`` in the config's own folder."""
-        own = self.outputs.folder == self.folder
-        return self.folder / "forecasts" if own else self.runs_folder
+        return self.folder / "forecasts" if self.is_contained else self.runs_folder
 
     def to_data(self, relative_to: Path | None = None) -> dict[str, Any]:
         """Return plain JSON-ready data, paths relative to a folder (default: the config's)."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from borderrisk.area import reproject
 from borderrisk.config import Config, load_config
-from borderrisk.config.loader import CONFIG_FILE
+from borderrisk.config.loader import config_file
 from borderrisk.config.yamltext import edit_yaml
 from borderrisk.errors import ConfigError, did_you_mean
 from borderrisk.grid import WGS84
@@ -83,7 +83,7 @@ def plan(
     Raises ``ConfigError`` for a word that is none, or ACLED without its terms; ``DataError`` if
     borders or countries of the config cannot be read.
     """
-    path = path / CONFIG_FILE if (path / CONFIG_FILE).is_file() else path
+    path = config_file(path)
     config = load_config(path, check_paths=False)
     if wrong := [word for word in what if word not in UPSTREAMS]:
         hint = did_you_mean(wrong[0], UPSTREAMS)

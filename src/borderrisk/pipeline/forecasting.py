@@ -103,7 +103,7 @@ def forecast(
             "needed (evaluation.min_past_incidents); choose a later origin."
         )
     parent = config.forecasts_folder
-    prefix = "forecast-" if parent == config.runs_folder else ""
+    prefix = "" if config.is_contained else "forecast-"
     final = Path(out) if out else parent / f"{prefix}{day}-{horizon_days}d"
     notes = _end_of_record(stages)
     result = write_run(

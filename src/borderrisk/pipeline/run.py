@@ -180,10 +180,8 @@ def write_run(
 
 def _record(config: Config, final: Path) -> str:
     """Way from a forecast of a border's own folder to the track record there."""
-    own = config.forecasts_folder != config.runs_folder
-    return (
-        f"../../{RECORD_PAGE}" if own and final.absolute().parent == config.forecasts_folder else ""
-    )
+    there = config.is_contained and final.absolute().parent == config.forecasts_folder
+    return f"../../{RECORD_PAGE}" if there else ""
 
 
 def _manifest(stages: Stages, run_id: str, kind: str = "run") -> Manifest:

@@ -109,7 +109,7 @@ def update(
 
 def _home(config: Config) -> Path:
     """Where forecasts, verifications and track record of a config are kept."""
-    return config.folder if config.forecasts_folder != config.runs_folder else config.runs_folder
+    return config.folder if config.is_contained else config.runs_folder
 
 
 @dataclass(frozen=True)
