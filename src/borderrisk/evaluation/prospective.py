@@ -7,18 +7,17 @@ As in prospective earthquake forecasting (Schorlemmer et al. 2007, Seismological
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import TypeAdapter
 from scipy.sparse import csr_matrix
 from scipy.stats import nbinom
 
 from borderrisk.border.capture import observed_by_segment
 from borderrisk.evaluation import metrics
-from borderrisk.evaluation.scorecard import REFERENCE, ClassCount
+from borderrisk.evaluation.scorecard import REFERENCE, ClassCount, Plain
 from borderrisk.model.level import Level
 from borderrisk.scores import DAYS_PER_YEAR, PART_SIZE, expected_count
 
@@ -29,7 +28,7 @@ _DRAWS = 1000
 
 
 @dataclass(frozen=True)
-class Period:
+class Period(Plain):
     """One forecast and what came of it: a row of the track record.
 
     ``expected`` incidents with the 90 % interval ``low`` to ``high``, ``reported`` ones, and
@@ -77,18 +76,6 @@ class Period:
         """Bits per incident over history alone."""
         known = self.bits is not None and self.history_bits is not None
         return self.bits - self.history_bits if known else None  # type: ignore[operator]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
-
-    @staticmethod
-    def from_json(values: Any) -> Period:
-        """Return the period of plain values, or raise pydantic's ``ValidationError``."""
-        return _FORM.validate_python(values)
-
-
-_FORM = TypeAdapter(Period)
 
 
 @dataclass(frozen=True)
