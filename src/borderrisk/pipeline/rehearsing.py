@@ -54,8 +54,8 @@ def rehearse(
             weight = panel.between(origin, end).incidents["weight"].to_numpy(float)[kept]
             found.append(
                 Period(
-                    REHEARSAL, f"{origin:%Y-%m-%d}", days, f"{as_of:%Y-%m-%d}",
-                    **judged(said, mass, weight, config.seed),
+                    kind=REHEARSAL, origin=f"{origin:%Y-%m-%d}", days=days,
+                    until=f"{as_of:%Y-%m-%d}", **judged(said, mass, weight, config.seed),
                 )
             )  # fmt: skip
     if not found:
