@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -253,21 +253,39 @@ def _draw_classes(ax: Axes, periods: Sequence[Period]) -> None:
 
 
 @dataclass(frozen=True)
-class Border:
-    """What the summary page says of the update of one border; ``moved`` is a share."""
+class Updated:
+    """What an update of one border did.
 
-    title: str
-    origin: str
-    said: Sequence[str]
-    moved: float
+    ``forecasts`` and ``verified`` are the folders it made; ``said`` what changed, in sentences;
+    ``moved`` how far expected incidents differ from the last forecast of the same length, in number
+    or place, as a share of both. ``error`` says why it failed, else it is blank.
+    """
+
+    folder: Path
+    title: str = ""
+    origin: str = ""
+    forecasts: list[str] = field(default_factory=list)
+    verified: list[str] = field(default_factory=list)
+    added: int = 0
+    corrected: int = 0
+    rehearsed: int = 0
+    said: list[str] = field(default_factory=list)
+    moved: float = 0.0
     error: str = ""
 
+    @property
+    def anything(self) -> bool:
+        """Whether anything was new."""
+        return bool(
+            self.forecasts or self.verified or self.added or self.corrected or self.rehearsed
+        )
 
-def cycle_page(updates: Sequence[Border]) -> str:
+
+def cycle_page(updates: Sequence[Updated]) -> str:
     """Return a page that ranks borders by what changed most; those that failed come first."""
     ranked = sorted(updates, key=lambda it: (not it.error, -it.moved))
     rows = [
-        [it.title, it.origin or "–", "–" if it.error else f"{it.moved:.0%}",
+        [it.title or it.folder.name, it.origin or "–", "–" if it.error else f"{it.moved:.0%}",
          it.error or " ".join(it.said)]
         for it in ranked
     ]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from borderrisk.errors import BorderRiskError, ConfigError, DataError
 from borderrisk.evaluation.prospective import Issued, Period
 from borderrisk.outputs.atomic import write_text
 from borderrisk.outputs.compare import ROSE, compare
-from borderrisk.outputs.trackrecord import CYCLE_PAGE, RECORD_PAGE, Border, cycle_page, record_page
+from borderrisk.outputs.trackrecord import CYCLE_PAGE, RECORD_PAGE, Updated, cycle_page, record_page
 from borderrisk.pipeline import checking, forecasting, rehearsing
 from borderrisk.pipeline.inputs import read_incident_table
 from borderrisk.pipeline.intake import take_in
@@ -34,35 +34,6 @@ from borderrisk.words import nearest_places
 
 REHEARSAL = "rehearsal.json"
 _NEAR = 3
-
-
-@dataclass(frozen=True)
-class Updated:
-    """What an update of one border did.
-
-    ``forecasts`` and ``verified`` are the folders it made; ``said`` what changed, in sentences;
-    ``moved`` how far expected incidents differ from the last forecast of the same length, in number
-    or place, as a share of both. ``error`` says why it failed, else it is blank.
-    """
-
-    folder: Path
-    title: str = ""
-    origin: str = ""
-    forecasts: list[str] = field(default_factory=list)
-    verified: list[str] = field(default_factory=list)
-    added: int = 0
-    corrected: int = 0
-    rehearsed: int = 0
-    said: list[str] = field(default_factory=list)
-    moved: float = 0.0
-    error: str = ""
-
-    @property
-    def anything(self) -> bool:
-        """Whether anything was new."""
-        return bool(
-            self.forecasts or self.verified or self.added or self.corrected or self.rehearsed
-        )
 
 
 def update(
@@ -126,13 +97,13 @@ class _Cycle:
     @classmethod
     def of(cls, config: Config, issued: list[Issued], as_of: Any) -> _Cycle:
         table = read_incident_table(config, None)
-        last = table.incidents["date_end"].max() + pd.Timedelta(days=1)
-        latest = max((pd.Timestamp(it.origin) for it in issued), default=last)
+        after = table.incidents["date_end"].max() + pd.Timedelta(days=1)
+        latest = max((pd.Timestamp(it.origin) for it in issued), default=pd.Timestamp(0))
         try:
-            day = max(last, latest) if as_of is None else pd.Timestamp(as_of)
+            day = max(after, latest) if as_of is None else pd.Timestamp(as_of)
         except ValueError as error:
             raise ConfigError(f"--as-of must be a date like 2025-01-31 (got {as_of!r}).") from error
-        if day < latest and as_of is not None:
+        if day < latest:
             raise ConfigError(
                 f"--as-of {day:%Y-%m-%d} lies before {latest:%Y-%m-%d}, from when the latest "
                 "forecast is; a record is kept in the order of time. `borderrisk forecast` makes "
@@ -373,9 +344,7 @@ def update_all(
     done = map_parallel(partial(_safely, one), found, scheduler=scheduler, workers=workers)
     parents = {path.absolute().parent for path in found}
     if len(parents) == 1:
-        rows = [Border(it.title or it.folder.name, it.origin, it.said, it.moved, it.error)
-                for it in done]  # fmt: skip
-        write_text(cycle_page(rows), parents.pop() / CYCLE_PAGE)
+        write_text(cycle_page(done), parents.pop() / CYCLE_PAGE)
     return done
 
 
