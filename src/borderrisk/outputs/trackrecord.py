@@ -30,7 +30,8 @@ REHEARSED = (
 )
 _MOST_MAPS, _MOST_ROWS = 12, 400
 _TESTS = (
-    "The tests were fixed before any period began. Number: is the reported count in the 90 % "
+    "The tests were fixed before any period began. Incidents count by their confidence, expected "
+    "as well as reported ones. Number: is the reported count in the 90 % "
     "interval. Places: share of drawn sets of as many incidents that fit the forecast no better; "
     "below 0.05 says that the places were others than forecast, or clustered more. Bits: by how "
     "many doublings the places of incidents were likelier than by chance; over history alone: "
