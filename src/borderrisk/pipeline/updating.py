@@ -32,7 +32,7 @@ from borderrisk.sources.incidents import IncidentTable
 from borderrisk.sources.merging import Merged
 from borderrisk.words import nearest_places
 
-REHEARSAL = "rehearsal.json"
+REHEARSAL, VERIFICATIONS = "rehearsal.json", "verifications"
 _NEAR = 3
 
 
@@ -58,7 +58,7 @@ def update(
     update goes on from there.
     """
     config = load_config(folder)
-    with alone(_home(config), "update"):
+    with alone(config.record_folder, "update"):
         issued = _issued(config)
         merged = None if incidents is None else take_in(Path(folder), config, Path(incidents))
         config = load_config(folder)
@@ -71,7 +71,7 @@ def update(
         cycle.write_record()
         moved, changes = _moved(before, cycle.latest()) if made else (0.0, [])
         return Updated(
-            cycle.home, config.title, f"{cycle.origin:%Y-%m-%d}", made, verified,
+            config.record_folder, config.title, f"{cycle.origin:%Y-%m-%d}", made, verified,
             len(merged.new) if merged else 0, merged.rows_corrected if merged else 0, rehearsed,
             [*_said_incidents(merged, cycle), *cycle.said_forecasts(), *changes,
              *cycle.said_record()],
@@ -79,17 +79,11 @@ def update(
         )  # fmt: skip
 
 
-def _home(config: Config) -> Path:
-    """Where forecasts, verifications and track record of a config are kept."""
-    return config.folder if config.is_contained else config.runs_folder
-
-
 @dataclass(frozen=True)
 class _Cycle:
     """The forecasts of a config, as they stand on a day."""
 
     config: Config
-    home: Path
     table: IncidentTable
     as_of: pd.Timestamp
     issued: list[Issued]
@@ -98,7 +92,9 @@ class _Cycle:
     def of(cls, config: Config, issued: list[Issued], as_of: Any) -> _Cycle:
         table = read_incident_table(config, None)
         after = table.incidents["date_end"].max() + pd.Timedelta(days=1)
-        latest = max((pd.Timestamp(it.origin) for it in issued), default=pd.Timestamp(0))
+        now = pd.Timestamp.now()
+        begun = [origin for it in issued if (origin := pd.Timestamp(it.origin)) <= now]
+        latest = max(begun, default=pd.Timestamp(0))
         try:
             day = max(after, latest) if as_of is None else pd.Timestamp(as_of)
         except ValueError as error:
@@ -106,15 +102,15 @@ class _Cycle:
         if day < latest:
             raise ConfigError(
                 f"--as-of {day:%Y-%m-%d} lies before {latest:%Y-%m-%d}, from when the latest "
-                "forecast is; a record is kept in the order of time. `borderrisk forecast` makes "
-                "one for any day, outside of the record."
+                "forecast is; a record is kept in the order of time. `borderrisk forecast --out` "
+                "makes one for any day, outside of the record."
             )
-        if day > pd.Timestamp.now() + pd.Timedelta(days=1):
+        if day > now + pd.Timedelta(days=1):
             raise ConfigError(
                 f"--as-of {day:%Y-%m-%d} is yet to come: what will be reported until then cannot "
                 "be verified."
             )
-        return cls(config, _home(config), table, day, issued)
+        return cls(config, table, day, issued)
 
     @property
     def origin(self) -> pd.Timestamp:
@@ -158,7 +154,7 @@ class _Cycle:
                 continue
             found = forecasting.verify_record(
                 self.config.forecasts_folder / it.source, it, record, self.table, self.as_of,
-                self.home / "verifications",
+                self.config.record_folder / VERIFICATIONS,
             )  # fmt: skip
             if found is not None:
                 done.append(found["folder"])
@@ -168,7 +164,7 @@ class _Cycle:
     def _latest(self) -> dict[str, tuple[Path, Period]]:
         """Manifest and outcome of the latest verification of every forecast, once all are made."""
         found: dict[str, tuple[str, Path, Period]] = {}
-        for path in sorted((self.home / "verifications").glob(f"*/{MANIFEST}")):
+        for path in sorted((self.config.record_folder / VERIFICATIONS).glob(f"*/{MANIFEST}")):
             facts = json.loads(path.read_text(encoding="utf-8"))
             period = Period.from_json(facts["period"])
             made = facts["data_until"] + facts["made_utc"]
@@ -181,7 +177,7 @@ class _Cycle:
         return sorted((p for _, p in self._latest.values()), key=lambda p: (p.days, p.origin))
 
     def rehearsal(self) -> list[Period]:
-        path = self.home / REHEARSAL
+        path = self.config.record_folder / REHEARSAL
         if not path.exists():
             return []
         return [Period.from_json(row) for row in json.loads(path.read_text(encoding="utf-8"))]
@@ -190,7 +186,7 @@ class _Cycle:
         """Make the forecasts that the record would hold since a day: scores and counts only."""
         rows = rehearsing.rehearse(self.config, first, self.as_of, self.horizons)
         text = json.dumps([row.to_json() for row in rows], indent=1) + "\n"
-        path = self.home / REHEARSAL
+        path = self.config.record_folder / REHEARSAL
         if path.exists() and path.read_text(encoding="utf-8") == text:
             return 0
         write_text(text, path)
@@ -205,7 +201,7 @@ class _Cycle:
         }
         drawn = {source: path for source, path in outcomes.items() if path.exists()}
         text = record_page(title, self.periods(), self.rehearsal(), self.issued, drawn)
-        path = self.home / RECORD_PAGE
+        path = self.config.record_folder / RECORD_PAGE
         if not (path.is_file() and path.read_text(encoding="utf-8") == text):
             write_text(text, path)
 
