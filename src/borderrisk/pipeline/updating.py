@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ def update(
             config.record_folder, config.title, f"{cycle.origin:%Y-%m-%d}", made, verified,
             len(merged.new) if merged else 0, merged.rows_corrected if merged else 0, rehearsed,
             [*_said_incidents(merged, cycle), *cycle.said_forecasts(), *changes,
-             *cycle.said_record()],
+             *cycle.said_record(verified)],
             moved,
         )  # fmt: skip
 
@@ -87,6 +87,7 @@ class _Cycle:
     table: IncidentTable
     as_of: pd.Timestamp
     issued: list[Issued]
+    current: dict[str, Path] = field(default_factory=dict)
 
     @classmethod
     def of(cls, config: Config, issued: list[Issued], as_of: Any) -> _Cycle:
@@ -152,22 +153,27 @@ class _Cycle:
         for it in self.issued:
             if it.end > self.as_of:
                 continue
-            found = forecasting.verify_record(
+            folder, new = forecasting.verify_record(
                 self.config.forecasts_folder / it.source, it, record, self.table, self.as_of,
                 self.config.record_folder / VERIFICATIONS,
             )  # fmt: skip
-            if found is not None:
-                done.append(found["folder"])
+            self.current[it.source] = folder
+            if new:
+                done.append(str(folder))
         return done
 
     @cached_property
     def _latest(self) -> dict[str, tuple[Path, Period]]:
-        """Manifest and outcome of the latest verification of every forecast, once all are made."""
-        found: dict[str, tuple[str, Path, Period]] = {}
+        """Manifest and outcome of what became of every forecast, once all are verified.
+
+        By the rows of its time as they are now; of a forecast that is gone, the last verification.
+        """
+        found: dict[str, tuple[tuple[bool, str], Path, Period]] = {}
         for path in sorted((self.config.record_folder / VERIFICATIONS).glob(f"*/{MANIFEST}")):
             facts = json.loads(path.read_text(encoding="utf-8"))
             period = Period.from_json(facts["period"])
-            made = facts["data_until"] + facts["made_utc"]
+            now = path.parent == self.current.get(period.source)
+            made = now, facts["data_until"] + facts["made_utc"]
             if period.source not in found or made > found[period.source][0]:
                 found[period.source] = made, path, period
         return {source: (path, period) for source, (_, path, period) in found.items()}
@@ -220,8 +226,8 @@ class _Cycle:
             f"{wait if later else ''}."
         ]
 
-    def said_record(self) -> list[str]:
-        """Say how the last forecast did, and all of them."""
+    def said_record(self, verified: Sequence[str]) -> list[str]:
+        """Say how the last forecast did, and all of them; which of them reports changed."""
         found = self.periods()
         if not found:
             return ["No forecast has come to its end yet: the track record is still empty."]
@@ -229,7 +235,14 @@ class _Cycle:
         gain = last.over_history
         skill = "" if gain is None else f"; {gain:+.2f} bits per incident over history alone"
         held = sum(p.held for p in found)
+        again = [
+            f"{p.origin} for {p.days} days, {p.reported} reported"
+            for path, p in self._latest.values()
+            if str(path.parent) in verified
+            and len([*path.parent.parent.glob(f"{p.source}-*/{MANIFEST}")]) > 1
+        ]
         return [
+            *([f"Late or corrected reports: {'; '.join(again)}."] if again else []),
             f"The forecast of {last.origin} for {last.days} days expected {last.expected:.1f} "
             f"({last.low} to {last.high}), {last.reported} were reported{skill}.",
             f"Track record: {held} of {len(found)} numbers lay in their 90 % interval; "
