@@ -132,6 +132,22 @@ def test_a_changed_forecast_is_refused_before_anything_is_done(cycled):
     with pytest.raises(DataError, match=r"segments\.csv: was changed"):
         update(border, border.parent / "news.csv", as_of="2025-10-01")
     file.write_bytes(was)
+    sums = file.with_name("SHA256SUMS")
+    sums.rename(border / "sums")
+    with pytest.raises(DataError, match=r"2025-09-01-30d: is not frozen"):
+        update(border, as_of="2025-09-02")
+    (border / "sums").rename(sums)
+    assert files(border) == before
+
+
+def test_what_a_killed_update_left_is_no_forecast(cycled):
+    """Killed just before its forecast got its name, sums and all."""
+    border, _, _ = cycled
+    before = files(border)
+    rest = border / "forecasts" / ".2025-09-01-30d.0123456789ab.partial"
+    shutil.copytree(border / "forecasts" / "2025-09-01-30d", rest)
+    assert not update(border, as_of=LAST).anything
+    shutil.rmtree(rest)
     assert files(border) == before
 
 

@@ -26,7 +26,7 @@ from borderrisk.pipeline.inputs import read_incident_table
 from borderrisk.pipeline.intake import take_in
 from borderrisk.pipeline.result import Result, open_run
 from borderrisk.pipeline.stages import Progress
-from borderrisk.runs import alone, check_sums, is_frozen
+from borderrisk.runs import SUMS, alone, check_sums, is_frozen
 from borderrisk.runs.manifest import MANIFEST
 from borderrisk.sources.incidents import IncidentTable
 from borderrisk.sources.merging import Merged
@@ -251,9 +251,22 @@ class _Cycle:
 
 
 def _issued(config: Config) -> list[Issued]:
-    """Every frozen forecast, the earliest first; each must be what it was."""
-    found = sorted(path.parent for path in config.forecasts_folder.glob("*/SHA256SUMS"))
-    return [_as_issued(path) for path in found if is_frozen(path)]
+    """Every frozen forecast, the earliest first; each must be what it was.
+
+    Hidden folders are what killed updates left: they were never issued.
+    """
+    place = config.forecasts_folder
+    found = {path.parent for name in (SUMS, MANIFEST) for path in place.glob(f"[!.]*/{name}")}
+    return [_as_issued(path) for path in sorted(found) if (path / SUMS).exists() or _thawed(path)]
+
+
+def _thawed(folder: Path) -> bool:
+    """Whether a folder holds a forecast, of which nothing vouches any more."""
+    try:
+        kind = json.loads((folder / MANIFEST).read_text(encoding="utf-8")).get("kind")
+    except (OSError, ValueError):
+        return False
+    return bool(kind == forecasting.KIND)
 
 
 def _as_issued(folder: Path) -> Issued:
