@@ -234,6 +234,8 @@ class _Cycle:
         last = max(found, key=lambda p: (p.end, -p.days))
         gain = last.over_history
         skill = "" if gain is None else f"; {gain:+.2f} bits per incident over history alone"
+        known = self.table.incidents["date_end"].max()
+        doubt = f" (the last known incident is of {known:%Y-%m-%d})"
         held = sum(p.held for p in found)
         again = [
             f"{p.origin} for {p.days} days, {p.reported} reported"
@@ -244,7 +246,8 @@ class _Cycle:
         return [
             *([f"Late or corrected reports: {'; '.join(again)}."] if again else []),
             f"The forecast of {last.origin} for {last.days} days expected {last.expected:.1f} "
-            f"({last.low} to {last.high}), {last.reported} were reported{skill}.",
+            f"({last.low} to {last.high}), {last.reported} were reported"
+            f"{doubt if known < pd.Timestamp(last.origin) else skill}.",
             f"Track record: {held} of {len(found)} numbers lay in their 90 % interval; "
             f"{RECORD_PAGE} has them all.",
         ]
