@@ -163,24 +163,24 @@ class _Cycle:
         return done
 
     @cached_property
-    def _latest(self) -> dict[str, tuple[Path, Period]]:
-        """Manifest and outcome of what became of every forecast, once all are verified.
+    def _outcomes(self) -> dict[Path, Period]:
+        """What became of every forecast, by the folder that says so, once all are verified.
 
         By the rows of its time as they are now; of a forecast that is gone, the last verification.
         """
         found: dict[str, tuple[tuple[bool, str], Path, Period]] = {}
-        for path in sorted((self.config.record_folder / VERIFICATIONS).glob(f"*/{MANIFEST}")):
-            facts = json.loads(path.read_text(encoding="utf-8"))
+        for path in (self.config.record_folder / VERIFICATIONS).glob(f"[!.]*/{MANIFEST}"):
+            facts, folder = json.loads(path.read_text(encoding="utf-8")), path.parent
             period = Period.from_json(facts["period"])
-            now = path.parent == self.current.get(period.source)
+            now = folder == self.current.get(period.source)
             made = now, facts["data_until"] + facts["made_utc"]
             if period.source not in found or made > found[period.source][0]:
-                found[period.source] = made, path, period
-        return {source: (path, period) for source, (_, path, period) in found.items()}
+                found[period.source] = made, folder, period
+        return {folder: period for _, folder, period in found.values()}
 
     def periods(self) -> list[Period]:
         """How every verified forecast did, in order of time."""
-        return sorted((p for _, p in self._latest.values()), key=lambda p: (p.days, p.origin))
+        return sorted(self._outcomes.values(), key=lambda p: (p.days, p.origin))
 
     def rehearsal(self) -> list[Period]:
         path = self.config.record_folder / REHEARSAL
@@ -192,24 +192,18 @@ class _Cycle:
         """Make the forecasts that the record would hold since a day: scores and counts only."""
         rows = rehearsing.rehearse(self.config, first, self.as_of, self.horizons)
         text = json.dumps([row.to_json() for row in rows], indent=1) + "\n"
-        path = self.config.record_folder / REHEARSAL
-        if path.exists() and path.read_text(encoding="utf-8") == text:
-            return 0
-        write_text(text, path)
-        return len(rows)
+        return len(rows) * _write_other(text, self.config.record_folder / REHEARSAL)
 
     def write_record(self) -> None:
         """Write the track record, where it is not what is there already."""
         title = self.config.title or self.config.name
-        outcomes = {
-            period.source: path.with_name(forecasting.OUTCOME)
-            for path, period in self._latest.values()
+        drawn = {
+            period.source: picture
+            for folder, period in self._outcomes.items()
+            if (picture := folder / forecasting.OUTCOME).exists()
         }
-        drawn = {source: path for source, path in outcomes.items() if path.exists()}
         text = record_page(title, self.periods(), self.rehearsal(), self.issued, drawn)
-        path = self.config.record_folder / RECORD_PAGE
-        if not (path.is_file() and path.read_text(encoding="utf-8") == text):
-            write_text(text, path)
+        _write_other(text, self.config.record_folder / RECORD_PAGE)
 
     def said_forecasts(self) -> list[str]:
         """Say what is expected within each horizon."""
@@ -239,9 +233,9 @@ class _Cycle:
         held = sum(p.held for p in found)
         again = [
             f"{p.origin} for {p.days} days, {p.reported} reported"
-            for path, p in self._latest.values()
-            if str(path.parent) in verified
-            and len([*path.parent.parent.glob(f"{p.source}-*/{MANIFEST}")]) > 1
+            for folder, p in self._outcomes.items()
+            if str(folder) in verified
+            and len([*folder.parent.glob(f"{p.source}-*/{MANIFEST}")]) > 1
         ]
         return [
             *([f"Late or corrected reports: {'; '.join(again)}."] if again else []),
@@ -251,6 +245,14 @@ class _Cycle:
             f"Track record: {held} of {len(found)} numbers lay in their 90 % interval; "
             f"{RECORD_PAGE} has them all.",
         ]
+
+
+def _write_other(text: str, path: Path) -> bool:
+    """Write a text that is not in place already; whether it was not."""
+    other = not (path.is_file() and path.read_text(encoding="utf-8") == text)
+    if other:
+        write_text(text, path)
+    return other
 
 
 def _issued(config: Config) -> list[Issued]:
