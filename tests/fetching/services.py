@@ -93,7 +93,7 @@ class Services:
         return outline(code, level)
 
     def overpass(self, path, query, headers):
-        """Answer the part of Overpass QL that is asked: kinds, tags and a box; geometry or middle."""
+        """Answer what is asked in Overpass QL: kinds, tags and boxes; geometry or middle."""
         text, found = query["data"][0], {}
         for kind, tags, box in re.findall(r"(nwr|way|node)((?:\[[^]]+\])+)\(([\d.,-]+)\)", text):
             south, west, north, east = map(float, box.split(","))
@@ -215,8 +215,8 @@ class Network:
         self.rng, self.line = np.random.default_rng(seed), line
         places = settlements(window).sort_values("population", ascending=False)
         self.xy, self.names = places[["longitude", "latitude"]].to_numpy(), list(places["name"])
-        self.roads = [*self._joined(slice(0, 8), "trunk", 1), *self._joined(slice(0, 40), "primary", 1),
-                      *self._joined(slice(0, None), "tertiary", 2)]  # fmt: skip
+        classes = (("trunk", 8, 1), ("primary", 40, 1), ("tertiary", None, 2))
+        self.roads = [road for its in classes for road in self._joined(*its)]
         self.crossings = self._crossings()
         at = np.arange(apart / 2, line.length, apart)
         self.posts = [line.interpolate(d).buffer(0.004).exterior for d in at]
@@ -226,17 +226,17 @@ class Network:
         found = [("way", {"highway": kind, "name": name}, line) for kind, name, line in self.roads]
         for name, spot in self.crossings:
             near = shapely.Point(spot.x - 0.01, spot.y)
-            found += [("node", {"barrier": "border_control", "name": name}, spot),
-                      ("node", {"amenity": "customs", "name": f"{name} customs"}, near)]  # fmt: skip
+            found.append(("node", {"barrier": "border_control", "name": name}, spot))
+            found.append(("node", {"amenity": "customs", "name": f"{name} customs"}, near))
         found += [("way", {"military": "checkpoint"}, ring) for ring in self.posts]
         found += [("node", {"amenity": "police", "name": f"{name} police"}, shapely.Point(xy))
                   for name, xy in zip(self.names[:30], self.xy, strict=False)]  # fmt: skip
         others = ({"highway": "footway"}, {"amenity": "school"}, {"barrier": "gate"})
         return found + [("node", tags, shapely.Point(self.xy[0])) for tags in others]
 
-    def _joined(self, which, kind, count):
+    def _joined(self, kind, largest, count):
         """Roads of a class from each place to the nearest ones that are larger."""
-        xy, names, found = self.xy[which], self.names[which], []
+        xy, names, found = self.xy[:largest], self.names[:largest], []
         for k in range(1, len(xy)):
             apart = np.hypot(*(xy[:k] - xy[k]).T)
             for other in np.argsort(apart, kind="stable")[:count]:

@@ -20,11 +20,9 @@ from borderrisk.config import load_config
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.pipeline import fetching, starting
 from borderrisk.sources import downloads, upstreams
-from borderrisk.sources.downloads import Patience
 from borderrisk.sources.elevation import open_elevation
 from borderrisk.sources.worldbase import world
 
-QUICK = Patience(tries=4, connect_s=2, stall_s=1, longest_wait_s=60, scale=0.005)
 WINDOW = (60.0, 34.5, 62.0, 36.5)
 EVENTS = [
     (1, "2015-03-01", 35.2, 60.8, "Iran"),
@@ -90,7 +88,7 @@ def unfaulted(server):
 
 def fetch(folder, server, *what, **more):
     planned = fetching.plan(folder, what)
-    return fetching.fetch(planned, mirror=server.url, patience=QUICK, **more)
+    return fetching.fetch(planned, mirror=server.url, **more)
 
 
 @pytest.fixture(scope="module")
@@ -338,7 +336,7 @@ def test_a_mirror_made_elsewhere_gives_the_same(whole, folder, server, tmp_path,
     mirror = tmp_path / "mirror"
     monkeypatch.setattr(downloads.Store, "url", through(server.url, downloads.Store.url))
     what = tuple(row.what for row in fetching.plan(folder).rows)
-    count = fetching.export(fetching.plan(folder, what), mirror, patience=QUICK)
+    count = fetching.export(fetching.plan(folder, what), mirror)
     assert count > 10
     assert (mirror / "ucdp.uu.se" / "downloads" / "ged261-csv.zip").is_file()
     server.asked.clear()
@@ -365,7 +363,7 @@ def made(word, folder, server, tmp_path, **more):
     upstream, place = upstreams.UPSTREAMS[word], tmp_path / "new"
     place.mkdir(exist_ok=True)
     wanted = replace(fetching.plan(folder, ["posts"]).wanted, **more)
-    store = downloads.Store(tmp_path / "kept", server.url, patience=QUICK)
+    store = downloads.Store(tmp_path / "kept", server.url)
     return upstream.make(wanted, store, upstream.find(wanted, store), place), wanted
 
 
@@ -407,14 +405,14 @@ def test_acled_needs_the_terms_and_an_account(folder, server, monkeypatch):
         fetching.export(planned, folder / "mirror")
     monkeypatch.setattr(downloads.Store, "url", through(server.url, downloads.Store.url))
     with pytest.raises(ConfigError, match="ACLED_USERNAME"):
-        fetching.fetch(planned, patience=QUICK)
+        fetching.fetch(planned)
     assert server.asked == []
     monkeypatch.setenv("ACLED_USERNAME", "me@example.org")
     monkeypatch.setenv("ACLED_PASSWORD", "wrong")
     with pytest.raises(DataError, match="account"):
-        fetching.fetch(planned, patience=QUICK)
+        fetching.fetch(planned)
     monkeypatch.setenv("ACLED_PASSWORD", "pw")
-    fetching.fetch(planned, patience=QUICK)
+    fetching.fetch(planned)
     config = load_config(folder)
     assert config.data.incidents.layout == "acled"
     assert len(pd.read_csv(config.data.incidents.path)) == 9
