@@ -3,8 +3,6 @@
 import io
 import json
 import random
-import ssl
-import subprocess
 import threading
 import zipfile
 
@@ -218,23 +216,6 @@ def test_a_full_disk_is_said_first(get, tmp_path, monkeypatch):
 def test_a_dead_service_is_named(tmp_path):
     store = Store(tmp_path, "http://127.0.0.1:9")
     with pytest.raises(DataError, match=r"Example: https://example.org.*refused.*4 times"):
-        store.get(ARCHIVE)
-
-
-@pytest.mark.parametrize("speaks_tls", [True, False])
-def test_a_certificate_that_is_not_trusted(server, tmp_path, speaks_tls):
-    if speaks_tls:
-        key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
-        made = subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out",
-             cert, "-days", "1", "-subj", "/CN=localhost"], capture_output=True, check=False,
-        )  # fmt: skip
-        assert made.returncode == 0
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(cert, key)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    store = Store(tmp_path, server.url.replace("http:", "https:"))
-    with pytest.raises(DataError, match=r"its certificate is not trusted.*REQUESTS_CA_BUNDLE"):
         store.get(ARCHIVE)
 
 

@@ -224,7 +224,7 @@ def _mosaic(
         store.progress(remote.name, part.stat().st_size)
         found.append(part)
     if not found:
-        raise DataError(f"{remotes[0].source}: none of its tiles lies in the area.")
+        raise DataError(f"{path.stem}: the service has no tile of the area.")
     kind = {"tiled": True, "compress": "DEFLATE", "BIGTIFF": "IF_SAFER"}
     merge(found, nodata=void, dst_path=path, dst_kwds=kind)
 

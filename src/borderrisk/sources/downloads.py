@@ -37,6 +37,7 @@ AGENT = "borderrisk/0.1 (fetch; area-level analysis of open data)"
 # How long a service is waited for, seconds; tries count while nothing new arrives. Fewer than so
 # many bytes in STALL_S are a stall.
 TRIES, CONNECT_S, PAUSE_S, STALL_S, LEAST_BYTES, LONGEST_S = 6, 20.0, 2.0, 60.0, 5_000, 180.0
+_FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError)
 _CHUNK, _MB, _SPARE_MB = 1 << 16, 1_000_000, 50
 _MENDS = {
     401: "it wants an account; check yours in the environment",
@@ -63,6 +64,9 @@ class Remote:
     wait_s: float = PAUSE_S
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+    def __str__(self) -> str:
+        return f"{self.source}: {self.url.partition('?')[0]}"
+
     @property
     def name(self) -> str:
         """Its place in a mirror: host and path."""
@@ -70,7 +74,7 @@ class Remote:
         parts = PurePosixPath(address.path.lstrip("/"), self.label).parts
         if address.scheme in ("https", "http") and parts and ".." not in parts:
             return "/".join((str(address.hostname), *parts))
-        raise DataError(f"{self.source}: {self.url} is no address that is read.")
+        raise DataError(f"{self} is no address that is read.")
 
 
 @dataclass(frozen=True)
@@ -141,14 +145,21 @@ class Store:
 
         DataError if it cannot be had, or is not what it should be; nothing then has its name.
         """
-        if self.local is not None:
-            return self._mirrored(remote)
-        target = self.folder / remote.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f"{target.name}.part")
-        self._persist(remote, lambda: self._transfer(remote, target, part), part)
-        self.progress(remote.name, _size(target))
-        return target
+        path = (self.local or self.folder) / remote.name
+        if self.local is None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_name(f"{path.name}.part")
+            self._persist(remote, lambda: self._transfer(remote, path, part), part)
+        elif not path.is_file():
+            mend = "is not in the mirror; make it with fetch --export of the same config"
+            raise DataError(f"{remote.source}: {path} {mend}.")
+        else:
+            try:
+                _check(remote, path)
+            except _Again as why:
+                raise DataError(f"{remote.source}: {path}: {why}; export it again.") from why
+        self.progress(remote.name, _size(path))
+        return path
 
     def received(self, remote: Remote) -> Received:
         """Return what is known of a file that came, whole or by parts."""
@@ -209,49 +220,36 @@ class Store:
             "GDAL_HTTP_USERAGENT": self.agent,
         }
 
-    def _mirrored(self, remote: Remote) -> Path:
-        path = Path(str(self.local), remote.name)
-        if not path.is_file():
-            mend = "is not in the mirror; make it with fetch --export of the same config"
-            raise DataError(f"{remote.source}: {path} {mend}.")
-        try:
-            _check(remote, path)
-        except _Again as why:
-            raise DataError(f"{remote.source}: {path}: {why}; export it again.") from why
-        self.progress(remote.name, _size(path))
-        return path
-
     def _persist(self, remote: Remote, work: Callable[[], T], part: Path | None = None) -> T:
         """Work until it succeeds, waiting longer each time; give up when nothing new arrives."""
-        failures, size, where = 0, _size(part), f"{remote.source}: {remote.url}"
+        failures, size = 0, _size(part)
         while True:
             after_s: float | None = None
             try:
                 return work()
             except requests.TooManyRedirects as error:
-                mend = "try again later, or use --mirror"
-                raise DataError(f"{where} leads in a circle; {mend}.") from error
+                raise DataError(f"{remote} leads in a circle; try again later.") from error
             except requests.exceptions.SSLError as error:
+                why = f"its certificate is not trusted ({plain(error)})"
                 mend = "name your network's own in REQUESTS_CA_BUNDLE, or use --mirror"
-                said = f"its certificate is not trusted ({plain(error)})"
-                raise DataError(f"{where}: {said}; {mend}.") from error
+                raise DataError(f"{remote}: {why}; {mend}.") from error
             except _Again as error:
                 why, after_s = str(error), error.after_s
                 if error.anew and part is not None:
                     part.unlink(missing_ok=True)
-            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            except _FAILURES as error:
                 why = f"the connection failed ({plain(error)})"
             grown, size = _size(part) - size, _size(part)
             failures = 1 if grown > size // 100 else failures + 1
             if failures >= TRIES:
                 mend = "Try again later (it goes on where it stopped), or use --mirror"
-                raise DataError(f"{where}: {why}, {failures} times. {mend}.")
+                raise DataError(f"{remote}: {why}, {failures} times. {mend}.")
             if after_s is None:
                 backoff = min(remote.wait_s * 2 ** (failures - 1), LONGEST_S)
                 after_s = backoff * random.uniform(1, 1.5)
             elif after_s > LONGEST_S:
                 when = f"asks for {after_s / 60:.0f} minutes of rest; repeat the command then"
-                raise DataError(f"{where}: {why}, and {when}.")
+                raise DataError(f"{remote}: {why}, and {when}.")
             log.info("%s: %s; once more in %.0f s", remote.source, why, after_s)
             sleep(after_s)
 
@@ -345,7 +343,7 @@ def _refuse(remote: Remote, answer: requests.Response) -> None:
             after_s = None
         raise _Again(f"it answered {status} {answer.reason}", after_s)
     mend = _MENDS.get(status, "look whether the service has changed, or use --mirror")
-    raise DataError(f"{remote.source}: {remote.url} answered {status} {answer.reason}: {mend}.")
+    raise DataError(f"{remote} answered {status} {answer.reason}: {mend}.")
 
 
 def _check(remote: Remote, path: Path, etag: str = "") -> None:
@@ -356,8 +354,8 @@ def _check(remote: Remote, path: Path, etag: str = "") -> None:
         if path.suffix == ".part":
             path.unlink()
         raise DataError(
-            f"{remote.source}: {remote.url} sent {what} instead of the file. Open the address in "
-            "a browser to see why, or use --mirror."
+            f"{remote} sent {what} instead of the file. Open the address in a browser to see why, "
+            "or use --mirror."
         )
     tag = re.fullmatch(r'"([0-9a-f]{32})"', etag) if remote.md5_etag else None
     if tag and md5(path.read_bytes(), usedforsecurity=False).hexdigest() != tag[1]:
