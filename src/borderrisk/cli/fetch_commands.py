@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from borderrisk.cli import common
+from borderrisk.runs import Stopped
 
 if TYPE_CHECKING:
     from borderrisk.pipeline.fetching import Plan
@@ -52,7 +53,7 @@ def fetch(
     Example: borderrisk fetch my-border --what elevation,roads --dry-run
     """
     common.configure_logging(verbose, as_json)
-    if mirror and out:
+    if mirror and out and "://" not in mirror:
         raise click.UsageError("--mirror reads a folder and --export makes one; give one of them")
     from borderrisk.pipeline import fetching
 
@@ -64,7 +65,7 @@ def fetch(
         return
     if out is not None:
         with _bar(planned, as_json) as progress:
-            count = fetching.export(planned, out, progress=progress)
+            count = fetching.export(planned, out, mirror=mirror, progress=progress)
         common.emit({"folder": str(out), "files": count}, as_json, f"wrote {out} ({count} files)")
         return
     with _bar(planned, as_json) as progress:
@@ -106,7 +107,7 @@ def _said(planned: Plan) -> list[str]:
 def _bar(planned: Plan, as_json: bool) -> Iterator[Callable[[str, int], None] | None]:
     """Say what comes; yield a callback of files and their bytes that shows how far all is.
 
-    None off a terminal. Ctrl-C says that the work can be taken up again.
+    None off a terminal. One that is stopped says that the work can be taken up again.
     """
     if not as_json:
         click.echo("\n".join(_said(planned)), err=True)
@@ -128,8 +129,9 @@ def _bar(planned: Plan, as_json: bool) -> Iterator[Callable[[str, int], None] | 
                     show(said, round(done), round(max(planned.mb, done + 1)))
 
             yield update if show else None
-    except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(_STOPPED) from error
+    except (KeyboardInterrupt, Stopped) as error:
+        error.add_note(_STOPPED)
+        raise
 
 
 COMMANDS = (fetch,)

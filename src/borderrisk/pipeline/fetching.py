@@ -174,11 +174,13 @@ def fetch(
     return [*planned.notes, *(note for made, _ in brought.values() for note in made.notes)]
 
 
-def export(planned: Plan, folder: Path, *, progress: Progress | None = None) -> int:
-    """Bring every file of the plan whole into a folder that ``--mirror`` takes; return how many."""
+def export(
+    planned: Plan, folder: Path, *, mirror: str | None = None, progress: Progress | None = None
+) -> int:
+    """Bring every file of the plan whole into a folder that ``mirror`` takes; return how many."""
     planned.shared("is not exported")
     with alone(folder, "fetch"):
-        store, names = Store(folder, progress=progress), set()
+        store, names = Store(folder, mirror, progress), set()
         for row in planned.rows:
             log.info("%s: %s", row.what, row.source)
             for remote in UPSTREAMS[row.what].find(planned.wanted, store):
@@ -257,7 +259,7 @@ def _package_text(config: Config, package: Path, new: list[dict[str, Any]]) -> s
     new_ones, fetched = {entry["path"] for entry in new}, config.folder / PLACE
     entries = []
     for entry in document.get("resources", []):
-        path = Path(os.path.normpath(start / entry["path"]))
+        path = Path(os.path.normpath(start / str(entry["path"])))
         replaced = path in new_ones or (fetched in path.parents and not path.exists())
         entries += [] if replaced else [entry | {"path": path}]
     for entry in (entries := entries + new):

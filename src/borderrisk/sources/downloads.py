@@ -53,7 +53,7 @@ class Remote:
 
     ``form`` is a key of ``FORMS``; ``label`` names the answer where the address alone does not.
     ``md5_etag``: the service's ETag is the MD5 of the file, unless it holds a dash. ``wait_s`` is
-    the first wait after a refusal.
+    the first wait after a refusal, not after a connection that fails.
     """
 
     url: str
@@ -224,7 +224,7 @@ class Store:
         """Work until it succeeds, waiting longer each time; give up when nothing new arrives."""
         failures, size = 0, _size(part)
         while True:
-            after_s: float | None = None
+            after_s, pause_s = None, remote.wait_s
             try:
                 return work()
             except requests.TooManyRedirects as error:
@@ -238,14 +238,14 @@ class Store:
                 if error.anew and part is not None:
                     part.unlink(missing_ok=True)
             except _FAILURES as error:
-                why = f"the connection failed ({plain(error)})"
+                why, pause_s = f"the connection failed ({plain(error)})", PAUSE_S
             grown, size = _size(part) - size, _size(part)
             failures = 1 if grown > size // 100 else failures + 1
             if failures >= TRIES:
                 mend = "Try again later (it goes on where it stopped), or use --mirror"
                 raise DataError(f"{remote}: {why}, {failures} times. {mend}.")
             if after_s is None:
-                backoff = min(remote.wait_s * 2 ** (failures - 1), LONGEST_S)
+                backoff = min(pause_s * 2 ** (failures - 1), LONGEST_S)
                 after_s = backoff * random.uniform(1, 1.5)
             elif after_s > LONGEST_S:
                 when = f"asks for {after_s / 60:.0f} minutes of rest; repeat the command then"
@@ -302,7 +302,7 @@ class Store:
         length = said.get("Content-Length", "")
         check_room(part.parent, int(length if length.isdigit() else 0) / _MB, remote.source)
         note.keep(part)
-        with part.open("ab" if have else "wb") as out:
+        with part.open("ab" if have else "wb", buffering=0) as out:
             for chunk in self._chunks(answer, decode=encoded):
                 out.write(chunk)
                 self.progress(remote.name, out.tell())
@@ -427,4 +427,5 @@ def plain(error: BaseException) -> str:
     inner = next((it for it in held if isinstance(it, BaseException)), None)
     if inner is not None:
         return plain(inner)
-    return " ".join(str(getattr(error, "strerror", None) or error).split())[:160]
+    text = str(getattr(error, "strerror", None) or error).rpartition("] ")[2]
+    return " ".join(text.split())[:160]
