@@ -1,6 +1,7 @@
 """Fetches that are killed, kept out or without a network, or meet a folder that is not right."""
 
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -20,8 +21,9 @@ def started(folder, *more, before=(), **how):
     """A process of its own that fetches."""
     command = [*before, sys.executable, "-c", FETCH, "fetch", str(folder), *map(str, more)]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how
-    )
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "COLUMNS": "1000"}, **how,
+    )  # fmt: skip
 
 
 def ended(process):
@@ -77,6 +79,7 @@ def test_a_second_fetch_is_kept_out(folder, server, half):
     assert (code, "another fetch is at work here" in said) == (1, True)
 
 
+@pytest.mark.slow
 def test_a_mirror_serves_a_machine_without_network(folder, server, tmp_path):
     cut_off = ["unshare", "-rn"]
     if subprocess.run([*cut_off, "true"], capture_output=True, check=False).returncode:
