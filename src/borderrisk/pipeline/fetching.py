@@ -113,9 +113,7 @@ def plan(
     for word in chosen:
         if word not in left:
             row, (files, mb) = UPSTREAMS[word], UPSTREAMS[word].expect(wanted)
-            source = (
-                row.publisher if row.publisher == row.title else f"{row.publisher}: {row.title}"
-            )
+            source = ": ".join(dict.fromkeys((row.publisher, row.title)))
             rows.append(Planned(word, source, files, round(mb, 1), row.licence[0]))
     notes = (f"{w}: left as it is, {file.name} is your own (--what {w} if not)"
              for w, file in left.items())  # fmt: skip

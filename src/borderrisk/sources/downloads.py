@@ -79,10 +79,7 @@ class Remote:
 
 @dataclass(frozen=True)
 class Received:
-    """What a note beside a file, or a part of one, says: whence it is, its version, when it came.
-
-    ``day`` is that on which it came.
-    """
+    """What a note beside a file, or a part of one, says: whence, which version, the day it came."""
 
     url: str
     etag: str = ""
@@ -99,9 +96,7 @@ class Received:
 
     def keep(self, path: Path) -> None:
         """Write the note beside a file."""
-        new = _note(path).with_suffix(".new")
-        new.write_text(json.dumps(asdict(self)), "utf-8")
-        new.replace(_note(path))
+        _note(path).write_text(json.dumps(asdict(self)), "utf-8")
 
     @property
     def validator(self) -> str:
@@ -185,10 +180,15 @@ class Store:
         """
         if self.local is None:
             try:
-                with (
-                    rasterio.Env(**self._gdal()),
-                    rasterio.open(f"/vsicurl/{self.url(remote)}") as raster,
-                ):
+                # GDAL asks again, reads no folders and keeps nothing.
+                with rasterio.Env(
+                    GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", CPL_VSIL_CURL_NON_CACHED="/vsicurl/",
+                    CPL_VSIL_CURL_ALLOWED_EXTENSIONS=".tif", GDAL_HTTP_USERAGENT=self.agent,
+                    GDAL_HTTP_MAX_RETRY=3, GDAL_HTTP_RETRY_DELAY=PAUSE_S,
+                    GDAL_HTTP_CONNECTTIMEOUT=CONNECT_S,
+                    GDAL_HTTP_LOW_SPEED_TIME=max(1, round(STALL_S)),
+                    GDAL_HTTP_LOW_SPEED_LIMIT=max(1, round(LEAST_BYTES / STALL_S)),
+                ), rasterio.open(f"/vsicurl/{self.url(remote)}") as raster:  # fmt: skip
                     return read(raster)
             except RasterioError as error:
                 log.info("%s: %s; the whole file is brought", remote.source, plain(error))
@@ -205,20 +205,6 @@ class Store:
             return remote.url
         query = urlsplit(remote.url).query
         return f"{self._server}/{remote.name}" + (f"?{query}" if query else "")
-
-    def _gdal(self) -> dict[str, str | float]:
-        """Return settings under which GDAL asks again, reads no folders and keeps nothing."""
-        return {
-            "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-            "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".tif",
-            "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/",
-            "GDAL_HTTP_MAX_RETRY": 3,
-            "GDAL_HTTP_RETRY_DELAY": PAUSE_S,
-            "GDAL_HTTP_CONNECTTIMEOUT": CONNECT_S,
-            "GDAL_HTTP_LOW_SPEED_TIME": max(1, round(STALL_S)),
-            "GDAL_HTTP_LOW_SPEED_LIMIT": max(1, round(LEAST_BYTES / STALL_S)),
-            "GDAL_HTTP_USERAGENT": self.agent,
-        }
 
     def _persist(self, remote: Remote, work: Callable[[], T], part: Path | None = None) -> T:
         """Work until it succeeds, waiting longer each time; give up when nothing new arrives."""
@@ -280,8 +266,6 @@ class Store:
             elif not (begun and answer.headers.get("Content-Range") == f"bytes */{_size(part)}"):
                 raise _Again("it cannot go on where it stopped", 0, anew=True)
         _check(remote, part, begun.etag)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
         part.replace(target)
         _note(part).unlink(missing_ok=True)
         begun.keep(target)
@@ -306,6 +290,7 @@ class Store:
             for chunk in self._chunks(answer, decode=encoded):
                 out.write(chunk)
                 self.progress(remote.name, out.tell())
+            os.fsync(out.fileno())
         return note
 
     def _chunks(self, answer: requests.Response, *, decode: bool) -> Iterator[bytes]:
@@ -423,9 +408,8 @@ def _size(path: Path | None) -> int:
 
 def plain(error: BaseException) -> str:
     """Return the innermost reason of an error, short."""
-    held = [*error.args, getattr(error, "reason", None)]
-    inner = next((it for it in held if isinstance(it, BaseException)), None)
-    if inner is not None:
-        return plain(inner)
+    for inner in (*error.args, getattr(error, "reason", None)):
+        if isinstance(inner, BaseException):
+            return plain(inner)
     text = str(getattr(error, "strerror", None) or error).rpartition("] ")[2]
     return " ".join(text.split())[:160]
