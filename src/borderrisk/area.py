@@ -81,6 +81,13 @@ class StudyArea:
         _check_one_side(reproject(halo, crs, WGS84).bounds)
         return cls(Grid.covering(halo.bounds, crs, cell_size_m), polygon, halo)
 
+    def around(self, margin_km: float) -> BaseGeometry:
+        """Return the halo and a margin around it, WGS84; GridError if they cross 180 degrees."""
+        local = self.halo.buffer(1000 * margin_km).segmentize(20_000)
+        wide = reproject(local, self.grid.crs, WGS84)
+        _check_one_side(wide.bounds)
+        return wide
+
 
 def _check_one_side(bounds: tuple[float, float, float, float]) -> None:
     """Refuse an area on both sides of 180 degrees, whose box spans the globe the other way."""

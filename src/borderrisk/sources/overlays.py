@@ -54,6 +54,11 @@ class Overlays:
         """Speed of the fastest road in each cell, 0 without one."""
         return None if self.roads is None else _speeds(self.roads, grid)
 
+    def roads_near(self, grid: Grid) -> gpd.GeoDataFrame | None:
+        """Roads with a speed, if one of them runs in a cell at all."""
+        kmh = self.road_kmh(grid)
+        return None if kmh is None or not kmh.any() else self.roads
+
     def walls(self, grid: Grid) -> np.ndarray | None:
         """Whether a barrier lies in each cell."""
         return None if self.barriers is None else _touched(self.barriers, grid)
