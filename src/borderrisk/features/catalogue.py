@@ -294,11 +294,8 @@ def persian(name: str, places: Mapping[str, str] | None = None) -> str:
 
 def is_feature(name: str) -> bool:
     """Whether a variable name is a declared feature."""
-    try:
-        feature(name)
-    except KeyError:
-        return False
-    return True
+    plain, templates = _index(DECLARED)
+    return name in plain or any(pattern.fullmatch(name) for pattern, _ in templates)
 
 
 def feature_names(ds: xr.Dataset) -> list[str]:
