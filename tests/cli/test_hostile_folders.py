@@ -39,7 +39,8 @@ def made(tmp_path_factory):
     pairs = {
         "grid.cell_size_m": "40000", "features.travel.enabled": "false",
         "features.concealment.enabled": "false", "corridors.enabled": "false",
-        "outputs.figures": "[]", "compute.cache": place / "cache!",
+        "outputs.figures": "[]", "outputs.focus": "[]", "compute.cache": place / "cache!",
+        "model.parameters": "{n_estimators: 10}",
         "scenarios": "{s: {title: S, changes: {}}}",
     }  # fmt: skip
     settings = [f"{key}={value}" for key, value in pairs.items()]

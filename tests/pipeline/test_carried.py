@@ -237,30 +237,20 @@ def call(*arguments):
     return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
-def test_several_configs_are_scored_into_a_folder_each(place, files, north, tmp_path):
-    _, model = place
-    paths = [files("north", **NORTH), files("uz", **UZBEKISTAN)]
-    found = call("score", model("kde"), *paths, "--out", tmp_path / "regions", "--json")
-    assert found.exit_code == 0, found.output
-    runs = json.loads(found.stdout)["runs"]
-    assert [run["folder"] for run in runs] == [
-        str(tmp_path / "regions" / name) for name in ("north", "uz")
-    ]
-    together = results.open_run(tmp_path / "regions" / "north")
-    np.testing.assert_array_equal(together.cells["intensity"], north("kde").cells["intensity"])
-    again = call("score", model("kde"), *paths, "--out", tmp_path / "regions")
-    assert again.exit_code == 1
-    assert "exists already" in again.stderr
-
-
-def test_without_a_folder_each_region_gets_a_run_under_its_own(place, files, tmp_path):
+def test_without_a_folder_each_region_gets_a_run_under_its_own(place, files, north, tmp_path):
     _, model = place
     own = {"outputs.folder": str(tmp_path / "runs")}
     paths = [files("north", **NORTH, **own), files("uz", **UZBEKISTAN, **own)]
-    found = call("score", model("kde"), *paths)
+    found = call("score", model("kde"), *paths, "--json")
     assert found.exit_code == 0, found.output
-    for name in ("north", "uz"):
-        assert results.open_run(tmp_path / "runs" / name).manifest["config"]["name"] == name
+    runs = json.loads(found.stdout)["runs"]
+    assert [run["folder"] for run in runs] == [str(tmp_path / "runs" / n) for n in ("north", "uz")]
+    opened = {name: results.open_run(tmp_path / "runs" / name) for name in ("north", "uz")}
+    assert {name: run.manifest["config"]["name"] for name, run in opened.items()} == {
+        "north": "north", "uz": "uz",
+    }  # fmt: skip
+    together, alone = (run.cells["intensity"] for run in (opened["north"], north("kde")))
+    np.testing.assert_array_equal(together, alone)
 
 
 def test_one_region_that_fails_is_named_and_the_others_are_scored(place, files, tmp_path):
@@ -274,6 +264,9 @@ def test_one_region_that_fails_is_named_and_the_others_are_scored(place, files, 
     assert found.stderr.splitlines()[-2].startswith("bad: settlements: ")
     assert str(out / "uz") in found.stderr.splitlines()[-1]
     assert [path.name for path in out.iterdir()] == ["uz"]
+    again = call("score", model("kde"), *paths, "--out", out)
+    assert again.exit_code == 1
+    assert "exists already" in again.stderr
 
 
 def test_the_scheduler_of_the_configs_is_used_and_must_be_one(place, monkeypatch, tmp_path):
