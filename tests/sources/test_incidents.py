@@ -155,6 +155,15 @@ def test_of_rows_with_one_id_the_last_usable_one_counts(write, caplog):
     assert "2 rows have the incident id of a later row" in caplog.text
 
 
+@pytest.mark.parametrize(("odd", "which"), [("1913-05-01", "first"), ("2023-05-01", "last")])
+def test_a_date_far_from_all_others_is_asked_about(odd, which, write, caplog):
+    rows = [{"date": f"200{n}-05-01"} for n in range(3, 6)]
+    read_incidents(write(*rows))
+    assert not caplog.text
+    read_incidents(write({"date": odd}, *rows))
+    assert f"the {which} incident (row 2, {odd}) is" in caplog.text
+
+
 SWAPPED = {"latitude": "60.9", "longitude": "29.5"}
 
 
