@@ -164,7 +164,7 @@ class _Cycle:
 
     @cached_property
     def _outcomes(self) -> dict[Path, Period]:
-        """What became of every forecast, by the folder that says so, once all are verified.
+        """What became of every forecast, by the folder that says so; once all are verified.
 
         By the rows of its time as they are now; of a forecast that is gone, the last verification.
         """
@@ -176,11 +176,12 @@ class _Cycle:
             made = now, facts["data_until"] + facts["made_utc"]
             if period.source not in found or made > found[period.source][0]:
                 found[period.source] = made, folder, period
-        return {folder: period for _, folder, period in found.values()}
+        rows = sorted(found.values(), key=lambda row: (row[2].days, row[2].origin))
+        return {folder: period for _, folder, period in rows}
 
     def periods(self) -> list[Period]:
-        """How every verified forecast did, in order of time."""
-        return sorted(self._outcomes.values(), key=lambda p: (p.days, p.origin))
+        """How every verified forecast did, by length and in order of time."""
+        return list(self._outcomes.values())
 
     def rehearsal(self) -> list[Period]:
         path = self.config.record_folder / REHEARSAL
