@@ -51,9 +51,9 @@ _REPLACED = ("grid", "features", "scenarios", "outputs", "compute", "focus")
 _CHANGES = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree")
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _CONTEXT = get_context("forkserver")
-# What differs between two copies besides ids and times: hashes of files that hold them, and
-# whether a stage was in the cache.
-_OWN = re.compile(rf'{OWN.pattern}|[0-9a-f]{{64}}|"cached(?:"|&#34;): \w+')
+# What differs between two copies besides ids and times: hashes of files that hold them, whether a
+# stage was in the cache, and what the copy is called.
+_OWN = re.compile(rf'{OWN.pattern}|[0-9a-f]{{64}}|cached(?:"|&#34;): \w+|/(whole|killed)/')
 # The cache drops what was left there after a day, another folder its hidden remains after an hour;
 # a log says what was cached.
 _KEPT_APART = re.compile(r"^\.cache/|\.partial/|log\.jsonl$")
