@@ -285,7 +285,7 @@ def cycle_page(updates: Sequence[Updated]) -> str:
     """Return a page that ranks borders by what changed most; those that failed come first."""
     ranked = sorted(updates, key=lambda it: (not it.error, -it.moved))
     rows = [
-        [it.title or it.folder.name, it.origin or "–", "–" if it.error else f"{it.moved:.0%}",
+        [it.title or it.folder.name, it.origin or "–", f"{it.moved:.0%}" if it.moved else "–",
          it.error or " ".join(it.said)]
         for it in ranked
     ]  # fmt: skip
