@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from pyproj import CRS, Transformer
+from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
 
 from borderrisk.errors import GridError
-from borderrisk.grid import WGS84, Grid, laea_crs, polygons
+from borderrisk.grid import WGS84, Grid, laea_crs, polygons, transformer
 
 
 def reproject(geometry: BaseGeometry, source: CRS, target: CRS) -> BaseGeometry:
     """Return ``geometry`` moved from one CRS to another (x, y order in both)."""
-    transformer = Transformer.from_crs(source, target, always_xy=True)
-    return shapely.transform(geometry, lambda xy: np.column_stack(transformer.transform(*xy.T)))
+    move = transformer(source, target).transform
+    return shapely.transform(geometry, lambda xy: np.column_stack(move(*xy.T)))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from borderrisk.config import load_config
+from borderrisk.outputs import report
 from borderrisk.pipeline import run as jobs
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -11,7 +12,18 @@ SMALL = {
     "corridors.routes": "4",
     "features.concealment.enabled": "false",
     "outputs.figures": "[]",
+    "outputs.focus": "[]",
+    "uncertainty.replicates": "4",
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_further_pictures():
+    """Let reports show the figures that a run was asked for, and draw no others."""
+    whole = report.picture_source
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "picture_source", lambda name, _, at: whole(name, lambda: None, at))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +42,7 @@ def small(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def finished(small):
-    """One run of it without evaluation."""
-    drawn = small(**{"outputs.figures": "[png, svg]"})
+    """One run of it without evaluation, with figures and windows."""
+    shown = {"outputs.figures": "[png, svg]", "outputs.focus": "[mashhad, sistan-baluchestan]"}
+    drawn = small(**shown)
     return jobs.run(drawn, evaluate=False, replicates=4)

@@ -1,6 +1,7 @@
 """A model on another area: places stay where they are, and trust says what is unlike."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import geopandas as gpd
@@ -23,8 +24,6 @@ TRAVELLING = {
     "features.exclude": "[border_distance_afg_km, border_distance_pak_km, border_distance_tkm_km]",
     "features.travel.enabled": "false",
     "corridors.enabled": "false",
-    "outputs.figures": "[]",
-    "outputs.focus": "[]",
 }
 NORTH = {"study_area.window": "[57, 31, 68, 40]", "study_area.neighbours": "[AFG, TKM]"}
 UZBEKISTAN = {
@@ -65,12 +64,26 @@ def place(small, tmp_path_factory):
     return load, model
 
 
+@pytest.fixture(scope="module")
+def north(place, tmp_path_factory):
+    """Give the model of an estimator as scored in the north, each once."""
+    load, model = place
+    folder = tmp_path_factory.mktemp("north")
+
+    @cache
+    def scored(estimator):
+        config = load(name="north", **NORTH)
+        return jobs.score(model(estimator), config, out=folder / estimator)
+
+    return scored
+
+
 @pytest.mark.parametrize("estimator", ["decayed_pool", "kde", "radius_history"])
-def test_a_carried_model_takes_its_past_from_the_new_place(place, estimator, tmp_path):
+def test_a_carried_model_takes_its_past_from_the_new_place(place, north, estimator):
     load, model = place
     home, away = Stages.of(load()), Stages.of(load(name="north", **NORTH))
     assert home[steps.area].grid.crs != away[steps.area].grid.crs
-    scored = jobs.score(model(estimator), away.config, out=tmp_path / "north")
+    scored = north(estimator)
     fitted, record = load_model(model(estimator)).model, away[steps.incidents]
     cells = away[steps.cells]
     own = fitted.settings.fit(cells, record.panel, record.origin)
@@ -84,9 +97,9 @@ def test_a_carried_model_takes_its_past_from_the_new_place(place, estimator, tmp
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-def test_a_carried_model_says_so_and_can_be_read_again(place, tmp_path):
-    load, model = place
-    scored = jobs.score(model("kde"), load(name="north", **NORTH), out=tmp_path / "north")
+def test_a_carried_model_says_so_and_can_be_read_again(place, north):
+    load, _ = place
+    scored = north("kde")
     assert "trained elsewhere" in scored.scene.meta.notes[0]
     assert (
         "trained elsewhere" in json.loads((scored.folder / "manifest.json").read_text())["notes"][0]
@@ -224,31 +237,20 @@ def call(*arguments):
     return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
-def test_several_configs_are_scored_into_a_folder_each(place, files, tmp_path):
-    _, model = place
-    paths = [files("north", **NORTH), files("uz", **UZBEKISTAN)]
-    found = call("score", model("kde"), *paths, "--out", tmp_path / "regions", "--json")
-    assert found.exit_code == 0, found.output
-    runs = json.loads(found.stdout)["runs"]
-    assert [run["folder"] for run in runs] == [
-        str(tmp_path / "regions" / name) for name in ("north", "uz")
-    ]
-    alone = jobs.score(model("kde"), place[0](name="north", **NORTH), out=tmp_path / "alone")
-    together = results.open_run(tmp_path / "regions" / "north")
-    np.testing.assert_array_equal(together.cells["intensity"], alone.cells["intensity"])
-    again = call("score", model("kde"), *paths, "--out", tmp_path / "regions")
-    assert again.exit_code == 1
-    assert "exists already" in again.stderr
-
-
-def test_without_a_folder_each_region_gets_a_run_under_its_own(place, files, tmp_path):
+def test_without_a_folder_each_region_gets_a_run_under_its_own(place, files, north, tmp_path):
     _, model = place
     own = {"outputs.folder": str(tmp_path / "runs")}
     paths = [files("north", **NORTH, **own), files("uz", **UZBEKISTAN, **own)]
-    found = call("score", model("kde"), *paths)
+    found = call("score", model("kde"), *paths, "--json")
     assert found.exit_code == 0, found.output
-    for name in ("north", "uz"):
-        assert results.open_run(tmp_path / "runs" / name).manifest["config"]["name"] == name
+    runs = json.loads(found.stdout)["runs"]
+    assert [run["folder"] for run in runs] == [str(tmp_path / "runs" / n) for n in ("north", "uz")]
+    opened = {name: results.open_run(tmp_path / "runs" / name) for name in ("north", "uz")}
+    assert {name: run.manifest["config"]["name"] for name, run in opened.items()} == {
+        "north": "north", "uz": "uz",
+    }  # fmt: skip
+    together, alone = (run.cells["intensity"] for run in (opened["north"], north("kde")))
+    np.testing.assert_array_equal(together, alone)
 
 
 def test_one_region_that_fails_is_named_and_the_others_are_scored(place, files, tmp_path):
@@ -262,6 +264,9 @@ def test_one_region_that_fails_is_named_and_the_others_are_scored(place, files, 
     assert found.stderr.splitlines()[-2].startswith("bad: settlements: ")
     assert str(out / "uz") in found.stderr.splitlines()[-1]
     assert [path.name for path in out.iterdir()] == ["uz"]
+    again = call("score", model("kde"), *paths, "--out", out)
+    assert again.exit_code == 1
+    assert "exists already" in again.stderr
 
 
 def test_the_scheduler_of_the_configs_is_used_and_must_be_one(place, monkeypatch, tmp_path):

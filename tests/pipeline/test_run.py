@@ -180,7 +180,7 @@ def test_maps_are_rebuilt_in_persian_without_training(finished, tmp_path):
 
 
 def test_two_runs_compare(finished, small, tmp_path):
-    kde = small(**{"model.estimator": "kde", "outputs.focus": "[]"})
+    kde = small(**{"model.estimator": "kde"})
     other = jobs.run(kde, out=tmp_path / "b", evaluate=False, replicates=0)
     facts = changes.compare_runs(finished.folder, other.folder, out=tmp_path / "change")
     assert facts["cells"] == len(finished.cells)

@@ -289,7 +289,9 @@ def _population(stages: Stages) -> list[Reading]:
     known = np.isfinite(people) & (exposure > 0)
     total = float((people * exposure)[known].sum())
     does = f"feature population of {known.sum():,} of {(exposure > 0).sum():,} cells"
-    why = "" if known.any() else "the raster lies outside the area"
+    why = "" if known.any() else "the raster has no values in the area"
+    if known.any() and not total:
+        why = "by the raster nobody lives in the area"
     if {"population", catalogue.feature("population").group} & {*stages.config.features.exclude}:
         why = "features.exclude leaves it out of the model"
     reading = Reading("population", path, f"{total:,.0f} people in the area", does)

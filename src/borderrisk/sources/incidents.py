@@ -117,14 +117,14 @@ def read_incidents(
     frame = _values(records, rejections, region, where, calendar)
     if again := checks.reject_repeated(records["incident_id"], rejections):
         log.warning(
-            "%s: %d rows have the incident id of an earlier row and are left out; if they are "
+            "%s: %d rows have the incident id of a later row and are left out; if they are "
             "incidents of their own, give each its own.", *(where, again),
         )  # fmt: skip
     usable = frame[~frame.index.isin(list(rejections.reasons))]
     if again > len(usable):
         named = records["incident_id"].mode()[0]
         raise DataError(
-            f"{where}: {again} of {len(records)} rows have the incident id of an earlier row "
+            f"{where}: {again} of {len(records)} rows have the incident id of a later row "
             f"(most often {named!r}); map another column to incident_id, or none."
         )
     if usable.empty:

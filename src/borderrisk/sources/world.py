@@ -93,7 +93,7 @@ def read_countries(path: str | Path) -> gpd.GeoDataFrame:
     name = find_column(frame, (*NAME_COLUMNS, *CODE_COLUMNS), where)
     shapes = only_kind(frame.geometry, "polygon", code, where)
     tidy = gpd.GeoDataFrame(
-        {"iso_a3": code, "name": frame[name].astype(str)},
+        {"iso_a3": code, "name": _text(frame[name])},
         geometry=[polygons(shape) for shape in shapely.make_valid(shapes)],
         crs=frame.crs,
     )
@@ -238,13 +238,18 @@ def _population(column: pd.Series, where: str) -> pd.Series:
 def _codes(frame: gpd.GeoDataFrame, where: str) -> pd.Series:
     """Return the code of each outline from the first column that has one."""
     first = find_column(frame, CODE_COLUMNS, where)
-    code = frame[first].astype(str)
+    code = _text(frame[first])
     by_lower = {str(column).lower(): column for column in frame.columns}
     for name in CODE_COLUMNS:
         if name in by_lower:
-            other = frame[by_lower[name]].astype(str)
+            other = _text(frame[by_lower[name]])
             code = code.where(code.str.fullmatch(_CODE) | ~other.str.fullmatch(_CODE), other)
     return code
+
+
+def _text(column: pd.Series) -> pd.Series:
+    """Return a column as text, empty where there is none: what has no code is land all the same."""
+    return column.astype(object).fillna("").astype(str)
 
 
 def _one_border(borders: gpd.GeoDataFrame, home: str, code: str, path: str | Path) -> BaseGeometry:

@@ -11,8 +11,7 @@ from affine import Affine
 from pyproj import CRS
 
 from borderrisk.errors import DataError
-from borderrisk.features.terrain._geometry import transformer
-from borderrisk.grid import Grid
+from borderrisk.grid import Grid, transformer
 
 log = logging.getLogger(__name__)
 
