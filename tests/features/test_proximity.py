@@ -93,7 +93,7 @@ def test_potential_counts_towns_outside_the_grid_and_keeps_people_between_cells(
 def test_roads_count_from_anywhere_along_them_and_what_is_not_there_not_at_all():
     grid = make_grid()
     lon, lat = grid.unproject(np.array([0.0, 0.0, -9_500.0]), np.array([-9e3, 9e3, 9_500.0]))
-    road = gpd.GeoDataFrame(geometry=[shapely.LineString(zip(lon[:2], lat[:2], strict=True))], crs=4326)
+    road = gpd.GeoDataFrame(geometry=[shapely.LineString(np.c_[lon[:2], lat[:2]])], crs=4326)
     post = gpd.GeoDataFrame(geometry=gpd.points_from_xy(lon[2:], lat[2:]), crs=4326)
     ds = proximity.access_features(grid, {"road": road, "crossing": None, "post": post[:0]})
     assert list(ds.data_vars) == ["road_distance_km"]
