@@ -32,7 +32,7 @@ from borderrisk.words import (
 
 AROUND_DEGREES = 1.0
 SIMPLIFY_DEGREES = 0.001
-MAX_PLACES, MAX_VERTICES = 1200, 12_000
+MAX_PLACES, MAX_VERTICES = 1200, 6_000
 # Where the name of a country may stand: nodes across the box, how much nearer its own places must
 # be than foreign ones, how far from any of them, and how many spots a map carries.
 NODES, SURE, NEAR_DEGREES, MAX_SPOTS = 24, 0.75, 1.5, 120
