@@ -54,8 +54,9 @@ _CONTEXT = get_context("forkserver")
 # What differs between two copies besides ids and times: hashes of files that hold them, and
 # whether a stage was in the cache.
 _OWN = re.compile(rf'{OWN.pattern}|[0-9a-f]{{64}}|"cached(?:"|&#34;): \w+')
-# The cache drops what was left there after a day; a log says what was cached.
-_KEPT_APART = re.compile(r"^\.cache/|log\.jsonl$")
+# The cache drops what was left there after a day, another folder its hidden remains after an hour;
+# a log says what was cached.
+_KEPT_APART = re.compile(r"^\.cache/|\.partial/|log\.jsonl$")
 
 
 class Usual(NamedTuple):

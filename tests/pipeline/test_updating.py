@@ -132,6 +132,22 @@ def test_a_changed_forecast_is_refused_before_anything_is_done(cycled):
     with pytest.raises(DataError, match=r"segments\.csv: was changed"):
         update(border, border.parent / "news.csv", as_of="2025-10-01")
     file.write_bytes(was)
+    sums = file.with_name("SHA256SUMS")
+    sums.rename(border / "sums")
+    with pytest.raises(DataError, match=r"2025-09-01-30d: is not frozen"):
+        update(border, as_of="2025-09-02")
+    (border / "sums").rename(sums)
+    assert files(border) == before
+
+
+def test_what_a_killed_update_left_is_no_forecast(cycled):
+    """Killed just before its forecast got its name, sums and all."""
+    border, _, _ = cycled
+    before = files(border)
+    rest = border / "forecasts" / ".2025-09-01-30d.0123456789ab.partial"
+    shutil.copytree(border / "forecasts" / "2025-09-01-30d", rest)
+    assert not update(border, as_of=LAST).anything
+    shutil.rmtree(rest)
     assert files(border) == before
 
 
@@ -246,3 +262,26 @@ def test_each_month_brings_a_sheet_with_the_same_headings_of_its_own(tmp_path):
     sheet.write_text("event_date,date_start,lat,lon\n2025-12-03,2025-12-04,27.1,62.5\n", "utf-8")
     with pytest.raises(DataError, match="Which column is the date: event_date or date_start"):
         take_in(tmp_path / "border", load_config(tmp_path / "border"), sheet)
+
+
+def test_late_reports_are_verified_anew_and_a_report_taken_back_is_forgotten(cycled):
+    border, _, _ = cycled
+    known = pd.read_csv(border / "data" / "incidents.csv", dtype=str, keep_default_na=False)
+    late = known[known["date"] < "2024-06-01"].tail(1).assign(incident_id="LATE")
+    sheet = border.parent / "late.csv"
+    page = (border / "track-record.html").read_text("utf-8")
+
+    def dated(day):
+        late.assign(date=day, date_end=day).to_csv(sheet, index=False)
+        return update(border, sheet, as_of=LAST)
+
+    told = dated("2024-06-20")
+    assert len(told.verified) == 2
+    counts = [json.loads((Path(path) / "manifest.json").read_text("utf-8"))["period"]["reported"]
+              for path in told.verified]  # fmt: skip
+    said = f"2024-06-01 for 30 days, {counts[0]} reported; 2024-06-01 for 365 days, {counts[1]} rep"
+    assert any(said in line for line in told.said)
+    assert (border / "track-record.html").read_text("utf-8") != page
+    back = dated("2020-06-20")
+    assert back.corrected == 1 and back.verified == []
+    assert (border / "track-record.html").read_text("utf-8") == page

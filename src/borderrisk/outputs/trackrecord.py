@@ -158,19 +158,18 @@ def _badness(period: Period) -> tuple[bool, float]:
 
 
 def _table(periods: Sequence[Period]) -> Table:
-    columns = ("from", "frozen", "days", "expected", "90 % interval", "reported", "number", "bits",
+    columns = ("from", "expected", "90 % interval", "reported", "number", "bits",
                "over history alone", "over last period", "in the first tenth", "places",
-               "sections", "sections, history alone", "record until")  # fmt: skip
+               "sections", "sections, history alone", "record until", "frozen")  # fmt: skip
     rows = []
     for p in sorted(periods, key=_badness)[:_MOST_ROWS]:
         last = None if p.bits is None or p.last_bits is None else p.bits - p.last_bits
         rows.append([
-            p.origin, p.made or "–", show(p.days), f"{p.expected:.1f}", f"{p.low} to {p.high}",
-            show(p.reported),
+            p.origin, f"{p.expected:.1f}", f"{p.low} to {p.high}", show(p.reported),
             "held" if p.held else "missed", _signed(p.bits), _signed(p.over_history),
             _signed(last), "–" if p.captured is None else f"{p.captured:.0%}",
             "–" if p.places is None else f"{p.places:.2f}", show(p.section_score),
-            show(p.history_section_score), p.until,
+            show(p.history_section_score), p.until, p.made or "–",
         ])  # fmt: skip
     return Table(columns, rows, "Worst first")
 

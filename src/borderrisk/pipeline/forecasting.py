@@ -298,11 +298,11 @@ def _verified(
 
 def verify_record(
     source: Path, given: Issued, path: Path, table: IncidentTable, until: pd.Timestamp, parent: Path
-) -> dict[str, Any] | None:
+) -> tuple[Path, bool]:
     """Score a forecast whose time is over with a whole record, as it was on the day ``until``.
 
-    The folder of the verification, below ``parent``, is called after the forecast and the rows of
-    its time; None if there is one for just these rows already.
+    Returns the folder of the verification, below ``parent``, which is called after the forecast and
+    the rows of its time, and whether it is new: there may be one for just these rows already.
     """
     rows = table.incidents
     here = (rows["date_end"] >= given.origin) & (rows["date"] < given.end)
@@ -312,7 +312,7 @@ def verify_record(
     digest = hashlib.sha256(content.to_csv(index=False).encode()).hexdigest()[:8]
     final = parent / f"{source.name}-{digest}"
     if (final / MANIFEST).exists():
-        return None
+        return final, False
     opened, made = open_forecast(source)
     note = (
         f"Verified with {path.name} as it was before {until:%Y-%m-%d}: {len(part)} incident(s) "
@@ -321,7 +321,8 @@ def verify_record(
     last = f"{until - pd.Timedelta(days=1):%Y-%m-%d}"
     kept = IncidentTable(part, table.rejected.iloc[:0])
     later = Later(path, kept, last, [note], until)
-    return _verified(source, opened, made, later, final, force=False)[0]
+    _verified(source, opened, made, later, final, force=False)
+    return final, True
 
 
 def _draw_outcome(

@@ -98,10 +98,10 @@ def _recognised(path: Path) -> IncidentTable:
 
 
 def _keep_rejected(parts: list[tuple[IncidentTable, Path]], own: Path) -> None:
-    """List the rows that cannot be used, and say how many there are."""
+    """List the rows that are not used, and say how many there are."""
     left = pd.concat([it.rejected.assign(file=file.name) for it, file in parts])
     for file, rows in left.groupby("file"):
-        log.warning("%s: %d rows cannot be used; data/%s says why", file, len(rows), UNREAD)
+        log.warning("%s: %d rows are not used; data/%s says why", file, len(rows), UNREAD)
     _append(left, own / UNREAD)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,13 @@ from borderrisk.pipeline.inputs import read_incident_table
 from borderrisk.pipeline.intake import take_in
 from borderrisk.pipeline.result import Result, open_run
 from borderrisk.pipeline.stages import Progress
-from borderrisk.runs import alone, check_sums, is_frozen
+from borderrisk.runs import SUMS, alone, check_sums, is_frozen
 from borderrisk.runs.manifest import MANIFEST
 from borderrisk.sources.incidents import IncidentTable
 from borderrisk.sources.merging import Merged
 from borderrisk.words import nearest_places
 
-REHEARSAL = "rehearsal.json"
+REHEARSAL, VERIFICATIONS = "rehearsal.json", "verifications"
 _NEAR = 3
 
 
@@ -58,7 +58,7 @@ def update(
     update goes on from there.
     """
     config = load_config(folder)
-    with alone(_home(config), "update"):
+    with alone(config.record_folder, "update"):
         issued = _issued(config)
         merged = None if incidents is None else take_in(Path(folder), config, Path(incidents))
         config = load_config(folder)
@@ -71,17 +71,12 @@ def update(
         cycle.write_record()
         moved, changes = _moved(before, cycle.latest()) if made else (0.0, [])
         return Updated(
-            cycle.home, config.title, f"{cycle.origin:%Y-%m-%d}", made, verified,
+            config.record_folder, config.title, f"{cycle.origin:%Y-%m-%d}", made, verified,
             len(merged.new) if merged else 0, merged.rows_corrected if merged else 0, rehearsed,
             [*_said_incidents(merged, cycle), *cycle.said_forecasts(), *changes,
-             *cycle.said_record()],
+             *cycle.said_record(verified)],
             moved,
         )  # fmt: skip
-
-
-def _home(config: Config) -> Path:
-    """Where forecasts, verifications and track record of a config are kept."""
-    return config.folder if config.is_contained else config.runs_folder
 
 
 @dataclass(frozen=True)
@@ -89,16 +84,18 @@ class _Cycle:
     """The forecasts of a config, as they stand on a day."""
 
     config: Config
-    home: Path
     table: IncidentTable
     as_of: pd.Timestamp
     issued: list[Issued]
+    current: dict[str, Path] = field(default_factory=dict)
 
     @classmethod
     def of(cls, config: Config, issued: list[Issued], as_of: Any) -> _Cycle:
         table = read_incident_table(config, None)
         after = table.incidents["date_end"].max() + pd.Timedelta(days=1)
-        latest = max((pd.Timestamp(it.origin) for it in issued), default=pd.Timestamp(0))
+        now = pd.Timestamp.now()
+        begun = [origin for it in issued if (origin := pd.Timestamp(it.origin)) <= now]
+        latest = max(begun, default=pd.Timestamp(0))
         try:
             day = max(after, latest) if as_of is None else pd.Timestamp(as_of)
         except ValueError as error:
@@ -106,15 +103,15 @@ class _Cycle:
         if day < latest:
             raise ConfigError(
                 f"--as-of {day:%Y-%m-%d} lies before {latest:%Y-%m-%d}, from when the latest "
-                "forecast is; a record is kept in the order of time. `borderrisk forecast` makes "
-                "one for any day, outside of the record."
+                "forecast is; a record is kept in the order of time. `borderrisk forecast --out` "
+                "makes one for any day, outside of the record."
             )
-        if day > pd.Timestamp.now() + pd.Timedelta(days=1):
+        if day > now + pd.Timedelta(days=1):
             raise ConfigError(
                 f"--as-of {day:%Y-%m-%d} is yet to come: what will be reported until then cannot "
                 "be verified."
             )
-        return cls(config, _home(config), table, day, issued)
+        return cls(config, table, day, issued)
 
     @property
     def origin(self) -> pd.Timestamp:
@@ -156,32 +153,37 @@ class _Cycle:
         for it in self.issued:
             if it.end > self.as_of:
                 continue
-            found = forecasting.verify_record(
+            folder, new = forecasting.verify_record(
                 self.config.forecasts_folder / it.source, it, record, self.table, self.as_of,
-                self.home / "verifications",
+                self.config.record_folder / VERIFICATIONS,
             )  # fmt: skip
-            if found is not None:
-                done.append(found["folder"])
+            self.current[it.source] = folder
+            if new:
+                done.append(str(folder))
         return done
 
     @cached_property
-    def _latest(self) -> dict[str, tuple[Path, Period]]:
-        """Manifest and outcome of the latest verification of every forecast, once all are made."""
-        found: dict[str, tuple[str, Path, Period]] = {}
-        for path in sorted((self.home / "verifications").glob(f"*/{MANIFEST}")):
-            facts = json.loads(path.read_text(encoding="utf-8"))
+    def _outcomes(self) -> dict[Path, Period]:
+        """What became of every forecast, by the folder that says so, once all are verified.
+
+        By the rows of its time as they are now; of a forecast that is gone, the last verification.
+        """
+        found: dict[str, tuple[tuple[bool, str], Path, Period]] = {}
+        for path in (self.config.record_folder / VERIFICATIONS).glob(f"[!.]*/{MANIFEST}"):
+            facts, folder = json.loads(path.read_text(encoding="utf-8")), path.parent
             period = Period.from_json(facts["period"])
-            made = facts["data_until"] + facts["made_utc"]
+            now = folder == self.current.get(period.source)
+            made = now, facts["data_until"] + facts["made_utc"]
             if period.source not in found or made > found[period.source][0]:
-                found[period.source] = made, path, period
-        return {source: (path, period) for source, (_, path, period) in found.items()}
+                found[period.source] = made, folder, period
+        return {folder: period for _, folder, period in found.values()}
 
     def periods(self) -> list[Period]:
         """How every verified forecast did, in order of time."""
-        return sorted((p for _, p in self._latest.values()), key=lambda p: (p.days, p.origin))
+        return sorted(self._outcomes.values(), key=lambda p: (p.days, p.origin))
 
     def rehearsal(self) -> list[Period]:
-        path = self.home / REHEARSAL
+        path = self.config.record_folder / REHEARSAL
         if not path.exists():
             return []
         return [Period.from_json(row) for row in json.loads(path.read_text(encoding="utf-8"))]
@@ -190,24 +192,18 @@ class _Cycle:
         """Make the forecasts that the record would hold since a day: scores and counts only."""
         rows = rehearsing.rehearse(self.config, first, self.as_of, self.horizons)
         text = json.dumps([row.to_json() for row in rows], indent=1) + "\n"
-        path = self.home / REHEARSAL
-        if path.exists() and path.read_text(encoding="utf-8") == text:
-            return 0
-        write_text(text, path)
-        return len(rows)
+        return len(rows) * _write_other(text, self.config.record_folder / REHEARSAL)
 
     def write_record(self) -> None:
         """Write the track record, where it is not what is there already."""
         title = self.config.title or self.config.name
-        outcomes = {
-            period.source: path.with_name(forecasting.OUTCOME)
-            for path, period in self._latest.values()
+        drawn = {
+            period.source: picture
+            for folder, period in self._outcomes.items()
+            if (picture := folder / forecasting.OUTCOME).exists()
         }
-        drawn = {source: path for source, path in outcomes.items() if path.exists()}
         text = record_page(title, self.periods(), self.rehearsal(), self.issued, drawn)
-        path = self.home / RECORD_PAGE
-        if not (path.is_file() and path.read_text(encoding="utf-8") == text):
-            write_text(text, path)
+        _write_other(text, self.config.record_folder / RECORD_PAGE)
 
     def said_forecasts(self) -> list[str]:
         """Say what is expected within each horizon."""
@@ -224,27 +220,58 @@ class _Cycle:
             f"{wait if later else ''}."
         ]
 
-    def said_record(self) -> list[str]:
-        """Say how the last forecast did, and all of them."""
+    def said_record(self, verified: Sequence[str]) -> list[str]:
+        """Say how the last forecast did, and all of them; which of them reports changed."""
         found = self.periods()
         if not found:
             return ["No forecast has come to its end yet: the track record is still empty."]
         last = max(found, key=lambda p: (p.end, -p.days))
         gain = last.over_history
         skill = "" if gain is None else f"; {gain:+.2f} bits per incident over history alone"
+        known = self.table.incidents["date_end"].max()
+        doubt = f" (the last known incident is of {known:%Y-%m-%d})"
         held = sum(p.held for p in found)
+        again = [
+            f"{p.origin} for {p.days} days, {p.reported} reported"
+            for folder, p in self._outcomes.items()
+            if str(folder) in verified
+            and len([*folder.parent.glob(f"{p.source}-*/{MANIFEST}")]) > 1
+        ]
         return [
+            *([f"Late or corrected reports: {'; '.join(again)}."] if again else []),
             f"The forecast of {last.origin} for {last.days} days expected {last.expected:.1f} "
-            f"({last.low} to {last.high}), {last.reported} were reported{skill}.",
+            f"({last.low} to {last.high}), {last.reported} were reported"
+            f"{doubt if known < pd.Timestamp(last.origin) else skill}.",
             f"Track record: {held} of {len(found)} numbers lay in their 90 % interval; "
             f"{RECORD_PAGE} has them all.",
         ]
 
 
+def _write_other(text: str, path: Path) -> bool:
+    """Write a text that is not in place already; whether it was not."""
+    other = not (path.is_file() and path.read_text(encoding="utf-8") == text)
+    if other:
+        write_text(text, path)
+    return other
+
+
 def _issued(config: Config) -> list[Issued]:
-    """Every frozen forecast, the earliest first; each must be what it was."""
-    found = sorted(path.parent for path in config.forecasts_folder.glob("*/SHA256SUMS"))
-    return [_as_issued(path) for path in found if is_frozen(path)]
+    """Every frozen forecast, the earliest first; each must be what it was.
+
+    Hidden folders are what killed updates left: they were never issued.
+    """
+    place = config.forecasts_folder
+    found = {path.parent for name in (SUMS, MANIFEST) for path in place.glob(f"[!.]*/{name}")}
+    return [_as_issued(path) for path in sorted(found) if (path / SUMS).exists() or _thawed(path)]
+
+
+def _thawed(folder: Path) -> bool:
+    """Whether a folder holds a forecast, of which nothing vouches any more."""
+    try:
+        kind = json.loads((folder / MANIFEST).read_text(encoding="utf-8")).get("kind")
+    except (OSError, ValueError):
+        return False
+    return bool(kind == forecasting.KIND)
 
 
 def _as_issued(folder: Path) -> Issued:
