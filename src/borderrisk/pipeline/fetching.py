@@ -6,24 +6,27 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from shapely.errors import ShapelyError
+
 from borderrisk.area import reproject
 from borderrisk.config import Config, load_config
 from borderrisk.config.loader import config_file
 from borderrisk.config.yamltext import edit_yaml
-from borderrisk.errors import ConfigError, did_you_mean
+from borderrisk.errors import ConfigError, DataError, OutputError, did_you_mean
 from borderrisk.grid import WGS84
 from borderrisk.outputs.atomic import write_text
 from borderrisk.pipeline.inputs import ROLES, Inputs, lay_area
-from borderrisk.runs import alone, sha256_file
+from borderrisk.runs import alone, read_json, sha256_file
 from borderrisk.sources.basedata import read_resources
 from borderrisk.sources.cutting import Made, Wanted
-from borderrisk.sources.downloads import Patience, Received, Store, check_room
+from borderrisk.sources.downloads import Patience, Received, Store, check_room, plain
 from borderrisk.sources.upstreams import UPSTREAMS
 from borderrisk.sources.world import read_all_borders
 from borderrisk.sources.worldbase import PACKAGE
@@ -123,6 +126,7 @@ def fetch(
     folder = planned.path.absolute().parent
     if mirror and "acled" in [row.what for row in planned.rows]:
         raise ConfigError("ACLED is no part of a mirror: its terms forbid to pass its data on")
+    _refuse_links(folder / KEPT, folder / PLACE)
     with alone(folder / KEPT, "fetch"):
         check_room(folder, planned.mb * (1 if mirror else _ROOM), "this fetch")
         store = Store(folder / KEPT, mirror, patience=patience, progress=progress)
@@ -132,8 +136,9 @@ def fetch(
         for row in planned.rows:
             log.info("%s: %s", row.what, row.source)
             upstream = UPSTREAMS[row.what]
-            remotes = upstream.find(planned.wanted, store)
-            made = upstream.make(planned.wanted, store, remotes, building)
+            with _as_expected(row.source):
+                remotes = upstream.find(planned.wanted, store)
+                made = upstream.make(planned.wanted, store, remotes, building)
             kept, day = store.local or store.folder, date.today().isoformat()
             came = [
                 Received.of(kept / it.name) or Received(kept / it.name, it.url, retrieved=day)
@@ -152,13 +157,34 @@ def export(
     """Bring every file of the plan whole into a folder that ``--mirror`` takes; return how many."""
     if "acled" in [row.what for row in planned.rows]:
         raise ConfigError("ACLED is not exported: its terms forbid to pass its data on")
+    _refuse_links(folder)
     with alone(folder, "fetch"):
         store, names = Store(folder, patience=patience, progress=progress), set()
         for row in planned.rows:
             log.info("%s: %s", row.what, row.source)
-            for remote in UPSTREAMS[row.what].find(planned.wanted, store):
-                names.add(store.get(remote).path)
+            with _as_expected(row.source):
+                remotes = UPSTREAMS[row.what].find(planned.wanted, store)
+            names |= {store.get(remote).path for remote in remotes}
     return len(names)
+
+
+def _refuse_links(*folders: Path) -> None:
+    """Refuse to write where a folder that somebody sent leads elsewhere."""
+    for path in (it for folder in folders for it in (folder, *folder.rglob("*"))):
+        if path.is_symlink() or (path.is_file() and path.stat().st_nlink > 1):
+            raise OutputError(f"{path}: is a link, which is not written through; remove it first.")
+
+
+@contextmanager
+def _as_expected(source: str) -> Iterator[None]:
+    """Say whose answer it is that has another form than it had."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, ShapelyError) as error:
+        raise DataError(
+            f"{source}: its files have another form than expected ({plain(error)}); look for a "
+            "newer version of borderrisk, or use another --mirror."
+        ) from error
 
 
 def _fitting(config: Config, also: Sequence[str], notes: list[str]) -> list[str]:
@@ -268,7 +294,8 @@ def _package_text(config: Config, package: Path, new: list[dict[str, Any]]) -> s
     old_path = config.data.package
     document: dict[str, Any] = {"profile": "data-package", "name": "borderrisk-data"}
     if old_path is not None and old_path.is_file():
-        document = json.loads(old_path.read_text("utf-8"))
+        read_resources(old_path)
+        document = read_json(old_path)
     start = old_path.parent if old_path is not None else package.parent
     new_ones, fetched = {entry["path"] for entry in new}, config.folder / PLACE
     entries = []

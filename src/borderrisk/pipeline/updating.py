@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -26,8 +27,9 @@ from borderrisk.pipeline.inputs import read_incident_table
 from borderrisk.pipeline.intake import take_in
 from borderrisk.pipeline.result import Result, open_run
 from borderrisk.pipeline.stages import Progress
-from borderrisk.runs import alone, is_frozen
+from borderrisk.runs import alone, is_frozen, read_json
 from borderrisk.runs.manifest import MANIFEST
+from borderrisk.sources.downloads import plain
 from borderrisk.sources.incidents import IncidentTable
 from borderrisk.sources.merging import Merged
 from borderrisk.words import nearest_places
@@ -191,9 +193,10 @@ class _Cycle:
         """Manifest and outcome of the latest verification of every forecast, once all are made."""
         found: dict[str, tuple[str, Path, Period]] = {}
         for path in sorted((self.home / "verifications").glob(f"*/{MANIFEST}")):
-            facts = json.loads(path.read_text(encoding="utf-8"))
-            period = Period.from_json(facts["period"])
-            made = facts["data_until"] + facts["made_utc"]
+            with _understood(path, "move its folder away, and it is made again"):
+                facts = read_json(path)
+                period = Period.from_json(facts["period"])
+                made = str(facts["data_until"] + facts["made_utc"])
             if period.source not in found or made > found[period.source][0]:
                 found[period.source] = made, path, period
         return {source: (path, period) for source, (_, path, period) in found.items()}
@@ -206,7 +209,8 @@ class _Cycle:
         path = self.home / REHEARSAL
         if not path.exists():
             return []
-        return [Period.from_json(row) for row in json.loads(path.read_text(encoding="utf-8"))]
+        with _understood(path, "remove it; --rehearse makes it again"):
+            return [Period.from_json(row) for row in read_json(path)]
 
     def rehearse(self, first: pd.Timestamp) -> int:
         """Make the forecasts that the record would hold since a day: scores and counts only."""
@@ -267,14 +271,19 @@ class _Cycle:
 
 
 def _facts(folder: Path) -> dict[str, Any]:
-    try:
-        facts: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    with _understood(folder, "it is no forecast of this version: move it elsewhere"):
+        facts: dict[str, Any] = read_json(folder / MANIFEST)
         return {"origin": facts["origin"], "horizon_days": int(facts["horizon_days"]),
                 "total": facts["total"]}  # fmt: skip
+
+
+@contextmanager
+def _understood(path: Path, mend: str) -> Iterator[None]:
+    """Say what to do about a record of the folder that cannot be understood."""
+    try:
+        yield
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{folder}: is no forecast of this version ({error}); move it elsewhere."
-        ) from error
+        raise DataError(f"{path}: cannot be read ({plain(error)}); {mend}.") from error
 
 
 def _said_incidents(merged: Merged | None, cycle: _Cycle) -> list[str]:

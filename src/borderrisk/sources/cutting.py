@@ -27,7 +27,7 @@ from shapely.geometry.base import BaseGeometry
 from borderrisk.errors import DataError
 from borderrisk.grid import WGS84, polygons
 from borderrisk.sources import worldbase
-from borderrisk.sources.downloads import Remote, Store, plain
+from borderrisk.sources.downloads import GEOTIFF, Remote, Store, plain
 from borderrisk.sources.world import Bounds, outline
 
 log = logging.getLogger(__name__)
@@ -110,14 +110,14 @@ def read_raster(store: Store, remote: Remote, read: Callable[[Any], T]) -> T:
         try:
             with (
                 rasterio.Env(**_gdal(store)),
-                rasterio.open(f"/vsicurl/{store.url(remote)}") as raster,
+                rasterio.open(f"/vsicurl/{store.url(remote)}", driver=GEOTIFF) as raster,
             ):
                 return read(raster)
         except RasterioError as error:
             log.info("%s: %s; the whole file is brought", remote.source, plain(error))
     path = store.get(remote).path
     try:
-        with rasterio.open(path) as raster:
+        with rasterio.open(path, driver=GEOTIFF) as raster:
             return read(raster)
     except RasterioError as error:
         raise DataError(f"{remote.source}: {path} is damaged ({plain(error)}).") from error
@@ -174,7 +174,7 @@ def elevation_tile(
 def mosaic(tiles: list[Path], path: Path) -> None:
     """Write tiles with pixels of one size as one raster, each at the nearest pixel."""
     with ExitStack() as stack:
-        rasters = [stack.enter_context(rasterio.open(tile)) for tile in tiles]
+        rasters = [stack.enter_context(rasterio.open(tile, driver=GEOTIFF)) for tile in tiles]
         left, top = min(r.bounds.left for r in rasters), max(r.bounds.top for r in rasters)
         dx, dy = rasters[0].res
         corner = Affine(dx, 0, left, 0, -dy, top)
@@ -220,7 +220,7 @@ def _part(raster: Any, box: Bounds, step: tuple[float, float]) -> tuple[np.ndarr
 
 def _tag(path: Path) -> str:
     try:
-        with rasterio.open(path) as raster:
+        with rasterio.open(path, driver=GEOTIFF) as raster:
             return str(raster.tags().get("window", ""))
     except RasterioError:
         return ""
@@ -288,7 +288,7 @@ def people(wanted: Wanted, paths: list[Path], path: Path) -> None:
     place, shape = _lattice(wanted, 4, 1 / 1200)
     total = np.zeros(shape)
     for source in paths:
-        with rasterio.open(source) as raster:
+        with rasterio.open(source, driver=GEOTIFF) as raster:
             for _, window in raster.block_windows(1):
                 _count(raster, window, total, ~place)
     own = wanted.countries[wanted.countries["iso_a3"].isin(wanted.codes)]

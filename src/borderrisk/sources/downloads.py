@@ -14,6 +14,7 @@ import re
 import shutil
 import time
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -29,11 +30,15 @@ import urllib3
 from rasterio.errors import RasterioError
 
 from borderrisk.errors import DataError, OutputError
+from borderrisk.runs import read_json
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 AGENT = "borderrisk/0.1 (fetch; area-level analysis of open data)"
+GEOTIFF = "GTiff"
+"""The only form of rasters: others may lead to further files and servers."""
+
 _CHUNK, _MB, _SPARE_MB = 1 << 16, 1_000_000, 50
 _MENDS = {
     401: "it wants an account; check yours in the environment",
@@ -99,7 +104,7 @@ class Received:
     def of(cls, path: Path) -> Received | None:
         """Return what the note beside a file says, if there are both."""
         try:
-            facts = json.loads(_note(path).read_text("utf-8"))
+            facts = read_json(_note(path))
             return cls(path, **facts) if path.is_file() else None
         except (OSError, ValueError, TypeError):
             return None
@@ -349,8 +354,14 @@ def _check(remote: Remote, path: Path, etag: str = "") -> None:
         raise _Again("what came differs from the service's checksum", anew=True)
     try:
         FORMS[remote.form](path)
-    except (zipfile.BadZipFile, RasterioError, ValueError, LookupError, OSError) as error:
+    except _DAMAGED as error:
         raise _Again(f"what came is damaged or cut ({plain(error)})", anew=True) from error
+
+
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, NotImplementedError, RasterioError, ValueError, LookupError,
+    TypeError, AttributeError, OSError,
+)  # fmt: skip
 
 
 def _other_thing(start: bytes) -> str:
@@ -372,14 +383,14 @@ def _sound_zip(path: Path) -> None:
 
 def _sound_answer(path: Path) -> None:
     """Refuse an answer of Overpass that a remark says to be only a part."""
-    found = json.loads(path.read_bytes())
+    found = read_json(path)
     if remark := found.get("remark"):
         raise _Again(f"it answered in part only ({remark})", anew=True)
     _ = found["elements"]
 
 
 def _sound_raster(path: Path) -> None:
-    with rasterio.open(path) as raster:
+    with rasterio.open(path, driver=GEOTIFF) as raster:
         for _, window in raster.block_windows(1):
             raster.read(1, window=window)
 
@@ -393,7 +404,7 @@ FORMS: dict[str, Callable[[Path], Any]] = {
     "zip": _sound_zip,
     "text": lambda path: _ends(path, b"\n"),
     "html": lambda path: _ends(path, b"</html>"),
-    "json": lambda path: json.loads(path.read_bytes()),
+    "json": read_json,
     "overpass": _sound_answer,
     "raster": _sound_raster,
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from urllib.parse import quote
 import geopandas as gpd
 import shapely
 
+from borderrisk.runs import read_json
 from borderrisk.sources.cutting import Made, Wanted, corner, write
 from borderrisk.sources.downloads import Remote, Store
 
@@ -49,7 +49,7 @@ def _elements(store: Store, remotes: list[Remote]) -> tuple[list[dict[str, Any]]
     found: dict[tuple[str, int], dict[str, Any]] = {}
     dates = set()
     for remote in remotes:
-        answer = json.loads(store.get(remote).path.read_text("utf-8"))
+        answer = read_json(store.get(remote).path)
         dates.add(str(answer.get("osm3s", {}).get("timestamp_osm_base", ""))[:10])
         found |= {(e["type"], e["id"]): e for e in answer["elements"]}
     return [found[key] for key in sorted(found)], max(dates, default="")

@@ -5,7 +5,6 @@ Addresses, sizes and licences as of autumn 2026. Codes of countries are ISO 3166
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
@@ -22,10 +21,12 @@ import pandas as pd
 import shapely
 
 from borderrisk.errors import ConfigError, DataError
+from borderrisk.runs import read_json
 from borderrisk.sources import cutting, osm, worldbase
 from borderrisk.sources.cutting import Made, Wanted, corner, write
 from borderrisk.sources.downloads import Remote, Store
 from borderrisk.sources.layouts import GED_COLUMNS
+from borderrisk.sources.vectors import read_vector
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +127,7 @@ def _borders_find(store: Store, level: str, codes: Iterable[str]) -> list[Remote
     found = []
     for code in codes:
         api = Remote(_BOUNDARIES.format(code, level), "geoBoundaries", "json", "index.json")
-        facts = json.loads(store.get(api).path.read_text("utf-8"))
+        facts = read_json(store.get(api).path)
         if not isinstance(facts, dict) or not facts.get("gjDownloadURL"):
             raise DataError(f"geoBoundaries: {api.url} names no file (gjDownloadURL).")
         found += [api, Remote(facts["gjDownloadURL"], "geoBoundaries", "json")]
@@ -134,7 +135,7 @@ def _borders_find(store: Store, level: str, codes: Iterable[str]) -> list[Remote
 
 
 def _borders_make(wanted: Wanted, store: Store, remotes: list[Remote], folder: Path) -> Made:
-    outline = gpd.read_file(store.get(remotes[1]).path)
+    outline = read_vector(store.get(remotes[1]).path, "borders")
     lines, countries = cutting.refined(wanted, outline.geometry)
     paths = {key: folder / f"{key}.geojson" for key in ("borders", "countries")}
     write(lines, paths["borders"])
@@ -144,7 +145,7 @@ def _borders_make(wanted: Wanted, store: Store, remotes: list[Remote], folder: P
 
 def _boundary(store: Store, remotes: list[Remote]) -> dict[str, Any]:
     """Return version and attribution as the service states them."""
-    facts = [json.loads(store.get(api).path.read_text("utf-8")) for api in remotes[::2]]
+    facts = [read_json(store.get(api).path) for api in remotes[::2]]
     named = sorted(
         {f"{f.get('boundarySource', '')} ({f.get('boundaryLicense', '')})" for f in facts}
     )
@@ -155,7 +156,7 @@ def _boundary(store: Store, remotes: list[Remote]) -> dict[str, Any]:
 
 
 def _zones_make(_: Wanted, store: Store, remotes: list[Remote], folder: Path) -> Made:
-    zones = gpd.read_file(store.get(remotes[1]).path)
+    zones = read_vector(store.get(remotes[1]).path, "zones")
     by_lower = {str(column).lower(): column for column in zones}
     shapes = shapely.simplify(shapely.make_valid(zones.geometry.to_numpy()), cutting.TOLERANCE_DEG)
     path = folder / "zones.geojson"
@@ -287,7 +288,7 @@ def _acled_make(wanted: Wanted, store: Store, _: list[Remote], folder: Path) -> 
                 f"{_ACLED}api/acled/read?{urlencode(asked)}", "ACLED", "json",
                 f"{code}-{page}.json", headers={"Authorization": f"Bearer {token}"},
             )  # fmt: skip
-            came = json.loads(store.get(remote).path.read_text("utf-8")).get("data") or []
+            came = read_json(store.get(remote).path).get("data") or []
             rows, page, full = rows + came, page + 1, len(came) == _ACLED_ROWS
     if not rows:
         raise DataError(f"ACLED: your account is given no event of {', '.join(wanted.codes)}.")
