@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -177,6 +178,18 @@ def test_maps_are_rebuilt_in_persian_without_training(finished, tmp_path):
     paths = results.write_maps(finished.folder, focus="mashhad", language="fa", out=tmp_path)
     assert [path.name for path in paths] == ["map-mashhad.html"]
     assert 'lang="fa"' in paths[0].read_text(encoding="utf-8")
+
+
+def test_a_run_is_no_change_of_itself(finished):
+    """Incidents across the border count as in the run: by the country that the record names."""
+    run = results.open_run(finished.folder)
+    incidents = run.scene.incidents
+    assert ((incidents["home"] > 0) & (incidents["home"] < 1)).any()
+    for part in changes.split_change(run, run).totals().values():
+        assert abs(part) < 1e-4
+    elsewhere = replace(run.scene, incidents=incidents.assign(home=0.0))
+    parts = changes.split_change(replace(run, scene=elsewhere), run).totals()
+    assert parts["fading"] < -0.1
 
 
 def test_two_runs_compare(finished, small, tmp_path):
