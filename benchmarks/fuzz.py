@@ -1,8 +1,9 @@
 """Damaged inputs of every kind against the command line: ``python -m benchmarks.fuzz``.
 
 No file may end in a traceback, a hang, or an exit code other than 0 (it is still sound), 2 (a
-config) or 3 (data). Cases run in processes of their own, a batch each, with an alarm per case; case
-N of a seed is always the same, and ``--case N`` shows it. What the cases are stands in
+config) or 3 (data). Cases run in processes of their own, a batch each, with an alarm per case, in
+seconds of processor, so that other work on the machine makes no false alarms. Case N of a seed is
+always the same, and ``--first N --cases 1`` shows it. What the cases are stands in
 :mod:`benchmarks.fuzzcases`.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -26,7 +28,10 @@ from typing import Any
 from benchmarks import fuzzcases
 
 ALARM_S = 20
-BATCH = 50
+# A case that waits takes no processor: so many times the alarm is the longest by the clock.
+_PATIENCE = 15
+_MOST_BYTES = 4 << 30
+BATCH = 500
 FINE, UNCAUGHT, HANG, CRASH, WRONG = "fine", "uncaught", "hang", "crash", "wrong exit code"
 _ALLOWED = (0, 2, 3)
 _SHOWN = 300
@@ -47,7 +52,7 @@ class Outcome:
     said : str
         End of what it printed.
     seconds : float
-        How long it took.
+        Processor time it took.
     """
 
     number: int
@@ -64,8 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--case", type=int, help="show this one alone")
-    parser.add_argument("--alarm", type=int, default=ALARM_S, help="seconds a case may take")
+    parser.add_argument("--first", type=int, default=0, help="number of the first case")
+    parser.add_argument("--alarm", type=int, default=ALARM_S, help="processor seconds a case")
     parser.add_argument("--json", type=Path, help="also write what is not fine here")
     options = parser.parse_args(arguments)
     start = time.perf_counter()
@@ -73,14 +78,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         home = Path(scratch) / "home"
         home.mkdir()
         fuzzcases.prepare(home)
-        if options.case is not None:
-            found = list(_batch(home, options.seed, options.case, 1, options.alarm))
-        else:
-            found = _all(home, options)
+        found = _all(home, options)
     print(table(found))
     print(f"{len(found):,} cases, seed {options.seed}, {time.perf_counter() - start:.0f} s")
     bad = [outcome for outcome in found if outcome.verdict != FINE]
-    for outcome in found if options.case is not None else bad:
+    for outcome in found if len(found) == 1 else bad:
         print(f"{outcome.verdict}: case {outcome.number} ({outcome.kind}), exit {outcome.code}: "
               f"{outcome.said[-_SHOWN:]}")  # fmt: skip
     if options.json:
@@ -91,26 +93,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _all(home: Path, options: argparse.Namespace) -> list[Outcome]:
     """Run every case, in batches side by side."""
     size = min(BATCH, -(-options.cases // options.jobs))
+    last = options.first + options.cases
 
     def batch(first: int) -> list[Outcome]:
-        count = min(size, options.cases - first)
+        count = min(size, last - first)
         return list(_batch(home, options.seed, first, count, options.alarm))
 
     with ThreadPoolExecutor(options.jobs) as pool:
-        return [o for part in pool.map(batch, range(0, options.cases, size)) for o in part]
+        return [o for part in pool.map(batch, range(options.first, last, size)) for o in part]
 
 
 def table(found: Sequence[Outcome]) -> str:
     """Markdown table: cases by kind, exit codes, and what is not fine."""
     verdicts = (UNCAUGHT, HANG, CRASH, WRONG)
-    lines = [f"| kind | cases | exit 0 | 2 | 3 | {' | '.join(verdicts)} | longest, s |"]
-    lines.append("|---" * (6 + len(verdicts)) + "|")
+    lines = [f"| kind | cases | exit 0 | 2 | 3 | {' | '.join(verdicts)} | processor, s | longest |"]
+    lines.append("|---" * (7 + len(verdicts)) + "|")
     for kind in (*fuzzcases.KINDS, "all"):
         own = [o for o in found if kind in (o.kind, "all")]
         codes = Counter(o.code for o in own if o.verdict == FINE)
         wrong = Counter(o.verdict for o in own)
-        longest = f"{max((o.seconds for o in own), default=0.0):.1f}"
-        numbers = [len(own), *(codes[n] for n in _ALLOWED), *(wrong[v] for v in verdicts), longest]
+        times = [o.seconds for o in own] or [0.0]
+        counts = [len(own), *(codes[n] for n in _ALLOWED), *(wrong[v] for v in verdicts)]
+        numbers = [*counts, f"{sum(times):.0f}", f"{max(times):.1f}"]
         lines.append(f"| {kind} | {' | '.join(map(str, numbers))} |")
     return "\n".join(lines)
 
@@ -133,7 +137,7 @@ def _batch(home: Path, seed: int, first: int, count: int, alarm: int) -> Iterato
         number += len(ended)
         if number < last:
             kind = fuzzcases.KINDS[number % len(fuzzcases.KINDS)]
-            hung = done.returncode == -signal.SIGALRM
+            hung = -done.returncode in (signal.SIGPROF, signal.SIGALRM)
             yield Outcome(number, kind, HANG if hung else CRASH, None, f"ended {done.returncode}")
             number += 1
 
@@ -144,16 +148,18 @@ def work() -> None:
     # What a case prints must not come between the lines.
     told = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_DATA, (_MOST_BYTES, _MOST_BYTES))
     with tempfile.TemporaryDirectory(dir=home.parent) as folder:
         # What is imported and compiled with the first case is no case's time.
         _met(0, *fuzzcases.case(home, Path(folder), 0, 1))
     for number in range(first, last):
         with tempfile.TemporaryDirectory(dir=home.parent) as folder:
             kind, words = fuzzcases.case(home, Path(folder), seed, number)
-            signal.alarm(alarm)
+            signal.setitimer(signal.ITIMER_PROF, alarm)
+            signal.alarm(_PATIENCE * alarm)
             outcome = _met(number, kind, words)
             signal.alarm(0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
         print(json.dumps(vars(outcome)), file=told, flush=True)
 
 
@@ -163,7 +169,7 @@ def _met(number: int, kind: str, words: list[str]) -> Outcome:
 
     from borderrisk.cli.app import app
 
-    start = time.perf_counter()
+    start = time.process_time()
     result: Any = CliRunner().invoke(app, words)
     said = result.output.strip()
     told = any(words in said for words in ("internal error", "Traceback (most recent"))
@@ -171,7 +177,7 @@ def _met(number: int, kind: str, words: list[str]) -> Outcome:
         verdict, said = UNCAUGHT, said or repr(result.exception)
     else:
         verdict = FINE if result.exit_code in _ALLOWED else WRONG
-    seconds = round(time.perf_counter() - start, 1)
+    seconds = round(time.process_time() - start, 2)
     return Outcome(number, kind, verdict, result.exit_code, said[-_SHOWN:], seconds)
 
 

@@ -13,20 +13,27 @@ import os
 import random
 import re
 import shutil
-import subprocess
-import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 import pandas as pd
+from click.testing import CliRunner
+from pydantic import BaseModel
+
+from borderrisk.cli.app import app
+from borderrisk.config import Config
+from borderrisk.runs.hashing import SUMS, write_sums
 
 ROOT = Path(__file__).parents[1]
 ORIGIN = "2024-01-01"
 _WINDOW = (60.0, 27.0, 64.0, 32.0)
+# Small inputs, so that damage seldom lands where nothing looks.
+_MARGIN_DEG, _SIMPLE_DEG, _MOST_ROWS = 2.0, 0.02, 100
 CONFIG = """\
 name: fuzzed
 study_area: {home: IRN, neighbours: [AFG, PAK], border_strip_km: 120, halo_km: 40,
@@ -73,6 +80,13 @@ FILES: dict[str, tuple[str, str, str]] = {
     "parquet": ("incidents.parquet", "data.incidents", _TABLE),
     "datapackage": ("datapackage.json", "data.package", "%s"),
 }
+# Commands that read the files of a config: how often each, and where it writes.
+_READERS = {
+    "validate": (188, ""),
+    "features": (6, "features.nc"),
+    "train": (5, "model.skops"),
+    "run": (1, "run"),
+}
 KINDS = ("config", *FILES, "model", "forecast", "run")
 _TEXT = (".yaml", ".geojson", ".json", ".csv", ".kml", ".vrt", ".txt", ".jsonl", ".md", ".xml")
 _NASTY = (
@@ -84,18 +98,58 @@ _NASTY = (
 )  # fmt: skip
 
 
+def _keys(model: type[BaseModel]) -> dict[str, str]:
+    """Every key of a config, dotted, with what it holds."""
+    found = {}
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            found |= {f"{name}.{key}": holds for key, holds in _keys(inner).items()}
+        else:
+            found[name] = str(inner)
+    return found
+
+
+_KEYS = _keys(Config)
+# What may stand in a config, at least somewhere, but is seldom meant; the first kind counts.
+_VALUES = {
+    "dict": ("{}", "{a: 1}", "{date: date}", "{a: {}}"),
+    "Path": ("elevation.tif", "settlements.csv", "borders.geojson", "run", "incidents.xlsx",
+             "countries.geojson", "cover.tif", "config.yaml", ".", "../none", "é", ""),
+    "date": ("0001-01-01", "1900-01-01", "2023-12-31", "9999-12-31", "2024-02-30"),
+    "bool": ("true", "false"),
+    "float": ("0", "-1", "1", "2", "0.5", "1e-300", "1e-6", "1e6", "1e18", "1e308", "-1e308"),
+    "'int'": ("0", "-1", "1", "3", "999", "1000000", "99999999999999999999"),
+    "str": ("x", "IRN", "AFG", "é" * 300, "../x", "{x}", "<b>", "CON"),
+}  # fmt: skip
+_LISTS = ("[0, 0, 0, 0]", "[-180, -90, 180, 90]", "[62, 28, 62.1, 28.1]", "[1e-300, 1e308]", "[]")
+
+
+def _setting(work: Path, rng: random.Random) -> str:
+    """Return a key of the config with a value of its kind, or anything."""
+    key = rng.choice(list(_KEYS))
+    kind = next((name for name in _VALUES if name in _KEYS[key]), "str")
+    value = rng.choice(_VALUES[kind])
+    if kind == "Path":
+        value = str(work / value)
+    if "tuple" in _KEYS[key]:
+        value = rng.choice((f"[{value}]", f"[{value}, {value}]", *_LISTS))
+    return f"{key}={value if rng.random() < 0.8 else rng.choice(_NASTY)}"
+
+
 def prepare(home: Path) -> None:
     """Write a sound input of every kind into a folder, and make a run and a forecast of them."""
     raw = ROOT / "data" / "raw"
-    for name in ("incidents.csv", "settlements.csv", "elevation_5arcmin.tif"):
-        shutil.copy(raw / name, home / name.replace("_5arcmin", ""))
-    west, south, east, north = _WINDOW
+    west, south, east, north = box = _around(_WINDOW)
     for name in ("borders", "countries"):
-        part = gpd.read_file(raw / f"{name}.geojson").clip(
-            (west - 4, south - 4, east + 4, north + 4)
-        )
-        part.to_file(home / f"{name}.geojson", driver="GeoJSON")
-    incidents = pd.read_csv(raw / "incidents.csv")
+        part = gpd.read_file(raw / f"{name}.geojson").clip(box)
+        part.geometry = part.simplify(_SIMPLE_DEG)
+        part.to_file(home / f"{name}.geojson", driver="GeoJSON", COORDINATE_PRECISION=4)
+    for name in ("settlements", "incidents"):
+        table = pd.read_csv(raw / f"{name}.csv")
+        table = table[table.longitude.between(west, east) & table.latitude.between(south, north)]
+        table[:: -(-len(table) // _MOST_ROWS)].to_csv(home / f"{name}.csv", index=False)
+    incidents = pd.read_csv(home / "incidents.csv")
     columns = ["incident_id", "date", "location_radius_km", "latitude", "longitude"]
     points = gpd.points_from_xy(incidents.longitude, incidents.latitude, crs=4326)
     table = gpd.GeoDataFrame(incidents[columns], geometry=points)
@@ -108,26 +162,40 @@ def prepare(home: Path) -> None:
     lines = gpd.read_file(home / "borders.geojson")
     lines.to_file(home / "borders.shp.zip")
     lines.to_file(home / "borders.fgb")
-    _write_rasters(home)
+    _write_rasters(raw, home)
     _write_package(raw, home)
-    (home / "config.yaml").write_text(CONFIG, encoding="utf-8")
-    _command(home, "run", "config.yaml", "--no-evaluate", "--out", "run")
-    _command(home, "forecast", "config.yaml", "--origin", ORIGIN, "--horizon", "365",
-             "--out", "forecast")  # fmt: skip
+    config = home / "config.yaml"
+    config.write_text(CONFIG, encoding="utf-8")
+    cache = ("--set", f"compute.cache={home / 'cache'}")
+    _command("run", config, "--no-evaluate", "--out", home / "run", *cache)
+    _command("forecast", config, "--origin", ORIGIN, "--horizon", 365,
+             "--out", home / "forecast", *cache)  # fmt: skip
 
 
-def _write_rasters(home: Path) -> None:
+def _around(window: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    west, south, east, north = window
+    return west - _MARGIN_DEG, south - _MARGIN_DEG, east + _MARGIN_DEG, north + _MARGIN_DEG
+
+
+def _write_rasters(raw: Path, home: Path) -> None:
+    """Write elevation and land cover unpacked, so that damage is read and not only noticed."""
     import rasterio
     from rasterio.shutil import copy
 
-    with rasterio.open(home / "elevation.tif") as source:
-        geo = ", ".join(map(str, source.transform.to_gdal()))
-        text = _VRT.format(cols=source.width, rows=source.height, geo=geo)
-        copy(source, home / "elevation.nc", driver="netCDF")
-        profile = source.profile | {"dtype": "uint8", "nodata": 255, "predictor": 1}
-        with rasterio.open(home / "cover.tif", "w", **profile) as target:
-            target.write((source.read() // 100 % 5).astype("uint8"))
-    (home / "elevation.vrt").write_text(text)
+    with rasterio.open(raw / "elevation_5arcmin.tif") as source:
+        window = source.window(*_around(_WINDOW)).round_offsets().round_lengths()
+        heights = source.read(1, window=window)
+        rows, cols = heights.shape
+        plain = {"driver": "GTiff", "height": rows, "width": cols, "count": 1, "crs": source.crs,
+                 "transform": source.window_transform(window)}  # fmt: skip
+    cover = (heights // 100 % 5).astype("uint8")
+    for name, values, nodata in (("elevation", heights, -32768), ("cover", cover, 255)):
+        kind = {"dtype": values.dtype.name, "nodata": nodata}
+        with rasterio.open(home / f"{name}.tif", "w", **plain, **kind) as target:
+            target.write(values, 1)
+    copy(home / "elevation.tif", home / "elevation.nc", driver="netCDF")
+    geo = ", ".join(map(str, plain["transform"].to_gdal()))
+    (home / "elevation.vrt").write_text(_VRT.format(cols=cols, rows=rows, geo=geo))
 
 
 def _write_package(raw: Path, home: Path) -> None:
@@ -180,15 +248,10 @@ def _zipped(parts: Any) -> bytes:
     return out.getvalue()
 
 
-def _command(home: Path, *words: str) -> None:
-    program = "from borderrisk.cli import main; main()"
-    cache = ["--set", f"compute.cache={home / 'cache'}"]
-    done = subprocess.run(
-        [sys.executable, "-c", program, *words, *cache],
-        cwd=home, check=False, capture_output=True, text=True,
-    )  # fmt: skip
-    if done.returncode:
-        raise RuntimeError(f"{words[0]} of the sound inputs failed: {done.stderr[-500:]}")
+def _command(*words: object) -> None:
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    if done.exit_code:
+        raise RuntimeError(f"{words[0]} of the sound inputs failed: {done.output[-500:]}")
 
 
 def case(home: Path, work: Path, seed: int, number: int) -> tuple[str, list[str]]:
@@ -202,30 +265,46 @@ def case(home: Path, work: Path, seed: int, number: int) -> tuple[str, list[str]
     for path in home.iterdir():
         if path.is_file():
             shutil.copy(path, work / path.name)
-    settings = [f"compute.cache={home / 'cache'}"]
-    config = ["--set", settings[0]]
+    config = ["--set", f"compute.cache={home / 'cache'}"]
     if kind == "config":
+        words = ["validate", str(work / "config.yaml"), *config]
+        if seed and rng.random() < 0.5:
+            given = [_setting(work, rng) for _ in range(rng.choice((1, 1, 2)))]
+            return kind, [*words, *(word for one in given for word in ("--set", one))]
         damage(work / "config.yaml", rng)
-        return kind, ["validate", str(work / "config.yaml")]
+        return kind, words
     if kind in FILES:
         name, key, value = FILES[kind]
         damage(work / name, rng)
         given = ["--set", f"{key}={value % (work / name)}"] if key else []
-        return kind, ["validate", str(work / "config.yaml"), *config, *given]
+        (command,) = rng.choices(list(_READERS), [chance for chance, _ in _READERS.values()])
+        out = ["--out", str(work / _READERS[command][1])] if _READERS[command][1] else []
+        return kind, [command, str(work / "config.yaml"), *config, *given, *out]
     if kind == "model":
         shutil.copy(home / "run" / "model.skops", work / "model.skops")
         damage(work / "model.skops", rng)
         words = ["score", str(work / "model.skops"), str(work / "config.yaml")]
         return kind, [*words, *config, "--out", str(work / "scored")]
     folder = shutil.copytree(home / kind, work / kind)
-    damage_folder(folder, rng)
     if kind == "forecast":
-        return kind, ["verify", str(folder), str(work / "later.csv"), "--force"]
+        # A third shows its damage; a third is sealed again by who damaged it.
+        turn = rng.randrange(3)
+        if turn == 0:
+            damage(work / "later.csv", rng)
+        else:
+            damage_folder(folder, rng)
+        if turn == 1:
+            with suppress(OSError):
+                (folder / SUMS).unlink(missing_ok=True)
+                write_sums(folder)
+        return kind, ["verify", str(folder), str(work / "later.csv"), "--out", str(work / "test")]
+    damage_folder(folder, rng)
     return kind, rng.choice(
         [
             ["info", str(folder)],
-            ["segments", str(folder)],
+            ["segments", str(folder), "--out", str(work / "segments.geojson")],
             ["map", str(folder), "--out", str(work / "maps")],
+            ["brief", str(folder), "--out", str(work / "briefs")],
             ["allocate", str(folder), "--km", "50"],
             ["export", str(folder), "--format", "csv", "--out", str(work / "cells.csv")],
             ["compare", str(home / "run"), str(folder), "--out", str(work / "change")],
@@ -256,7 +335,7 @@ def _harm_folder(folder: Path, rng: random.Random) -> None:
 
 def harm(path: Path, rng: random.Random) -> None:
     """Damage a file one to four times, by its kind or byte by byte."""
-    for _ in range(rng.choice((1, 1, 2, 4))):
+    for _ in range(rng.choice((1, 1, 1, 2, 4))):
         raw = path.read_bytes()
         path.write_bytes(rng.choice(_ways(path, raw))(raw, rng))
 
@@ -264,8 +343,9 @@ def harm(path: Path, rng: random.Random) -> None:
 def _ways(path: Path, raw: bytes) -> Sequence[Callable[[bytes, random.Random], bytes]]:
     if path.suffix in _TEXT:
         own = [_token, _token, _lines]
-        return [*own, _json] if path.suffix in (".json", ".geojson") else [*own, _bytes]
-    return [_member, _bytes] if zipfile.is_zipfile(io.BytesIO(raw)) else [_bytes]
+        # Of JSON, most is damaged as a tree: what does not parse is told in one place.
+        return [*own, *[_json] * 5] if path.suffix in (".json", ".geojson") else [*own, _bytes]
+    return [_member, _member, _member, _bytes] if zipfile.is_zipfile(io.BytesIO(raw)) else [_bytes]
 
 
 def _bytes(raw: bytes, rng: random.Random) -> bytes:
@@ -322,22 +402,10 @@ def _json(raw: bytes, rng: random.Random) -> bytes:
     if rng.random() < 0.25:
         del parent[key]
     else:
-        parent[key] = rng.choice(
-            (
-                None,
-                [],
-                {},
-                [[]],
-                -1,
-                1e308,
-                "",
-                "x" * 10_000,
-                True,
-                [node],
-                {"a": node},
-                float("nan"),
-            )
-        )
+        parent[key] = rng.choice((
+            None, [], {}, [[]], -1, 1e308, "", "x" * 10_000, True, [node], {"a": node},
+            float("nan"),
+        ))  # fmt: skip
     return json.dumps(tree).encode()
 
 

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from pyproj import CRS, Transformer
+from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
 
 from borderrisk.errors import GridError
-from borderrisk.grid import WGS84, Grid, laea_crs, polygons
+from borderrisk.grid import WGS84, Grid, laea_crs, polygons, transformer
 
 
 def reproject(geometry: BaseGeometry, source: CRS, target: CRS) -> BaseGeometry:
     """Return ``geometry`` moved from one CRS to another (x, y order in both)."""
-    transformer = Transformer.from_crs(source, target, always_xy=True)
-    return shapely.transform(geometry, lambda xy: np.column_stack(transformer.transform(*xy.T)))
+    move = transformer(source, target).transform
+    return shapely.transform(geometry, lambda xy: np.column_stack(move(*xy.T)))
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,13 @@ class StudyArea:
         halo = polygon.buffer(halo_km * 1000, quad_segs=16)
         _check_one_side(reproject(halo, crs, WGS84).bounds)
         return cls(Grid.covering(halo.bounds, crs, cell_size_m), polygon, halo)
+
+    def around(self, margin_km: float) -> BaseGeometry:
+        """Return the halo and a margin around it, WGS84; GridError if they cross 180 degrees."""
+        local = self.halo.buffer(1000 * margin_km).segmentize(20_000)
+        wide = reproject(local, self.grid.crs, WGS84)
+        _check_one_side(wide.bounds)
+        return wide
 
 
 def _check_one_side(bounds: tuple[float, float, float, float]) -> None:

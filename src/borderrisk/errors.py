@@ -35,7 +35,7 @@ class OutputError(BorderRiskError):
     """Results could not be written (permission, space, an existing folder)."""
 
 
-def did_you_mean(wrong: str, choices: Iterable[str]) -> str:
+def did_you_mean(wrong: str, choices: Iterable[object]) -> str:
     """Return a sentence with the closest of ``choices``, or the choices themselves.
 
     Examples
@@ -43,7 +43,7 @@ def did_you_mean(wrong: str, choices: Iterable[str]) -> str:
     >>> did_you_mean("lattitude", ["latitude", "longitude"])
     ' Did you mean latitude?'
     """
-    names = list(choices)
+    names = [str(choice) for choice in choices if str(choice)]
     by_lower = {name.lower(): name for name in names}
     close = get_close_matches(wrong.lower(), by_lower, n=1, cutoff=0.6)
     if close:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 WGS84 = CRS.from_epsg(4326)
 MAX_CELLS = 50_000_000
 _CELL_ID = re.compile(r"r(\d+)c(\d+)")
+
+
+@lru_cache(maxsize=16)
+def transformer(source: CRS, target: CRS) -> Transformer:
+    """Return the transformation between two CRS, x first; setting one up takes milliseconds."""
+    return Transformer.from_crs(source, target, always_xy=True)
 
 
 def polygons(geometry: Any) -> Any:
@@ -157,9 +163,9 @@ class Grid:
         """Cell-centre northings, shape ``(rows,)``, metres, north to south."""
         return self.transform.f - (np.arange(self.shape[0]) + 0.5) * self.cell_size_m
 
-    @cached_property
+    @property
     def _to_wgs84(self) -> Transformer:
-        return Transformer.from_crs(self.crs, WGS84, always_xy=True)
+        return transformer(self.crs, WGS84)
 
     def centres(self) -> tuple[np.ndarray, np.ndarray]:
         """Cell-centre eastings and northings, each of shape ``(rows, columns)``."""

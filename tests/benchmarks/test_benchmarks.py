@@ -194,11 +194,12 @@ def test_fuzzer_counts_what_is_not_fine(module):
     fuzz = module("fuzz")
     found = [
         fuzz.Outcome(0, "csv", fuzz.FINE, 3, "", 2.5),
+        fuzz.Outcome(3, "csv", fuzz.FINE, 3, "", 0.5),
         fuzz.Outcome(1, "csv", fuzz.HANG),
         fuzz.Outcome(2, "csv", fuzz.UNCAUGHT, 1),
     ]
     (row,) = (line for line in fuzz.table(found).splitlines() if line.startswith("| csv"))
-    assert row == "| csv | 3 | 0 | 0 | 1 | 1 | 1 | 0 | 0 | 2.5 |"
+    assert row == "| csv | 4 | 0 | 0 | 2 | 1 | 1 | 0 | 0 | 3 | 2.5 |"
 
 
 def test_page_of_skill_says_what_the_scorecard_says(module):

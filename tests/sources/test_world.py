@@ -50,6 +50,15 @@ def test_rows_of_one_country_are_merged(tmp_path):
     assert countries.geometry[0].area == 2
 
 
+def test_land_without_a_code_stays_land(tmp_path):
+    shapes = [shapely.box(x, 0, x + 1, 1) for x in (0, 1, 5)]
+    columns = {"iso_a3": ["AAA", None, None], "name": ["A", None, "C"]}
+    countries = read_countries(countries_file(tmp_path, columns, shapes))
+    assert countries.union_all().area == 3
+    with pytest.raises(DataError, match=r"no country AAB\. Did you mean AAA"):
+        outline(countries, "AAB")
+
+
 def test_a_self_crossing_outline_is_mended(tmp_path):
     bowtie = shapely.Polygon([(0, 0), (2, 2), (2, 0), (0, 2)])
     path = countries_file(tmp_path, {"iso_a3": ["AAA"], "name": ["A"]}, [bowtie])

@@ -166,10 +166,10 @@ def segments(
     common.configure_logging(verbose, as_json)
     from borderrisk.pipeline import result
 
-    rows = result.top_segments(run_path, top, against=against, out=out)
     if against is None and not as_json:
-        common.emit({}, as_json, result.told_segments(run_path, top))
+        common.emit({}, as_json, result.told_segments(run_path, top, out=out))
         return
+    rows = result.top_segments(run_path, top, against=against, out=out)
     named = [{k: v for k, v in row.items() if k not in ("segment_id", "near")} for row in rows]
     common.emit({"segments": rows}, as_json, common.table_text(named))
 

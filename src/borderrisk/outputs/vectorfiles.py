@@ -19,10 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyogrio
 import shapely
-from pyproj import Transformer
 
 from borderrisk.features import catalogue
-from borderrisk.grid import WGS84
+from borderrisk.grid import WGS84, transformer
 from borderrisk.outputs.atomic import write_text, writing
 from borderrisk.outputs.palette import (
     BORDER_COLOUR,
@@ -128,7 +127,7 @@ def write_squares(cells: gpd.GeoDataFrame, path: Path) -> None:
 def _lonlat_corners(cells: gpd.GeoDataFrame) -> np.ndarray:
     """Corners in WGS84 degrees, shape (cells, 5, 2); the last is the first again."""
     metres = shapely.get_coordinates(cells.geometry).reshape(len(cells), CORNERS, 2)[:, :-1]
-    to_wgs84 = Transformer.from_crs(cells.crs, WGS84, always_xy=True)
+    to_wgs84 = transformer(cells.crs, WGS84)
     lonlat = np.stack(to_wgs84.transform(metres[..., 0], metres[..., 1]), axis=-1)
     return np.concatenate([lonlat, lonlat[:, :1]], axis=1)
 

@@ -18,7 +18,6 @@ from borderrisk.outputs.atomic import check_file, write_rows, writing
 from borderrisk.outputs.scene import InputUse
 from borderrisk.pipeline import limits, steps
 from borderrisk.pipeline.costs import Estimate, counted, in_bytes, spoken
-from borderrisk.pipeline.inputs import Inputs
 from borderrisk.pipeline.readings import open_inputs
 from borderrisk.pipeline.stages import Stages
 from borderrisk.runs import shown_path
@@ -101,8 +100,10 @@ def validate(config: Config, rejected: Path | None = None) -> Checked:
     """
     if rejected is not None:
         check_file(rejected)
-    estimate = limits.check(config, Inputs(config))
-    stages = Stages.of(_coarse(config, estimate))
+    stages = Stages.of(config)
+    estimate = limits.check(config, stages.inputs)
+    if estimate.size.grid > _MOST_CELLS:
+        stages = Stages.of(_coarse(config, estimate))
     study, elevation = stages[steps.area], stages.inputs.elevation
     check_coverage(elevation, study.grid, needed=study.base["exposure"].to_numpy() > 0)
     whole = Grid.covering(study.area.halo.bounds, study.grid.crs, config.grid.cell_size_m)
@@ -172,8 +173,6 @@ def _row(reading: Reading, stages: Stages) -> dict[str, Any]:
 
 def _coarse(config: Config, estimate: Estimate) -> Config:
     """Return the config with cells so large that counting effects on them takes no time."""
-    if estimate.size.grid <= _MOST_CELLS:
-        return config
     metres = float(1000 * np.sqrt(estimate.size.box_km2 / _MOST_CELLS))
     log.warning(
         "effects of the inputs are counted on cells of %.2g km; a run has smaller ones",

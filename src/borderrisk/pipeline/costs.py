@@ -17,15 +17,13 @@ from pyproj import Geod
 from borderrisk.compute import available_workers
 from borderrisk.config import Config
 from borderrisk.features.travel.ground import pixel_size_m, pixels_along
-from borderrisk.pipeline.inputs import Inputs, Study, along_border
+from borderrisk.pipeline.inputs import Inputs
 
 # Refits beside those asked for, which calibrate the intervals.
 _REHEARSED = 36
 # So many are reckoned with before the table is opened.
 _USUAL_INCIDENTS = 1_000
 _SMALLEST_KM = 1e-9
-# The area is laid on cells of any size: only its outline matters.
-_COARSE_M = 200_000
 _CONTAINER = Path("/sys/fs/cgroup/memory.max")
 
 
@@ -171,9 +169,7 @@ def count_origins(config: Config) -> int:
 
 def measured(config: Config, inputs: Inputs, incidents: int | None = None) -> Size:
     """Count what a config asks for; so many ``incidents`` at the most, where they are known."""
-    section = config.study_area
-    area = along_border(config, inputs, cell_size_m=_COARSE_M)
-    study = Study(area, section.home, inputs.borders, inputs.countries)
+    study, area = inputs.outline, inputs.outline.area
     west, south, east, north = area.halo.bounds
     travel, corridors = config.features.travel, config.corridors
     tested = config.evaluation

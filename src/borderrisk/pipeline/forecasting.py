@@ -22,6 +22,7 @@ from borderrisk.errors import ConfigError, DataError, GridError
 from borderrisk.evaluation import prospective, verification
 from borderrisk.evaluation.backtest import BASELINES, GRACE, BorderLine
 from borderrisk.evaluation.findings import spoken
+from borderrisk.evaluation.prospective import Issued
 from borderrisk.evaluation.verification import FORECAST, Forecast
 from borderrisk.model.cells import CellTable
 from borderrisk.model.level import Level
@@ -296,16 +297,15 @@ def _verified(
 
 
 def verify_record(
-    source: Path, path: Path, table: IncidentTable, until: pd.Timestamp, parent: Path
+    source: Path, given: Issued, path: Path, table: IncidentTable, until: pd.Timestamp, parent: Path
 ) -> dict[str, Any] | None:
     """Score a forecast whose time is over with a whole record, as it was on the day ``until``.
 
     The folder of the verification, below ``parent``, is called after the forecast and the rows of
     its time; None if there is one for just these rows already.
     """
-    opened, made = open_forecast(source)
     rows = table.incidents
-    here = (rows["date_end"] >= opened.origin) & (rows["date"] < opened.end)
+    here = (rows["date_end"] >= given.origin) & (rows["date"] < given.end)
     here &= (rows["date_end"] < until).to_numpy()
     part = rows[here].reset_index(drop=True)
     content = part.drop(columns="geometry").assign(x=part.geometry.x, y=part.geometry.y)
@@ -313,6 +313,7 @@ def verify_record(
     final = parent / f"{source.name}-{digest}"
     if (final / MANIFEST).exists():
         return None
+    opened, made = open_forecast(source)
     note = (
         f"Verified with {path.name} as it was before {until:%Y-%m-%d}: {len(part)} incident(s) "
         "of the period."

@@ -51,6 +51,9 @@ ROLES = {
 }
 
 
+_COARSE_M = 200_000
+
+
 class Inputs:
     """Every input of a config by its role, opened and checked when it is first asked for.
 
@@ -78,6 +81,12 @@ class Inputs:
     def sources(self) -> list[basedata.SourceInfo]:
         """Where the files come from, their checksums verified."""
         return basedata.verify(self._config.data.package, input_files(self._config))
+
+    @cached_property
+    def outline(self) -> Study:
+        """The area on the coarsest cells, for what depends on its outline alone."""
+        area = along_border(self._config, self, cell_size_m=_COARSE_M)
+        return Study(area, self._config.study_area.home, self.borders, self.countries)
 
     @cached_property
     def borders(self) -> gpd.GeoDataFrame:

@@ -94,7 +94,7 @@ class Result:
         counts = ", ".join(f"{n:,} {name}" for name, n in self.manifest.get("counts", {}).items())
         skill = self.scorecard.headline[:1] if self.scorecard else ["not evaluated"]
         return [
-            ("run", f"{self.scene.meta.title} ({self.scene.meta.run_id})"),
+            ("run", self.scene.meta.title),
             ("index" if self.scene.is_index else "made", made(self.scene, "en")),
             ("counts", counts),
             *(("expected", self._said(total)) for total in self.scene.meta.totals if total.focus),
@@ -266,10 +266,13 @@ def top_segments(
     return _rows(table.iloc[order].head(count), _CHANGES)
 
 
-def told_segments(run_path: str | Path, count: int) -> str:
-    """Return the first ``count`` segments of a run in sentences."""
+def told_segments(run_path: str | Path, count: int, *, out: str | Path | None = None) -> str:
+    """Return the first ``count`` segments of a run in sentences; ``out`` gets all of them."""
     scene = open_run(run_path).scene
-    return as_text(section_answers(scene, top(segments_of(scene), count), "en"))
+    table = segments_of(scene)
+    if out is not None:
+        write_table(table, Path(out))
+    return as_text(section_answers(scene, top(table, count), "en"))
 
 
 def _rows(table: pd.DataFrame, names: tuple[str, ...]) -> list[dict[str, Any]]:

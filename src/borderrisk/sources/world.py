@@ -25,6 +25,8 @@ CODE_COLUMNS = ("iso_a3", "adm0_a3", "iso_a3_eh", "iso3", "shapegroup")
 NAME_COLUMNS = ("name", "name_en", "shapename", "admin")
 LATITUDE_NAMES = ("latitude", "lat", "y")
 LONGITUDE_NAMES = ("longitude", "lon", "long", "lng", "x")
+# A line so near a longer one is that line again, if it is no mere piece of it.
+_BESIDE_DEG, _PIECE = 0.03, 0.2
 _CODE = r"[A-Za-z][A-Za-z0-9]{2}"
 _THOUSANDS = r"\d{1,3}([.,'’ ]\d{3})+"
 
@@ -91,7 +93,7 @@ def read_countries(path: str | Path) -> gpd.GeoDataFrame:
     name = find_column(frame, (*NAME_COLUMNS, *CODE_COLUMNS), where)
     shapes = only_kind(frame.geometry, "polygon", code, where)
     tidy = gpd.GeoDataFrame(
-        {"iso_a3": code, "name": frame[name].astype(str)},
+        {"iso_a3": code, "name": _text(frame[name])},
         geometry=[polygons(shape) for shape in shapely.make_valid(shapes)],
         crs=frame.crs,
     )
@@ -236,13 +238,18 @@ def _population(column: pd.Series, where: str) -> pd.Series:
 def _codes(frame: gpd.GeoDataFrame, where: str) -> pd.Series:
     """Return the code of each outline from the first column that has one."""
     first = find_column(frame, CODE_COLUMNS, where)
-    code = frame[first].astype(str)
+    code = _text(frame[first])
     by_lower = {str(column).lower(): column for column in frame.columns}
     for name in CODE_COLUMNS:
         if name in by_lower:
-            other = frame[by_lower[name]].astype(str)
+            other = _text(frame[by_lower[name]])
             code = code.where(code.str.fullmatch(_CODE) | ~other.str.fullmatch(_CODE), other)
     return code
+
+
+def _text(column: pd.Series) -> pd.Series:
+    """Return a column as text, empty where there is none: what has no code is land all the same."""
+    return column.astype(object).fillna("").astype(str)
 
 
 def _one_border(borders: gpd.GeoDataFrame, home: str, code: str, path: str | Path) -> BaseGeometry:
@@ -253,7 +260,31 @@ def _one_border(borders: gpd.GeoDataFrame, home: str, code: str, path: str | Pat
             f"borders: {path} has no border between {home} and {code} (available: {available})."
         )
     parts = shapely.get_parts(borders.geometry[match].to_numpy())
+    twice = _repeated(parts)
+    if twice.any():
+        log.warning(
+            "borders: %s gives %.0f %% of the line of %s-%s twice; it counts once.", path,
+            100 * shapely.length(parts[twice]).sum() / shapely.length(parts[~twice]).sum(), home,
+            code,
+        )  # fmt: skip
+        parts = parts[~twice]
     return parts[0] if len(parts) == 1 else MultiLineString(list(parts))
+
+
+def _repeated(parts: np.ndarray) -> np.ndarray:
+    """Which lines run along a longer one: each side of a border may bring its own.
+
+    Short pieces beside a longer line are meanders, not the line again.
+    """
+    length = shapely.length(parts)
+    order, twice = np.argsort(-length, kind="stable"), np.zeros(len(parts), bool)
+    for place, k in enumerate(order[1:], start=1):
+        if length[k] < _PIECE * length[order[0]]:
+            break
+        longer = shapely.union_all(parts[[j for j in order[:place] if not twice[j]]])
+        strip = shapely.buffer(longer, _BESIDE_DEG, cap_style="flat")
+        twice[k] = shapely.length(shapely.difference(parts[k], strip)) < 0.1 * length[k]
+    return twice
 
 
 def _cut(line: BaseGeometry, window: Bounds) -> BaseGeometry:

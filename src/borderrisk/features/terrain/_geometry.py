@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 from affine import Affine
 from pyproj import CRS, Geod, Transformer
 
-from borderrisk.grid import WGS84, Grid
+from borderrisk.grid import WGS84, Grid, transformer
 
 # Largest error of an interpolated position, in cells. Pixels that near a cell's edge may be
 # counted next door.
@@ -19,12 +19,6 @@ _STEPS = (64, 32, 16, 8, 4, 2, 1)
 # Samples per cell and axis that large pixels are split into.
 _SAMPLES_PER_CELL = 4
 _MAX_SPLIT = 64
-
-
-@lru_cache(maxsize=16)
-def transformer(source: CRS, target: CRS) -> Transformer:
-    """Return the transformation between two CRS, x first; setting one up takes milliseconds."""
-    return Transformer.from_crs(source, target, always_xy=True)
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,11 +17,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, PathPatch, Rectangle
 from matplotlib.path import Path as DrawnPath
-from pyproj import Transformer
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
-from borderrisk.grid import WGS84, Grid
+from borderrisk.grid import WGS84, Grid, transformer
 from borderrisk.outputs.figures.backdrop import Pixels, paint
 from borderrisk.outputs.figures.style import INK, LINE, MUTED
 from borderrisk.outputs.palette import BORDER_COLOUR, INCIDENT_COLOUR
@@ -230,7 +229,7 @@ def _label(ax: Axes, at: float, low: float, high: float, text: str, *, bottom: b
 
 
 def _lonlat_range(grid: Grid, pixels: Pixels) -> tuple[tuple[float, float], tuple[float, float]]:
-    to_wgs84 = Transformer.from_crs(grid.crs, WGS84, always_xy=True)
+    to_wgs84 = transformer(grid.crs, WGS84)
     west, south, east, north = to_wgs84.transform_bounds(*pixels.bounds)
     return (west, east), (south, north)
 
@@ -285,7 +284,7 @@ def add_north_arrow(ax: Axes, grid: Grid, pixels: Pixels) -> None:
 
 def _true_north(grid: Grid, x: float, y: float) -> np.ndarray:
     """Return the unit vector towards the pole at a point, grid metres."""
-    to_wgs84 = Transformer.from_crs(grid.crs, WGS84, always_xy=True)
+    to_wgs84 = transformer(grid.crs, WGS84)
     lon, lat = to_wgs84.transform(x, y)
     ahead = np.array(grid.project(lon, lat + 0.01)) - (x, y)
     return np.asarray(ahead / np.hypot(*ahead))

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from affine import Affine
-from pyproj import Transformer
 from rasterio.enums import Resampling
 from rasterio.io import MemoryFile
 from rasterio.warp import reproject
 from scipy.ndimage import distance_transform_edt
 
-from borderrisk.grid import WGS84
+from borderrisk.grid import WGS84, transformer
 from borderrisk.outputs.scene import Relief
 from borderrisk.outputs.webmap.view import WEB_MERCATOR, Bounds, View
 
@@ -48,7 +47,7 @@ def relief_image(view: View) -> ReliefImage | None:
     heights, pixel = _warped(relief, box)
     if not np.isfinite(heights).any():
         return None
-    t = Transformer.from_crs(WEB_MERCATOR, WGS84, always_xy=True)
+    t = transformer(WEB_MERCATOR, WGS84)
     west, south = t.transform(box[0], box[1])
     east, north = t.transform(box[2], box[3])
     shade = hillshade(
@@ -76,7 +75,7 @@ def hillshade(heights: np.ndarray, pixel_m: float) -> np.ndarray:
 def _mercator_box(view: View) -> Bounds:
     west, south, east, north = view.extent
     dx, dy = AROUND * (east - west), AROUND * (north - south)
-    t = Transformer.from_crs(WGS84, WEB_MERCATOR, always_xy=True)
+    t = transformer(WGS84, WEB_MERCATOR)
     x0, y0 = t.transform(west - dx, max(south - dy, -85))
     x1, y1 = t.transform(east + dx, min(north + dy, 85))
     wider = max(0.0, WIDE * (y1 - y0) - (x1 - x0)) / 2

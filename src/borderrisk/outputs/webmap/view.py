@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from pyproj import CRS, Transformer
+from pyproj import CRS
 
 from borderrisk.errors import DataError
-from borderrisk.grid import WGS84
+from borderrisk.grid import WGS84, transformer
 from borderrisk.outputs.scene import Scene
 from borderrisk.scores import shown
 from borderrisk.words import persian_places
@@ -73,7 +73,7 @@ class View:
     def extent(self) -> Bounds:
         """West, south, east, north of the grid window, degrees."""
         box = self.scene.grid.crs
-        t = Transformer.from_crs(box, WGS84, always_xy=True)
+        t = transformer(box, WGS84)
         return _as_bounds(t.transform_bounds(*self.metres, densify_pts=41))
 
     @property
@@ -124,7 +124,7 @@ def _focus_window(scene: Scene, name: str) -> tuple[tuple[slice, slice], Bounds,
     focus = scene.focus(name)
     west, south, east, north = focus.bounds
     dx, dy = MARGIN * (east - west), MARGIN * (north - south)
-    t = Transformer.from_crs(WGS84, scene.grid.crs, always_xy=True)
+    t = transformer(WGS84, scene.grid.crs)
     box = _as_bounds(t.transform_bounds(west - dx, south - dy, east + dx, north + dy))
     return scene.grid.window(box), focus.bounds, (focus.title, focus.title_fa or focus.title)
 
@@ -156,8 +156,8 @@ def meshes(view: View) -> dict[str, Any]:
     west, _, _, north = view.metres
     size = grid.cell_size_m
     rows, cols = view.mask.shape
-    mercator = Transformer.from_crs(WEB_MERCATOR, grid.crs, always_xy=True)
-    degrees = Transformer.from_crs(grid.crs, WGS84, always_xy=True)
+    mercator = transformer(WEB_MERCATOR, grid.crs)
+    degrees = transformer(grid.crs, WGS84)
 
     def to_grid(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         gx, gy = mercator.transform(x, y)
@@ -175,7 +175,7 @@ def meshes(view: View) -> dict[str, Any]:
 
 
 def _mercator_box(view: View) -> tuple[float, float, float, float]:
-    t = Transformer.from_crs(view.scene.grid.crs, WEB_MERCATOR, always_xy=True)
+    t = transformer(view.scene.grid.crs, WEB_MERCATOR)
     west, south, east, north = t.transform_bounds(*view.metres, densify_pts=41)
     dx, dy = PAD * (east - west), PAD * (north - south)
     return (west - dx, south - dy, east + dx, north + dy)
