@@ -100,7 +100,7 @@ _NASTY = (
 
 def _keys(model: type[BaseModel]) -> dict[str, str]:
     """Every key of a config, dotted, with what it holds."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, field in model.model_fields.items():
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
