@@ -249,7 +249,8 @@ def test_without_a_folder_each_region_gets_a_run_under_its_own(place, files, nor
     found = call("score", model("kde"), *paths, "--json")
     assert found.exit_code == 0, found.output
     runs = json.loads(found.stdout)["runs"]
-    assert [run["folder"] for run in runs] == [str(tmp_path / "runs" / n) for n in ("north", "uz")]
+    under = [Path(run["folder"]).parent for run in runs]
+    assert under == [tmp_path / "runs" / name for name in ("north", "uz")]
     opened = {name: results.open_run(tmp_path / "runs" / name) for name in ("north", "uz")}
     assert {name: run.manifest["config"]["name"] for name, run in opened.items()} == {
         "north": "north", "uz": "uz",
