@@ -85,7 +85,8 @@ def test_segments_share_out_the_whole_expectation(finished):
 
 
 def test_a_second_run_reads_the_cache_and_gives_the_same_bytes(finished, small):
-    again = jobs.run(small(), evaluate=False, replicates=4)
+    same = {"outputs.focus": "[mashhad, sistan-baluchestan]"}  # training may keep to the windows
+    again = jobs.run(small(**same), evaluate=False, replicates=4)
     cached = {stage["name"]: stage["cached"] for stage in again.manifest["stages"]}
     assert all(cached[name] for name in ("features", "border", "model", "intervals"))
     one, two = (
