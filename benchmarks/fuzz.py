@@ -31,7 +31,7 @@ ALARM_S = 20
 # A case that waits takes no processor: so many times the alarm is the longest by the clock.
 _PATIENCE = 15
 _MOST_BYTES = 4 << 30
-BATCH = 500
+BATCH = 200
 FINE, UNCAUGHT, HANG, CRASH, WRONG = "fine", "uncaught", "hang", "crash", "wrong exit code"
 _ALLOWED = (0, 2, 3)
 _SHOWN = 300
@@ -82,9 +82,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(table(found))
     print(f"{len(found):,} cases, seed {options.seed}, {time.perf_counter() - start:.0f} s")
     bad = [outcome for outcome in found if outcome.verdict != FINE]
-    for outcome in found if len(found) == 1 else bad:
-        print(f"{outcome.verdict}: case {outcome.number} ({outcome.kind}), exit {outcome.code}: "
-              f"{outcome.said[-_SHOWN:]}")  # fmt: skip
     if options.json:
         options.json.write_text(json.dumps([vars(outcome) for outcome in bad], indent=1))
     return int(bool(bad))
@@ -97,7 +94,12 @@ def _all(home: Path, options: argparse.Namespace) -> list[Outcome]:
 
     def batch(first: int) -> list[Outcome]:
         count = min(size, last - first)
-        return list(_batch(home, options.seed, first, count, options.alarm))
+        found = list(_batch(home, options.seed, first, count, options.alarm))
+        for outcome in found:
+            if outcome.verdict != FINE or options.cases == 1:
+                print(f"{outcome.verdict}: case {outcome.number} ({outcome.kind}), exit "
+                      f"{outcome.code}: {outcome.said[-_SHOWN:]}", flush=True)  # fmt: skip
+        return found
 
     with ThreadPoolExecutor(options.jobs) as pool:
         return [o for part in pool.map(batch, range(options.first, last, size)) for o in part]

@@ -16,7 +16,6 @@ import shutil
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +99,7 @@ _NASTY = (
 
 def _keys(model: type[BaseModel]) -> dict[str, str]:
     """Every key of a config, dotted, with what it holds."""
-    found: dict[str, Any] = {}
+    found: dict[str, str] = {}
     for name, field in model.model_fields.items():
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
@@ -287,16 +286,15 @@ def case(home: Path, work: Path, seed: int, number: int) -> tuple[str, list[str]
         return kind, [*words, *config, "--out", str(work / "scored")]
     folder = shutil.copytree(home / kind, work / kind)
     if kind == "forecast":
-        # A third shows its damage; a third is sealed again by who damaged it.
-        turn = rng.randrange(3)
+        # Some show their damage, some are sealed again by who damaged them.
+        turn = rng.randrange(5)
         if turn == 0:
             damage(work / "later.csv", rng)
         else:
             damage_folder(folder, rng)
-        if turn == 1:
-            with suppress(OSError):
-                (folder / SUMS).unlink(missing_ok=True)
-                write_sums(folder)
+        if turn in (1, 2) and all(map(_is_plain, folder.rglob("*"))):
+            (folder / SUMS).unlink(missing_ok=True)
+            write_sums(folder)
         return kind, ["verify", str(folder), str(work / "later.csv"), "--out", str(work / "test")]
     damage_folder(folder, rng)
     return kind, rng.choice(
@@ -310,6 +308,10 @@ def case(home: Path, work: Path, seed: int, number: int) -> tuple[str, list[str]
             ["compare", str(home / "run"), str(folder), "--out", str(work / "change")],
         ]
     )
+
+
+def _is_plain(path: Path) -> bool:
+    return not path.is_symlink() and (path.is_dir() or path.is_file())
 
 
 def _spare(_path: Path, _rng: random.Random) -> None:

@@ -49,3 +49,12 @@ def did_you_mean(wrong: str, choices: Iterable[object]) -> str:
     if close:
         return f" Did you mean {by_lower[close[0]]}?"
     return f" There is: {', '.join(names)}." if names else ""
+
+
+def plain(error: BaseException) -> str:
+    """Return the innermost reason of an error, short."""
+    for inner in (*error.args, getattr(error, "reason", None)):
+        if isinstance(inner, BaseException):
+            return plain(inner)
+    text = str(getattr(error, "strerror", None) or error).rpartition("] ")[2]
+    return " ".join(text.split())[:160]

@@ -16,7 +16,7 @@ from tests.fetching.services import sha
 
 from borderrisk.cli.app import app
 from borderrisk.config import load_config
-from borderrisk.errors import ConfigError, DataError
+from borderrisk.errors import ConfigError, DataError, OutputError
 from borderrisk.pipeline import fetching
 from borderrisk.sources import downloads, upstreams
 from borderrisk.sources.elevation import open_elevation
@@ -376,6 +376,30 @@ def test_words_and_dry_run_on_the_command_line(folder, server):
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["brought"] == ["posts"]
     assert server.asked
+
+
+@pytest.mark.parametrize("planted", ["data/.fetch", "data/.fetch/new", "data/fetched"])
+def test_a_fetch_writes_through_no_link(folder, server, tmp_path, planted):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    link = folder / planted
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(elsewhere)
+    with pytest.raises(OutputError, match="is a link"):
+        fetch(folder, server, "roads")
+    assert not list(elsewhere.iterdir())
+
+
+@pytest.mark.parametrize(
+    "answer", ["[]", "[" * 5000, '{"elements": [1]}', '{"elements": [{"type": "way", "id": []}]}']
+)
+def test_an_answer_of_another_form_is_one_sentence(folder, server, tmp_path, answer):
+    mirror, planned = tmp_path / "mirror", fetching.plan(folder, ("roads",))
+    fetching.export(planned, mirror, mirror=server.url)
+    for path in (path for path in mirror.rglob("*") if path.is_file()):
+        path.write_text(answer)
+    with pytest.raises(DataError, match="OpenStreetMap"):
+        fetching.fetch(planned, mirror=str(mirror))
 
 
 def test_the_window_lies_where_the_base_says(folder):

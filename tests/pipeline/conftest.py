@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from borderrisk.config import load_config
+from borderrisk.model import uncertainty
 from borderrisk.outputs import report
 from borderrisk.pipeline import run as jobs
 
@@ -18,11 +19,13 @@ SMALL = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def no_further_pictures():
-    """Let reports show the figures that a run was asked for, and draw no others."""
+def quick():
+    """Let reports draw no figures but those a run was asked for, and rehearse intervals briefly."""
     whole = report.picture_source
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(report, "picture_source", lambda name, _, at: whole(name, lambda: None, at))
+        patch.setattr(uncertainty, "SHORT", 2)
+        patch.setattr(uncertainty, "LONG", 4)
         yield
 
 

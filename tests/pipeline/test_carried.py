@@ -1,7 +1,6 @@
 """A model on another area: places stay where they are, and trust says what is unlike."""
 
 import json
-from functools import cache
 from pathlib import Path
 
 import geopandas as gpd
@@ -66,24 +65,26 @@ def place(small, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def north(place, tmp_path_factory):
-    """Give the model of an estimator as scored in the north, each once."""
+    """Score the north with a model of the whole."""
     load, model = place
-    folder = tmp_path_factory.mktemp("north")
+    out = tmp_path_factory.mktemp("north") / "north"
+    return jobs.score(model("kde"), load(name="north", **NORTH), out=out)
 
-    @cache
-    def scored(estimator):
-        config = load(name="north", **NORTH)
-        return jobs.score(model(estimator), config, out=folder / estimator)
 
-    return scored
+@pytest.fixture(scope="module")
+def uz(place, tmp_path_factory):
+    """Score a place that shares no ground with the training area, with its test."""
+    load, model = place
+    config = load(name="uz", **UZBEKISTAN, **TESTED)
+    out = tmp_path_factory.mktemp("uz") / "uz"
+    return config, jobs.score(model("decayed_pool"), config, out=out)
 
 
 @pytest.mark.parametrize("estimator", ["decayed_pool", "kde", "radius_history"])
-def test_a_carried_model_takes_its_past_from_the_new_place(place, north, estimator):
+def test_a_carried_model_takes_its_past_from_the_new_place(place, estimator):
     load, model = place
     home, away = Stages.of(load()), Stages.of(load(name="north", **NORTH))
     assert home[steps.area].grid.crs != away[steps.area].grid.crs
-    scored = north(estimator)
     fitted, record = load_model(model(estimator)).model, away[steps.incidents]
     cells = away[steps.cells]
     own = fitted.settings.fit(cells, record.panel, record.origin)
@@ -92,24 +93,30 @@ def test_a_carried_model_takes_its_past_from_the_new_place(place, north, estimat
     assert carried.level == own.level
     remembered = own.parts(cells)["history"] / carried.parts(cells)["history"]
     assert np.nanmax(remembered) == pytest.approx(np.nanmin(remembered))
-    found = scored.scene.cells["intensity"].to_numpy()[cells.mask]
-    expected = np.where(cells.study, carried.intensity(cells), np.nan)
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_the_scores_of_a_carried_model_are_what_it_says_there(place, north, uz):
+    load, model = place
+    both = (("kde", load(name="north", **NORTH), north), ("decayed_pool", *uz))
+    for estimator, config, scored in both:
+        away = Stages.of(config)
+        cells, record = away[steps.cells], away[steps.incidents]
+        carried = load_model(model(estimator)).model.carried(cells, record.panel, record.origin)
+        found = scored.scene.cells["intensity"].to_numpy()[cells.mask]
+        expected = np.where(cells.study, carried.intensity(cells), np.nan)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_a_carried_model_says_so_and_can_be_read_again(place, north):
     load, _ = place
-    scored = north("kde")
-    assert "trained elsewhere" in scored.scene.meta.notes[0]
+    assert "trained elsewhere" in north.scene.meta.notes[0]
     assert (
-        "trained elsewhere" in json.loads((scored.folder / "manifest.json").read_text())["notes"][0]
+        "trained elsewhere" in json.loads((north.folder / "manifest.json").read_text())["notes"][0]
     )
-    assert "trained elsewhere" in (scored.folder / "report.md").read_text(encoding="utf-8")
-    again = load_model(scored.folder / "model.skops")
+    assert "trained elsewhere" in (north.folder / "report.md").read_text(encoding="utf-8")
+    again = load_model(north.folder / "model.skops")
     there = Stages.of(load(name="north", **NORTH))[steps.cells]
-    found = scored.scene.cells["intensity"].to_numpy()[
-        there.mask & (there.to_grid(there.study) > 0)
-    ]
+    found = north.scene.cells["intensity"].to_numpy()[there.mask & (there.to_grid(there.study) > 0)]
     np.testing.assert_allclose(again.model.intensity(there)[there.study], found, rtol=1e-5)
 
 
@@ -121,10 +128,9 @@ TESTED = {
 }  # fmt: skip
 
 
-def test_it_is_tested_on_the_new_places_past_against_history_alone_there(place, tmp_path):
-    load, model = place
-    config = load(name="uz", **UZBEKISTAN, **TESTED)
-    scored = jobs.score(model("decayed_pool"), config, out=tmp_path / "uz")
+def test_it_is_tested_on_the_new_places_past_against_history_alone_there(place, uz):
+    _, model = place
+    config, scored = uz
     card = scored.scorecard
     assert card.model == "carried_model"
     assert card.headline[0].startswith("Carried model is ")
@@ -179,10 +185,9 @@ def test_a_place_without_incidents_takes_the_level_learned_there_by_area(place, 
     assert "no incident of this area is known" in scored.scene.meta.notes[0]
 
 
-def test_trust_shows_unknown_conditions_and_cut_off_surroundings(place, tmp_path):
+def test_trust_shows_unknown_conditions_and_cut_off_surroundings(uz):
     """North-east of the training area the elevation ends at 69 E and 41 N."""
-    load, model = place
-    scored = jobs.score(model("decayed_pool"), load(name="uz", **UZBEKISTAN), out=tmp_path / "uz")
+    _, scored = uz
     trust = scored.cells["trust"].astype(str)
     assert (trust == "extrapolation").sum() >= 5
     assert (trust == "edge").sum() >= 3
@@ -244,12 +249,13 @@ def test_without_a_folder_each_region_gets_a_run_under_its_own(place, files, nor
     found = call("score", model("kde"), *paths, "--json")
     assert found.exit_code == 0, found.output
     runs = json.loads(found.stdout)["runs"]
-    assert [run["folder"] for run in runs] == [str(tmp_path / "runs" / n) for n in ("north", "uz")]
+    under = [Path(run["folder"]).parent for run in runs]
+    assert under == [tmp_path / "runs" / name for name in ("north", "uz")]
     opened = {name: results.open_run(tmp_path / "runs" / name) for name in ("north", "uz")}
     assert {name: run.manifest["config"]["name"] for name, run in opened.items()} == {
         "north": "north", "uz": "uz",
     }  # fmt: skip
-    together, alone = (run.cells["intensity"] for run in (opened["north"], north("kde")))
+    together, alone = (run.cells["intensity"] for run in (opened["north"], north))
     np.testing.assert_array_equal(together, alone)
 
 

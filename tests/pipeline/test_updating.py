@@ -210,6 +210,18 @@ def test_one_border_that_fails_does_not_stop_the_others(cycled, monkeypatch):
         update_all([border / "data"])
 
 
+@pytest.mark.parametrize("text", ["[" * 5000, "{}", "[1]", "\0"])
+@pytest.mark.parametrize("pattern", ["verifications/*/manifest.json", "rehearsal.json"])
+def test_a_damaged_record_is_named_with_what_to_do(cycled, pattern, text):
+    border, _, _ = cycled
+    path = next(iter(sorted(border.glob(pattern))), border / pattern)
+    before = path.read_bytes() if path.exists() else None
+    path.write_text(text)
+    with pytest.raises(DataError, match=rf"{path.name}: cannot be read .*; (move|remove)"):
+        update(border, as_of=LAST)
+    path.unlink() if before is None else path.write_bytes(before)
+
+
 def test_a_change_is_the_sum_of_its_parts(cycled):
     border, _, _ = cycled
     a, b = (open_run(border / "forecasts" / f"{day}-30d") for day in ("2024-06-01", "2025-09-01"))

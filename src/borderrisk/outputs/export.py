@@ -159,7 +159,8 @@ def export(
 
 
 def _surroundings(scene: Scene, focus: str | None) -> dict[str, gpd.GeoDataFrame]:
-    layers = {"incidents": _plain_dates(scene.incidents), "border": scene.borders, **scene.layers}
+    incidents = _plain_dates(scene.incidents.drop(columns="home", errors="ignore"))
+    layers = {"incidents": incidents, "border": scene.borders, **scene.layers}
     layers = {name: stamped(layer, scene) for name, layer in layers.items()}
     if focus is None:
         return layers

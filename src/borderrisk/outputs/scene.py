@@ -154,9 +154,10 @@ class Scene:
     ``cells`` is on the grid (``y, x``): features and scores with ``units`` and ``long_name``;
     scores are NaN outside the study area. ``trust`` and ``driver_k`` in it are integer codes with
     ``flag_values`` and ``flag_meanings`` attributes (−1 = none). ``borders``, ``settlements`` and
-    ``incidents`` are WGS84, in the layout of :mod:`borderrisk.sources`; ``relief`` is the backdrop
-    of the maps; each focus has a map and export of its own; ``layers`` are further vector layers by
-    name (segments, corridors, routes).
+    ``incidents`` are WGS84, in the layout of :mod:`borderrisk.sources`; those that were learned
+    from have ``home``, the share of each in the study area. ``relief`` is the backdrop of the maps;
+    each focus has a map and export of its own; ``layers`` are further vector layers by name
+    (segments, corridors, routes).
     """
 
     area: StudyArea

@@ -15,7 +15,7 @@ from borderrisk.errors import DataError
 from borderrisk.grid import Grid
 from borderrisk.outputs.gridfiles import read_features, write_features
 from borderrisk.outputs.scene import Focus, Relief, Scene, SceneMeta
-from borderrisk.runs import check_plain, files_below
+from borderrisk.runs import check_plain, files_below, read_json
 from borderrisk.sources._tiles import raster_header
 from borderrisk.sources.files import check_size
 
@@ -71,7 +71,7 @@ def _load(folder: Path) -> Scene:
         check_size(path, "Parquet", str(path))
     cells = read_features(folder / _CELLS)
     parts = gpd.read_parquet(folder / "area.parquet").set_index("part").geometry
-    facts = json.loads((folder / "scene.json").read_text(encoding="utf-8"))
+    facts = read_json(folder / "scene.json")
     layers = {
         path.stem.removeprefix(_LAYER_PREFIX): gpd.read_parquet(path)
         for path in sorted(folder.glob(f"{_LAYER_PREFIX}*.parquet"))

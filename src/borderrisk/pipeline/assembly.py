@@ -173,6 +173,8 @@ def make_scene(
     if not scene.is_index:
         segments = explained(scene, segments, border.attribution)
     layers = {"segments": segments, **border.layers, **named.layers(), **_roads(stages)}
+    if stages.inputs.posts is not None:
+        layers["posts"] = _within_halo(stages.inputs.posts, study)
     return replace(scene, layers=layers)
 
 
@@ -249,11 +251,12 @@ def counts(stages: Stages) -> dict[str, int]:
 
 
 def _placed(stages: Stages) -> gpd.GeoDataFrame:
-    """Incidents the model was trained on, as they were read."""
+    """Incidents the model was trained on, as they were read, and their share in the study area."""
     record = stages[steps.incidents]
     table = record.table.incidents
-    used = table["incident_id"].isin(record.panel.incidents["incident_id"])
-    return table[used].reset_index(drop=True)
+    home = record.panel.incidents.set_index("incident_id")["home"]
+    table = table[table["incident_id"].isin(home.index)].reset_index(drop=True)
+    return table.assign(home=table["incident_id"].map(home))
 
 
 def _within_halo(points: gpd.GeoDataFrame, study: Study) -> gpd.GeoDataFrame:

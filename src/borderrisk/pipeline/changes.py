@@ -76,7 +76,8 @@ def split_change(a: Result, b: Result) -> Split:
     def expected(incidents: gpd.GeoDataFrame, origin: str) -> np.ndarray:
         domain = cells.to_grid(cells.area_100km2 * 100 / cells.grid.cell_area_km2)
         panel = Panel.build(incidents, cells.grid, np.nan_to_num(domain))
-        panel = panel.cut(a.scene.area.polygon, np.nan_to_num(a.scene.cells["exposure"].to_numpy()))
+        home = panel.incidents["incident_id"].map(incidents.set_index("incident_id")["home"])
+        panel = replace(panel, incidents=panel.incidents.assign(home=home))
         carried = fitted.carried(cells, panel, pd.Timestamp(origin))
         return _on_grid(cells, carried, days)
 

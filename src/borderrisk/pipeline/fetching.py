@@ -6,24 +6,26 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pyogrio.errors import DataSourceError, FeatureError
 from rasterio.errors import RasterioError
+from shapely.errors import ShapelyError
 
 from borderrisk.config import Config, load_config
 from borderrisk.config.loader import config_file
 from borderrisk.config.yamltext import edit_yaml
-from borderrisk.errors import ConfigError, OutputError, did_you_mean
+from borderrisk.errors import ConfigError, DataError, OutputError, did_you_mean, plain
 from borderrisk.outputs.atomic import write_text
 from borderrisk.pipeline.inputs import ROLES, Inputs, lay_area
-from borderrisk.runs import alone, sha256_file
+from borderrisk.runs import alone, read_json, sha256_file
 from borderrisk.sources.basedata import read_resources
 from borderrisk.sources.cutting import Made, Wanted
-from borderrisk.sources.downloads import Received, Store, check_room, plain
+from borderrisk.sources.downloads import Received, Store, check_room
 from borderrisk.sources.upstreams import UPSTREAMS
 from borderrisk.sources.world import read_all_borders
 from borderrisk.sources.worldbase import PACKAGE
@@ -149,7 +151,7 @@ def fetch(
     folder = planned.path.absolute().parent
     if mirror:
         planned.shared("is no part of a mirror")
-    _refuse_links(folder)
+    _refuse_links(folder / PLACE, folder / KEPT)
     with alone(folder / KEPT, "fetch"):
         check_room(folder, planned.mb * (1 if mirror else _ROOM), "this fetch")
         store, building = Store(folder / KEPT, mirror, progress), folder / KEPT / "new"
@@ -159,8 +161,9 @@ def fetch(
             for row in planned.rows:
                 log.info("%s: %s", row.what, row.source)
                 upstream = UPSTREAMS[row.what]
-                remotes = upstream.find(planned.wanted, store)
-                made = upstream.make(planned.wanted, store, remotes, building)
+                with _as_expected(row.source):
+                    remotes = upstream.find(planned.wanted, store)
+                    made = upstream.make(planned.wanted, store, remotes, building)
                 brought[row.what] = made, [store.received(remote) for remote in remotes]
             _put_in_place(planned, brought)
             shutil.rmtree(building)
@@ -177,21 +180,34 @@ def export(
 ) -> int:
     """Bring every file of the plan whole into a folder that ``mirror`` takes; return how many."""
     planned.shared("is not exported")
+    _refuse_links(folder)
     with alone(folder, "fetch"):
         store, names = Store(folder, mirror, progress), set()
         for row in planned.rows:
             log.info("%s: %s", row.what, row.source)
-            for remote in UPSTREAMS[row.what].find(planned.wanted, store):
-                names.add(store.get(remote))
+            with _as_expected(row.source):
+                remotes = UPSTREAMS[row.what].find(planned.wanted, store)
+            names |= {store.get(remote) for remote in remotes}
     return len(names)
 
 
-def _refuse_links(folder: Path) -> None:
-    """Raise ``OutputError`` if anything would be written through a link."""
-    kept = (folder / KEPT).rglob("*")
-    for path in (folder / PLACE.parent, folder / PLACE, folder / KEPT, *kept):
-        if path.is_symlink():
+def _refuse_links(*folders: Path) -> None:
+    """Refuse to write where a folder that somebody sent leads elsewhere."""
+    for path in (it for at in folders for it in (at.parent, at, *at.rglob("*"))):
+        if path.is_symlink() or (path.is_file() and path.stat().st_nlink > 1):
             raise OutputError(f"{path}: is a link, which is not written through; remove it first.")
+
+
+@contextmanager
+def _as_expected(source: str) -> Iterator[None]:
+    """Say whose answer it is that has another form than it had."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, ShapelyError) as error:
+        raise DataError(
+            f"{source}: its files have another form than expected ({plain(error)}); look for a "
+            "newer version of borderrisk, or use another --mirror."
+        ) from error
 
 
 def _put_in_place(planned: Plan, brought: Mapping[str, tuple[Made, list[Received]]]) -> None:
@@ -252,7 +268,8 @@ def _package_text(config: Config, package: Path, new: list[dict[str, Any]]) -> s
     old = config.data.package
     document: dict[str, Any] = {"profile": "data-package", "name": "borderrisk-data"}
     if old is not None and old.is_file():
-        document = json.loads(old.read_text("utf-8"))
+        read_resources(old)
+        document = read_json(old)
     start = old.parent if old is not None else package.parent
     new_ones, fetched = {entry["path"] for entry in new}, config.folder / PLACE
     entries = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
@@ -44,6 +43,7 @@ from borderrisk.runs import (
     check_free,
     check_sums,
     file_facts,
+    read_json,
     sha256_file,
     write_manifest,
 )
@@ -177,7 +177,7 @@ def open_forecast(folder: str | Path) -> tuple[Forecast, dict[str, Any]]:
     folder = Path(folder)
     check_sums(folder)
     try:
-        facts = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        facts = read_json(folder / MANIFEST)
         if facts["kind"] != KIND:
             raise DataError(f"{folder}: holds a {facts['kind']}; give a folder of a forecast.")
         return _opened(folder, facts), facts

@@ -28,7 +28,7 @@ from borderrisk.outputs.store import load_scene
 from borderrisk.outputs.vectorfiles import write_layer
 from borderrisk.outputs.webmap import write_map
 from borderrisk.outputs.webmap.notebook import card, risk_map
-from borderrisk.runs import find_run
+from borderrisk.runs import find_run, read_json
 from borderrisk.words import nearest_places, numeral
 
 SCENE_FOLDER = "scene"
@@ -156,7 +156,7 @@ def open_run(path: str | Path) -> Result:
     """
     folder = find_run(Path(path))
     try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        manifest = read_json(folder / "manifest.json")
     except (OSError, ValueError) as error:
         raise DataError(f"{folder}: its manifest.json cannot be read ({error}).") from error
     return Result(folder, load_scene(folder / SCENE_FOLDER), manifest)

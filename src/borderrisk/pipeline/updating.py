@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -16,7 +17,7 @@ import pandas as pd
 from borderrisk.compute import map_parallel
 from borderrisk.config.loader import CONFIG_FILE, load_config
 from borderrisk.config.whole import Config
-from borderrisk.errors import BorderRiskError, ConfigError, DataError
+from borderrisk.errors import BorderRiskError, ConfigError, DataError, plain
 from borderrisk.evaluation.prospective import Issued, Period
 from borderrisk.outputs.atomic import write_text
 from borderrisk.outputs.compare import ROSE, compare
@@ -26,7 +27,7 @@ from borderrisk.pipeline.inputs import read_incident_table
 from borderrisk.pipeline.intake import take_in
 from borderrisk.pipeline.result import Result, open_run
 from borderrisk.pipeline.stages import Progress
-from borderrisk.runs import SUMS, alone, check_sums, is_frozen
+from borderrisk.runs import SUMS, alone, check_sums, is_frozen, read_json
 from borderrisk.runs.manifest import MANIFEST
 from borderrisk.sources.incidents import IncidentTable
 from borderrisk.sources.merging import Merged
@@ -170,10 +171,12 @@ class _Cycle:
         """
         found: dict[str, tuple[tuple[bool, str], Path, Period]] = {}
         for path in (self.config.record_folder / VERIFICATIONS).glob(f"[!.]*/{MANIFEST}"):
-            facts, folder = json.loads(path.read_text(encoding="utf-8")), path.parent
-            period = Period.from_json(facts["period"])
-            now = folder == self.current.get(period.source)
-            made = now, facts["data_until"] + facts["made_utc"]
+            folder = path.parent
+            with _understood(path, "move its folder away, and it is made again"):
+                facts = read_json(path)
+                period = Period.from_json(facts["period"])
+                now = folder == self.current.get(period.source)
+                made = now, str(facts["data_until"] + facts["made_utc"])
             if period.source not in found or made > found[period.source][0]:
                 found[period.source] = made, folder, period
         rows = sorted(found.values(), key=lambda row: (row[2].days, row[2].origin))
@@ -187,7 +190,8 @@ class _Cycle:
         path = self.config.record_folder / REHEARSAL
         if not path.exists():
             return []
-        return [Period.from_json(row) for row in json.loads(path.read_text(encoding="utf-8"))]
+        with _understood(path, "remove it; --rehearse makes it again"):
+            return [Period.from_json(row) for row in read_json(path)]
 
     def rehearse(self, first: pd.Timestamp) -> int:
         """Make the forecasts that the record would hold since a day: scores and counts only."""
@@ -269,24 +273,29 @@ def _issued(config: Config) -> list[Issued]:
 def _thawed(folder: Path) -> bool:
     """Whether a folder holds a forecast, of which nothing vouches any more."""
     try:
-        kind = json.loads((folder / MANIFEST).read_text(encoding="utf-8")).get("kind")
-    except (OSError, ValueError):
+        kind = read_json(folder / MANIFEST).get("kind")
+    except (OSError, ValueError, AttributeError):
         return False
     return bool(kind == forecasting.KIND)
 
 
 def _as_issued(folder: Path) -> Issued:
     check_sums(folder)
-    try:
-        facts = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    with _understood(folder, "it is no forecast of this version: move it elsewhere"):
+        facts = read_json(folder / MANIFEST)
         return Issued(
             origin=facts["origin"], days=int(facts["horizon_days"]), **facts["total"],
             made=facts["started"][:10], source=folder.name,
         )  # fmt: skip
+
+
+@contextmanager
+def _understood(path: Path, mend: str) -> Iterator[None]:
+    """Say what to do about a record of the folder that cannot be understood."""
+    try:
+        yield
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{folder}: is no forecast of this version ({error}); move it elsewhere."
-        ) from error
+        raise DataError(f"{path}: cannot be read ({plain(error)}); {mend}.") from error
 
 
 def _said_incidents(merged: Merged | None, cycle: _Cycle) -> list[str]:

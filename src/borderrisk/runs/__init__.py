@@ -19,6 +19,7 @@ from borderrisk.runs.hashing import (
     code_version,
     files_below,
     package_versions,
+    read_json,
     sha256_file,
 )
 from borderrisk.runs.manifest import (
@@ -55,6 +56,7 @@ __all__ = [
     "new_run_id",
     "package_versions",
     "project_folder",
+    "read_json",
     "run_log",
     "sha256_file",
     "shown_path",

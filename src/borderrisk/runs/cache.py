@@ -22,6 +22,7 @@ from borderrisk.runs.hashing import (
     code_version,
     make_private,
     package_versions,
+    read_json,
     sha256_file,
     tree_size,
 )
@@ -191,7 +192,7 @@ def _is_private(folder: Path) -> bool:
 def _read(entry: Path, load: Callable[[Path], T]) -> tuple[T] | None:
     """Return the kept value, or None if there is none or it is damaged."""
     try:
-        kept = json.loads((entry / _ENTRY).read_text(encoding="utf-8"))
+        kept = read_json(entry / _ENTRY)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib.util
 import json
@@ -14,6 +15,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from borderrisk.errors import DataError
 
@@ -86,7 +88,7 @@ class FileHashes:
 
     def __init__(self, memory: Path | None = None) -> None:
         self._memory = memory
-        self._known = _read_json(memory)
+        self._known = _read_known(memory)
 
     def __call__(self, path: Path) -> str:
         """Return the hash of a file."""
@@ -120,9 +122,22 @@ def make_private(folder: Path) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
 
 
-def _read_json(path: Path | None) -> dict[str, str]:
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds.
+
+    OSError if it is no regular file, ValueError if it is no JSON, or nested too deeply.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(errno.ENOENT, "there is no such file", str(path))
     try:
-        known = json.loads(path.read_text(encoding="utf-8")) if path else {}
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _read_known(path: Path | None) -> dict[str, str]:
+    try:
+        known = read_json(path) if path else {}
     except (OSError, ValueError):
         return {}
     return known if isinstance(known, dict) else {}

@@ -15,7 +15,7 @@ from typing import Any
 
 from borderrisk.errors import DataError
 from borderrisk.runs.cache import StageRecord
-from borderrisk.runs.hashing import files_below, package_versions, sha256_file
+from borderrisk.runs.hashing import files_below, package_versions, read_json, sha256_file
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
@@ -113,7 +113,7 @@ def write_manifest(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
 def listed_files(folder: Path) -> list[str]:
     """Names of the files that a run says are its own; none if it does not say."""
     try:
-        facts = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        facts = read_json(folder / MANIFEST)
         return [str(name) for name in facts["files"]]
     except (OSError, ValueError, KeyError, TypeError):
         return []
@@ -218,7 +218,7 @@ def _scored(path: Path) -> Path:
 def _kind(path: Path) -> str:
     """Read from a manifest what a folder holds; damaged ones are noticed when opened."""
     try:
-        facts = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        facts = read_json(path / MANIFEST)
     except (OSError, ValueError):
         return SCORED[0]
     return str(facts.get("kind", SCORED[0])) if isinstance(facts, dict) else SCORED[0]

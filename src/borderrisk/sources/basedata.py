@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from borderrisk.errors import DataError
+from borderrisk.runs import read_json
 from borderrisk.sources.files import existing
 
 
@@ -40,9 +41,9 @@ def read_resources(package_path: str | Path) -> dict[Path, dict[str, str]]:
     """Return title, version, licence, attribution and hash of resources by absolute path."""
     path = existing(package_path, "data package")
     try:
-        resources = json.loads(path.read_text("utf-8"))["resources"]
+        resources = read_json(path)["resources"]
         return {(path.parent / str(r["path"])).resolve(): _facts(r) for r in resources}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise DataError(
             f"data package: {path} is not a Frictionless data package ({error!r})."
         ) from error

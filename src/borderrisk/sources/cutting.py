@@ -26,7 +26,7 @@ from shapely.geometry.base import BaseGeometry
 from borderrisk.errors import DataError
 from borderrisk.grid import WGS84, polygons
 from borderrisk.sources import worldbase
-from borderrisk.sources.downloads import Remote, Store
+from borderrisk.sources.downloads import GEOTIFF, Remote, Store
 from borderrisk.sources.world import Bounds, outline
 
 log = logging.getLogger(__name__)
@@ -271,7 +271,7 @@ def people_make(wanted: Wanted, store: Store, remotes: list[Remote], folder: Pat
     place, shape = wanted.quarters(1 / 1200)
     total = np.zeros(shape)
     for remote in remotes:
-        with rasterio.open(store.get(remote)) as raster:
+        with rasterio.open(store.get(remote), driver=GEOTIFF) as raster:
             for _, window in raster.block_windows(1):
                 _count(raster, window, total, ~place)
     own = wanted.countries[wanted.countries["iso_a3"].isin(wanted.codes)]

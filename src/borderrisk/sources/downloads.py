@@ -14,6 +14,7 @@ import random
 import re
 import shutil
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -28,7 +29,8 @@ import requests
 import urllib3
 from rasterio.errors import RasterioError
 
-from borderrisk.errors import DataError, OutputError
+from borderrisk.errors import DataError, OutputError, plain
+from borderrisk.runs import read_json
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -37,7 +39,14 @@ AGENT = "borderrisk/0.1 (fetch; area-level analysis of open data)"
 # How long a service is waited for, seconds; tries count while nothing new arrives. Fewer than so
 # many bytes in STALL_S are a stall.
 TRIES, CONNECT_S, PAUSE_S, STALL_S, LEAST_BYTES, LONGEST_S = 6, 20.0, 2.0, 60.0, 5_000, 180.0
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, NotImplementedError, RasterioError, ValueError, LookupError,
+    TypeError, AttributeError, OSError,
+)  # fmt: skip
 _FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError)
+GEOTIFF = "GTiff"
+"""The only form of rasters: others may lead to further files and servers."""
+
 _CHUNK, _MB, _SPARE_MB = 1 << 16, 1_000_000, 50
 _MENDS = {
     401: "it wants an account; check yours in the environment",
@@ -90,7 +99,7 @@ class Received:
     def of(cls, path: Path) -> Received | None:
         """Return what the note beside a file says, if there are both."""
         try:
-            return cls(**json.loads(_note(path).read_text("utf-8"))) if path.is_file() else None
+            return cls(**read_json(_note(path))) if path.is_file() else None
         except (OSError, ValueError, TypeError):
             return None
 
@@ -173,6 +182,16 @@ class Store:
 
         return self._persist(remote, ask)
 
+    def _gdal(self) -> rasterio.Env:
+        """Let GDAL ask again, read no folders and keep nothing."""
+        return rasterio.Env(
+            GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", CPL_VSIL_CURL_NON_CACHED="/vsicurl/",
+            CPL_VSIL_CURL_ALLOWED_EXTENSIONS=".tif", GDAL_HTTP_USERAGENT=self.agent,
+            GDAL_HTTP_MAX_RETRY=3, GDAL_HTTP_RETRY_DELAY=PAUSE_S,
+            GDAL_HTTP_CONNECTTIMEOUT=CONNECT_S, GDAL_HTTP_LOW_SPEED_TIME=max(1, round(STALL_S)),
+            GDAL_HTTP_LOW_SPEED_LIMIT=max(1, round(LEAST_BYTES / STALL_S)),
+        )  # fmt: skip
+
     def read_raster(self, remote: Remote, read: Callable[[Any], T]) -> T:
         """Return what ``read`` takes from an open raster, by parts where the service allows it.
 
@@ -180,21 +199,14 @@ class Store:
         """
         if self.local is None:
             try:
-                # GDAL asks again, reads no folders and keeps nothing.
-                with rasterio.Env(
-                    GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", CPL_VSIL_CURL_NON_CACHED="/vsicurl/",
-                    CPL_VSIL_CURL_ALLOWED_EXTENSIONS=".tif", GDAL_HTTP_USERAGENT=self.agent,
-                    GDAL_HTTP_MAX_RETRY=3, GDAL_HTTP_RETRY_DELAY=PAUSE_S,
-                    GDAL_HTTP_CONNECTTIMEOUT=CONNECT_S,
-                    GDAL_HTTP_LOW_SPEED_TIME=max(1, round(STALL_S)),
-                    GDAL_HTTP_LOW_SPEED_LIMIT=max(1, round(LEAST_BYTES / STALL_S)),
-                ), rasterio.open(f"/vsicurl/{self.url(remote)}") as raster:  # fmt: skip
+                address = f"/vsicurl/{self.url(remote)}"
+                with self._gdal(), rasterio.open(address, driver=GEOTIFF) as raster:
                     return read(raster)
             except RasterioError as error:
                 log.info("%s: %s; the whole file is brought", remote.source, plain(error))
         path = self.get(remote)
         try:
-            with rasterio.open(path) as raster:
+            with rasterio.open(path, driver=GEOTIFF) as raster:
                 return read(raster)
         except RasterioError as error:
             raise DataError(f"{remote.source}: {path} is damaged ({plain(error)}).") from error
@@ -347,7 +359,7 @@ def _check(remote: Remote, path: Path, etag: str = "") -> None:
         raise _Again("what came differs from the service's checksum", anew=True)
     try:
         FORMS[remote.form](path)
-    except (zipfile.BadZipFile, RasterioError, ValueError, LookupError, OSError) as error:
+    except _DAMAGED as error:
         raise _Again(f"what came is damaged or cut ({plain(error)})", anew=True) from error
 
 
@@ -370,14 +382,14 @@ def _sound_zip(path: Path) -> None:
 
 def _sound_answer(path: Path) -> None:
     """Refuse an answer of Overpass that a remark says to be only a part."""
-    found = json.loads(path.read_bytes())
+    found = read_json(path)
     if remark := found.get("remark"):
         raise _Again(f"it answered in part only ({remark})", anew=True)
     _ = found["elements"]
 
 
 def _sound_raster(path: Path) -> None:
-    with rasterio.open(path) as raster:
+    with rasterio.open(path, driver=GEOTIFF) as raster:
         for _, window in raster.block_windows(1):
             raster.read(1, window=window)
 
@@ -391,7 +403,7 @@ FORMS: dict[str, Callable[[Path], Any]] = {
     "zip": _sound_zip,
     "text": lambda path: _ends(path, b"\n"),
     "html": lambda path: _ends(path, b"</html>"),
-    "json": lambda path: json.loads(path.read_bytes()),
+    "json": read_json,
     "overpass": _sound_answer,
     "raster": _sound_raster,
 }
@@ -404,12 +416,3 @@ def _note(path: Path) -> Path:
 
 def _size(path: Path | None) -> int:
     return path.stat().st_size if path is not None and path.is_file() else 0
-
-
-def plain(error: BaseException) -> str:
-    """Return the innermost reason of an error, short."""
-    for inner in (*error.args, getattr(error, "reason", None)):
-        if isinstance(inner, BaseException):
-            return plain(inner)
-    text = str(getattr(error, "strerror", None) or error).rpartition("] ")[2]
-    return " ".join(text.split())[:160]

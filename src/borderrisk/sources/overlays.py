@@ -21,6 +21,7 @@ from pyarrow import ArrowException
 from rasterio.features import rasterize
 from rasterio.warp import Resampling, reproject
 
+from borderrisk.area import lighter
 from borderrisk.errors import ConfigError, DataError, GridError
 from borderrisk.grid import Grid
 from borderrisk.sources._tiles import UNREADABLE, raster_header, reason
@@ -127,17 +128,8 @@ def roads_to_draw(
             merged = shapely.line_merge(shapely.multilinestrings(lines))
             found.append({"class": name, "kmh": float(kmh), "geometry": merged})
     table = gpd.GeoDataFrame(found, columns=["class", "kmh", "geometry"], crs=roads.crs)
-    degrees = 0.001
-    while shapely.get_num_coordinates(table.geometry.to_numpy()).sum() > most:
-        table.geometry = [_simpler(line, degrees) for line in table.geometry]
-        degrees *= 2
+    table.geometry = lighter(table.geometry.to_numpy(), most)
     return table[~table.geometry.is_empty].reset_index(drop=True)
-
-
-def _simpler(lines: Any, degrees: float) -> Any:
-    """Lines without what is smaller than so many degrees."""
-    parts = shapely.get_parts(shapely.simplify(lines, degrees))
-    return shapely.multilinestrings(parts[shapely.length(parts) > degrees])
 
 
 def read_land_cover(path: Path, grid: Grid) -> np.ndarray:

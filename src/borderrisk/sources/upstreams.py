@@ -5,7 +5,6 @@ Addresses, sizes and licences as of autumn 2026. Codes of countries are ISO 3166
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import zipfile
@@ -21,10 +20,12 @@ import pandas as pd
 import shapely
 
 from borderrisk.errors import ConfigError, DataError
+from borderrisk.runs import read_json
 from borderrisk.sources import cutting, worldbase
 from borderrisk.sources.cutting import Made, Wanted, corner
 from borderrisk.sources.downloads import Remote, Store
 from borderrisk.sources.layouts import GED_COLUMNS
+from borderrisk.sources.vectors import read_vector
 
 _BOUNDARIES = "https://www.geoboundaries.org/api/current/gbOpen/{}/{}/"
 _OVERPASS = "https://overpass-api.de/api/interpreter?data="
@@ -73,7 +74,7 @@ def _boundaries_find(level: str, wanted: Wanted, store: Store) -> list[Remote]:
 
 
 def _said(store: Store, api: Remote) -> dict[str, object]:
-    facts = json.loads(store.get(api).read_text("utf-8"))
+    facts = read_json(store.get(api))
     return facts if isinstance(facts, dict) else {}
 
 
@@ -96,12 +97,18 @@ def _write(frame: gpd.GeoDataFrame, path: Path) -> None:
 
 
 def _borders_make(wanted: Wanted, store: Store, remotes: list[Remote], folder: Path) -> Made:
-    lines, countries = cutting.refined(wanted, gpd.read_file(store.get(remotes[1])).geometry)
+    lines, countries = cutting.refined(
+        wanted, read_vector(store.get(remotes[1]), "borders").geometry
+    )
     return _boundaries(store, remotes, folder, borders=lines, countries=countries)
 
 
 def _zones_make(_: Wanted, store: Store, remotes: list[Remote], folder: Path) -> Made:
-    zones = gpd.read_file(store.get(remotes[1])).rename(columns=str.lower).set_geometry("geometry")
+    zones = (
+        read_vector(store.get(remotes[1]), "zones")
+        .rename(columns=str.lower)
+        .set_geometry("geometry")
+    )
     shapes = shapely.simplify(shapely.make_valid(zones.geometry.to_numpy()), cutting.TOLERANCE_DEG)
     named = {"name": zones["shapename"], "country": zones["shapegroup"]}
     zones = gpd.GeoDataFrame(named, geometry=shapes, crs=4326).dropna(subset="name")
@@ -160,7 +167,7 @@ class _Osm:
         found: dict[tuple[str, int], dict[str, Any]] = {}
         version = ""
         for remote in remotes:
-            answer = json.loads(store.get(remote).read_text("utf-8"))
+            answer = read_json(store.get(remote))
             dated = str(answer.get("osm3s", {}).get("timestamp_osm_base", ""))[:10]
             version = max(version, dated)
             found |= {(e["type"], e["id"]): e for e in answer["elements"]}
@@ -282,7 +289,7 @@ def _acled_make(wanted: Wanted, store: Store, _: list[Remote], folder: Path) -> 
                 f"{_ACLED}api/acled/read?{urlencode(asked)}", "ACLED", "json",
                 f"{code}-{page}.json", headers={"Authorization": f"Bearer {token}"},
             )  # fmt: skip
-            came = json.loads(store.get(remote).read_text("utf-8")).get("data") or []
+            came = read_json(store.get(remote)).get("data") or []
             rows, page, full = rows + came, page + 1, len(came) == _ACLED_ROWS
     none = "ACLED: your account is given no event of {}."
     return _record(wanted, pd.DataFrame(rows), "acled", none, folder)
