@@ -42,7 +42,7 @@ from borderrisk.cli import main
 main()
 """
 # What a run says of itself and of the machine.
-_OWN = re.compile(
+OWN = re.compile(
     r"\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[\d.+:Z]*"
     r'|(seconds|peak_memory_mb|t)("|&#34;): [\d.]+|workers: \d|\d+\.\d s\b|about [\d.]+ (s|min)\b'
 )
@@ -71,10 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(any(file.verdict == DIFFERS for file in found))
 
 
-def pair(config: Path, place: Path, settings: Sequence[str]) -> list[Path]:
+def pair(config: Path, place: Path, settings: Sequence[str]) -> tuple[Path, Path]:
     """Run a config twice in a folder, with ``key=value`` settings; return the runs."""
-    folders = (place / "one", place / "another place")
-    return [_run(config, folder, k, settings) for k, folder in enumerate(folders)]
+    one = _run(config, place / "one", 0, settings)
+    return one, _run(config, place / "another place", 1, settings)
 
 
 def _run(config: Path, place: Path, number: int, pairs: Sequence[str]) -> Path:
@@ -94,21 +94,21 @@ def _run(config: Path, place: Path, number: int, pairs: Sequence[str]) -> Path:
     return out
 
 
-def compared(one: Path, two: Path) -> Iterator[File]:
-    """Compare two folders file by file."""
+def compared(one: Path, two: Path, own: re.Pattern[str] = OWN) -> Iterator[File]:
+    """Compare two folders file by file, but for what is a run's own."""
     names = [{p.relative_to(run).as_posix() for p in run.rglob("*") if p.is_file()}
              for run in (one, two)]  # fmt: skip
     for name in sorted(names[0] | names[1]):
         if name not in names[0] & names[1]:
             yield File(name, DIFFERS, "in one run only")
         else:
-            yield _file(name, (one / name).read_bytes(), (two / name).read_bytes())
+            yield _file(name, (one / name).read_bytes(), (two / name).read_bytes(), own)
 
 
-def _file(name: str, one: bytes, two: bytes) -> File:
+def _file(name: str, one: bytes, two: bytes, own: re.Pattern[str]) -> File:
     if one == two:
         return File(name, SAME)
-    first, second = (_OWN.sub("*", raw.decode("latin-1")) for raw in (one, two))
+    first, second = (own.sub("*", raw.decode("latin-1")) for raw in (one, two))
     if first == second:
         return File(name, BUT)
     at = next((k for k, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), 0)

@@ -74,7 +74,7 @@ def _section(name: str, what: str, node: dict[str, Any], defs: Any, found: list[
          value.get("description") or _plain(inner[key].get("description", "")))
         for key, value in keys.items()
     )  # fmt: skip
-    said = _plain(what or node.get("description", ""))
+    said = _plain(what or node.get("description", "")).split("\n\n")[0]
     title = f"## {name or 'The whole'}"
     found.append(f"{title}\n\n{said}\n\n{table(('key', 'type', 'default', 'what'), rows)}")
     for key, value in keys.items():
@@ -136,7 +136,7 @@ def _signature(name: str, thing: Any) -> str:
         found = str(inspect.signature(thing))
     except (TypeError, ValueError):
         return name
-    found = re.sub(r"(: |-> )'([^']*)'", r"\1\2", found)
+    found = re.sub(r"(: |-> )'([^']*)'", r"\1\2", found).removesuffix(" -> None")
     return name + re.sub(r"\((self|cls)(, )?", "(", found)
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import shapely
 
-from borderrisk.area import StudyArea
+from borderrisk.area import StudyArea, lighter
 from borderrisk.errors import GridError
 
 HOME = shapely.box(55, 30, 60, 34)
@@ -65,3 +65,17 @@ def test_an_area_on_both_sides_of_the_antimeridian_is_refused(lon, halo):
     parts = shapely.MultiLineString([[(180, 30), (180, 32)], [(-180, 32), (-179.9, 34)]])
     with pytest.raises(GridError, match="antimeridian"):
         StudyArea.along_border(home, parts, **built)
+
+
+def test_lighter_keeps_what_is_large_and_light():
+    rng = np.random.default_rng(0)
+    line = shapely.LineString(np.c_[np.linspace(0, 10, 20_000), rng.normal(0, 0.0005, 20_000)])
+    specks = [shapely.box(x, 0, x + 0.0005, 0.0005) for x in range(50)]
+    land = shapely.MultiPolygon([shapely.box(0, 0, 2, 2), *specks])
+    point = shapely.Point(1, 1)
+    assert list(lighter([point, land], 1000)) == [point, land]
+    thin, plain, spot = lighter([line, land, point], 400)
+    assert shapely.get_num_coordinates([thin, plain, spot]).sum() <= 400
+    assert thin.length == pytest.approx(10, abs=0.1)
+    assert plain.area == pytest.approx(4)
+    assert spot == point

@@ -205,7 +205,10 @@ def bootstrap():
             fitted, cells, panel, origin, replicates=6, level=0.9, horizon_days=365.0, seed=4, **how
         )
 
-    return intervals, vars(intervals(workers=1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(uncertainty, "SHORT", 2)
+        patch.setattr(uncertainty, "LONG", 4)
+        yield intervals, vars(intervals(workers=1))
 
 
 @pytest.mark.parametrize(("scheduler", "workers"), WORKERS[1:])

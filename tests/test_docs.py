@@ -150,10 +150,14 @@ def squares():
 
 
 def coarse(config):
-    """Make a config quick: cells of 40 km, few refits, no figures."""
+    """Make a config quick: cells of 40 km, small forests, few refits, one map, no figures."""
     text = re.sub(r"cell_size_m: \d+", "cell_size_m: 40000", config.read_text(encoding="utf-8"))
-    text = re.sub(r"^outputs:\n", "outputs:\n  figures: []\n", text, flags=re.MULTILINE)
-    config.write_text(text + "\nuncertainty: {replicates: 2}\n", encoding="utf-8")
+    text = re.sub(r"^  focus: \[.*\n", "", text, flags=re.MULTILINE)
+    text = re.sub(
+        r"^outputs:\n", "outputs:\n  focus: []\n  figures: []\n", text, flags=re.MULTILINE
+    )
+    text += "\nmodel: {parameters: {n_estimators: 10}}\nuncertainty: {replicates: 2}\n"
+    config.write_text(text, encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

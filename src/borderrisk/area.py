@@ -19,6 +19,28 @@ def reproject(geometry: BaseGeometry, source: CRS, target: CRS) -> BaseGeometry:
     return shapely.transform(geometry, lambda xy: np.column_stack(move(*xy.T)))
 
 
+def lighter(shapes: np.ndarray, most: int, degrees: float = 0.001) -> np.ndarray:
+    """Return WGS84 lines and polygons that have together at most so many vertices.
+
+    They are made simpler from so many ``degrees`` on, without parts that are smaller than that.
+    """
+    shapes = np.asarray(shapes, dtype=object)
+    while shapely.get_num_coordinates(shapes).sum() > most and degrees < 1:
+        simple = shapely.simplify(shapes, degrees)
+        shapes = np.array([_without_specks(shape, degrees) for shape in simple], dtype=object)
+        degrees *= 2
+    return shapes
+
+
+def _without_specks(shape: BaseGeometry, degrees: float) -> BaseGeometry:
+    parts, kind = shapely.get_parts(shape), shapely.get_dimensions(shape)
+    if kind < 1 or len(parts) < 1:
+        return shape
+    size = shapely.length(parts) if kind == 1 else np.sqrt(shapely.area(parts))
+    large = parts[size > degrees].tolist()
+    return shapely.MultiLineString(large) if kind == 1 else shapely.MultiPolygon(large)
+
+
 @dataclass(frozen=True)
 class StudyArea:
     """The scored polygon and its halo on a grid.
@@ -80,6 +102,13 @@ class StudyArea:
         halo = polygon.buffer(halo_km * 1000, quad_segs=16)
         _check_one_side(reproject(halo, crs, WGS84).bounds)
         return cls(Grid.covering(halo.bounds, crs, cell_size_m), polygon, halo)
+
+    def around(self, margin_km: float) -> BaseGeometry:
+        """Return the halo and a margin around it, WGS84; GridError if they cross 180 degrees."""
+        local = self.halo.buffer(1000 * margin_km).segmentize(20_000)
+        wide = reproject(local, self.grid.crs, WGS84)
+        _check_one_side(wide.bounds)
+        return wide
 
 
 def _check_one_side(bounds: tuple[float, float, float, float]) -> None:

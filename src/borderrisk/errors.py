@@ -58,3 +58,12 @@ def listed(names: Sequence[str]) -> str:
     """Return names joined by commas, and of many how many more there are."""
     more = len(names) - _LISTED
     return ", ".join(names[:_LISTED]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def plain(error: BaseException) -> str:
+    """Return the innermost reason of an error, short."""
+    for inner in (*error.args, getattr(error, "reason", None)):
+        if isinstance(inner, BaseException):
+            return plain(inner)
+    text = str(getattr(error, "strerror", None) or error).rpartition("] ")[2]
+    return " ".join(text.split())[:160]

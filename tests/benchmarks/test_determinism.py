@@ -17,7 +17,7 @@ SMALL = [
     "grid.cell_size_m=40000", "uncertainty.replicates=2", "evaluation.enabled=false",
     "outputs.focus=[]",
     "features.travel.enabled=false", "features.concealment.enabled=false",
-    "corridors.enabled=false", "outputs.figures=[png]",
+    "corridors.enabled=false", "outputs.figures=[png]", "model.parameters={n_estimators: 20}",
 ]  # fmt: skip
 
 

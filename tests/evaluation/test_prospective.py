@@ -16,6 +16,8 @@ from borderrisk.evaluation.prospective import (
 from borderrisk.model.level import Level
 from borderrisk.scores import DAYS_PER_YEAR, PART_SIZE
 
+ABOUT = {"kind": "forecast", "origin": "2024-01-01", "days": 30, "until": "2024-02-01"}
+
 
 def said(**changes):
     """Two cells of 100 km² and a year: 3 and 1 incidents expected; two sections, one a cell."""
@@ -67,7 +69,7 @@ def test_the_spatial_test_tells_places_that_were_not_forecast():
 
 def test_cumulated_bits_count_every_incident():
     def period(gain, reported):
-        return Period("forecast", "2024-01-01", 30, "2024-02-01", 1.0, 0, 3, reported, 0.5,
+        return Period(**ABOUT, expected=1.0, low=0, high=3, reported=reported, at_most=0.5,
                       bits=gain, history_bits=0.0)  # fmt: skip
 
     assert cumulated([period(0.5, 4), period(-1.0, 1), period(0.25, 0)]) == [2.0, 1.0, 1.0]
@@ -75,9 +77,19 @@ def test_cumulated_bits_count_every_incident():
 
 def test_a_period_is_what_it_was_after_json():
     found = judged(said(), csr_matrix(np.array([[1.0, 0.0]])), np.ones(1))
-    period = Period("forecast", "2024-01-01", 365, "2025-01-01", **found)
+    period = Period(**ABOUT, **found)
     assert Period.from_json(period.to_json()) == period
     assert period.over_history == pytest.approx(np.log2(1.5))
+
+
+def test_a_forecast_says_whether_it_was_frozen_in_time():
+    def frozen(made):
+        found = {**ABOUT, "expected": 1.0, "low": 0, "high": 3, "reported": 1, "at_most": 0.5}
+        return Period(**found, made=made).frozen
+
+    days = ("2023-12-30", "2024-01-01", "2024-01-02", "2024-01-30", "2024-01-31")
+    early, late = "by its first day", "within its period"
+    assert [frozen(day) for day in days] == [early, early, late, late, "afterwards"]
 
 
 def test_the_chance_of_a_count_is_that_of_its_law():

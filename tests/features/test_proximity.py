@@ -1,3 +1,4 @@
+import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
@@ -87,3 +88,18 @@ def test_potential_counts_towns_outside_the_grid_and_keeps_people_between_cells(
     people = proximity._deposit(grid, grid.x[[3]] + 1700, grid.y[[4]] - 600, np.array([1000.0]), 2)
     assert people.sum() == pytest.approx(1000)
     assert (people * np.arange(people.shape[1])).sum() / 1000 == pytest.approx(5 + 0.34)
+
+
+def test_roads_count_from_anywhere_along_them_and_what_is_not_there_not_at_all():
+    grid = make_grid()
+    lon, lat = grid.unproject(np.array([0.0, 0.0, -9_500.0]), np.array([-9e3, 9e3, 9_500.0]))
+    road = gpd.GeoDataFrame(geometry=[shapely.LineString(np.c_[lon[:2], lat[:2]])], crs=4326)
+    post = gpd.GeoDataFrame(geometry=gpd.points_from_xy(lon[2:], lat[2:]), crs=4326)
+    ds = proximity.access_features(grid, {"road": road, "crossing": None, "post": post[:0]})
+    assert list(ds.data_vars) == ["road_distance_km"]
+    km = ds.road_distance_km.sel(y=slice(9_000, -9_000)).values
+    expected = np.broadcast_to(np.abs(grid.x) / 1000, km.shape)
+    np.testing.assert_allclose(km, expected, atol=0.02)
+    ds = proximity.access_features(grid, {"road": road, "post": post})
+    assert float(ds.post_distance_km[0, 0]) == pytest.approx(0, abs=0.01)
+    assert float(ds.post_distance_km[3, 4]) == pytest.approx(5, abs=0.01)

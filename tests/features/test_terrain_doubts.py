@@ -45,9 +45,21 @@ def test_what_looks_like_no_elevation_is_doubted():
     slope, aspect, shade = shaded(hills())
     for values in (slope, aspect, shade, shade.astype("int16")):
         assert "hillshade, slope or aspect" in doubted(values)
+    assert "hillshade, slope or aspect" in doubted(aspect - 180)
+    curvature = np.random.default_rng(3).normal(0, 0.01, (200, 200))
+    assert "hillshade, slope or aspect" in doubted(curvature)
     assert "same value everywhere, 0 m" in doubted(np.zeros((200, 200)))
     assert "only 2 values" in doubted(np.where(hills() > 900, 1.0, 0.0))
     holes = hills()
     holes[90:110, 90:110] = 0
     assert "pixels are exactly 0 m" in doubted(holes)
     assert doubted(np.full((200, 200), np.nan)) == ""
+
+
+def test_pixels_far_larger_than_cells_are_said():
+    transform = Affine(0.5, 0, 55, 0, -0.5, 36)  # pixels of 51 km on cells of 10
+    source = ElevationArray(hills(20), transform, CRS.from_epsg(4326))
+    half = 4e4
+    grid = Grid(laea_crs(60, 31), Affine(1e4, 0, -half, 0, -1e4, half), (8, 8))
+    found = "; ".join(doubts(source, grid))
+    assert "its pixels are 51 km wide and cells 10 km" in found

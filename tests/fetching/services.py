@@ -1,4 +1,8 @@
-"""What the services hold, in their own forms and small: one hill, roads to it, a moved border."""
+"""What the services hold, in their own forms and small: a hill, a moved border, roads and posts.
+
+``Network`` makes a world of roads of several classes from town to town, crossings where they meet
+the border, and posts along it, from a seed.
+"""
 
 import functools
 import hashlib
@@ -41,10 +45,9 @@ class Services:
     ``events`` are rows of GED: (id, date, latitude, longitude, country); an int is a status.
     """
 
-    def __init__(self, events, later=(), sea=()):
+    def __init__(self, events, later=(), sea=(), *, osm=(), pixels=PIXELS):
         self.events, self.later, self.sea = events, later, set(sea)
-        self.roads = [[(59.0, 36.2), (60.0, 36.0), (61.2, 35.6)], [(21, 50.2), (24.0, 49.9)]]
-        self.posts = [(60.9, 35.4), (61.1, 34.6), (22.7, 50.1)]
+        self.pixels, self.osm = pixels, list(osm) or few_things()
 
     def __call__(self, name, query, headers):
         host, _, path = name.partition("/")
@@ -62,7 +65,8 @@ class Services:
         if not found or found[1] in self.sea:
             return None
         north, lat, east, lon = re.search(r"_([NS])(\d\d)_00_([EW])(\d{3})_00_", path).groups()
-        return dem(int(lon) * (1 if east == "E" else -1), int(lat) * (1 if north == "N" else -1))
+        x, y = int(lon) * (1 if east == "E" else -1), int(lat) * (1 if north == "N" else -1)
+        return dem(x, y, self.pixels)
 
     @staticmethod
     def tile_name(x, y, code="30"):
@@ -89,26 +93,21 @@ class Services:
         return outline(code, level)
 
     def overpass(self, path, query, headers):
-        text = query["data"][0]
-        south, west, north, east = map(float, re.search(r"\(([\d.,-]+)\)", text)[1].split(","))
-        box = shapely.box(west, south, east, north)
-        found = []
-        if '"highway"' in text:
-            for k, line in enumerate(self.roads):
-                if shapely.LineString(line).intersects(box):
-                    tags = {"highway": ("primary", "trunk_link")[k % 2], "name": f"Road {k}"}
-                    xy = [{"lat": y, "lon": x} for x, y in line]
-                    found.append({"type": "way", "id": 100 + k, "tags": tags, "geometry": xy})
-        elif '"amenity"' in text or "border_control" in text:
-            tags = {"amenity": "police"} if "amenity" in text else {"barrier": "border_control"}
-            for k, (x, y) in enumerate(self.posts):
-                if box.contains(shapely.Point(x, y)):
-                    at = {"lat": y, "lon": x} if k % 2 else {"center": {"lat": y, "lon": x}}
-                    kind = "node" if k % 2 else "way"
-                    named = tags | {"name": f"P{k}"}
-                    found.append({"type": kind, "id": k, "tags": named} | at)
+        """Answer what is asked in Overpass QL: kinds, tags and boxes; geometry or middle."""
+        text, found = query["data"][0], {}
+        for kind, tags, box in re.findall(r"(nwr|way|node)((?:\[[^]]+\])+)\(([\d.,-]+)\)", text):
+            south, west, north, east = map(float, box.split(","))
+            wanted = re.findall(r'\["(\w+)"(=|~)"([^"]+)"\]', tags)
+            for k, (its, own, shape) in enumerate(self.osm):
+                if (
+                    kind in (its, "nwr")
+                    and all(_has(own.get(name, ""), how, what) for name, how, what in wanted)
+                    and shape.intersects(shapely.box(west, south, east, north))
+                ):
+                    found[k] = {"type": its, "id": 100 + k, "tags": own}
+                    found[k] |= _place_of(its, shape, centre="out tags center" in text)
         date = {"timestamp_osm_base": "2026-10-01T00:00:00Z"}
-        return json.dumps({"version": 0.6, "osm3s": date, "elements": found}).encode()
+        return json.dumps({"version": 0.6, "osm3s": date, "elements": [*found.values()]}).encode()
 
     def geonames(self, path, query, headers):
         iso2 = path.removeprefix("export/dump/").removesuffix(".zip")
@@ -176,16 +175,87 @@ def height(lon, lat):
 
 
 @functools.cache
-def dem(x, y):
+def dem(x, y, pixels):
     """A Copernicus tile: half a pixel off to the north-west, wider in the north, no nodata."""
-    width = next(int(PIXELS / w) for limit, w in WIDTHS if y >= limit)
-    dx, dy = 1 / width, 1 / PIXELS
+    width = next(int(pixels / w) for limit, w in WIDTHS if y >= limit)
+    dx, dy = 1 / width, 1 / pixels
     place = Affine(dx, 0, x - dx / 2, 0, -dy, y + 1 + dy / 2)
-    lon, lat = place @ np.meshgrid(np.arange(width) + 0.5, np.arange(PIXELS) + 0.5)
+    lon, lat = place @ np.meshgrid(np.arange(width) + 0.5, np.arange(pixels) + 0.5)
     values = height(lon, lat)
     if (x, y) == VOID:
         values[60, 60] = -32767
     return cog(values, place, {"predictor": 3, "BLOCKSIZE": 128})
+
+
+def few_things():
+    """Two roads, and posts that are crossings as well, of Iran and of Poland."""
+    roads = [[(59.0, 36.2), (60.0, 36.0), (61.2, 35.6)], [(21, 50.2), (24.0, 49.9)]]
+    found = [
+        ("way", {"highway": kind, "name": f"Road {k}"}, shapely.LineString(road))
+        for k, (kind, road) in enumerate(zip(("primary", "trunk_link"), roads, strict=True))
+    ]
+    for k, (x, y) in enumerate([(60.9, 35.4), (61.1, 34.6), (22.7, 50.1)]):
+        its, tags = ("way", "node")[k % 2], {"name": f"P{k}"}
+        spot = shapely.Point(x, y)
+        shape = spot if k % 2 else spot.buffer(0.001, cap_style="square").exterior
+        found += [(its, tags | {"amenity": "police"}, shape),
+                  (its, tags | {"barrier": "border_control"}, shape)]  # fmt: skip
+    return found
+
+
+class Network:
+    """Roads, crossings and posts of a window, as rows of (type, tags, geometry), from a seed.
+
+    Cities are joined by trunk roads, towns to the nearest two by smaller ones; each road winds.
+    Where roads meet the ``line`` of the border lies a crossing named after the road, with customs
+    beside it; police stand in the towns, and posts every ``apart`` degrees along the line.
+    """
+
+    def __init__(self, window, line, *, seed=7, apart=0.3):
+        self.rng, self.line = np.random.default_rng(seed), line
+        places = settlements(window).sort_values("population", ascending=False)
+        self.xy, self.names = places[["longitude", "latitude"]].to_numpy(), list(places["name"])
+        classes = (("trunk", 8, 1), ("primary", 40, 1), ("tertiary", None, 2))
+        self.roads = [road for its in classes for road in self._joined(*its)]
+        self.crossings = self._crossings()
+        at = np.arange(apart / 2, line.length, apart)
+        self.posts = [line.interpolate(d).buffer(0.004).exterior for d in at]
+
+    def rows(self):
+        """All of it as OpenStreetMap has it, with things beside that are not asked for."""
+        found = [("way", {"highway": kind, "name": name}, line) for kind, name, line in self.roads]
+        for name, spot in self.crossings:
+            near = shapely.Point(spot.x - 0.01, spot.y)
+            found.append(("node", {"barrier": "border_control", "name": name}, spot))
+            found.append(("node", {"amenity": "customs", "name": f"{name} customs"}, near))
+        found += [("way", {"military": "checkpoint"}, ring) for ring in self.posts]
+        found += [("node", {"amenity": "police", "name": f"{name} police"}, shapely.Point(xy))
+                  for name, xy in zip(self.names[:30], self.xy, strict=False)]  # fmt: skip
+        others = ({"highway": "footway"}, {"amenity": "school"}, {"barrier": "gate"})
+        return found + [("node", tags, shapely.Point(self.xy[0])) for tags in others]
+
+    def _joined(self, kind, largest, count):
+        """Roads of a class from each place to the nearest ones that are larger."""
+        xy, names, found = self.xy[:largest], self.names[:largest], []
+        for k in range(1, len(xy)):
+            apart = np.hypot(*(xy[:k] - xy[k]).T)
+            for other in np.argsort(apart, kind="stable")[:count]:
+                name = f"{names[k]}-{names[other]} road"
+                found.append((kind, name, self._winding(xy[k], xy[other])))
+        return found
+
+    def _winding(self, start, end):
+        steps = np.linspace(0, 1, 9)[:, None]
+        bends = self.rng.normal(0, 0.06, (9, 2)) * np.hypot(*(end - start)) * np.sin(np.pi * steps)
+        return shapely.LineString(np.round(start + steps * (end - start) + bends, 6))
+
+    def _crossings(self):
+        found = []
+        for _, name, road in self.roads:
+            met = shapely.get_parts(road.intersection(self.line))
+            if len(met) and all(met[0].distance(spot) > 0.1 for _, spot in found):
+                found.append((name.removesuffix(" road") + " crossing", shapely.centroid(met[0])))
+        return found
 
 
 @functools.cache
@@ -263,12 +333,46 @@ def around(code, other, count, start=1, seed=3):
     return rows
 
 
+def beside_roads(network, code, count, start=1, seed=5):
+    """Events on roads within 40 km of a crossing: a world in which roads and crossings matter."""
+    rng, rows, home = np.random.default_rng(seed), [], world().outline(code)
+    near = shapely.union_all([spot.buffer(0.4) for _, spot in network.crossings])
+    roads = shapely.union_all([line for _, _, line in network.roads]).intersection(near)
+    while len(rows) < count:
+        at = _along(roads, rng)
+        x, y = np.array([at.x, at.y]) + rng.normal(0, 0.01, 2)
+        if shapely.contains_xy(home, x, y):
+            day = pd.Timestamp("2002-01-01") + pd.Timedelta(days=int(rng.integers(0, 8700)))
+            rows.append((start + len(rows), str(day.date()), y, x, world().countries[code].name))
+    return rows
+
+
+def _along(lines, rng):
+    parts = shapely.get_parts(lines)
+    lengths = shapely.length(parts)
+    part = parts[rng.choice(len(parts), p=lengths / lengths.sum())]
+    return part.interpolate(rng.uniform(), normalized=True)
+
+
 def zipped(**members):
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in members.items():
             archive.writestr(zipfile.ZipInfo(name), text)
     return packed.getvalue()
+
+
+def _has(own, how, wanted):
+    return own == wanted if how == "=" else re.search(wanted, own) is not None
+
+
+def _place_of(kind, shape, *, centre):
+    """Where an element lies, as Overpass says it."""
+    middle = {"lat": shape.centroid.y, "lon": shape.centroid.x}
+    if kind == "node":
+        return middle
+    xy = shapely.get_coordinates(shape).tolist()
+    return {"center": middle} if centre else {"geometry": [{"lat": y, "lon": x} for x, y in xy]}
 
 
 def _place(number, name, lat, lon, iso2, people, *, code="PPL", kind="P"):

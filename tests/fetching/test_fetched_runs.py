@@ -10,7 +10,6 @@ from tests.fetching.services import Services, around
 
 from borderrisk.cli.app import app
 from borderrisk.config import load_config
-from borderrisk.sources import downloads
 
 FAULTS = {
     "tileList": ["status:503"],
@@ -27,10 +26,7 @@ FAULTS = {
 
 
 @pytest.fixture
-def call(monkeypatch):
-    quick = downloads.Patience(tries=5, connect_s=2, stall_s=1, scale=0.005)
-    monkeypatch.setattr(downloads, "Patience", lambda: quick)
-
+def call():
     def invoke(*arguments):
         result = CliRunner().invoke(app, [str(a) for a in arguments])
         assert result.exit_code == 0, result.output

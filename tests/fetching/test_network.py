@@ -39,7 +39,7 @@ def test_one_module_has_a_client():
 def test_one_module_gives_gdal_an_address():
     found = {path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py")
              if "vsicurl" in path.read_text("utf-8")}  # fmt: skip
-    assert found == {"sources/cutting.py"}
+    assert found == {"sources/downloads.py"}
 
 
 def test_only_fetch_reaches_it():
@@ -49,7 +49,7 @@ def test_only_fetch_reaches_it():
         new = {f"borderrisk.{f.removesuffix('.py').replace('/', '.')}" for f in files} - reach
         reach |= new
     assert {name.removeprefix("borderrisk.") for name in reach} == {
-        "sources.downloads", "sources.cutting", "sources.osm", "sources.upstreams",
+        "sources.downloads", "sources.cutting", "sources.upstreams",
         "pipeline.fetching", "cli.fetch_commands", "cli.start_commands", "cli.app", "cli.__init__",
     }  # fmt: skip
 

@@ -1,5 +1,5 @@
 import re
-from base64 import b64encode
+from base64 import b64decode
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -8,7 +8,7 @@ import pytest
 import shapely
 
 from borderrisk.evaluation.scorecard import Behind, Gain, Transfer
-from borderrisk.outputs.figures import write_figures
+from borderrisk.outputs.figures import plan
 from borderrisk.outputs.report import escape_markdown, fence, spark, write_report
 from borderrisk.outputs.report.blocks import Bars, Table, percent, records, show
 from borderrisk.outputs.report.chapters import build_sections
@@ -55,7 +55,19 @@ def _text(paths, suffix):
     return next(p for p in paths if p.suffix == suffix).read_text(encoding="utf-8")
 
 
-def test_text_from_data_stays_text(hostile, tmp_path):
+@pytest.fixture(scope="module")
+def written(scene, tmp_path_factory):
+    """The report of the scene, with its pictures."""
+    return write_report(scene, tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """No pictures are drawn: the test is about words."""
+    monkeypatch.setattr("borderrisk.outputs.report.plan", lambda scene: {})
+
+
+def test_text_from_data_stays_text(hostile, undrawn, tmp_path):
     paths = write_report(hostile, tmp_path)
     html, markdown = _text(paths, ".html"), _text(paths, ".md")
     page = _Page()
@@ -66,8 +78,8 @@ def test_text_from_data_stays_text(hostile, tmp_path):
     assert "# not a heading" not in re.sub(r"(`{3,})\n.*?\n\1", "", markdown, flags=re.DOTALL)
 
 
-def test_the_page_needs_no_network(scene, tmp_path):
-    html = _text(write_report(scene, tmp_path), ".html")
+def test_the_page_needs_no_network(written):
+    html = _text(written, ".html")
     page = _Page()
     page.feed(html)
     assert "default-src 'none'" in html
@@ -76,15 +88,15 @@ def test_the_page_needs_no_network(scene, tmp_path):
     assert not re.search(r"url\(|@import", html)
 
 
-def test_every_section_is_linked(scene, tmp_path):
-    html = _text(write_report(scene, tmp_path), ".html")
+def test_every_section_is_linked(scene, written):
+    html = _text(written, ".html")
     anchors = re.findall(r'<section id="([a-z]+)"', html)
     assert anchors == [section.anchor for section in build_sections(scene)]
     assert re.findall(r'href="#([a-z]+)"', html)[1:] == anchors
 
 
-def test_the_numbers_are_those_of_the_scene(scene, tmp_path):
-    markdown = _text(write_report(scene, tmp_path), ".md")
+def test_the_numbers_are_those_of_the_scene(scene, written):
+    markdown = _text(written, ".md")
     strongest = scene.cells.intensity.to_numpy()
     row, col = divmod(int((-strongest).ravel().argsort()[0]), strongest.shape[1])
     first = next(line for line in markdown.splitlines() if line.startswith("| 1 (1 to 7) |"))
@@ -92,7 +104,7 @@ def test_the_numbers_are_those_of_the_scene(scene, tmp_path):
     assert "Decayed pool is better than history alone: +0.40 (+0.10 to +0.70) bits" in markdown
 
 
-def test_what_is_absent_is_a_sentence(scene, tmp_path):
+def test_what_is_absent_is_a_sentence(scene, undrawn, tmp_path):
     bare = replace(
         scene,
         cells=scene.cells[["exposure", "domain", "risk", "risk_class", "intensity"]],
@@ -140,12 +152,12 @@ def test_segments_are_listed_by_rank(scene):
     assert table.rows[1][4] == "–"
 
 
-def test_the_same_scene_gives_the_same_report(make_scene, tmp_path):
-    first, second = (write_report(make_scene(), tmp_path / str(k)) for k in (1, 2))
-    assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
+def test_the_same_scene_gives_the_same_report(make_scene, written, tmp_path):
+    again = write_report(make_scene(), tmp_path)
+    assert [p.read_bytes() for p in written] == [p.read_bytes() for p in again]
 
 
-def test_markdown_links_the_figures_that_exist(scene, tmp_path):
+def test_markdown_links_the_figures_that_exist(scene, undrawn, tmp_path):
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "risk.png").write_bytes(b"")
     markdown = _text(write_report(scene, tmp_path), ".md")
@@ -258,15 +270,20 @@ def test_numeric_columns_are_found():
 
 
 def test_pictures_already_drawn_are_not_drawn_again(scene, tmp_path, monkeypatch):
-    write_figures(scene, tmp_path / "figures", ("png", "svg"))
+    (tmp_path / "figures").mkdir()
+    for name in plan(scene):
+        for kind in ("png", "svg"):
+            (tmp_path / "figures" / f"{name}.{kind}").write_bytes(f"{name}.{kind}".encode())
     monkeypatch.setattr("borderrisk.outputs.report.render", lambda *a, **k: 1 / 0)
     html = _text(write_report(scene, tmp_path), ".html")
-    drawn = b64encode((tmp_path / "figures" / "risk.png").read_bytes()).decode()
-    assert html.count("<img") == 7
-    assert drawn in html
+    held = {b64decode(code).decode() for code in re.findall(r';base64,(.*?)"', html)}
+    maps = [name for name in plan(scene) if name.startswith("risk")]
+    charts = ("capture-curve", "reliability", "skill-per-origin")
+    assert held == {f"{m}.png" for m in (*maps, "uncertainty")} | {f"{c}.svg" for c in charts}
+    assert len(held) == 7
 
 
-def test_digests_are_cut_but_not_lost(scene, tmp_path):
+def test_digests_are_cut_but_not_lost(scene, undrawn, tmp_path):
     digest = "0123456789abcdef" * 4
     meta = SceneMeta(sources=[Source("Lines", sha256=digest)])
     html = _text(write_report(replace(scene, meta=meta), tmp_path), ".html")

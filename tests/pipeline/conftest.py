@@ -3,6 +3,8 @@ from pathlib import Path
 import pytest
 
 from borderrisk.config import load_config
+from borderrisk.model import uncertainty
+from borderrisk.outputs import report
 from borderrisk.pipeline import run as jobs
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -11,7 +13,20 @@ SMALL = {
     "corridors.routes": "4",
     "features.concealment.enabled": "false",
     "outputs.figures": "[]",
+    "outputs.focus": "[]",
+    "uncertainty.replicates": "4",
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick():
+    """Let reports draw no figures but those a run was asked for, and rehearse intervals briefly."""
+    whole = report.picture_source
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "picture_source", lambda name, _, at: whole(name, lambda: None, at))
+        patch.setattr(uncertainty, "SHORT", 2)
+        patch.setattr(uncertainty, "LONG", 4)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +45,7 @@ def small(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def finished(small):
-    """One run of it without evaluation."""
-    drawn = small(**{"outputs.figures": "[png, svg]"})
+    """One run of it without evaluation, with figures and windows."""
+    shown = {"outputs.figures": "[png, svg]", "outputs.focus": "[mashhad, sistan-baluchestan]"}
+    drawn = small(**shown)
     return jobs.run(drawn, evaluate=False, replicates=4)

@@ -23,8 +23,6 @@ TRAVELLING = {
     "features.exclude": "[border_distance_afg_km, border_distance_pak_km, border_distance_tkm_km]",
     "features.travel.enabled": "false",
     "corridors.enabled": "false",
-    "outputs.figures": "[]",
-    "outputs.focus": "[]",
 }
 NORTH = {"study_area.window": "[57, 31, 68, 40]", "study_area.neighbours": "[AFG, TKM]"}
 UZBEKISTAN = {
@@ -65,12 +63,28 @@ def place(small, tmp_path_factory):
     return load, model
 
 
+@pytest.fixture(scope="module")
+def north(place, tmp_path_factory):
+    """Score the north with a model of the whole."""
+    load, model = place
+    out = tmp_path_factory.mktemp("north") / "north"
+    return jobs.score(model("kde"), load(name="north", **NORTH), out=out)
+
+
+@pytest.fixture(scope="module")
+def uz(place, tmp_path_factory):
+    """Score a place that shares no ground with the training area, with its test."""
+    load, model = place
+    config = load(name="uz", **UZBEKISTAN, **TESTED)
+    out = tmp_path_factory.mktemp("uz") / "uz"
+    return config, jobs.score(model("decayed_pool"), config, out=out)
+
+
 @pytest.mark.parametrize("estimator", ["decayed_pool", "kde", "radius_history"])
-def test_a_carried_model_takes_its_past_from_the_new_place(place, estimator, tmp_path):
+def test_a_carried_model_takes_its_past_from_the_new_place(place, estimator):
     load, model = place
     home, away = Stages.of(load()), Stages.of(load(name="north", **NORTH))
     assert home[steps.area].grid.crs != away[steps.area].grid.crs
-    scored = jobs.score(model(estimator), away.config, out=tmp_path / "north")
     fitted, record = load_model(model(estimator)).model, away[steps.incidents]
     cells = away[steps.cells]
     own = fitted.settings.fit(cells, record.panel, record.origin)
@@ -79,24 +93,30 @@ def test_a_carried_model_takes_its_past_from_the_new_place(place, estimator, tmp
     assert carried.level == own.level
     remembered = own.parts(cells)["history"] / carried.parts(cells)["history"]
     assert np.nanmax(remembered) == pytest.approx(np.nanmin(remembered))
-    found = scored.scene.cells["intensity"].to_numpy()[cells.mask]
-    expected = np.where(cells.study, carried.intensity(cells), np.nan)
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-def test_a_carried_model_says_so_and_can_be_read_again(place, tmp_path):
+def test_the_scores_of_a_carried_model_are_what_it_says_there(place, north, uz):
     load, model = place
-    scored = jobs.score(model("kde"), load(name="north", **NORTH), out=tmp_path / "north")
-    assert "trained elsewhere" in scored.scene.meta.notes[0]
+    both = (("kde", load(name="north", **NORTH), north), ("decayed_pool", *uz))
+    for estimator, config, scored in both:
+        away = Stages.of(config)
+        cells, record = away[steps.cells], away[steps.incidents]
+        carried = load_model(model(estimator)).model.carried(cells, record.panel, record.origin)
+        found = scored.scene.cells["intensity"].to_numpy()[cells.mask]
+        expected = np.where(cells.study, carried.intensity(cells), np.nan)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_a_carried_model_says_so_and_can_be_read_again(place, north):
+    load, _ = place
+    assert "trained elsewhere" in north.scene.meta.notes[0]
     assert (
-        "trained elsewhere" in json.loads((scored.folder / "manifest.json").read_text())["notes"][0]
+        "trained elsewhere" in json.loads((north.folder / "manifest.json").read_text())["notes"][0]
     )
-    assert "trained elsewhere" in (scored.folder / "report.md").read_text(encoding="utf-8")
-    again = load_model(scored.folder / "model.skops")
+    assert "trained elsewhere" in (north.folder / "report.md").read_text(encoding="utf-8")
+    again = load_model(north.folder / "model.skops")
     there = Stages.of(load(name="north", **NORTH))[steps.cells]
-    found = scored.scene.cells["intensity"].to_numpy()[
-        there.mask & (there.to_grid(there.study) > 0)
-    ]
+    found = north.scene.cells["intensity"].to_numpy()[there.mask & (there.to_grid(there.study) > 0)]
     np.testing.assert_allclose(again.model.intensity(there)[there.study], found, rtol=1e-5)
 
 
@@ -108,10 +128,9 @@ TESTED = {
 }  # fmt: skip
 
 
-def test_it_is_tested_on_the_new_places_past_against_history_alone_there(place, tmp_path):
-    load, model = place
-    config = load(name="uz", **UZBEKISTAN, **TESTED)
-    scored = jobs.score(model("decayed_pool"), config, out=tmp_path / "uz")
+def test_it_is_tested_on_the_new_places_past_against_history_alone_there(place, uz):
+    _, model = place
+    config, scored = uz
     card = scored.scorecard
     assert card.model == "carried_model"
     assert card.headline[0].startswith("Carried model is ")
@@ -166,10 +185,9 @@ def test_a_place_without_incidents_takes_the_level_learned_there_by_area(place, 
     assert "no incident of this area is known" in scored.scene.meta.notes[0]
 
 
-def test_trust_shows_unknown_conditions_and_cut_off_surroundings(place, tmp_path):
+def test_trust_shows_unknown_conditions_and_cut_off_surroundings(uz):
     """North-east of the training area the elevation ends at 69 E and 41 N."""
-    load, model = place
-    scored = jobs.score(model("decayed_pool"), load(name="uz", **UZBEKISTAN), out=tmp_path / "uz")
+    _, scored = uz
     trust = scored.cells["trust"].astype(str)
     assert (trust == "extrapolation").sum() >= 5
     assert (trust == "edge").sum() >= 3
@@ -224,31 +242,21 @@ def call(*arguments):
     return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
-def test_several_configs_are_scored_into_a_folder_each(place, files, tmp_path):
-    _, model = place
-    paths = [files("north", **NORTH), files("uz", **UZBEKISTAN)]
-    found = call("score", model("kde"), *paths, "--out", tmp_path / "regions", "--json")
-    assert found.exit_code == 0, found.output
-    runs = json.loads(found.stdout)["runs"]
-    assert [run["folder"] for run in runs] == [
-        str(tmp_path / "regions" / name) for name in ("north", "uz")
-    ]
-    alone = jobs.score(model("kde"), place[0](name="north", **NORTH), out=tmp_path / "alone")
-    together = results.open_run(tmp_path / "regions" / "north")
-    np.testing.assert_array_equal(together.cells["intensity"], alone.cells["intensity"])
-    again = call("score", model("kde"), *paths, "--out", tmp_path / "regions")
-    assert again.exit_code == 1
-    assert "exists already" in again.stderr
-
-
-def test_without_a_folder_each_region_gets_a_run_under_its_own(place, files, tmp_path):
+def test_without_a_folder_each_region_gets_a_run_under_its_own(place, files, north, tmp_path):
     _, model = place
     own = {"outputs.folder": str(tmp_path / "runs")}
     paths = [files("north", **NORTH, **own), files("uz", **UZBEKISTAN, **own)]
-    found = call("score", model("kde"), *paths)
+    found = call("score", model("kde"), *paths, "--json")
     assert found.exit_code == 0, found.output
-    for name in ("north", "uz"):
-        assert results.open_run(tmp_path / "runs" / name).manifest["config"]["name"] == name
+    runs = json.loads(found.stdout)["runs"]
+    under = [Path(run["folder"]).parent for run in runs]
+    assert under == [tmp_path / "runs" / name for name in ("north", "uz")]
+    opened = {name: results.open_run(tmp_path / "runs" / name) for name in ("north", "uz")}
+    assert {name: run.manifest["config"]["name"] for name, run in opened.items()} == {
+        "north": "north", "uz": "uz",
+    }  # fmt: skip
+    together, alone = (run.cells["intensity"] for run in (opened["north"], north))
+    np.testing.assert_array_equal(together, alone)
 
 
 def test_one_region_that_fails_is_named_and_the_others_are_scored(place, files, tmp_path):
@@ -262,6 +270,9 @@ def test_one_region_that_fails_is_named_and_the_others_are_scored(place, files, 
     assert found.stderr.splitlines()[-2].startswith("bad: settlements: ")
     assert str(out / "uz") in found.stderr.splitlines()[-1]
     assert [path.name for path in out.iterdir()] == ["uz"]
+    again = call("score", model("kde"), *paths, "--out", out)
+    assert again.exit_code == 1
+    assert "exists already" in again.stderr
 
 
 def test_the_scheduler_of_the_configs_is_used_and_must_be_one(place, monkeypatch, tmp_path):

@@ -109,7 +109,7 @@ def test_a_damaged_tile_of_a_land_cover_mosaic_is_an_error_not_open_ground(small
         "data.land_cover": str(tmp_path / "cover.vrt"),
         "features.travel.land_cover_factors": '{"10": 0.5}',
     }
-    with pytest.raises(DataError, match=r"cover\.vrt: the land-cover raster cannot be read"):
+    with pytest.raises(DataError, match=r"land_cover: .*cover\.vrt cannot be read"):
         hours_to(movement(small, base, **given), "zahedan", MILAK)
 
 

@@ -24,7 +24,7 @@ GATE = [60.4, 34.2, 61.5, 35.2]
 @pytest.fixture(scope="module")
 def closed(small, tmp_path_factory):
     """Run a scenario that closes the border around Islam Qala."""
-    config = small().with_changes(
+    config = small(**{"outputs.focus": "[mashhad]"}).with_changes(
         {"scenarios": {"closed": {"changes": {"features": {"travel": {"closed": [GATE]}}}}}}
     )
     out = tmp_path_factory.mktemp("scenario") / "closed"
@@ -104,7 +104,7 @@ def test_an_unknown_scenario_is_a_usage_error_and_leaves_nothing(small, tmp_path
 
 
 def test_a_scenario_may_add_and_move_targets_but_not_remove_what_the_model_reads(small, tmp_path):
-    config = small(**{"features.exclude": "[hours_to_kerman]", "outputs.focus": "[]"})
+    config = small(**{"features.exclude": "[hours_to_kerman]"})
 
     def run(name, changes):
         targets = {"features": {"travel": {"targets": changes}}}

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from borderrisk.cli.app import app
 from borderrisk.config import load_config
 from borderrisk.errors import ConfigError, DataError, OutputError
+from borderrisk.pipeline import updating
 from borderrisk.pipeline.changes import CAUSES, split_change
 from borderrisk.pipeline.intake import take_in
 from borderrisk.pipeline.rehearsing import rehearse
@@ -123,6 +124,60 @@ def test_incidents_that_a_forecast_does_not_know_yet_are_said(cycled):
     assert second.said[1].endswith(waiting if late else ").")
 
 
+def test_a_changed_forecast_is_refused_before_anything_is_done(cycled):
+    border, _, _ = cycled
+    file = border / "forecasts" / "2025-09-01-30d" / "segments.csv"
+    was, before = file.read_bytes(), files(border)
+    file.write_bytes(was + b"9")
+    with pytest.raises(DataError, match=r"segments\.csv: was changed"):
+        update(border, border.parent / "news.csv", as_of="2025-10-01")
+    file.write_bytes(was)
+    sums = file.with_name("SHA256SUMS")
+    sums.rename(border / "sums")
+    with pytest.raises(DataError, match=r"2025-09-01-30d: is not frozen"):
+        update(border, as_of="2025-09-02")
+    (border / "sums").rename(sums)
+    assert files(border) == before
+
+
+def test_what_a_killed_update_left_is_no_forecast(cycled):
+    """Killed just before its forecast got its name, sums and all."""
+    border, _, _ = cycled
+    before = files(border)
+    rest = border / "forecasts" / ".2025-09-01-30d.0123456789ab.partial"
+    shutil.copytree(border / "forecasts" / "2025-09-01-30d", rest)
+    assert not update(border, as_of=LAST).anything
+    shutil.rmtree(rest)
+    assert files(border) == before
+
+
+@pytest.mark.parametrize(
+    ("day", "said"), [("2025-08-31", "lies before 2025-09-01"), ("2100-01-01", "is yet to come")]
+)
+def test_days_before_the_latest_forecast_or_after_today_are_refused(cycled, day, said):
+    border, _, _ = cycled
+    before = files(border)
+    with pytest.raises(ConfigError, match=said):
+        update(border, as_of=day)
+    assert files(border) == before
+
+
+def test_the_page_says_what_it_cannot_vouch_for(cycled):
+    """Forecasts made long after their period are no proof, nor are those that are gone."""
+    border, _, _ = cycled
+    page = border / "track-record.html"
+    was = page.read_text("utf-8")
+    assert "2 of 2 forecasts were made when their time was over" in was
+    assert "No longer among" not in was and "<title>Track record: " in was
+    gone = border / "forecasts" / "2024-06-01-30d"
+    gone.rename(border / "elsewhere")
+    assert not update(border, as_of=LAST).anything
+    assert "No longer among the kept forecasts: 2024-06-01-30d." in page.read_text("utf-8")
+    (border / "elsewhere").rename(gone)
+    update(border, as_of=LAST)
+    assert page.read_text("utf-8") == was
+
+
 def test_two_updates_of_one_folder_are_kept_apart(cycled):
     border, _, _ = cycled
     with (
@@ -132,15 +187,24 @@ def test_two_updates_of_one_folder_are_kept_apart(cycled):
         update(border, as_of=LAST)
 
 
-def test_one_border_that_fails_does_not_stop_the_others(cycled):
+def test_one_border_that_fails_does_not_stop_the_others(cycled, monkeypatch):
     border, _, _ = cycled
     broken = border.parent / "broken"
     broken.mkdir()
     (broken / "config.yaml").write_text("name: broken\n", encoding="utf-8")
+    (border.parent / "odd").mkdir()
+    (border.parent / "odd" / "config.yaml").write_text("", encoding="utf-8")
+    update_one = updating.update
+
+    def odd(folder, **asked):
+        return 1 / 0 if folder.name == "odd" else update_one(folder, **asked)
+
+    monkeypatch.setattr(updating, "update", odd)
     done = update_all([border.parent], as_of=LAST, scheduler="threads")
-    assert [bool(it.error) for it in done] == [False, True]
+    assert [bool(it.error) for it in done] == [False, True, True]
     page = (border.parent / "update-summary.html").read_text("utf-8")
-    assert "study_area" in page
+    assert "study_area" in page and "internal error: ZeroDivisionError" in page
+    shutil.rmtree(border.parent / "odd")
     shutil.rmtree(broken)
     with pytest.raises(ConfigError, match="holds no config"):
         update_all([border / "data"])
@@ -210,3 +274,26 @@ def test_each_month_brings_a_sheet_with_the_same_headings_of_its_own(tmp_path):
     sheet.write_text("event_date,date_start,lat,lon\n2025-12-03,2025-12-04,27.1,62.5\n", "utf-8")
     with pytest.raises(DataError, match="Which column is the date: event_date or date_start"):
         take_in(tmp_path / "border", load_config(tmp_path / "border"), sheet)
+
+
+def test_late_reports_are_verified_anew_and_a_report_taken_back_is_forgotten(cycled):
+    border, _, _ = cycled
+    known = pd.read_csv(border / "data" / "incidents.csv", dtype=str, keep_default_na=False)
+    late = known[known["date"] < "2024-06-01"].tail(1).assign(incident_id="LATE")
+    sheet = border.parent / "late.csv"
+    page = (border / "track-record.html").read_text("utf-8")
+
+    def dated(day):
+        late.assign(date=day, date_end=day).to_csv(sheet, index=False)
+        return update(border, sheet, as_of=LAST)
+
+    told = dated("2024-06-20")
+    assert len(told.verified) == 2
+    counts = [json.loads((Path(path) / "manifest.json").read_text("utf-8"))["period"]["reported"]
+              for path in told.verified]  # fmt: skip
+    said = f"2024-06-01 for 30 days, {counts[0]} reported; 2024-06-01 for 365 days, {counts[1]} rep"
+    assert any(said in line for line in told.said)
+    assert (border / "track-record.html").read_text("utf-8") != page
+    back = dated("2020-06-20")
+    assert back.corrected == 1 and back.verified == []
+    assert (border / "track-record.html").read_text("utf-8") == page

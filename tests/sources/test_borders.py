@@ -30,6 +30,24 @@ def test_home_comes_first_whatever_the_file_says(write):
     assert all_lines(lines).length == 6
 
 
+def test_a_line_that_both_sides_bring_counts_once(write, caplog):
+    other_side = LineString([(60.01, 36), (60.02, 35), (60.01, 34)])
+    path = write(["AFG-IRN", "IRN-AFG", "IRN-PAK"], [other_side, NORTH, SOUTH])
+    lines = read_borders(path, "IRN", ["AFG", "PAK"])
+    assert shapely.length(lines.geometry.to_numpy()).tolist() == pytest.approx([2, 4], rel=1e-3)
+    assert "gives 100 % of the line of IRN-AFG twice" in caplog.text
+
+
+def test_pieces_end_to_end_and_meanders_all_count(write, caplog):
+    north = LineString([(60, 35), (60, 36)])
+    middle = LineString([(60, 34), (60.4, 34.5), (60, 35)])
+    meander = LineString([(60, 36), (60.02, 36), (60.02, 35.95)])
+    path = write(["IRN-AFG"] * 3, [north, middle, meander])
+    lines = read_borders(path, "IRN", ["AFG"])
+    assert lines.geometry[0].length == pytest.approx(north.length + middle.length + meander.length)
+    assert not caplog.text
+
+
 def test_neighbours_may_be_any_iterable(write):
     path = write(["IRN-AFG", "IRN-PAK"], [NORTH, SOUTH])
     assert len(read_borders(path, "IRN", iter(["AFG", "PAK"]))) == 2

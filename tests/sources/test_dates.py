@@ -97,6 +97,14 @@ def test_the_whole_column_decides_which_number_is_the_day(other, first):
     assert str(read["first"][0].date()) == first
 
 
+def test_year_day_month_is_not_read_as_year_month_day():
+    read = read_dates(pd.Series(["2013-04-03", "2013-17-05", "2014"]))
+    assert read["first"].isna().tolist() == [True, True, False]
+    assert "year-day-month" in read["why"][0]
+    typo = read_dates(pd.Series(["2013-04-23", "2013-17-05"]))  # a 23rd month is none
+    assert typo["first"].isna().tolist() == [False, True]
+
+
 @pytest.mark.parametrize(
     ("text", "span"),
     [

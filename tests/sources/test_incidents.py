@@ -141,7 +141,7 @@ def test_a_table_of_bad_rows_shows_the_first(write):
         read_incidents(everything_bad)
 
 
-def test_of_rows_with_one_id_the_first_usable_one_counts(write, caplog):
+def test_of_rows_with_one_id_the_last_usable_one_counts(write, caplog):
     rows = [{"date": "?"}, {}, {}, {"incident_id": "B"}, {"incident_id": "B"}]
     for row in rows[:3]:
         row["incident_id"] = "A"
@@ -149,10 +149,19 @@ def test_of_rows_with_one_id_the_first_usable_one_counts(write, caplog):
     assert table.incidents["incident_id"].tolist() == ["A", "B"]
     assert dict(zip(table.rejected["row"], table.rejected["reason"], strict=True)) == {
         2: "date cannot be read: '?' (expected YYYY-MM-DD)",
-        4: "incident id of an earlier row: 'A' is row 3",
-        6: "incident id of an earlier row: 'B' is row 5",
+        3: "incident id of a later row: 'A' is row 4",
+        5: "incident id of a later row: 'B' is row 6",
     }
-    assert "2 rows have the incident id of an earlier row" in caplog.text
+    assert "2 rows have the incident id of a later row" in caplog.text
+
+
+@pytest.mark.parametrize(("odd", "which"), [("1913-05-01", "first"), ("2023-05-01", "last")])
+def test_a_date_far_from_all_others_is_asked_about(odd, which, write, caplog):
+    rows = [{"date": f"200{n}-05-01"} for n in range(3, 6)]
+    read_incidents(write(*rows))
+    assert not caplog.text
+    read_incidents(write({"date": odd}, *rows))
+    assert f"the {which} incident (row 2, {odd}) is" in caplog.text
 
 
 SWAPPED = {"latitude": "60.9", "longitude": "29.5"}

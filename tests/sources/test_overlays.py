@@ -118,10 +118,10 @@ def test_water_that_crosses_itself_is_mended_and_points_are_left_out(overlay):
     assert "none of" not in "".join(said.warnings)
 
 
-def cover(path, codes, bounds=(59, 30, 61, 32)):
-    profile = {"driver": "GTiff", "width": 20, "height": 20, "count": 1, "dtype": "uint8",
-               "crs": "EPSG:4326", "transform": from_bounds(*bounds, 20, 20)}  # fmt: skip
-    values = np.full((20, 20), codes[0], "uint8")
+def cover(path, codes, bounds=(59, 30, 61, 32), crs="EPSG:4326", dtype="uint8"):
+    profile = {"driver": "GTiff", "width": 20, "height": 20, "count": 1, "dtype": dtype,
+               "crs": crs, "transform": from_bounds(*bounds, 20, 20)}  # fmt: skip
+    values = np.full((20, 20), codes[0], dtype)
     values[:10] = codes[1]
     with rasterio.open(path, "w", **profile) as target:
         target.write(values, 1)
@@ -144,13 +144,26 @@ def test_land_cover_says_what_it_slows_and_which_codes_it_does_not(tmp_path, gri
     [
         ({}, (59, 30, 61, 32), "land_cover_factors is empty"),
         ({"30": 0.5}, (59, 30, 61, 32), r"names none of its codes here \(10, 20\)"),
-        ({"10": 0.5}, (40, 20, 41, 21), "outside the area"),
+        ({"10": 0.5}, (40, 20, 41, 21), "no values in the area"),
     ],
 )
 def test_land_cover_without_effect_is_a_warning(tmp_path, grid, factors, bounds, words):
     path = cover(tmp_path / "cover.tif", [10, 20], bounds)
     said = read_overlays(grid, land_cover=path, speeds={}, factors=factors).readings[0]
     assert re.search(words, said.warnings[0])
+
+
+@pytest.mark.parametrize(
+    ("odd", "words"),
+    [
+        ({"dtype": "float32"}, r"holds 10\.5; codes of land are whole"),
+        ({"crs": None}, "has no CRS"),
+    ],
+)
+def test_a_raster_that_is_no_land_cover_is_refused(tmp_path, grid, odd, words):
+    path = cover(tmp_path / "cover.tif", [10.5, 20], **odd)
+    with pytest.raises(DataError, match=words):
+        read_overlays(grid, land_cover=path, speeds={}, factors={"10": 0.5})
 
 
 def test_words_are_no_codes_of_land_cover(tmp_path, grid):

@@ -73,6 +73,7 @@ def test_budget_follows_the_number_of_cells():
     shell = columns.SHELL_BYTES
     assert budget(100) == budget(90_000) == 2_000_000 - shell
     assert budget(450_000) == 5_000_000 - shell
+    assert budget(100, 9_000_000) == 1_000_000, "scores are shown, whatever lies beside them"
     assert budget(2_000_000) == 20_000_000 - shell
 
 

@@ -71,7 +71,7 @@ class Named:
         if self.crossings is not None and len(self.crossings):
             row, apart = _nearest(lines.to_numpy(), self.crossings.to_crs(self.grid.crs))
             found["crossing"] = self.crossings["name"].to_numpy(object)[row]
-            found["crossing_km"] = apart / 1000
+            found["crossing_km"] = np.round(apart / 1000, 3)
         return found
 
     def variables(self) -> dict[str, xr.DataArray]:

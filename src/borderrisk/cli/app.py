@@ -34,10 +34,10 @@ class _Group(click.Group):
                 return super().invoke(ctx)
         except BorderRiskError as error:
             raise _Stop(str(error), error.exit_code) from error
-        except KeyboardInterrupt as error:
-            raise _Stop(str(error) or _INTERRUPTED, INTERRUPTED) from error
-        except Stopped as error:
-            raise _Stop(_INTERRUPTED, int(str(error.code))) from error
+        except (KeyboardInterrupt, Stopped) as error:
+            # A command notes what it kept.
+            said = "".join(getattr(error, "__notes__", [])) or _INTERRUPTED
+            raise _Stop(said, int(str(getattr(error, "code", INTERRUPTED)))) from error
         except MemoryError as error:
             raise _Stop("out of memory; use larger cells or a smaller area", 1) from error
         except OSError as error:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import click
 
 from borderrisk.cli import common
+from borderrisk.runs import Stopped
 
 if TYPE_CHECKING:
     from borderrisk.pipeline.fetching import Plan
@@ -53,7 +53,7 @@ def fetch(
     Example: borderrisk fetch my-border --what elevation,roads --dry-run
     """
     common.configure_logging(verbose, as_json)
-    if mirror and out:
+    if mirror and out and "://" not in mirror:
         raise click.UsageError("--mirror reads a folder and --export makes one; give one of them")
     from borderrisk.pipeline import fetching
 
@@ -61,18 +61,14 @@ def fetch(
     planned = fetching.plan(config_path, words, accept_acled_terms=accept_acled_terms)
     if dry_run:
         facts = {"files": [vars(row) for row in planned.rows], "mb": round(planned.mb, 1)}
-        facts |= {"notes": planned.notes}
-        common.emit(facts, as_json, *said(planned))
+        common.emit(facts | {"notes": planned.notes}, as_json, *_said(planned))
         return
-    if not as_json:
-        click.echo("\n".join(said(planned)), err=True)
-    with bar(planned.mb) as progress:
-        if out is not None:
-            count = fetching.export(planned, out, progress=progress)
-            common.emit(
-                {"folder": str(out), "files": count}, as_json, f"wrote {out} ({count} files)"
-            )
-            return
+    if out is not None:
+        with _bar(planned, as_json) as progress:
+            count = fetching.export(planned, out, mirror=mirror, progress=progress)
+        common.emit({"folder": str(out), "files": count}, as_json, f"wrote {out} ({count} files)")
+        return
+    with _bar(planned, as_json) as progress:
         notes = fetching.fetch(planned, mirror=mirror, progress=progress)
     facts = {"config": str(planned.path), "brought": [row.what for row in planned.rows]}
     ending = f"wrote {planned.path}; next: borderrisk validate {config_path}"
@@ -88,70 +84,54 @@ def bring(started: Started, again: Callable[..., Started], as_json: bool) -> Sta
 
     folder, mirror, record = started.folder, os.environ.get("BORDERRISK_MIRROR"), None
     if not started.ready:
-        with bar(50) as progress:
-            first = fetching.plan(folder, ["incidents"])
+        first = fetching.plan(folder, ["incidents"])
+        with _bar(first, as_json) as progress:
             fetching.fetch(first, mirror=mirror, progress=progress)
         record = folder / "data" / "incidents.csv"
         started = again(incidents=folder / fetching.PLACE / "ucdp_ged.csv")
     planned = fetching.plan(folder, also=["incidents"] if record else [])
-    if not as_json:
-        click.echo("\n".join(said(planned)), err=True)
-    with bar(planned.mb) as progress:
+    with _bar(planned, as_json) as progress:
         notes = fetching.fetch(planned, mirror=mirror, progress=progress)
     if record:
         record.unlink(missing_ok=True)
     return replace(started, notes=started.notes + notes)
 
 
-def said(planned: Plan) -> list[str]:
+def _said(planned: Plan) -> list[str]:
     """Return what a plan brings as lines of text."""
     table = common.table_text([vars(row) for row in planned.rows])
-    total = f"about {planned.mb:,.0f} MB in all"
-    return [table, total, *planned.notes]
+    return [table, f"about {planned.mb:,.0f} MB in all", *planned.notes]
 
 
 @contextmanager
-def bar(mb: float) -> Iterator[Callable[[str, int], None] | None]:
-    """Yield a callback of files and their bytes that draws one bar in all; None off a terminal.
+def _bar(planned: Plan, as_json: bool) -> Iterator[Callable[[str, int], None] | None]:
+    """Say what comes; yield a callback of files and their bytes that shows how far all is.
 
-    Ctrl-C says that the work can be taken up again.
+    None off a terminal. One that is stopped says that the work can be taken up again.
     """
+    if not as_json:
+        click.echo("\n".join(_said(planned)), err=True)
+    here: dict[str, int] = {}
+    start, came = monotonic(), 0.0
     try:
-        if not sys.stderr.isatty():
-            yield None
-            return
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
-
-        columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as drawn:
-            _log_here()  # above the bar
-            task = drawn.add_task("", total=mb * 1e6)
-            here: dict[str, int] = {}
+        with common.progress_line() as show:
 
             def update(name: str, size: int) -> None:
+                """Show MB, the rate of what comes now, and the time that the rest takes."""
+                nonlocal came
+                came += (size - here.get(name, size)) / 1e6
                 here[name] = size
-                done = sum(here.values())
-                drawn.update(task, completed=done, total=max(done, mb * 1e6))
+                done = sum(here.values()) / 1e6
+                rate = came / (monotonic() - start)
+                minutes = max(planned.mb - done, 0) / max(rate, 1e-3) / 60
+                said = f"{rate:.1f} MB/s, about {minutes:,.0f} min left; MB"
+                if show:
+                    show(said, round(done), round(max(planned.mb, done + 1)))
 
-            yield update
-    except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(_STOPPED) from error
-    finally:
-        _log_here()
-
-
-def _log_here() -> None:
-    """Log to what stands for stderr now."""
-    for handler in logging.getLogger("borderrisk").handlers:
-        if isinstance(handler, logging.StreamHandler):
-            handler.setStream(sys.stderr)
+            yield update if show else None
+    except (KeyboardInterrupt, Stopped) as error:
+        error.add_note(_STOPPED)
+        raise
 
 
 COMMANDS = (fetch,)

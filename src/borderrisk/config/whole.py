@@ -132,6 +132,11 @@ class Config(Section):
         """Where frozen forecasts are kept: ``forecasts`` in the config's own folder."""
         return self.folder / "forecasts" if self.is_contained else self.runs_folder
 
+    @property
+    def record_folder(self) -> Path:
+        """Where the track record of the forecasts is kept, and what became of each."""
+        return self.folder if self.is_contained else self.runs_folder
+
     def to_data(self, relative_to: Path | None = None) -> dict[str, Any]:
         """Return plain JSON-ready data, paths relative to a folder (default: the config's)."""
         data = self.model_dump(mode="json")

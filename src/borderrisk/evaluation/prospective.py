@@ -7,18 +7,17 @@ As in prospective earthquake forecasting (Schorlemmer et al. 2007, Seismological
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import TypeAdapter
 from scipy.sparse import csr_matrix
 from scipy.stats import nbinom
 
 from borderrisk.border.capture import observed_by_segment
 from borderrisk.evaluation import metrics
-from borderrisk.evaluation.scorecard import REFERENCE, ClassCount
+from borderrisk.evaluation.scorecard import REFERENCE, ClassCount, Plain
 from borderrisk.model.level import Level
 from borderrisk.scores import DAYS_PER_YEAR, PART_SIZE, expected_count
 
@@ -26,30 +25,54 @@ LAST_PERIOD = "last_period"
 FORECAST, REHEARSAL = "forecast", "rehearsal"
 LEVEL = 0.9
 _DRAWS = 1000
+AFTERWARDS = "afterwards"
+_WHEN = ("by its first day", "within its period", AFTERWARDS)
 
 
-@dataclass(frozen=True)
-class Period:
+@dataclass(frozen=True, kw_only=True)
+class Issued(Plain):
+    """One forecast: ``expected`` incidents with the 90 % interval ``low`` to ``high``.
+
+    ``made`` is the day it was frozen, blank for a rehearsal; ``source`` is its folder's name.
+    """
+
+    origin: str
+    days: int
+    expected: float
+    low: int
+    high: int
+    made: str = ""
+    source: str = ""
+
+    @property
+    def end(self) -> pd.Timestamp:
+        """First day after the period."""
+        return pd.Timestamp(self.origin) + pd.Timedelta(days=self.days)
+
+    @property
+    def frozen(self) -> str:
+        """When it was frozen: ``by its first day``, ``within its period``, ``afterwards``."""
+        made = pd.Timestamp(self.made or self.origin)
+        return _WHEN[int(made > pd.Timestamp(self.origin)) + int(made >= self.end)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Period(Issued):
     """One forecast and what came of it: a row of the track record.
 
-    ``expected`` incidents with the 90 % interval ``low`` to ``high``, ``reported`` ones, and
-    ``at_most``, the chance of no more than that (number test). ``bits`` are per incident over even,
+    ``reported`` incidents, and ``at_most``, the chance of no more than that (number test).
+    ``bits`` are per incident over even,
     of the forecast, of history alone and of last period's counts; ``places`` is the share of drawn
     sets of as many incidents that fit the forecast no better (spatial test: below 0.05 says that
     the places were others than forecast); ``captured`` the share of incidents in the tenth of the
     area ranked first. Without incidents these are None. ``section_score`` is the mean CRPS of the
     counts behind the sections of border, of the forecast and of history alone. ``classes`` are
     expected and reported incidents by risk class. ``until`` is the day before which the record was
-    read, ``source`` the folder of the forecast.
+    read.
     """
 
     kind: str
-    origin: str
-    days: int
     until: str
-    expected: float
-    low: int
-    high: int
     reported: int
     at_most: float
     bits: float | None = None
@@ -60,12 +83,6 @@ class Period:
     section_score: float | None = None
     history_section_score: float | None = None
     classes: tuple[ClassCount, ...] = ()
-    source: str = ""
-
-    @property
-    def end(self) -> pd.Timestamp:
-        """First day after the period."""
-        return pd.Timestamp(self.origin) + pd.Timedelta(days=self.days)
 
     @property
     def held(self) -> bool:
@@ -77,18 +94,6 @@ class Period:
         """Bits per incident over history alone."""
         known = self.bits is not None and self.history_bits is not None
         return self.bits - self.history_bits if known else None  # type: ignore[operator]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
-
-    @staticmethod
-    def from_json(values: Any) -> Period:
-        """Return the period of plain values, or raise pydantic's ``ValidationError``."""
-        return _FORM.validate_python(values)
-
-
-_FORM = TypeAdapter(Period)
 
 
 @dataclass(frozen=True)

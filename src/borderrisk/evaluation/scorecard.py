@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import TypeAdapter
 
@@ -27,6 +29,24 @@ LIKELY = 0.5
 # A section of which less was expected is quiet whatever is said: its interval shows nothing.
 LEAST_EXPECTED = 0.5
 _FILE = "scorecard.json"
+
+
+class Plain:
+    """A dataclass that is written as plain values and read back, checked."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        found: dict[str, Any] = _form(type(self)).dump_python(self, mode="json")
+        return found
+
+    @classmethod
+    def from_json(cls, values: Any) -> Self:
+        """Return what the plain values are of, or raise pydantic's ``ValidationError``."""
+        found: Self = _form(cls).validate_python(values)
+        return found
+
+
+_form: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 
 
 @dataclass(frozen=True)
@@ -230,7 +250,7 @@ class Transfer:
 
 
 @dataclass(frozen=True)
-class Scorecard:
+class Scorecard(Plain):
     """Every test of a model and its baselines.
 
     ``model`` is the config's own; ``headline`` is what the tests say, the difference to history
@@ -250,16 +270,6 @@ class Scorecard:
         found = self.prospective.of(subset, years)
         return next((row for row in found if row.model == self.model), None)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values."""
-        found: dict[str, Any] = _FORM.dump_python(self, mode="json")
-        return found
-
-    @staticmethod
-    def from_json(values: Any) -> Scorecard:
-        """Return the scorecard of plain values; ``ValueError`` if they are none of a scorecard."""
-        return _FORM.validate_python(values)
-
     def save(self, folder: Path) -> None:
         """Write it into a folder."""
         (folder / _FILE).write_text(json.dumps(self.to_json(), ensure_ascii=False), "utf-8")
@@ -268,6 +278,3 @@ class Scorecard:
     def load(folder: Path) -> Scorecard:
         """Read what :meth:`save` wrote."""
         return Scorecard.from_json(json.loads((folder / _FILE).read_text("utf-8")))
-
-
-_FORM = TypeAdapter(Scorecard)

@@ -185,6 +185,7 @@ def _period(
         kind=prospective.FORECAST,
         origin=f"{forecast.origin:%Y-%m-%d}",
         days=forecast.horizon_days,
+        made=f"{forecast.made:%Y-%m-%d}",
         until=f"{until:%Y-%m-%d}",
         **prospective.judged(forecast.said, mass, weight),
     )

@@ -54,6 +54,10 @@ def _settlement(name: str, units: str, long_name: str, fa: str, citation: str = 
     return Feature(name, units, long_name, fa, "settlement", "settlements", citation)
 
 
+def _access(what: str, long_name: str, fa: str, source: str) -> Feature:
+    return Feature(f"{what}_distance_km", "km", long_name, fa, "access", source)
+
+
 def _travel(name: str, long_name: str, fa: str, source: str = "elevation, borders") -> Feature:
     return Feature(name, "h", long_name, fa, "travel", source, TOBLER)
 
@@ -103,6 +107,12 @@ DECLARED: tuple[Feature, ...] = (
     Feature(
         "population", "persons", "People in the cell", "جمعیت سلول", "settlement", "population"
     ),
+    _access("road", "Distance to the nearest road", "فاصله تا نزدیک‌ترین جاده", "roads"),
+    _access(
+        "crossing", "Distance to the nearest border crossing", "فاصله تا نزدیک‌ترین گذرگاه مرزی",
+        "crossings",
+    ),
+    _access("post", "Distance to the nearest post", "فاصله تا نزدیک‌ترین پاسگاه", "posts"),
     _travel(
         "hours_from_border", "Walking time from the nearest point of the border",
         "زمان پیاده از نزدیک‌ترین نقطه مرز",
@@ -174,6 +184,14 @@ _COMPARED: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
         ("farther from a place of {size} people", "دورتر از آبادی {size} نفری"),
         ("nearer to a place of {size} people", "نزدیک‌تر به آبادی {size} نفری"),
     ),
+    "road_distance_km": (("farther from a road", "دورتر از جاده"),
+                         ("nearer to a road", "نزدیک‌تر به جاده")),
+    "crossing_distance_km": (
+        ("farther from a border crossing", "دورتر از گذرگاه مرزی"),
+        ("nearer to a border crossing", "نزدیک‌تر به گذرگاه مرزی"),
+    ),
+    "post_distance_km": (("farther from a post", "دورتر از پاسگاه"),
+                         ("nearer to a post", "نزدیک‌تر به پاسگاه")),
     "population_potential": (
         ("with more people around", "با مردم بیشتر در پیرامون"),
         ("with fewer people around", "با مردم کمتر در پیرامون"),
@@ -294,11 +312,8 @@ def persian(name: str, places: Mapping[str, str] | None = None) -> str:
 
 def is_feature(name: str) -> bool:
     """Whether a variable name is a declared feature."""
-    try:
-        feature(name)
-    except KeyError:
-        return False
-    return True
+    plain, templates = _index(DECLARED)
+    return name in plain or any(pattern.fullmatch(name) for pattern, _ in templates)
 
 
 def feature_names(ds: xr.Dataset) -> list[str]:

@@ -1,9 +1,10 @@
-"""How near: distances to the border and to settlements, and the population around a cell."""
+"""How near: distances to the border, settlements, roads and posts, and the people around a cell."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import geopandas as gpd
 import numpy as np
 import shapely
 import xarray as xr
@@ -59,6 +60,24 @@ def border_features(
         **by_country,
         "border_side": np.where(at_home, 1.0, -1.0),
     }
+    return _dataset(grid, arrays)
+
+
+def access_features(grid: Grid, places: Mapping[str, gpd.GeoDataFrame | None]) -> xr.Dataset:
+    """Return ``<name>_distance_km`` from each cell centre to the nearest of each kind of places.
+
+    Places are points or lines, WGS84; of those not given, or without any, there is no feature.
+    Lines count by points a quarter of a cell apart.
+    """
+    centres = np.column_stack([axis.ravel() for axis in grid.centres()])
+    arrays = {}
+    for name, frame in places.items():
+        if frame is None or frame.empty:
+            continue
+        shapes = frame.to_crs(grid.crs).geometry.to_numpy()
+        xy = shapely.get_coordinates(shapely.segmentize(shapes, grid.cell_size_m / 4))
+        apart, _ = cKDTree(xy).query(centres, workers=-1)
+        arrays[f"{name}_distance_km"] = apart.reshape(grid.shape) / 1000
     return _dataset(grid, arrays)
 
 

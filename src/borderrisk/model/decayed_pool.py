@@ -19,6 +19,7 @@ from borderrisk.model.cells import CellTable
 from borderrisk.model.densities import Learned, Memory
 from borderrisk.model.lessons import Made, School
 from borderrisk.model.level import YEAR_DAYS, expected_level
+from borderrisk.model.loglinear import Glm
 from borderrisk.model.panel import Panel
 from borderrisk.model.pool import Pool
 from borderrisk.model.protocol import Count, Memo, NotNegative, Settings, model
@@ -53,7 +54,8 @@ class DecayedPool(Settings):
     deviations), ``half_lives_years`` say how fast they fade (infinite: never). ``ground`` is
     ``forest`` (of ``n_estimators`` trees), ``none``, the name of a regressor among the entry points
     ``borderrisk.regressors``, or a scikit-learn regressor that takes sample weights. ``weights``
-    are the shares of the parts, in the order of the fitted model; learned when None.
+    are the shares of the parts, in the order of the fitted model, and ``penalty`` is the ridge
+    penalty of the log-linear part; learned when None.
     """
 
     widths_km: Annotated[tuple[NotNegative, ...], Field(min_length=1)] = (3.0, 30.0)
@@ -63,6 +65,7 @@ class DecayedPool(Settings):
     ground: str | BaseEstimator = FOREST
     n_estimators: Count = 100
     weights: tuple[NotNegative, ...] | None = None
+    penalty: NotNegative | None = None
 
     def __post_init__(self) -> None:
         check_ground(self.ground)
@@ -91,8 +94,10 @@ class DecayedPool(Settings):
                 f"{len(prior)} parts (got {len(weights)})."
             )
         level = expected_level(cells, past, origin, self.horizon_days)
-        chosen = type(self)(**{**self.values(), "weights": weights})
         memory, learned = self.remember(cells, past, origin), ground.at(origin, evidence)
+        fits = (part.estimator for part in learned)
+        penalty = next((fit.alpha_ for fit in fits if isinstance(fit, Glm)), None)
+        chosen = type(self)(**{**self.values(), "weights": weights, "penalty": penalty})
         return Pool.make(chosen, cells, level, weights, memory, learned)
 
     def remember(self, cells: CellTable, past: Panel, origin: pd.Timestamp) -> tuple[Memory, ...]:
@@ -134,7 +139,7 @@ class _Ground:
         named = isinstance(settings.ground, str)
         self.called = settings.ground if named else id(settings.ground)
         self.key = (settings.widths_km, settings.half_lives_years, self.called,
-                    settings.n_estimators, seed, kinds)  # fmt: skip
+                    settings.n_estimators, settings.penalty, seed, kinds)  # fmt: skip
 
     def parts(
         self, known: Panel, at: pd.Timestamp, learned_on: Panel, learned: pd.Timestamp
@@ -149,10 +154,10 @@ class _Ground:
 
     def _kept(self, kind: str, day: pd.Timestamp, evidence: Evidence) -> Learned:
         own, called = self.settings, self.called if kind == "ground" else None
-        key = (kind, called, own.n_estimators, self.seed, day)
+        key = (kind, called, own.n_estimators, own.penalty, self.seed, day)
         if key not in self.memo:
             if kind == "loglinear":
-                found = learned_loglinear(self.cells, evidence, self.seed)
+                found = learned_loglinear(self.cells, evidence, self.seed, own.penalty)
             else:
                 found = learned_ground(
                     self.cells, evidence, own.ground, own.n_estimators, self.seed

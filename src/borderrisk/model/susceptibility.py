@@ -113,12 +113,14 @@ def learned_ground(
     return Learned(Plain(regressor), tuple(names))
 
 
-def learned_loglinear(cells: CellTable, evidence: Evidence, seed: int) -> Learned:
-    """Fit a log-linear model on all soft counts."""
+def learned_loglinear(
+    cells: CellTable, evidence: Evidence, seed: int, penalty: float | None
+) -> Learned:
+    """Fit a log-linear model on all soft counts; its ridge penalty is chosen when None."""
     if not len(evidence):
         return Learned(None, ())
     x, area = cells.x[cells.study], cells.study_area_100km2[cells.study]
-    model = Glm(random_state=seed).fit(x, evidence.counts(evidence.weight), area)
+    model = Glm(alpha=penalty, random_state=seed).fit(x, evidence.counts(evidence.weight), area)
     return Learned(model, tuple(x.columns))
 
 

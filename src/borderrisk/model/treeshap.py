@@ -105,20 +105,22 @@ def _add_effects(x, walk, out):  # pragma: no cover - compiled
     """
     shape = (walk.depth + 1, walk.at.size, _ABREAST)
     product, below = np.empty(shape), np.empty(shape)
-    product[0] = walk.weight.reshape(-1, 1)
+    # Loops: assigning whole rows makes numba compile its messages about shapes, for seconds.
+    _spread(walk.weight, product[0])
     met, part = np.ones((shape[0], _ABREAST)), np.ones(shape[0])
-    node, turn, old = np.zeros((3, shape[0]), np.int64)
+    node = np.zeros(shape[0], np.int64)
+    turn, old = np.zeros_like(node), np.zeros_like(node)
     for first in range(0, x.shape[1], _ABREAST):
         rows = slice(first, min(first + _ABREAST, x.shape[1]))
         turn[0], d = 0, 0
         while d >= 0:
             here = node[d]
             if walk.children[here, 0] < 0:
-                np.multiply(product[d], walk.value[here], below[d])
+                _scale(product[d], walk.value[here], below[d])
             elif turn[d] < 2:
                 left, j = turn[d] == 0, d
                 if left:
-                    below[d] = 0.0
+                    _scale(product[d], 0.0, below[d])
                 while j > 0 and walk.feature[node[j - 1]] != walk.feature[here]:
                     j -= 1
                 turn[d] += 1
@@ -136,6 +138,22 @@ def _add_effects(x, walk, out):  # pragma: no cover - compiled
                 j, column = old[d], out[walk.feature[node[d - 1]], rows]
                 _credit(below[d], below[d - 1], column, walk.at, part[j], part[d], met[j], met[d])
             d -= 1
+
+
+@compiled(error_model="numpy")
+def _spread(values, rows):  # pragma: no cover - compiled
+    """Fill each row with its value."""
+    for q in range(values.size):
+        for i in range(rows.shape[1]):
+            rows[q, i] = values[q]
+
+
+@compiled(error_model="numpy")
+def _scale(rows, factor, out):  # pragma: no cover - compiled
+    """Put a multiple of some rows into others."""
+    for q in range(rows.shape[0]):
+        for i in range(rows.shape[1]):
+            out[q, i] = rows[q, i] * factor
 
 
 @compiled(error_model="numpy")

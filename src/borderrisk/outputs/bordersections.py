@@ -16,7 +16,15 @@ from borderrisk.outputs.placefacts import Reader
 from borderrisk.outputs.reasons import Amount, Answer, Facts, answer, rely, vocabulary, why
 from borderrisk.outputs.scene import Focus, Scene
 from borderrisk.scores import PART_SIZE, chance_of
-from borderrisk.words import Near, nearest_places, numeral, pair_label, persian_places, slug
+from borderrisk.words import (
+    PHRASES,
+    Near,
+    nearest_places,
+    numeral,
+    pair_label,
+    persian_places,
+    slug,
+)
 
 LANGUAGES = ("en", "fa")
 _DRIVERS = 3
@@ -96,7 +104,7 @@ def _near(scene: Scene, segments: gpd.GeoDataFrame, middle: gpd.GeoSeries) -> di
 def section_names(scene: Scene, segments: gpd.GeoDataFrame, language: str) -> list[str]:
     """Name segments like ``Iran – Pakistan, km 110 to 120, 7 km N of Mirjaveh``."""
     near = nearest_places(scene.settlements, _middle(scene, segments))
-    say = vocabulary(scene, language)["phrases"]["section"]
+    say = PHRASES["section"][language]
     return [
         say.format(
             pair=pair_label(str(row["pair"]))[language],

@@ -62,8 +62,9 @@ def write_features(ds: xr.Dataset, path: Path) -> Path:
     """
     path = Path(path)
     ready = ds.copy()
-    for name in [str(key) for key in ready.data_vars if ready[key].ndim]:
-        ready[name] = ready[name].assign_attrs(grid_mapping="spatial_ref")
+    for name in ready.data_vars:
+        if ready.variables[name].ndim:
+            ready.variables[name].attrs["grid_mapping"] = "spatial_ref"
     ready = ready.assign_attrs(Conventions="CF-1.11", title=ds.attrs.get("title", _TITLE))
     with writing(path) as partial:
         write_netcdf(ready, partial)

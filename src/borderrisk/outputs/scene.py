@@ -12,13 +12,12 @@ import geopandas as gpd
 import numpy as np
 import xarray as xr
 from affine import Affine
-from pydantic import TypeAdapter
 from pyproj import CRS
 
 from borderrisk.area import StudyArea
 from borderrisk.border.named import ZONE, names_of
 from borderrisk.errors import ConfigError
-from borderrisk.evaluation.scorecard import Scorecard
+from borderrisk.evaluation.scorecard import Plain, Scorecard
 from borderrisk.grid import Grid
 from borderrisk.scores import meanings
 
@@ -107,7 +106,7 @@ class Rejected:
 
 
 @dataclass(frozen=True)
-class SceneMeta:
+class SceneMeta(Plain):
     """Facts of a scoring that are no layers.
 
     ``origin`` is the first day of the forecast, ``level`` the coverage of the intervals,
@@ -146,19 +145,6 @@ class SceneMeta:
     compared: str = ""
     scenario: str = ""
     record: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values."""
-        found: dict[str, Any] = _FORM.dump_python(self, mode="json")
-        return found
-
-    @staticmethod
-    def from_json(values: Any) -> SceneMeta:
-        """Return the facts of plain values, or raise pydantic's ``ValidationError``."""
-        return _FORM.validate_python(values)
-
-
-_FORM = TypeAdapter(SceneMeta)
 
 
 @dataclass(frozen=True)

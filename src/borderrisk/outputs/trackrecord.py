@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -13,7 +12,7 @@ from matplotlib.figure import Figure
 
 from borderrisk.evaluation.findings import many
 from borderrisk.evaluation.metrics import poisson_interval
-from borderrisk.evaluation.prospective import LEVEL, Period, cumulated
+from borderrisk.evaluation.prospective import AFTERWARDS, LEVEL, Issued, Period, cumulated
 from borderrisk.outputs.figures.charts import add_title, figure_of
 from borderrisk.outputs.figures.style import MUTED, render, style
 from borderrisk.outputs.palette import INCIDENT_COLOUR, MODEL_COLOUR
@@ -22,8 +21,8 @@ from borderrisk.outputs.report.blocks import Block, Paragraph, Picture, Section,
 
 RECORD_PAGE, CYCLE_PAGE = "track-record.html", "update-summary.html"
 STATEMENT = (
-    "Forecasts of reported incidents that were frozen before their period, and what was reported. "
-    "No statement about any person."
+    "Forecasts of reported incidents, each from what was known before its period, and what was "
+    "reported. No statement about any person."
 )
 REHEARSED = (
     "A rehearsal, not a record: what this page would have shown, had forecasts been made then. "
@@ -31,7 +30,8 @@ REHEARSED = (
 )
 _MOST_MAPS, _MOST_ROWS = 12, 400
 _TESTS = (
-    "The tests were fixed before any period began. Number: is the reported count in the 90 % "
+    "The tests were fixed before any period began. Incidents count by their confidence, expected "
+    "as well as reported ones. Number: is the reported count in the 90 % "
     "interval. Places: share of drawn sets of as many incidents that fit the forecast no better; "
     "below 0.05 says that the places were others than forecast, or clustered more. Bits: by how "
     "many doublings the places of incidents were likelier than by chance; over history alone: "
@@ -45,17 +45,16 @@ def record_page(
     title: str,
     periods: Sequence[Period],
     rehearsal: Sequence[Period],
-    waiting: Sequence[Mapping[str, Any]],
+    issued: Sequence[Issued],
     pictures: Mapping[str, Path] | None = None,
 ) -> str:
     """Return the page of a track record, one HTML file that needs no network.
 
-    ``periods`` are verified forecasts, ``waiting`` facts of all frozen ones (``name, origin,
-    horizon_days, total``), ``rehearsal`` forecasts from past origins, ``pictures`` the outcome of
-    verified forecasts by their folder's name.
+    ``periods`` are verified forecasts, ``issued`` all that are kept, ``rehearsal`` forecasts from
+    past origins, ``pictures`` the outcome of verified forecasts by their folder's name.
     """
-    done = {period.source for period in periods}
-    open_ = [facts for facts in waiting if facts["name"] not in done]
+    done, kept = ({it.source for it in found} for found in (periods, issued))
+    open_ = [it for it in issued if it.source not in done]
     sections: list[Section] = []
     sources: dict[str, str] = {}
     if periods:
@@ -69,24 +68,38 @@ def record_page(
     sections.append(Section("tests", "What the figures mean", [Paragraph(_TESTS)]))
     return render_page(
         sections, sources, title=f"Track record: {title}", statement=STATEMENT,
-        verdict=_verdict(periods, open_), tiles=_tiles(periods, open_),
+        verdict=_verdict(periods, open_, sorted(done - kept)), tiles=_tiles(periods, open_),
     )  # fmt: skip
 
 
-def _verdict(periods: Sequence[Period], open_: Sequence[Mapping[str, Any]]) -> str:
+def _verdict(periods: Sequence[Period], open_: Sequence[Issued], gone: Sequence[str]) -> str:
     if periods:
-        return " ".join(_sentences(periods))
+        return " ".join([*_sentences(periods), *_doubts(periods, gone)])
     if not open_:
         return "No forecast was made yet, so there is nothing to judge."
-    first = min(open_, key=_end)
+    first = min(_last_day(it) for it in open_)
     return (
-        f"No forecast has come to its end yet, so there is nothing to judge. The first ends on "
-        f"{_end(first):%Y-%m-%d}."
+        "No forecast has come to its end yet, so there is nothing to judge. The first ends on "
+        f"{first}."
     )
 
 
-def _end(facts: Mapping[str, Any]) -> pd.Timestamp:
-    return pd.Timestamp(facts["origin"]) + pd.Timedelta(days=facts["horizon_days"] - 1)
+def _doubts(periods: Sequence[Period], gone: Sequence[str]) -> list[str]:
+    """Say of which forecasts it does not show that they were made before their time."""
+    late = [p for p in periods if p.frozen == AFTERWARDS]
+    found = []
+    if late:
+        found.append(
+            f"{len(late)} of {many(len(periods), 'forecast')} were made when their time was over: "
+            "nothing but the program vouches that no later incident was used."
+        )
+    if gone:
+        found.append(f"No longer among the kept forecasts: {', '.join(gone)}.")
+    return found
+
+
+def _last_day(it: Issued) -> str:
+    return f"{it.end - pd.Timedelta(days=1):%Y-%m-%d}"
 
 
 def _sentences(periods: Sequence[Period]) -> list[str]:
@@ -113,7 +126,7 @@ def _sentences(periods: Sequence[Period]) -> list[str]:
     return found
 
 
-def _tiles(periods: Sequence[Period], open_: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+def _tiles(periods: Sequence[Period], open_: Sequence[Issued]) -> list[tuple[str, str]]:
     return [
         ("forecasts verified", show(len(periods))),
         ("incidents in their time", show(sum(period.reported for period in periods))),
@@ -145,18 +158,18 @@ def _badness(period: Period) -> tuple[bool, float]:
 
 
 def _table(periods: Sequence[Period]) -> Table:
-    columns = ("from", "days", "expected", "90 % interval", "reported", "number", "bits",
+    columns = ("from", "expected", "90 % interval", "reported", "number", "bits",
                "over history alone", "over last period", "in the first tenth", "places",
-               "sections", "sections, history alone", "record until")  # fmt: skip
+               "sections", "sections, history alone", "record until", "frozen")  # fmt: skip
     rows = []
     for p in sorted(periods, key=_badness)[:_MOST_ROWS]:
         last = None if p.bits is None or p.last_bits is None else p.bits - p.last_bits
         rows.append([
-            p.origin, show(p.days), f"{p.expected:.1f}", f"{p.low} to {p.high}", show(p.reported),
+            p.origin, f"{p.expected:.1f}", f"{p.low} to {p.high}", show(p.reported),
             "held" if p.held else "missed", _signed(p.bits), _signed(p.over_history),
             _signed(last), "–" if p.captured is None else f"{p.captured:.0%}",
             "–" if p.places is None else f"{p.places:.2f}", show(p.section_score),
-            show(p.history_section_score), p.until,
+            show(p.history_section_score), p.until, p.made or "–",
         ])  # fmt: skip
     return Table(columns, rows, "Worst first")
 
@@ -187,17 +200,15 @@ def _maps(
     return [Section("maps", "Hits and misses, worst first", blocks)]
 
 
-def _waiting(open_: Sequence[Mapping[str, Any]]) -> Block:
+def _waiting(open_: Sequence[Issued]) -> Block:
     if not open_:
         return Paragraph("None.")
-    rows = []
-    for facts in sorted(open_, key=_end):
-        total = facts["total"]
-        rows.append([
-            facts["origin"], f"{_end(facts):%Y-%m-%d}", show(facts["horizon_days"]),
-            f"{total['expected']:.1f}", f"{total['low']} to {total['high']}",
-        ])  # fmt: skip
-    return Table(("from", "last day", "days", "expected", "90 % interval"), rows)
+    rows = [
+        [it.origin, _last_day(it), it.made, show(it.days), f"{it.expected:.1f}",
+         f"{it.low} to {it.high}"]
+        for it in sorted(open_, key=_last_day)
+    ]  # fmt: skip
+    return Table(("from", "last day", "frozen", "days", "expected", "90 % interval"), rows)
 
 
 def record_figure(periods: Sequence[Period]) -> Figure:
@@ -242,28 +253,46 @@ def _draw_classes(ax: Axes, periods: Sequence[Period]) -> None:
 
 
 @dataclass(frozen=True)
-class Border:
-    """What the summary page says of the update of one border; ``moved`` is a share."""
+class Updated:
+    """What an update of one border did.
 
-    title: str
-    origin: str
-    said: Sequence[str]
-    moved: float
+    ``forecasts`` and ``verified`` are the folders it made; ``said`` what changed, in sentences;
+    ``moved`` how far expected incidents differ from the last forecast of the same length, in number
+    or place, as a share of both. ``error`` says why it failed, else it is blank.
+    """
+
+    folder: Path
+    title: str = ""
+    origin: str = ""
+    forecasts: list[str] = field(default_factory=list)
+    verified: list[str] = field(default_factory=list)
+    added: int = 0
+    corrected: int = 0
+    rehearsed: int = 0
+    said: list[str] = field(default_factory=list)
+    moved: float = 0.0
     error: str = ""
 
+    @property
+    def anything(self) -> bool:
+        """Whether anything was new."""
+        return bool(
+            self.forecasts or self.verified or self.added or self.corrected or self.rehearsed
+        )
 
-def cycle_page(updates: Sequence[Border]) -> str:
+
+def cycle_page(updates: Sequence[Updated]) -> str:
     """Return a page that ranks borders by what changed most; those that failed come first."""
     ranked = sorted(updates, key=lambda it: (not it.error, -it.moved))
     rows = [
-        [it.title, it.origin or "–", "–" if it.error else f"{it.moved:.0%}",
+        [it.title or it.folder.name, it.origin or "–", "–" if it.error else f"{it.moved:.0%}",
          it.error or " ".join(it.said)]
         for it in ranked
     ]  # fmt: skip
     failed = sum(bool(it.error) for it in updates)
     verdict = f"{many(len(updates), 'border')}, {failed} failed." if failed else ""
-    table = Table(("border", "from", "moved", "what changed"), rows)
+    table = Table(("border", "from", "changed", "what changed"), rows)
     section = Section("borders", "What changed most", [
-        Paragraph("Moved: the share of the expected incidents that the new forecast puts in other "
-                  "places than the one before."), table])  # fmt: skip
+        Paragraph("Changed: how far expected incidents differ from the forecast before, in number "
+                  "or place, as a share of both."), table])  # fmt: skip
     return render_page([section], {}, title="Forecasts brought up to date", verdict=verdict)

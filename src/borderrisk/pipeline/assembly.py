@@ -173,6 +173,8 @@ def make_scene(
     if not scene.is_index:
         segments = explained(scene, segments, border.attribution)
     layers = {"segments": segments, **border.layers, **named.layers(), **_roads(stages)}
+    if stages.inputs.posts is not None:
+        layers["posts"] = _within_halo(stages.inputs.posts, study)
     return replace(scene, layers=layers)
 
 

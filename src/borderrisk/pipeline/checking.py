@@ -138,7 +138,7 @@ def tell(stages: Stages) -> list[InputUse]:
         reading.tell()
     estimate = _told(stages.config, stages, stages[steps.incidents])
     log.info(
-        "a run of %s cells will take about %s and %s of memory",
+        "a run of about %s cells will take some %s and %s of memory",
         *(counted(estimate.size.scored), spoken(estimate.total_seconds)),
         in_bytes(estimate.total_bytes),
     )

@@ -6,27 +6,26 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
+from pyogrio.errors import DataSourceError, FeatureError
+from rasterio.errors import RasterioError
 from shapely.errors import ShapelyError
 
-from borderrisk.area import reproject
 from borderrisk.config import Config, load_config
 from borderrisk.config.loader import config_file
 from borderrisk.config.yamltext import edit_yaml
-from borderrisk.errors import ConfigError, DataError, OutputError, did_you_mean
-from borderrisk.grid import WGS84
+from borderrisk.errors import ConfigError, DataError, OutputError, did_you_mean, plain
 from borderrisk.outputs.atomic import write_text
 from borderrisk.pipeline.inputs import ROLES, Inputs, lay_area
 from borderrisk.runs import alone, read_json, sha256_file
 from borderrisk.sources.basedata import read_resources
 from borderrisk.sources.cutting import Made, Wanted
-from borderrisk.sources.downloads import Patience, Received, Store, check_room, plain
+from borderrisk.sources.downloads import Received, Store, check_room
 from borderrisk.sources.upstreams import UPSTREAMS
 from borderrisk.sources.world import read_all_borders
 from borderrisk.sources.worldbase import PACKAGE
@@ -43,7 +42,6 @@ _OF_OTHERS = {
     "elevation": ("units", "bad_values"),
     "incidents": ("columns", "default_radius_km", "radius_km", "calendar", "kinds"),
 }
-_PATHS = {role.path for role in ROLES.values()}
 # MB on the disk while one MB comes: what came, and what is made of it.
 _ROOM = 2.5
 
@@ -74,6 +72,11 @@ class Plan:
         """Estimate of all that comes."""
         return sum(row.mb for row in self.rows)
 
+    def shared(self, why: str) -> None:
+        """Raise ``ConfigError`` if anything of it must not be passed on."""
+        if any(UPSTREAMS[row.what].terms for row in self.rows):
+            raise ConfigError(f"ACLED {why}: its terms forbid to pass its data on")
+
 
 def plan(
     path: Path, what: Sequence[str] = (), *, also: Sequence[str] = (),
@@ -84,7 +87,7 @@ def plan(
     Without ``what``, files of the user's own are left alone, but those of ``also``; ACLED always.
 
     Raises ``ConfigError`` for a word that is none, or ACLED without its terms; ``DataError`` if
-    borders or countries of the config cannot be read.
+    borders, countries or the datapackage of the config cannot be read.
     """
     path = config_file(path)
     config = load_config(path, check_paths=False)
@@ -99,78 +102,98 @@ def plan(
             "model of this kind may be: read https://acleddata.com/eula, ask ACLED for leave in "
             "writing, then give --accept-acled-terms"
         )
-    notes: list[str] = []
-    chosen = list(what) or _fitting(config, also, notes)
-    wanted = _wanted(config)
+    own = _own(config)
+    left = {} if what else {word: file for word, file in own.items() if word not in also}
+    chosen = dict.fromkeys(what) or [word for word, row in UPSTREAMS.items() if not row.terms]
+    inputs, area = Inputs(config), config.study_area
+    around = lay_area(config, inputs).area.around
+    wanted = Wanted(
+        (area.home, *area.neighbours), around(_NEAR_KM).simplify(0.005), around(_AROUND_KM).bounds,
+        config.grid.cell_size_m, read_all_borders(config.data.borders), inputs.countries,
+    )  # fmt: skip
     rows = []
     for word in chosen:
-        row = UPSTREAMS[word]
-        source = row.publisher if row.publisher == row.title else f"{row.publisher}: {row.title}"
-        files, mb = row.expect(wanted)
-        rows.append(Planned(word, source, files, round(mb, 1), row.licence[0]))
+        if word not in left:
+            row, (files, mb) = UPSTREAMS[word], UPSTREAMS[word].expect(wanted)
+            source = ": ".join(dict.fromkeys((row.publisher, row.title)))
+            rows.append(Planned(word, source, files, round(mb, 1), row.licence[0]))
+    notes = (f"{w}: left as it is, {file.name} is your own (--what {w} if not)"
+             for w, file in left.items())  # fmt: skip
     return Plan(config, path, wanted, tuple(rows), tuple(notes))
 
 
+def _own(config: Config) -> dict[str, Path]:
+    """Return, by source, a file of the user's own: neither fetched nor of the base."""
+    package, fetched, found = config.data.package, config.folder / PLACE, {}
+    listed = read_resources(package) if package and package.is_file() else {}
+    for word, upstream in UPSTREAMS.items():
+        for key in upstream.keys:
+            value: Any = getattr(config.data, key.split(".")[1])
+            value = getattr(value, "path", value)
+            for path in value if isinstance(value, tuple) else [value]:
+                known = word != "incidents" and path and path.resolve() in listed
+                if path and path.exists() and fetched not in path.parents and not known:
+                    found[word] = path
+    return {word: path for word, path in found.items() if not UPSTREAMS[word].terms}
+
+
 def fetch(
-    planned: Plan, *, mirror: str | None = None, progress: Progress | None = None,
-    patience: Patience | None = None,
-) -> list[str]:  # fmt: skip
+    planned: Plan, *, mirror: str | None = None, progress: Progress | None = None
+) -> list[str]:
     """Bring what is planned, write it into config and datapackage, and say what was done.
 
     Everything is made beside and put in place at the end: until then the config is as it was, and
     what came is kept, so that a fetch that was stopped goes on where it stopped.
 
     Raises ``DataError`` if a source cannot be had, ``OutputError`` if another fetch is at work in
-    the folder or the disk has no room.
+    the folder, it cannot be written, or the disk has no room.
     """
     folder = planned.path.absolute().parent
-    if mirror and "acled" in [row.what for row in planned.rows]:
-        raise ConfigError("ACLED is no part of a mirror: its terms forbid to pass its data on")
-    _refuse_links(folder / KEPT, folder / PLACE)
+    if mirror:
+        planned.shared("is no part of a mirror")
+    _refuse_links(folder / PLACE, folder / KEPT)
     with alone(folder / KEPT, "fetch"):
         check_room(folder, planned.mb * (1 if mirror else _ROOM), "this fetch")
-        store = Store(folder / KEPT, mirror, patience=patience, progress=progress)
-        building = folder / KEPT / "new"
-        building.mkdir(exist_ok=True)
+        store, building = Store(folder / KEPT, mirror, progress), folder / KEPT / "new"
         brought: dict[str, tuple[Made, list[Received]]] = {}
-        for row in planned.rows:
-            log.info("%s: %s", row.what, row.source)
-            upstream = UPSTREAMS[row.what]
-            with _as_expected(row.source):
-                remotes = upstream.find(planned.wanted, store)
-                made = upstream.make(planned.wanted, store, remotes, building)
-            kept, day = store.local or store.folder, date.today().isoformat()
-            came = [
-                Received.of(kept / it.name) or Received(kept / it.name, it.url, retrieved=day)
-                for it in remotes
-            ]
-            brought[row.what] = (made, came)
-        _put_in_place(planned, brought, building)
-        shutil.rmtree(building)
+        try:
+            building.mkdir(exist_ok=True)
+            for row in planned.rows:
+                log.info("%s: %s", row.what, row.source)
+                upstream = UPSTREAMS[row.what]
+                with _as_expected(row.source):
+                    remotes = upstream.find(planned.wanted, store)
+                    made = upstream.make(planned.wanted, store, remotes, building)
+                brought[row.what] = made, [store.received(remote) for remote in remotes]
+            _put_in_place(planned, brought)
+            shutil.rmtree(building)
+        except (OSError, RasterioError, DataSourceError, FeatureError) as error:
+            why = f"cannot be written ({plain(error)}); check its permissions and the free space"
+            raise OutputError(
+                f"{folder / PLACE.parts[0]}: {why}, and repeat the command."
+            ) from error
     return [*planned.notes, *(note for made, _ in brought.values() for note in made.notes)]
 
 
 def export(
-    planned: Plan, folder: Path, *, progress: Progress | None = None,
-    patience: Patience | None = None,
-) -> int:  # fmt: skip
-    """Bring every file of the plan whole into a folder that ``--mirror`` takes; return how many."""
-    if "acled" in [row.what for row in planned.rows]:
-        raise ConfigError("ACLED is not exported: its terms forbid to pass its data on")
+    planned: Plan, folder: Path, *, mirror: str | None = None, progress: Progress | None = None
+) -> int:
+    """Bring every file of the plan whole into a folder that ``mirror`` takes; return how many."""
+    planned.shared("is not exported")
     _refuse_links(folder)
     with alone(folder, "fetch"):
-        store, names = Store(folder, patience=patience, progress=progress), set()
+        store, names = Store(folder, mirror, progress), set()
         for row in planned.rows:
             log.info("%s: %s", row.what, row.source)
             with _as_expected(row.source):
                 remotes = UPSTREAMS[row.what].find(planned.wanted, store)
-            names |= {store.get(remote).path for remote in remotes}
+            names |= {store.get(remote) for remote in remotes}
     return len(names)
 
 
 def _refuse_links(*folders: Path) -> None:
     """Refuse to write where a folder that somebody sent leads elsewhere."""
-    for path in (it for folder in folders for it in (folder, *folder.rglob("*"))):
+    for path in (it for at in folders for it in (at.parent, at, *at.rglob("*"))):
         if path.is_symlink() or (path.is_file() and path.stat().st_nlink > 1):
             raise OutputError(f"{path}: is a link, which is not written through; remove it first.")
 
@@ -187,77 +210,29 @@ def _as_expected(source: str) -> Iterator[None]:
         ) from error
 
 
-def _fitting(config: Config, also: Sequence[str], notes: list[str]) -> list[str]:
-    """Return what a config takes, without what its user brought; ``notes`` receives that."""
-    package = config.data.package
-    listed = read_resources(package) if package and package.is_file() else {}
-    fetched = config.folder / PLACE
-    chosen = []
-    for word, upstream in UPSTREAMS.items():
-        if upstream.terms:
-            continue
-        own = [
-            path for path in _paths(config, upstream.keys)
-            if path.exists() and fetched not in path.parents
-            and (word == "incidents" or path.resolve() not in listed)
-        ]  # fmt: skip
-        if own and word not in also:
-            notes.append(f"{word}: left as it is, {own[0].name} is your own (--what {word} if not)")
-        else:
-            chosen.append(word)
-    return chosen
-
-
-def _paths(config: Config, keys: Iterable[str]) -> list[Path]:
-    found: list[Path] = []
-    for key in keys:
-        value: Any = getattr(config.data, key.split(".")[1])
-        value = getattr(value, "path", value)
-        found += value if isinstance(value, tuple) else [] if value is None else [value]
-    return found
-
-
-def _wanted(config: Config) -> Wanted:
-    inputs = Inputs(config)
-    study = lay_area(config, inputs)
-    halo, crs = study.area.halo, study.grid.crs
-    near, around = (
-        reproject(halo.buffer(1000 * km).simplify(500).segmentize(20_000), crs, WGS84)
-        for km in (_NEAR_KM, _AROUND_KM)
-    )
-    if near.bounds[2] - near.bounds[0] > 180:
-        raise ConfigError("the study area lies across the 180th meridian; set study_area.window")
-    area = config.study_area
-    return Wanted(
-        (area.home, *area.neighbours), near, around.bounds, config.grid.cell_size_m,
-        read_all_borders(config.data.borders), inputs.countries,
-    )  # fmt: skip
-
-
-def _put_in_place(
-    planned: Plan, brought: dict[str, tuple[Made, list[Received]]], building: Path
-) -> None:
+def _put_in_place(planned: Plan, brought: Mapping[str, tuple[Made, list[Received]]]) -> None:
+    """Move the files to the config, and name them in it and in its datapackage."""
     folder = planned.path.absolute().parent
-    keys: dict[str, Any] = {}
-    resources: list[dict[str, Any]] = []
+    keys: dict[str, object] = {}
+    credits: list[dict[str, Any]] = []
+    paths = {role.path for role in ROLES.values()}
     for what, (made, came) in brought.items():
         for key, path in made.files.items():
-            final = folder / PLACE / path.relative_to(building)
+            final = folder / PLACE / path.name
             final.parent.mkdir(parents=True, exist_ok=True)
             path.replace(final)
-            named = f"{key}.path" if f"{key}.path" in _PATHS else key
+            named = f"{key}.path" if f"{key}.path" in paths else key
             keys[named] = final.relative_to(folder).as_posix()
-            keys |= {f"{key}.{name}": value for name, value in made.more.items()}
-            resources.append(_credit(final, what, made, came))
+            credits.append(_credit(final, what, made, came))
         keys |= made.settings
     package = folder / "data" / PACKAGE
-    write_text(_package_text(planned.config, package, resources), package)
+    write_text(_package_text(planned.config, package, credits), package)
     keys["data.package"] = package.relative_to(folder).as_posix()
     write_text(_config_text(planned, keys), planned.path)
     load_config(planned.path, check_paths=False)
 
 
-def _config_text(planned: Plan, keys: dict[str, Any]) -> str:
+def _config_text(planned: Plan, keys: Mapping[str, object]) -> str:
     """Return the text of the config with keys set; settings that it has already are left."""
     text = planned.path.read_text("utf-8-sig")
     for key, value in keys.items():
@@ -273,7 +248,6 @@ def _credit(path: Path, what: str, made: Made, came: list[Received]) -> dict[str
     """Return the entry of a file in the datapackage."""
     row = UPSTREAMS[what]
     name, title, address = row.licence
-    dates = sorted(it.retrieved for it in came if it.retrieved)
     return {
         "name": f"fetched-{what}-{path.stem}".lower().replace("_", "-"),
         "path": path,
@@ -283,7 +257,7 @@ def _credit(path: Path, what: str, made: Made, came: list[Received]) -> dict[str
         "licenses": [{"name": name, "title": title, "path": address}],
         "attribution": made.attribution or row.attribution,
         "sources": [{"title": row.publisher, "path": it.url[:300]} for it in came],
-        "retrieved": dates[-1] if dates else "",
+        "retrieved": max((it.day for it in came), default=""),
         "bytes": path.stat().st_size,
         "hash": f"sha256:{sha256_file(path)}",
     }
@@ -291,16 +265,16 @@ def _credit(path: Path, what: str, made: Made, came: list[Received]) -> dict[str
 
 def _package_text(config: Config, package: Path, new: list[dict[str, Any]]) -> str:
     """Return the datapackage so far with the new entries in place of those of the same files."""
-    old_path = config.data.package
+    old = config.data.package
     document: dict[str, Any] = {"profile": "data-package", "name": "borderrisk-data"}
-    if old_path is not None and old_path.is_file():
-        read_resources(old_path)
-        document = read_json(old_path)
-    start = old_path.parent if old_path is not None else package.parent
+    if old is not None and old.is_file():
+        read_resources(old)
+        document = read_json(old)
+    start = old.parent if old is not None else package.parent
     new_ones, fetched = {entry["path"] for entry in new}, config.folder / PLACE
     entries = []
     for entry in document.get("resources", []):
-        path = Path(os.path.normpath(start / entry["path"]))
+        path = Path(os.path.normpath(start / str(entry["path"])))
         replaced = path in new_ones or (fetched in path.parents and not path.exists())
         entries += [] if replaced else [entry | {"path": path}]
     for entry in (entries := entries + new):

@@ -21,6 +21,7 @@ from borderrisk.errors import ConfigError, DataError, GridError
 from borderrisk.evaluation import prospective, verification
 from borderrisk.evaluation.backtest import BASELINES, GRACE, BorderLine
 from borderrisk.evaluation.findings import spoken
+from borderrisk.evaluation.prospective import Issued
 from borderrisk.evaluation.verification import FORECAST, Forecast
 from borderrisk.model.cells import CellTable
 from borderrisk.model.level import Level
@@ -296,23 +297,23 @@ def _verified(
 
 
 def verify_record(
-    source: Path, path: Path, table: IncidentTable, until: pd.Timestamp, parent: Path
-) -> dict[str, Any] | None:
+    source: Path, given: Issued, path: Path, table: IncidentTable, until: pd.Timestamp, parent: Path
+) -> tuple[Path, bool]:
     """Score a forecast whose time is over with a whole record, as it was on the day ``until``.
 
-    The folder of the verification, below ``parent``, is called after the forecast and the rows of
-    its time; None if there is one for just these rows already.
+    Returns the folder of the verification, below ``parent``, which is called after the forecast and
+    the rows of its time, and whether it is new: there may be one for just these rows already.
     """
-    opened, made = open_forecast(source)
     rows = table.incidents
-    here = (rows["date_end"] >= opened.origin) & (rows["date"] < opened.end)
+    here = (rows["date_end"] >= given.origin) & (rows["date"] < given.end)
     here &= (rows["date_end"] < until).to_numpy()
     part = rows[here].reset_index(drop=True)
     content = part.drop(columns="geometry").assign(x=part.geometry.x, y=part.geometry.y)
     digest = hashlib.sha256(content.to_csv(index=False).encode()).hexdigest()[:8]
     final = parent / f"{source.name}-{digest}"
     if (final / MANIFEST).exists():
-        return None
+        return final, False
+    opened, made = open_forecast(source)
     note = (
         f"Verified with {path.name} as it was before {until:%Y-%m-%d}: {len(part)} incident(s) "
         "of the period."
@@ -320,7 +321,8 @@ def verify_record(
     last = f"{until - pd.Timedelta(days=1):%Y-%m-%d}"
     kept = IncidentTable(part, table.rejected.iloc[:0])
     later = Later(path, kept, last, [note], until)
-    return _verified(source, opened, made, later, final, force=False)[0]
+    _verified(source, opened, made, later, final, force=False)
+    return final, True
 
 
 def _draw_outcome(

@@ -44,6 +44,7 @@ def take_in(folder: Path, config: Config, path: Path) -> Merged:
     found = merge(plain_table(known.incidents), plain_table(later.incidents))
     target = own / MERGED
     settled = first == target and section.layout == "table" and section.columns == _PLAIN
+    _keep_rejected([(later, path)] if first is None else [(known, first), (later, path)], own)
     if not found.changed:
         return found
     if first is not None and first == target and not settled:
@@ -55,10 +56,6 @@ def take_in(folder: Path, config: Config, path: Path) -> Merged:
     if package is not None and (text := without_checksum(package, target)) is not None:
         write_text(text, package)
     _append(found.corrected, own / CORRECTED)
-    parts = ((known, first), (later, path))
-    left = pd.concat([it.rejected.assign(file=file.name) for it, file in parts if file is not None])
-    if len(left):
-        _append(left.astype(str), own / UNREAD)
     write_text(found.table.to_csv(index=False, lineterminator="\n"), target)
     if not settled:
         past = dict.fromkeys(("default_radius_km", "radius_km", "calendar"))
@@ -98,6 +95,14 @@ def _recognised(path: Path) -> IncidentTable:
     taken = "" if radius is None else f"; radius_km ← {radius:g} where a row does not say it"
     log.warning("%s: %s%s", path.name, found.notes[0], taken)
     return found.table
+
+
+def _keep_rejected(parts: list[tuple[IncidentTable, Path]], own: Path) -> None:
+    """List the rows that are not used, and say how many there are."""
+    left = pd.concat([it.rejected.assign(file=file.name) for it, file in parts])
+    for file, rows in left.groupby("file"):
+        log.warning("%s: %d rows are not used; data/%s says why", file, len(rows), UNREAD)
+    _append(left, own / UNREAD)
 
 
 def _edit(folder: Path, values: dict[str, Any]) -> None:

@@ -191,11 +191,18 @@ def _posts(stages: Stages) -> list[Reading]:
     study = stages[steps.area]
     world.check_near(posts, study.halo_bounds, "posts", path)
     seen = features.concealment.enabled and "posts" in features.concealment.observers
-    used = [name for name, on in (("distances", features.travel.enabled), ("sight", seen)) if on]
+    uses = {"distance": _counts(stages, "post"), "walking": features.travel.enabled, "sight": seen}
+    used = [name for name, on in uses.items() if on]
     does = f"{' and '.join(used)}: {_inside(posts, study.grid):,} posts on the grid"
-    off = "no effect: features.travel and features.concealment are switched off"
+    off = "no effect: switched off in features (exclude, travel and concealment)"
     reading = Reading("posts", path, f"{len(posts)} posts", does if used else off)
     return [_placed(reading if used else replace(reading, warnings=(off,)), posts)]
+
+
+def _counts(stages: Stages, what: str) -> bool:
+    """Whether a model sees how far something is."""
+    known = catalogue.feature(f"{what}_distance_km")
+    return not {known.name, known.group} & {*stages.config.features.exclude}
 
 
 def _overlays(stages: Stages) -> list[Reading]:
@@ -205,7 +212,8 @@ def _overlays(stages: Stages) -> list[Reading]:
     idle = (
         {} if travel.enabled else dict.fromkeys(("roads", "barriers", "water", "land_cover"), off)
     )
-    if seen.enabled and "roads" in seen.observers:
+    watched = seen.enabled and "roads" in seen.observers
+    if watched or _counts(stages, "road"):
         idle.pop("roads", None)
     if travel.enabled and travel.water_speed_factor == 1:
         idle["water"] = "no effect: features.travel.water_speed_factor is 1"
@@ -216,7 +224,10 @@ def _overlays(stages: Stages) -> list[Reading]:
         frame, does = read.get(reading.what), idle.get(reading.what)
         one = reading if frame is None else _placed(reading, frame)
         if reading.what == "roads" and not travel.enabled:
-            one = replace(one, used_for="seen from, for concealment")
+            uses = {"distance": _counts(stages, "road"), "seen from, for concealment": watched}
+            one = replace(one, used_for=" and ".join(name for name, on in uses.items() if on))
+        elif reading.what == "roads" and _counts(stages, "road"):
+            one = replace(one, used_for=f"{one.used_for}; distance")
         if does is not None:
             one = replace(one, used_for=does, warnings=(*one.warnings, does))
         found.append(one)
@@ -246,6 +257,7 @@ def _named(stages: Stages) -> list[Reading]:
         km = along.get("crossing_km", np.array([]))
         does = f"the nearest of each of {len(segments):,} segments"
         does += f", {km.min():.0f} to {km.max():.0f} km away" if len(km) else ""
+        does += "; distance" if _counts(stages, "crossing") else ""
         kept = 0 if named.crossings is None else len(named.crossings)
         far = f"farther than {CROSSING_KM:g} km from the border"
         found.append(_effect(
@@ -277,7 +289,9 @@ def _population(stages: Stages) -> list[Reading]:
     known = np.isfinite(people) & (exposure > 0)
     total = float((people * exposure)[known].sum())
     does = f"feature population of {known.sum():,} of {(exposure > 0).sum():,} cells"
-    why = "" if known.any() else "the raster lies outside the area"
+    why = "" if known.any() else "the raster has no values in the area"
+    if known.any() and not total:
+        why = "by the raster nobody lives in the area"
     if {"population", catalogue.feature("population").group} & {*stages.config.features.exclude}:
         why = "features.exclude leaves it out of the model"
     reading = Reading("population", path, f"{total:,.0f} people in the area", does)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_matrix
 
 from borderrisk.config.whole import Config
 from borderrisk.errors import DataError
@@ -54,8 +55,8 @@ def rehearse(
             weight = panel.between(origin, end).incidents["weight"].to_numpy(float)[kept]
             found.append(
                 Period(
-                    REHEARSAL, f"{origin:%Y-%m-%d}", days, f"{as_of:%Y-%m-%d}",
-                    **judged(said, mass, weight, config.seed),
+                    kind=REHEARSAL, origin=f"{origin:%Y-%m-%d}", days=days,
+                    until=f"{as_of:%Y-%m-%d}", **judged(said, mass, weight, config.seed),
                 )
             )  # fmt: skip
     if not found:
@@ -92,11 +93,11 @@ def _models(config: Config, cells: CellTable, days: int) -> dict[str, Settings]:
 
 def _said(
     models: dict[str, Settings], config: Config, cells: CellTable, past: Panel,
-    origin: pd.Timestamp, days: int, memo: Memo, line: object,
+    origin: pd.Timestamp, days: int, memo: Memo, line: csr_matrix,
 ) -> Said:  # fmt: skip
     fitted = {n: it.fit(cells, past, origin, config.seed, memo) for n, it in models.items()}
     name, study = config.model.estimator, cells.study
     area = cells.study_area_100km2[study]
     intensity = {n: np.maximum(it.intensity(cells)[study], 1e-300) for n, it in fitted.items()}
     classes = risk_class(risk_percentile(intensity[name], area))
-    return Said(name, intensity, fitted[name].level, classes, area, days, line)  # type: ignore[arg-type]
+    return Said(name, intensity, fitted[name].level, classes, area, days, line)

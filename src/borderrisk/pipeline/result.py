@@ -94,7 +94,7 @@ class Result:
         counts = ", ".join(f"{n:,} {name}" for name, n in self.manifest.get("counts", {}).items())
         skill = self.scorecard.headline[:1] if self.scorecard else ["not evaluated"]
         return [
-            ("run", f"{self.scene.meta.title} ({self.scene.meta.run_id})"),
+            ("run", self.scene.meta.title),
             ("index" if self.scene.is_index else "made", made(self.scene, "en")),
             ("counts", counts),
             *(("expected", self._said(total)) for total in self.scene.meta.totals if total.focus),

@@ -100,7 +100,7 @@ def _keep_dataset(name: str) -> Keep[xr.Dataset]:
         "features.concealment", "features.columns",
     ],
     files=["elevation", "settlements", "posts", "population", "table"],
-    after=[area, ground],
+    after=[area, named, ground],
     keep=_keep_dataset("features.nc"),
 )  # fmt: skip
 def features(given: Given) -> xr.Dataset:
@@ -116,7 +116,12 @@ def features(given: Given) -> xr.Dataset:
         ),
         proximity.border_features(study.grid, study.lines, study.home),
         _around(given.config.features.proximity, given.files.settlements, study.grid),
-    ]
+        proximity.access_features(study.grid, {
+            "road": given[ground].overlays.roads_near(study.grid),
+            "crossing": given[named].crossings,
+            "post": given.files.posts,
+        }),
+    ]  # fmt: skip
     if given.config.features.travel.enabled:
         parts.append(travel_features(study.grid, given[ground].solves))
     if given.config.features.concealment.enabled:

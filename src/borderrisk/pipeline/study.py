@@ -53,15 +53,9 @@ class Border:
     def bounds(self, margin_km: float) -> Bounds:
         """Return ``(west, south, east, north)`` of the halo and a margin, degrees.
 
-        Raises ``ConfigError`` if the area lies across the 180th meridian.
+        Raises ``ConfigError`` if they cross 180 degrees.
         """
-        wide = self.area.halo.buffer(margin_km * 1000).segmentize(20_000)
-        west, south, east, north = reproject(wide, self.area.grid.crs, WGS84).bounds
-        if east - west > 180:
-            raise ConfigError(
-                "the study area lies across the 180th meridian, which a window in degrees cannot "
-                "hold; narrow it with --window to one side"
-            )
+        west, south, east, north = self.area.around(margin_km).bounds
         return west, max(south, -90.0), east, min(north, 90.0)
 
 

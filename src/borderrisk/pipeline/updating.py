@@ -17,54 +17,24 @@ import pandas as pd
 from borderrisk.compute import map_parallel
 from borderrisk.config.loader import CONFIG_FILE, load_config
 from borderrisk.config.whole import Config
-from borderrisk.errors import BorderRiskError, ConfigError, DataError
-from borderrisk.evaluation.prospective import Period
+from borderrisk.errors import BorderRiskError, ConfigError, DataError, plain
+from borderrisk.evaluation.prospective import Issued, Period
 from borderrisk.outputs.atomic import write_text
 from borderrisk.outputs.compare import ROSE, compare
-from borderrisk.outputs.trackrecord import CYCLE_PAGE, RECORD_PAGE, Border, cycle_page, record_page
+from borderrisk.outputs.trackrecord import CYCLE_PAGE, RECORD_PAGE, Updated, cycle_page, record_page
 from borderrisk.pipeline import checking, forecasting, rehearsing
 from borderrisk.pipeline.inputs import read_incident_table
 from borderrisk.pipeline.intake import take_in
 from borderrisk.pipeline.result import Result, open_run
 from borderrisk.pipeline.stages import Progress
-from borderrisk.runs import alone, is_frozen, read_json
+from borderrisk.runs import SUMS, alone, check_sums, is_frozen, read_json
 from borderrisk.runs.manifest import MANIFEST
-from borderrisk.sources.downloads import plain
 from borderrisk.sources.incidents import IncidentTable
 from borderrisk.sources.merging import Merged
 from borderrisk.words import nearest_places
 
-REHEARSAL = "rehearsal.json"
+REHEARSAL, VERIFICATIONS = "rehearsal.json", "verifications"
 _NEAR = 3
-
-
-@dataclass(frozen=True)
-class Updated:
-    """What an update of one border did.
-
-    ``forecasts`` and ``verified`` are the folders it made; ``said`` what changed, in sentences;
-    ``moved`` how far expected incidents moved against the last forecast of the same length, as a
-    share of them. ``error`` says why it failed, else it is blank.
-    """
-
-    folder: Path
-    title: str = ""
-    origin: str = ""
-    forecasts: list[str] = field(default_factory=list)
-    verified: list[str] = field(default_factory=list)
-    added: int = 0
-    corrected: int = 0
-    rehearsed: int = 0
-    said: list[str] = field(default_factory=list)
-    moved: float = 0.0
-    error: str = ""
-
-    @property
-    def anything(self) -> bool:
-        """Whether anything was new."""
-        return bool(
-            self.forecasts or self.verified or self.added or self.corrected or self.rehearsed
-        )
 
 
 def update(
@@ -84,34 +54,30 @@ def update(
     verified, and the track record is written. ``rehearse`` is the first day of past forecasts that
     show what the record would have been; ``progress`` is told which forecast is being made.
 
-    Raises ``ConfigError``, ``DataError`` or ``OutputError`` as the parts do; what was finished
-    before stays, and the next update goes on from there.
+    Raises ``ConfigError``, ``DataError`` or ``OutputError`` as the parts do, ``DataError`` before
+    anything is done if a frozen forecast was changed; what was finished before stays, and the next
+    update goes on from there.
     """
     config = load_config(folder)
-    with alone(_home(config), "update"):
+    with alone(config.record_folder, "update"):
+        issued = _issued(config)
         merged = None if incidents is None else take_in(Path(folder), config, Path(incidents))
         config = load_config(folder)
         checking.require_incidents(config)
-        cycle = _Cycle.of(config, as_of)
+        cycle = _Cycle.of(config, issued, as_of)
         before = cycle.latest()
         made = cycle.forecast(progress)
         verified = cycle.verify()
         rehearsed = 0 if rehearse is None else cycle.rehearse(pd.Timestamp(rehearse))
         cycle.write_record()
-        added = 0 if merged is None else len(merged.new)
         moved, changes = _moved(before, cycle.latest()) if made else (0.0, [])
         return Updated(
-            cycle.home, config.title, f"{cycle.origin:%Y-%m-%d}", made, verified, added,
-            0 if merged is None else merged.corrected["incident_id"].nunique(), rehearsed,
+            config.record_folder, config.title, f"{cycle.origin:%Y-%m-%d}", made, verified,
+            len(merged.new) if merged else 0, merged.rows_corrected if merged else 0, rehearsed,
             [*_said_incidents(merged, cycle), *cycle.said_forecasts(), *changes,
-             *cycle.said_record()],
+             *cycle.said_record(verified)],
             moved,
         )  # fmt: skip
-
-
-def _home(config: Config) -> Path:
-    """Where forecasts, verifications and track record of a config are kept."""
-    return config.folder if config.is_contained else config.runs_folder
 
 
 @dataclass(frozen=True)
@@ -119,19 +85,34 @@ class _Cycle:
     """The forecasts of a config, as they stand on a day."""
 
     config: Config
-    home: Path
     table: IncidentTable
     as_of: pd.Timestamp
+    issued: list[Issued]
+    current: dict[str, Path] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, config: Config, as_of: Any) -> _Cycle:
+    def of(cls, config: Config, issued: list[Issued], as_of: Any) -> _Cycle:
         table = read_incident_table(config, None)
-        last = table.incidents["date_end"].max() + pd.Timedelta(days=1)
+        after = table.incidents["date_end"].max() + pd.Timedelta(days=1)
+        now = pd.Timestamp.now()
+        begun = [origin for it in issued if (origin := pd.Timestamp(it.origin)) <= now]
+        latest = max(begun, default=pd.Timestamp(0))
         try:
-            day = last if as_of is None else pd.Timestamp(as_of)
+            day = max(after, latest) if as_of is None else pd.Timestamp(as_of)
         except ValueError as error:
             raise ConfigError(f"--as-of must be a date like 2025-01-31 (got {as_of!r}).") from error
-        return cls(config, _home(config), table, day)
+        if day < latest:
+            raise ConfigError(
+                f"--as-of {day:%Y-%m-%d} lies before {latest:%Y-%m-%d}, from when the latest "
+                "forecast is; a record is kept in the order of time. `borderrisk forecast --out` "
+                "makes one for any day, outside of the record."
+            )
+        if day > now + pd.Timedelta(days=1):
+            raise ConfigError(
+                f"--as-of {day:%Y-%m-%d} is yet to come: what will be reported until then cannot "
+                "be verified."
+            )
+        return cls(config, table, day, issued)
 
     @property
     def origin(self) -> pd.Timestamp:
@@ -158,55 +139,54 @@ class _Cycle:
                 replicates=self.config.uncertainty.replicates,
             )  # fmt: skip
             made.append(str(final))
+            self.issued.append(_as_issued(final))
         return made
-
-    def frozen(self) -> list[Path]:
-        """Every frozen forecast, the earliest first."""
-        found = self.config.forecasts_folder.glob("*/SHA256SUMS")
-        return sorted(path.parent for path in found if is_frozen(path.parent))
 
     def latest(self) -> Path | None:
         """Latest frozen forecast of the shortest period."""
-        ending = f"-{self.horizons[0]}d"
-        return next((p for p in reversed(self.frozen()) if p.name.endswith(ending)), None)
+        found = [it for it in self.issued if it.days == self.horizons[0]]
+        last = max(found, key=lambda it: it.origin, default=None)
+        return None if last is None else self.config.forecasts_folder / last.source
 
     def verify(self) -> list[str]:
         """Verify every forecast whose time is over, where its incidents changed since."""
         done, record = [], self.config.data.incidents.path or Path()
-        for path in self.frozen():
-            facts = _facts(path)
-            if (
-                pd.Timestamp(facts["origin"]) + pd.Timedelta(days=facts["horizon_days"])
-                > self.as_of
-            ):
+        for it in self.issued:
+            if it.end > self.as_of:
                 continue
-            found = forecasting.verify_record(
-                path, record, self.table, self.as_of,
-                self.home / "verifications",
+            folder, new = forecasting.verify_record(
+                self.config.forecasts_folder / it.source, it, record, self.table, self.as_of,
+                self.config.record_folder / VERIFICATIONS,
             )  # fmt: skip
-            if found is not None:
-                done.append(found["folder"])
+            self.current[it.source] = folder
+            if new:
+                done.append(str(folder))
         return done
 
     @cached_property
-    def _latest(self) -> dict[str, tuple[Path, Period]]:
-        """Manifest and outcome of the latest verification of every forecast, once all are made."""
-        found: dict[str, tuple[str, Path, Period]] = {}
-        for path in sorted((self.home / "verifications").glob(f"*/{MANIFEST}")):
+    def _outcomes(self) -> dict[Path, Period]:
+        """What became of every forecast, by the folder that says so, once all are verified.
+
+        By the rows of its time as they are now; of a forecast that is gone, the last verification.
+        """
+        found: dict[str, tuple[tuple[bool, str], Path, Period]] = {}
+        for path in (self.config.record_folder / VERIFICATIONS).glob(f"[!.]*/{MANIFEST}"):
+            folder = path.parent
             with _understood(path, "move its folder away, and it is made again"):
                 facts = read_json(path)
                 period = Period.from_json(facts["period"])
-                made = str(facts["data_until"] + facts["made_utc"])
+                now = folder == self.current.get(period.source)
+                made = now, str(facts["data_until"] + facts["made_utc"])
             if period.source not in found or made > found[period.source][0]:
-                found[period.source] = made, path, period
-        return {source: (path, period) for source, (_, path, period) in found.items()}
+                found[period.source] = made, folder, period
+        return {folder: period for _, folder, period in found.values()}
 
     def periods(self) -> list[Period]:
         """How every verified forecast did, in order of time."""
-        return sorted((p for _, p in self._latest.values()), key=lambda p: (p.days, p.origin))
+        return sorted(self._outcomes.values(), key=lambda p: (p.days, p.origin))
 
     def rehearsal(self) -> list[Period]:
-        path = self.home / REHEARSAL
+        path = self.config.record_folder / REHEARSAL
         if not path.exists():
             return []
         with _understood(path, "remove it; --rehearse makes it again"):
@@ -216,35 +196,26 @@ class _Cycle:
         """Make the forecasts that the record would hold since a day: scores and counts only."""
         rows = rehearsing.rehearse(self.config, first, self.as_of, self.horizons)
         text = json.dumps([row.to_json() for row in rows], indent=1) + "\n"
-        path = self.home / REHEARSAL
-        if path.exists() and path.read_text(encoding="utf-8") == text:
-            return 0
-        write_text(text, path)
-        return len(rows)
+        return len(rows) * _write_other(text, self.config.record_folder / REHEARSAL)
 
     def write_record(self) -> None:
         """Write the track record, where it is not what is there already."""
-        waiting = [_facts(path) | {"name": path.name} for path in self.frozen()]
         title = self.config.title or self.config.name
-        outcomes = {
-            period.source: path.with_name(forecasting.OUTCOME)
-            for path, period in self._latest.values()
+        drawn = {
+            period.source: picture
+            for folder, period in self._outcomes.items()
+            if (picture := folder / forecasting.OUTCOME).exists()
         }
-        drawn = {source: path for source, path in outcomes.items() if path.exists()}
-        text = record_page(title, self.periods(), self.rehearsal(), waiting, drawn)
-        path = self.home / RECORD_PAGE
-        if not (path.is_file() and path.read_text(encoding="utf-8") == text):
-            write_text(text, path)
+        text = record_page(title, self.periods(), self.rehearsal(), self.issued, drawn)
+        _write_other(text, self.config.record_folder / RECORD_PAGE)
 
     def said_forecasts(self) -> list[str]:
         """Say what is expected within each horizon."""
-        parts = []
-        for days in self.horizons:
-            facts = _facts(self.path(self.origin, days))
-            total = facts["total"]
-            parts.append(
-                f"{total['expected']:.1f} in {days} days ({total['low']} to {total['high']})"
-            )
+        parts = [
+            f"{it.expected:.1f} in {it.days} days ({it.low} to {it.high})"
+            for it in self.issued
+            if it.origin == f"{self.origin:%Y-%m-%d}" and it.days in self.horizons
+        ]
         later = int((self.table.incidents["date_end"] >= self.origin).sum())
         after = self.origin + pd.offsets.MonthBegin()
         wait = f"; incidents since then that wait for the next, from {after:%Y-%m-%d}: {later}"
@@ -253,28 +224,68 @@ class _Cycle:
             f"{wait if later else ''}."
         ]
 
-    def said_record(self) -> list[str]:
-        """Say how the last forecast did, and all of them."""
+    def said_record(self, verified: Sequence[str]) -> list[str]:
+        """Say how the last forecast did, and all of them; which of them reports changed."""
         found = self.periods()
         if not found:
             return ["No forecast has come to its end yet: the track record is still empty."]
         last = max(found, key=lambda p: (p.end, -p.days))
         gain = last.over_history
         skill = "" if gain is None else f"; {gain:+.2f} bits per incident over history alone"
+        known = self.table.incidents["date_end"].max()
+        doubt = f" (the last known incident is of {known:%Y-%m-%d})"
         held = sum(p.held for p in found)
+        again = [
+            f"{p.origin} for {p.days} days, {p.reported} reported"
+            for folder, p in self._outcomes.items()
+            if str(folder) in verified
+            and len([*folder.parent.glob(f"{p.source}-*/{MANIFEST}")]) > 1
+        ]
         return [
+            *([f"Late or corrected reports: {'; '.join(again)}."] if again else []),
             f"The forecast of {last.origin} for {last.days} days expected {last.expected:.1f} "
-            f"({last.low} to {last.high}), {last.reported} were reported{skill}.",
+            f"({last.low} to {last.high}), {last.reported} were reported"
+            f"{doubt if known < pd.Timestamp(last.origin) else skill}.",
             f"Track record: {held} of {len(found)} numbers lay in their 90 % interval; "
             f"{RECORD_PAGE} has them all.",
         ]
 
 
-def _facts(folder: Path) -> dict[str, Any]:
+def _write_other(text: str, path: Path) -> bool:
+    """Write a text that is not in place already; whether it was not."""
+    other = not (path.is_file() and path.read_text(encoding="utf-8") == text)
+    if other:
+        write_text(text, path)
+    return other
+
+
+def _issued(config: Config) -> list[Issued]:
+    """Every frozen forecast, the earliest first; each must be what it was.
+
+    Hidden folders are what killed updates left: they were never issued.
+    """
+    place = config.forecasts_folder
+    found = {path.parent for name in (SUMS, MANIFEST) for path in place.glob(f"[!.]*/{name}")}
+    return [_as_issued(path) for path in sorted(found) if (path / SUMS).exists() or _thawed(path)]
+
+
+def _thawed(folder: Path) -> bool:
+    """Whether a folder holds a forecast, of which nothing vouches any more."""
+    try:
+        kind = read_json(folder / MANIFEST).get("kind")
+    except (OSError, ValueError, AttributeError):
+        return False
+    return bool(kind == forecasting.KIND)
+
+
+def _as_issued(folder: Path) -> Issued:
+    check_sums(folder)
     with _understood(folder, "it is no forecast of this version: move it elsewhere"):
-        facts: dict[str, Any] = read_json(folder / MANIFEST)
-        return {"origin": facts["origin"], "horizon_days": int(facts["horizon_days"]),
-                "total": facts["total"]}  # fmt: skip
+        facts = read_json(folder / MANIFEST)
+        return Issued(
+            origin=facts["origin"], days=int(facts["horizon_days"]), **facts["total"],
+            made=facts["started"][:10], source=folder.name,
+        )  # fmt: skip
 
 
 @contextmanager
@@ -290,12 +301,12 @@ def _said_incidents(merged: Merged | None, cycle: _Cycle) -> list[str]:
     if merged is None:
         last = cycle.table.incidents["date_end"].max()
         return [f"Incidents: {len(cycle.table.incidents)}, the latest of {last:%Y-%m-%d}."]
-    fixed = merged.corrected["incident_id"].nunique()
     new = merged.table[merged.table["incident_id"].isin(merged.new)]
     places = new["place"].where(new["place"] != "", new["province"])
     most = places[places != ""].value_counts().head(_NEAR)
     where = ", ".join(f"{place} ({count})" for place, count in most.items())
-    return [f"Incidents: {len(merged.new)} new{': ' + where if where else ''}; {fixed} corrected."]
+    news = f"{len(merged.new)} new{': ' + where if where else ''}"
+    return [f"Incidents: {news}; {merged.rows_corrected} corrected."]
 
 
 def _moved(before: Path | None, after: Path | None) -> tuple[float, list[str]]:
@@ -303,16 +314,18 @@ def _moved(before: Path | None, after: Path | None) -> tuple[float, list[str]]:
     if before is None or after is None or before == after:
         return 0.0, ["There is no earlier forecast to compare with."]
     old, new = open_run(before), open_run(after)
+    since = f"Since the forecast of {old.scene.meta.origin}"
+    if old.scene.grid != new.scene.grid:
+        return 1.0, [f"{since} the cells are others: what changed cannot be told."]
     found = compare(old.scene, new.scene)
-    then, now = (it.scene.cells["expected"].to_numpy() for it in (old, new))
-    gain = np.nan_to_num(now - then)
-    moved = float(np.abs(gain).sum() / 2 / max(np.nansum(then), 1e-9))
+    then, now = (np.nan_to_num(it.scene.cells["expected"].to_numpy()) for it in (old, new))
+    gain = now - then
+    moved = float(np.abs(gain).sum() / max((now + then).sum(), 1e-9))
     rose = np.where(found.scene_for_map.cells["change"].to_numpy() == ROSE, gain, 0.0)
-    sections = _sections(old, new)
     return moved, [
-        f"Since the forecast of {old.scene.meta.origin}, beyond their intervals: "
-        f"{found.counts['rose']} cells rose and {found.counts['fell']} fell"
-        f"{_places(new, rose)}{sections}; {moved:.0%} of the expected incidents moved elsewhere."
+        f"{since}, beyond their intervals: {found.counts['rose']} cells rose and "
+        f"{found.counts['fell']} fell{_places(new, rose)}{_sections(old, new)}; {moved:.0%} of the "
+        "expected incidents changed in number or place."
     ]
 
 
@@ -367,9 +380,7 @@ def update_all(
     done = map_parallel(partial(_safely, one), found, scheduler=scheduler, workers=workers)
     parents = {path.absolute().parent for path in found}
     if len(parents) == 1:
-        rows = [Border(it.title or it.folder.name, it.origin, it.said, it.moved, it.error)
-                for it in done]  # fmt: skip
-        write_text(cycle_page(rows), parents.pop() / CYCLE_PAGE)
+        write_text(cycle_page(done), parents.pop() / CYCLE_PAGE)
     return done
 
 
@@ -390,3 +401,5 @@ def _safely(one: Callable[[Path], Updated], folder: Path) -> Updated:
         return one(folder)
     except BorderRiskError as error:
         return Updated(folder, error=str(error))
+    except Exception as error:
+        return Updated(folder, error=f"internal error: {type(error).__name__}: {error}")

@@ -57,7 +57,8 @@ def check_sums(folder: Path) -> str:
         if odd or path.is_symlink() or not path.is_file() or sha256_file(path) != listed[name]:
             raise DataError(
                 f"{path}: was changed, removed or added after the folder was frozen (it does not "
-                f"fit {SUMS}), so it proves nothing. Restore the folder from a copy."
+                f"fit {SUMS}), so it proves nothing. Restore the folder from a copy, or move it "
+                "elsewhere."
             )
     return sha256_file(sums)
 

@@ -1,16 +1,15 @@
-"""Cut what came to the study area: rasters by window at the cells' resolution, lines, places."""
+"""Rasters of open data, cut to the study area at the cells' resolution; borders, places, events."""
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
+from zlib import crc32
 
 import geopandas as gpd
 import numpy as np
@@ -19,29 +18,37 @@ import rasterio
 import shapely
 from affine import Affine
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
 from rasterio.features import geometry_mask
+from rasterio.merge import merge
 from rasterio.windows import Window
 from shapely.geometry.base import BaseGeometry
 
 from borderrisk.errors import DataError
 from borderrisk.grid import WGS84, polygons
 from borderrisk.sources import worldbase
-from borderrisk.sources.downloads import GEOTIFF, Remote, Store, plain
+from borderrisk.sources.downloads import GEOTIFF, Remote, Store
 from borderrisk.sources.world import Bounds, outline
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
+_DEM = "https://copernicus-dem-{0}m.s3.amazonaws.com/{1}"
+_COVER = (
+    "https://esa-worldcover.s3.eu-central-1.amazonaws.com/v200/2021/map/"
+    "ESA_WorldCover_10m_2021_v200_{}_Map.tif"
+)
+_PEOPLE = (
+    "https://data.worldpop.org/GIS/Population/Global_2015_2030/R2025A/2025/{0}/v1/100m/constrained/"
+    "{1}_pop_2025_CN_100m_R2025A_v1.tif"
+)
+# Shares of the speed on open ground: light brush 0.83, heavy brush 0.67, bog 0.56 (terrain
+# coefficients of Soule & Goldman 1972, J. Appl. Physiol. 32).
+COVER_FACTORS = {"10": 0.67, "20": 0.83, "30": 0.9, "40": 0.9, "80": 0.25, "90": 0.56, "95": 0.56}
 TOLERANCE_DEG = 0.0005  # about 50 m: less than any cell shows
 _VOID = -32767.0
 _LOWEST_M = -500.0  # no land is as low
 _LABEL_DEG = 0.25
-_STRIP = 256
-_NO_TOWNS = ("PPLX", "PPLH", "PPLQ")
-_LONGITUDES = ((80, 10), (75, 5), (70, 3), (60, 2), (50, 1.5), (0, 1))
 _METRES_PER_DEGREE = 111_195
-_RASTER = {"driver": "GTiff", "crs": "EPSG:4326", "count": 1, "tiled": True, "compress": "DEFLATE"}
+Lattice = tuple[Affine, tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -85,224 +92,202 @@ class Wanted:
     def _land(self) -> BaseGeometry:
         return shapely.union_all(self.countries.geometry.to_numpy())
 
+    def lattice(self, step: tuple[float, float], corner: tuple[float, float] = (0, 0)) -> Lattice:
+        """Return transform and shape of pixels of ``step`` degrees over ``near``.
+
+        A corner of one of them lies at ``corner``.
+        """
+        west, south, east, north = self.near.bounds
+        (dx, dy), (x, y) = step, corner
+        left, top = x + dx * math.floor((west - x) / dx), y + dy * math.ceil((north - y) / dy)
+        shape = math.ceil((top - south) / dy), math.ceil((east - left) / dx)
+        return Affine(dx, 0, left, 0, -dy, top), shape
+
+    def quarters(self, finest: float) -> Lattice:
+        """Return pixels of ``finest`` degrees, doubled while a cell's edge still has four."""
+        goal = self.cell_m / 4 / _METRES_PER_DEGREE
+        step = finest * 2 ** max(0, math.floor(math.log2(goal / finest)))
+        return self.lattice((step, step))
+
 
 @dataclass(frozen=True)
 class Made:
     """Files made of what came, by config key, and what is known of them.
 
-    ``more`` are keys beside the path, ``settings`` those of other sections that make them count.
+    ``settings`` are further keys of the config, those outside ``data`` only where it has none.
     """
 
-    files: dict[str, Path]
+    files: Mapping[str, Path]
     version: str = ""
-    settings: dict[str, Any] = field(default_factory=dict)
-    more: dict[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     attribution: str = ""
 
 
-def read_raster(store: Store, remote: Remote, read: Callable[[Any], T]) -> T:
-    """Return what ``read`` takes from an open raster, by parts where the service allows it.
+def corner(west: int, south: int, minutes: str = "") -> str:
+    """Name the south-western corner of a tile, as in N36E059."""
+    north, east, middle = "SN"[south >= 0], "WE"[west >= 0], "_" if minutes else ""
+    return f"{north}{abs(south):02d}{minutes}{middle}{east}{abs(west):03d}{minutes}"
 
-    Where reading by parts fails, the whole file is brought and checked, and read from here.
+
+def _dem_size(wanted: Wanted) -> tuple[int, str, int]:
+    """Return metres of the pixels, their code in names, and how many are read as one."""
+    metres, code = (30, "10") if wanted.cell_m < 900 else (90, "30")
+    factor = 1
+    while factor < 8 and 2 * factor * metres <= wanted.cell_m / 10:
+        factor *= 2
+    return metres, code, factor
+
+
+def dem_expect(wanted: Wanted) -> tuple[int, float]:
+    """Return the files and MB of elevation that are read."""
+    metres, _, factor = _dem_size(wanted)
+    squares = len(list(wanted.squares(1)))
+    return squares + 1, 1.1 + squares * (39 if metres == 30 else 4.5) / factor**2
+
+
+def dem_find(wanted: Wanted, store: Store) -> list[Remote]:
+    """Return the list of tiles, and the tiles, those nearest to a pole first."""
+    metres, code, _ = _dem_size(wanted)
+    source = f"Copernicus GLO-{metres}"
+    listing = Remote(_DEM.format(metres, "tileList.txt"), source, "text", md5_etag=True)
+    there = set(store.get(listing).read_text("ascii").split())
+    found, absent = [listing], []
+    for west, south in sorted(wanted.squares(1), key=lambda square: -abs(square[1] + 0.5)):
+        name = f"Copernicus_DSM_COG_{code}_{corner(west, south, '_00')}_DEM"
+        if name in there:
+            url = _DEM.format(metres, f"{name}/{name}.tif")
+            found.append(Remote(url, source, "raster", md5_etag=True))
+        elif wanted.has_land(west, south, 1):
+            absent.append(corner(west, south))
+    if absent:
+        log.warning("%s: has no tile for land at %s", source, ", ".join(absent))
+    if not found[1:]:
+        raise DataError(f"{source}: has no tile of the area; bring elevation of your own.")
+    return found
+
+
+def dem_make(wanted: Wanted, store: Store, remotes: list[Remote], folder: Path) -> Made:
+    """Write elevation, metres: the mean of as many pixels as a tenth of a cell holds.
+
+    Towards the poles the pixels of the service are wider: the widest counts. Voids have no tag, so
+    that one pulls down the mean that it is part of; none over land is known.
     """
-    if store.local is None:
-        try:
-            with (
-                rasterio.Env(**_gdal(store)),
-                rasterio.open(f"/vsicurl/{store.url(remote)}", driver=GEOTIFF) as raster,
-            ):
-                return read(raster)
-        except RasterioError as error:
-            log.info("%s: %s; the whole file is brought", remote.source, plain(error))
-    path = store.get(remote).path
-    try:
-        with rasterio.open(path, driver=GEOTIFF) as raster:
-            return read(raster)
-    except RasterioError as error:
-        raise DataError(f"{remote.source}: {path} is damaged ({plain(error)}).") from error
-
-
-def _gdal(store: Store) -> dict[str, Any]:
-    """Return settings under which GDAL asks again, reads no folders and keeps nothing."""
-    patience = store.patience
-    stall = max(1, round(patience.stall_s))
-    return {
-        "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-        "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".tif",
-        "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/",
-        "GDAL_HTTP_MAX_RETRY": 3,
-        "GDAL_HTTP_RETRY_DELAY": 2 * patience.scale,
-        "GDAL_HTTP_CONNECTTIMEOUT": max(1, round(patience.connect_s)),
-        "GDAL_HTTP_LOW_SPEED_TIME": stall,
-        "GDAL_HTTP_LOW_SPEED_LIMIT": max(1, patience.least_bytes // stall),
-        "GDAL_HTTP_USERAGENT": store.agent,
-    }
-
-
-def elevation_tile(
-    wanted: Wanted, store: Store, remote: Remote, folder: Path, factor: int
-) -> Path | None:
-    """Write the part of a tile of the Copernicus DEM in the window, metres; None outside.
-
-    ``factor`` pixels become one, the mean. All tiles get pixels of one size: north of 50° those of
-    the service are wider, so that the widest counts. One that is here already is kept. Voids have
-    no tag, so that one pulls down the mean that it is part of; none over land is known.
-    """
-    path = folder / f"{Path(remote.name).stem.split('COG_')[1]}.tif"
-    west, south, east, north = wanted.near.bounds
-    tag = f"{west:.4f},{south:.4f},{east:.4f},{north:.4f} / {factor}"
-    if path.is_file() and _tag(path) == tag:
-        return path
-    widest = max(_width(y) for _, y in wanted.squares(1))
-
-    def read(raster: Any) -> tuple[np.ndarray, Affine] | None:
-        own = _width(math.floor(raster.bounds.bottom + 0.5))
-        return _part(raster, wanted.near.bounds, (factor * widest / own, factor))
-
-    found = read_raster(store, remote, read)
-    if found is None:
-        return None
-    metres, place = found
-    metres = np.where(np.isfinite(metres) & (metres > _LOWEST_M), metres, _VOID)
-    shape = {"dtype": "float32", "nodata": _VOID, "predictor": 3, "transform": place}
-    _save(path, metres.astype("float32"), shape, tag)
-    store.progress(remote.name, path.stat().st_size)
-    return path
-
-
-def mosaic(tiles: list[Path], path: Path) -> None:
-    """Write tiles with pixels of one size as one raster, each at the nearest pixel."""
-    with ExitStack() as stack:
-        rasters = [stack.enter_context(rasterio.open(tile, driver=GEOTIFF)) for tile in tiles]
-        left, top = min(r.bounds.left for r in rasters), max(r.bounds.top for r in rasters)
-        dx, dy = rasters[0].res
-        corner = Affine(dx, 0, left, 0, -dy, top)
-        at = [[round(v) for v in (~corner) @ (r.bounds.left, r.bounds.top)] for r in rasters]
-        shape = [
-            max(a[k] + r.shape[1 - k] for a, r in zip(at, rasters, strict=True)) for k in (1, 0)
-        ]
-        form = {"dtype": "float32", "nodata": _VOID, "predictor": 3, "transform": corner}
-        form |= {"height": shape[0], "width": shape[1], "BIGTIFF": "IF_SAFER"}
-        out = stack.enter_context(rasterio.open(path, "w", **_RASTER, **form))
-        for row in range(0, shape[0], _STRIP):
-            strip = np.full((min(_STRIP, shape[0] - row), shape[1]), _VOID, "float32")
-            for (col, start), raster in zip(at, rasters, strict=True):
-                first, last = max(row, start), min(row + len(strip), start + raster.height)
-                if first < last:
-                    part = Window(0, first - start, raster.width, last - first)
-                    place = np.s_[first - row : last - row, col : col + raster.width]
-                    strip[place] = raster.read(1, window=part)
-            out.write(strip, 1, window=Window(0, row, shape[1], len(strip)))
-
-
-def _width(south: int) -> float:
-    """Width of a pixel of the Copernicus DEM, in those of the equator."""
-    nearest = south if south >= 0 else -south - 1
-    return next(width for limit, width in _LONGITUDES if nearest >= limit)
-
-
-def _part(raster: Any, box: Bounds, step: tuple[float, float]) -> tuple[np.ndarray, Affine] | None:
-    """Read a window in steps of (columns, rows), the mean of each; None if they do not meet."""
-    t, (dx, dy) = raster.transform, step
-    size = (round(raster.width / dx), round(raster.height / dy))
-    first = np.floor([(box[0] - t.c) / t.a / dx, (box[3] - t.f) / t.e / dy]).astype(int)
-    last = np.ceil([(box[2] - t.c) / t.a / dx, (box[1] - t.f) / t.e / dy]).astype(int)
-    (c0, r0), (c1, r1) = np.clip(first, 0, size), np.clip(last, 0, size)
-    if c0 >= c1 or r0 >= r1:
-        return None
-    window = Window(c0 * dx, r0 * dy, (c1 - c0) * dx, (r1 - r0) * dy)
-    values = raster.read(
-        1, window=window, out_shape=(r1 - r0, c1 - c0), resampling=Resampling.average
+    metres, _, factor = _dem_size(wanted)
+    (dx, dy), place = store.read_raster(
+        remotes[1], lambda raster: (raster.res, (raster.bounds.left, raster.bounds.top))
     )
-    return values, t @ Affine.translation(c0 * dx, r0 * dy) @ Affine.scale(dx, dy)
-
-
-def _tag(path: Path) -> str:
-    try:
-        with rasterio.open(path, driver=GEOTIFF) as raster:
-            return str(raster.tags().get("window", ""))
-    except RasterioError:
-        return ""
-
-
-def _save(path: Path, values: np.ndarray, shape: dict[str, Any], tag: str = "") -> None:
-    """Write one band, which has its name when it is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")
-    size = {"height": values.shape[0], "width": values.shape[1]}
-    with rasterio.open(partial, "w", **_RASTER, **shape, **size) as raster:
-        raster.write(values, 1)
-        raster.update_tags(window=tag)
-    partial.replace(path)
-
-
-def _lattice(wanted: Wanted, pixels_per_cell: int, finest_deg: float) -> tuple[Affine, Any]:
-    """Return the transform and shape of pixels of whole ``finest_deg`` over the window."""
-    goal = wanted.cell_m / pixels_per_cell / _METRES_PER_DEGREE
-    step = finest_deg * 2 ** max(0, math.floor(math.log2(goal / finest_deg)))
-    west, south, east, north = wanted.near.bounds
-    place = Affine(
-        step, 0, step * math.floor(west / step), 0, -step, step * math.ceil(north / step)
-    )
-    return place, (math.ceil((place.f - south) / step), math.ceil((east - place.c) / step))
+    lattice = wanted.lattice((factor * dx, factor * dy), place)
+    path = folder / "elevation.tif"
+    _mosaic(store, remotes[1:], lattice, path, _VOID, Resampling.average)
+    return Made({"data.elevation": path}, f"GLO-{metres}, release of 2021")
 
 
 def cover_expect(wanted: Wanted) -> tuple[int, float]:
     """Return the files and MB of land cover that are read."""
-    place, _ = _lattice(wanted, 4, 1 / 12_000)
-    files = len(list(wanted.squares(3)))
-    return files, files * max(0.5, 41 / (place.a * 12_000) ** 2)
+    files, pixels = len(list(wanted.squares(3))), wanted.quarters(1 / 12_000)[0].a * 12_000
+    return files, files * max(0.5, 41 / pixels**2)
 
 
-def land_cover(wanted: Wanted, store: Store, remotes: list[Remote], path: Path) -> None:
+def cover_find(wanted: Wanted, _: Store) -> list[Remote]:
+    """Return the tiles of land; the service has none of the sea."""
+    return [
+        Remote(_COVER.format(corner(*square)), "ESA WorldCover", "raster")
+        for square in wanted.squares(3) if wanted.has_land(*square, 3)
+    ]  # fmt: skip
+
+
+def cover_make(wanted: Wanted, store: Store, remotes: list[Remote], folder: Path) -> Made:
     """Write the commonest code of each pixel, four to a cell's edge; 0 where there is no tile."""
-    place, shape = _lattice(wanted, 4, 1 / 12_000)
-    codes = np.zeros(shape, "uint8")
+    path = folder / "land_cover.tif"
+    _mosaic(store, remotes, wanted.quarters(1 / 12_000), path, 0, Resampling.mode)
+    settings = {"features.travel.land_cover_factors": COVER_FACTORS}
+    return Made({"data.land_cover": path}, "v200, 2021", settings)
+
+
+def _mosaic(
+    store: Store, remotes: list[Remote], lattice: Lattice, path: Path, void: float, how: Resampling
+) -> None:
+    """Write tiles as one raster; the parts of them that are here already are kept."""
+    parts = path.with_suffix(f".{crc32(repr(lattice).encode()):08x}")
+    parts.mkdir(exist_ok=True)
+    found = []
     for remote in remotes:
-        read_raster(store, remote, lambda raster: _lay(raster, codes, place))
-    _save(path, codes, {"dtype": "uint8", "nodata": 0, "transform": place})
+        part = parts / Path(remote.name).name
+        if not part.is_file():
+            read = store.read_raster(remote, lambda raster: _windowed(raster, lattice, how))
+            if read is None:
+                continue
+            values, place = read
+            good = np.isfinite(values) & (values > _LOWEST_M)
+            _save(part, np.where(good, values, void).astype(values.dtype), place, void)
+        store.progress(remote.name, part.stat().st_size)
+        found.append(part)
+    if not found:
+        raise DataError(f"{path.stem}: the service has no tile of the area.")
+    kind = {"tiled": True, "compress": "DEFLATE", "BIGTIFF": "IF_SAFER"}
+    merge(found, nodata=void, dst_path=path, dst_kwds=kind)
 
 
-def _lay(raster: Any, codes: np.ndarray, place: Affine) -> None:
-    """Put a tile into the mosaic whose pixels are a whole number of its own."""
-    col, row = (round(v) for v in (~place) @ (raster.bounds.left, raster.bounds.top))
-    height, width = (round(v / place.a) for v in (
-        raster.bounds.top - raster.bounds.bottom, raster.bounds.right - raster.bounds.left
-    ))  # fmt: skip
-    r0, r1 = max(row, 0), min(row + height, codes.shape[0])
-    c0, c1 = max(col, 0), min(col + width, codes.shape[1])
-    if r0 >= r1 or c0 >= c1:
-        return
-    dy, dx = raster.height / height, raster.width / width
-    window = Window((c0 - col) * dx, (r0 - row) * dy, (c1 - c0) * dx, (r1 - r0) * dy)
-    read = raster.read(1, window=window, out_shape=(r1 - r0, c1 - c0), resampling=Resampling.mode)
-    codes[r0:r1, c0:c1] = read
+def _windowed(raster: Any, lattice: Lattice, how: Resampling) -> tuple[np.ndarray, Affine] | None:
+    """Read the part of a raster on a lattice whose pixels are some of its own; None outside it."""
+    (place, shape), edge = lattice, raster.bounds
+    first = np.round((~place) @ (edge.left, edge.top)).astype(int)
+    spans = (edge.right - edge.left) / place.a, (edge.bottom - edge.top) / place.e
+    size = np.round(spans).astype(int)
+    start, stop = np.clip([first, first + size], 0, shape[::-1])
+    if (start >= stop).any():
+        return None
+    step = np.array([raster.width, raster.height]) / size
+    window = Window(*((start - first) * step), *((stop - start) * step))
+    shown = tuple(int(n) for n in (stop - start)[::-1])
+    values = raster.read(1, window=window, out_shape=shown, resampling=how)
+    return values, place @ Affine.translation(*start.tolist())
 
 
-def people(wanted: Wanted, paths: list[Path], path: Path) -> None:
+def _save(path: Path, values: np.ndarray, place: Affine, void: float) -> None:
+    """Write one band, which has its name when it is complete."""
+    partial = path.with_suffix(".part")
+    with rasterio.open(
+        partial, "w", driver="GTiff", crs="EPSG:4326", count=1, tiled=True, compress="DEFLATE",
+        dtype=values.dtype, nodata=void, transform=place, height=len(values), width=len(values[0]),
+    ) as raster:  # fmt: skip
+        raster.write(values, 1)
+    partial.replace(path)
+
+
+def people_find(wanted: Wanted, _: Store) -> list[Remote]:
+    """Return the file of each country."""
+    return [
+        Remote(_PEOPLE.format(code, code.lower()), "WorldPop", "raster") for code in wanted.codes
+    ]
+
+
+def people_make(wanted: Wanted, store: Store, remotes: list[Remote], folder: Path) -> Made:
     """Write the sum of people in each pixel, four to a cell's edge; a count is never averaged.
 
     Pixels outside the countries have none: what lives there is not known.
     """
-    place, shape = _lattice(wanted, 4, 1 / 1200)
+    place, shape = wanted.quarters(1 / 1200)
     total = np.zeros(shape)
-    for source in paths:
-        with rasterio.open(source, driver=GEOTIFF) as raster:
+    for remote in remotes:
+        with rasterio.open(store.get(remote), driver=GEOTIFF) as raster:
             for _, window in raster.block_windows(1):
                 _count(raster, window, total, ~place)
     own = wanted.countries[wanted.countries["iso_a3"].isin(wanted.codes)]
     outside = geometry_mask(own.geometry, shape, place, all_touched=True)
     total[outside & (total == 0)] = _VOID
-    form = {"dtype": "float32", "nodata": _VOID, "predictor": 3, "transform": place}
-    _save(path, total.astype("float32"), form)
+    path = folder / "population.tif"
+    _save(path, total.astype("float32"), place, _VOID)
+    return Made({"data.population": path}, "R2025A, 2025")
 
 
 def _count(raster: Any, window: Window, total: np.ndarray, inverse: Affine) -> None:
+    """Add the people of a block to the pixels that theirs have their centre in."""
     values = raster.read(1, window=window).astype(float)
     rows, cols = np.nonzero(np.isfinite(values) & (values > 0))
-    x, y = raster.transform @ (cols + window.col_off + 0.5, rows + window.row_off + 0.5)
-    col, row = (np.floor(v).astype(int) for v in inverse @ (x, y))
+    xy = raster.transform @ (cols + window.col_off + 0.5, rows + window.row_off + 0.5)
+    col, row = (np.floor(v).astype(int) for v in inverse @ xy)
     inside = (row >= 0) & (row < total.shape[0]) & (col >= 0) & (col < total.shape[1])
     np.add.at(total, (row[inside], col[inside]), values[rows, cols][inside])
 
@@ -317,88 +302,67 @@ def refined(wanted: Wanted, parts: gpd.GeoSeries) -> tuple[gpd.GeoDataFrame, gpd
     shape = shapely.simplify(shapely.make_valid(parts.to_numpy()), TOLERANCE_DEG)
     new = polygons(shapely.make_valid(shapely.union_all(shape)))
     lines = _labelled(wanted, home, shapely.intersection(new.boundary, box))
-    others = wanted.borders[~wanted.borders["pair"].str.contains(home)]
     names = [{"pair": f"{home}-{c}", "country_a": home, "country_b": c} for c in lines]
     own = gpd.GeoDataFrame(names, geometry=list(lines.values()), crs=WGS84)
+    others = wanted.borders[~wanted.borders["pair"].str.contains(home)]
     new = polygons(shapely.intersection(new, box))
     countries = wanted.countries[wanted.countries.intersects(box)].copy()
-    given = _given_up(countries, home, new)
-    countries["geometry"] = [
-        new if code == home else polygons(shapely.union_all([shape.difference(new), *given[code]]))
-        for code, shape in zip(countries["iso_a3"], countries.geometry, strict=True)
-    ]
-    kept = countries[~countries.geometry.is_empty]
-    return pd.concat([own, others], ignore_index=True), kept
+    left, shapes = outline(countries, home).difference(new), {home: new}
+    for code, old in zip(countries["iso_a3"], countries.geometry, strict=True):
+        given = shapely.Polygon()
+        if code in lines:
+            given = left.intersection(lines[code].buffer(_LABEL_DEG))
+            left = left.difference(given)
+        shapes.setdefault(code, polygons(shapely.union_all([old.difference(new), given])))
+    countries["geometry"] = [shapes[code] for code in countries["iso_a3"]]
+    return pd.concat([own, others], ignore_index=True), countries[~countries.geometry.is_empty]
 
 
-def _labelled(wanted: Wanted, home: str, edge: BaseGeometry) -> dict[str, Any]:
-    """Return the parts of an edge by the neighbour whose line is nearest."""
+def _labelled(wanted: Wanted, home: str, edge: BaseGeometry) -> dict[str, BaseGeometry]:
+    """Return the parts of an edge by the neighbour whose line is nearest; coasts are left out."""
     own = wanted.borders[wanted.borders["pair"].str.contains(home)]
-    codes = own["pair"].str.replace(home, "").str.strip("-")
-    known = dict(zip(codes, own.geometry, strict=True))
-    coast = outline(wanted.countries, home).boundary
-    coast = coast.difference(shapely.union_all(list(known.values())).buffer(0.001))
+    codes = [*own["pair"].str.replace(home, "").str.strip("-")]
+    known = shapely.union_all(own.geometry.to_numpy())
+    coast = outline(wanted.countries, home).boundary.difference(known.buffer(0.001))
     coast = coast.intersection(shapely.box(*wanted.window).buffer(-0.001))
-    names = [*known, ""]
-    pieces = [shapely.get_parts(shape) for shape in (*known.values(), coast)]
-    whose = np.repeat(np.arange(len(names)), [np.size(piece) for piece in pieces])
-    tree = shapely.STRtree(np.concatenate(pieces))
-    found: dict[str, list[BaseGeometry]] = {}
-    for part in shapely.get_parts(shapely.line_merge(edge)).tolist():
-        xy = shapely.get_coordinates(shapely.segmentize(part, 0.02))
-        middle = shapely.points((xy[:-1] + xy[1:]) / 2)
-        (at, near), apart = tree.query_nearest(middle, all_matches=False, return_distance=True)
-        label = np.full(len(xy) - 1, len(names) - 1)
-        label[at] = np.where(apart < _LABEL_DEG, whose[near], label[at])
-        edges = [0, *(np.flatnonzero(np.diff(label)) + 1), len(label)]
-        for start, stop in pairwise(edges):
-            line = shapely.simplify(shapely.LineString(xy[start : stop + 1]), 1e-9)
-            found.setdefault(names[label[start]], []).append(line)
+    xy, part = shapely.get_coordinates(
+        shapely.get_parts(shapely.segmentize(edge, 0.02)), return_index=True
+    )
+    steps = np.stack([xy[:-1], xy[1:]], axis=1)[part[:-1] == part[1:]]
+    pieces = np.atleast_1d(np.asarray(shapely.linestrings(steps), dtype=object))
+    tree = shapely.STRtree([*own.geometry, coast])
+    at, near = tree.query_nearest(shapely.centroid(pieces), _LABEL_DEG, all_matches=False)
+    found = {code: pieces[at[near == k]] for k, code in enumerate(codes)}
     return {
-        code: shapely.line_merge(shapely.multilinestrings(found[code]))
-        for code in known if code in found
+        code: shapely.simplify(shapely.line_merge(shapely.multilinestrings(lines)), 1e-9)
+        for code, lines in found.items() if len(lines)
     }  # fmt: skip
-
-
-def _given_up(
-    countries: gpd.GeoDataFrame, home: str, new: BaseGeometry
-) -> dict[str, list[BaseGeometry]]:
-    """Return what the home country no longer holds, by the neighbour that it lies at."""
-    others = countries[countries["iso_a3"] != home]
-    given: dict[str, list[BaseGeometry]] = {code: [] for code in countries["iso_a3"]}
-    left = shapely.get_parts(polygons(outline(countries, home).difference(new)))
-    tree = shapely.STRtree(others.geometry.to_numpy())
-    for at, other in tree.query(left, predicate="dwithin", distance=1e-6).T:
-        if not any(left[at] is part for parts in given.values() for part in parts):
-            given[others["iso_a3"].iloc[other]].append(left[at])
-    return given
 
 
 def settlements(wanted: Wanted, places: pd.DataFrame) -> pd.DataFrame:
     """Return towns and villages of GeoNames in the window, and the base's elsewhere.
 
-    ``places`` has the columns of a country's file by number, and ``country``. Sections of towns
-    and abandoned places are left out; those without population, but for seats of government.
+    ``places`` has ``name, latitude, longitude, class, code, population, country``. Sections of
+    towns and abandoned places are left out; those without population, but for seats of government.
     """
-    people = pd.to_numeric(places["14"], errors="coerce").fillna(0).astype("int64")
-    seat = places["7"].str.match("PPL[ACG]")
-    kept = (
-        (places["6"] == "P") & ((people > 0) | seat) & ~places["7"].isin(["PPLX", "PPLH", "PPLQ"])
-    )
+    numbers = ["latitude", "longitude", "population"]
+    places = places.assign(**places[numbers].apply(pd.to_numeric, errors="coerce").fillna(0))
+    west, south, east, north = wanted.window
+    places = places[
+        (places["class"] == "P")
+        & ((places["population"] > 0) | places["code"].str.match("PPL[ACG]"))
+        & ~places["code"].isin(["PPLX", "PPLH", "PPLQ"])
+        & places["longitude"].between(west, east)
+        & places["latitude"].between(south, north)
+    ].astype({"population": "int64"})
     base = worldbase.settlements(wanted.window)
     persian = base.set_index(["latitude", "longitude"])["name_fa"].to_dict()
-    at = {name: pd.to_numeric(places[column]) for name, column in
-          (("latitude", "4"), ("longitude", "5"))}  # fmt: skip
-    west, south, east, north = wanted.window
-    kept &= at["longitude"].between(west, east) & at["latitude"].between(south, north)
-    table = pd.DataFrame(
-        {"name": places["1"], **at, "population": people, "country": places["country"]}
-    )[kept]
-    keys = zip(table["latitude"].round(5), table["longitude"].round(5), strict=True)
-    table.insert(1, "name_fa", [persian.get(key, "") for key in keys])
+    keys = zip(places["latitude"].round(5), places["longitude"].round(5), strict=True)
+    places = places.assign(name_fa=[persian.get(key, "") for key in keys])
+    columns = ["name", "name_fa", "latitude", "longitude", "population", "country"]
     others = base[~base["country"].isin(set(places["country"]))]
-    joined = pd.concat([table, others[list(table)]])
     order = ["population", "country", "name", "latitude", "longitude"]
+    joined = pd.concat([places[columns], others[columns]])
     return joined.sort_values(order, ascending=[False, True, True, True, True])
 
 
@@ -406,15 +370,3 @@ def in_countries(wanted: Wanted, rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows whose place, degrees, lies in the countries or within 10 km of them."""
     x, y = (pd.to_numeric(rows[name], errors="coerce") for name in ("longitude", "latitude"))
     return rows[shapely.contains_xy(wanted.territory, x, y)]
-
-
-def corner(west: int, south: int, minutes: str = "") -> str:
-    """Name the south-western corner of a tile, as in N36E059."""
-    north, east = "SN"[south >= 0], "WE"[west >= 0]
-    middle = "_" if minutes else ""
-    return f"{north}{abs(south):02d}{minutes}{middle}{east}{abs(west):03d}{minutes}"
-
-
-def write(frame: gpd.GeoDataFrame, path: Path) -> None:
-    """Write features as GeoJSON, to a metre."""
-    frame.to_file(path, driver="GeoJSON", engine="pyogrio", COORDINATE_PRECISION=5)

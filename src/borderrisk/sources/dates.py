@@ -69,6 +69,9 @@ def read_dates(values: pd.Series, calendar: str = "gregorian") -> pd.DataFrame:
     distinct = [str(t) for t in text.unique()]
     day_first = _day_first(distinct)
     read = {t: _read(t, calendar == "jalali", day_first) for t in distinct}
+    if _year_day_month(distinct):
+        why = "{!r} (other cells are year-day-month; write YYYY-MM-DD)"
+        read |= {t: ("", "", "day", why.format(t)) for t in distinct if _whole_iso(t)}
     rows = [read[t] for t in text]
     frame = pd.DataFrame(rows, columns=["first", "last", "precision", "why"], dtype=str)
     for name in ("first", "last"):
@@ -202,6 +205,17 @@ def _day_first(texts: Iterable[str]) -> bool | None:
     found = [m for m in map(_NUMERIC.match, (_TIME.sub("", t).strip() for t in texts)) if m]
     first, second = (any(int(m[k]) > 12 for m in found) for k in (1, 3))
     return None if first == second else first
+
+
+def _year_day_month(texts: Iterable[str]) -> bool:
+    """Whether cells like 2013-17-05 show that 2013-04-03 is 4 March."""
+    found = [m for m in map(_whole_iso, texts) if m]
+    return any(int(m["m"]) > 12 for m in found) and not any(int(m["d"]) > 12 for m in found)
+
+
+def _whole_iso(text: str) -> re.Match[str] | None:
+    found = _ISO.match(_TIME.sub("", text).strip())
+    return found if found and found["d"] else None
 
 
 def _hint(text: str) -> str:

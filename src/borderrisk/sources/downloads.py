@@ -1,7 +1,8 @@
 """Bring files from public services: whole, checked, and taken up again where they broke off.
 
-The only module that speaks to a network; requests does the HTTP (it heeds HTTPS_PROXY, NO_PROXY
-and REQUESTS_CA_BUNDLE, and drops credentials on a redirect to another host).
+The only module that speaks to a network. requests does the HTTP (it heeds HTTPS_PROXY, NO_PROXY
+and REQUESTS_CA_BUNDLE, and drops credentials on a redirect to another host), GDAL reads rasters by
+parts.
 """
 
 from __future__ import annotations
@@ -12,15 +13,14 @@ import os
 import random
 import re
 import shutil
-import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from hashlib import md5
 from pathlib import Path, PurePosixPath
+from time import monotonic, sleep
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -29,13 +29,21 @@ import requests
 import urllib3
 from rasterio.errors import RasterioError
 
-from borderrisk.errors import DataError, OutputError
+from borderrisk.errors import DataError, OutputError, plain
 from borderrisk.runs import read_json
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 AGENT = "borderrisk/0.1 (fetch; area-level analysis of open data)"
+# How long a service is waited for, seconds; tries count while nothing new arrives. Fewer than so
+# many bytes in STALL_S are a stall.
+TRIES, CONNECT_S, PAUSE_S, STALL_S, LEAST_BYTES, LONGEST_S = 6, 20.0, 2.0, 60.0, 5_000, 180.0
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, NotImplementedError, RasterioError, ValueError, LookupError,
+    TypeError, AttributeError, OSError,
+)  # fmt: skip
+_FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError)
 GEOTIFF = "GTiff"
 """The only form of rasters: others may lead to further files and servers."""
 
@@ -54,7 +62,7 @@ class Remote:
 
     ``form`` is a key of ``FORMS``; ``label`` names the answer where the address alone does not.
     ``md5_etag``: the service's ETag is the MD5 of the file, unless it holds a dash. ``wait_s`` is
-    the first wait after a refusal.
+    the first wait after a refusal, not after a connection that fails.
     """
 
     url: str
@@ -62,8 +70,11 @@ class Remote:
     form: str
     label: str = ""
     md5_etag: bool = False
-    wait_s: float = 2
+    wait_s: float = PAUSE_S
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.url.partition('?')[0]}"
 
     @property
     def name(self) -> str:
@@ -72,61 +83,34 @@ class Remote:
         parts = PurePosixPath(address.path.lstrip("/"), self.label).parts
         if address.scheme in ("https", "http") and parts and ".." not in parts:
             return "/".join((str(address.hostname), *parts))
-        raise DataError(f"{self.source}: {self.url} is no address that is read.")
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long a service is waited for, seconds; ``tries`` count while nothing new arrives.
-
-    Fewer than ``least_bytes`` in ``stall_s`` are a stall; ``scale`` shortens the waits (tests).
-    """
-
-    tries: int = 6
-    connect_s: float = 20
-    stall_s: float = 60
-    least_bytes: int = 5_000
-    longest_wait_s: float = 180
-    scale: float = 1
+        raise DataError(f"{self} is no address that is read.")
 
 
 @dataclass(frozen=True)
 class Received:
-    """A file that is here, or a part of it: what a note beside it says, and the day it came."""
+    """What a note beside a file, or a part of one, says: whence, which version, the day it came."""
 
-    path: Path
     url: str
     etag: str = ""
     modified: str = ""
-    retrieved: str = ""
+    day: str = field(default_factory=lambda: datetime.now(UTC).date().isoformat())
 
     @classmethod
     def of(cls, path: Path) -> Received | None:
         """Return what the note beside a file says, if there are both."""
         try:
-            facts = read_json(_note(path))
-            return cls(path, **facts) if path.is_file() else None
+            return cls(**read_json(_note(path))) if path.is_file() else None
         except (OSError, ValueError, TypeError):
             return None
 
-    def keep(self, path: Path) -> Received:
-        """Write the note beside a file, and return it."""
-        facts = {key: value for key, value in vars(self).items() if key != "path"}
-        new = _note(path).with_suffix(".new")
-        new.write_text(json.dumps(facts), "utf-8")
-        new.replace(_note(path))
-        return replace(self, path=path)
+    def keep(self, path: Path) -> None:
+        """Write the note beside a file."""
+        _note(path).write_text(json.dumps(asdict(self)), "utf-8")
 
     @property
     def validator(self) -> str:
         """What tells that the file is still the same; a weak ETag does not."""
         return self.etag if self.etag and not self.etag.startswith("W/") else self.modified
-
-    @property
-    def unless_changed(self) -> dict[str, str]:
-        """Headers that ask for the file only if it has changed."""
-        asked = {"If-None-Match": self.etag, "If-Modified-Since": self.modified}
-        return {name: value for name, value in asked.items() if value}
 
 
 class _Again(Exception):  # noqa: N818 - no error yet
@@ -146,10 +130,10 @@ class Store:
     """
 
     def __init__(
-        self, folder: Path, mirror: str | None = None, *, patience: Patience | None = None,
+        self, folder: Path, mirror: str | None = None,
         progress: Callable[[str, int], None] | None = None,
     ) -> None:  # fmt: skip
-        self.folder, self.patience = folder, patience or Patience()
+        self.folder = folder
         self._server = mirror.rstrip("/") if mirror and "://" in mirror else None
         self.local = Path(mirror) if mirror and not self._server else None
         if self.local and not self.local.is_dir():
@@ -160,22 +144,36 @@ class Store:
         self._session.max_redirects = 8
         self._session.headers.update({"User-Agent": self.agent, "Accept-Encoding": "identity"})
 
-    def get(self, remote: Remote) -> Received:
+    def get(self, remote: Remote) -> Path:
         """Return the whole file, from the mirror or the service; an unchanged one is not resent.
 
         DataError if it cannot be had, or is not what it should be; nothing then has its name.
         """
-        if self.local is not None:
-            return self._mirrored(remote, self.local / remote.name)
-        target = self.folder / remote.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f"{target.name}.part")
-        return self._persist(remote, lambda: self._transfer(remote, target, part), part)
+        path = (self.local or self.folder) / remote.name
+        if self.local is None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_name(f"{path.name}.part")
+            self._persist(remote, lambda: self._transfer(remote, path, part), part)
+        elif not path.is_file():
+            mend = "is not in the mirror; make it with fetch --export of the same config"
+            raise DataError(f"{remote.source}: {path} {mend}.")
+        else:
+            try:
+                _check(remote, path)
+            except _Again as why:
+                raise DataError(f"{remote.source}: {path}: {why}; export it again.") from why
+        self.progress(remote.name, _size(path))
+        return path
+
+    def received(self, remote: Remote) -> Received:
+        """Return what is known of a file that came, whole or by parts."""
+        return Received.of((self.local or self.folder) / remote.name) or Received(remote.url)
 
     def token(self, remote: Remote, form: Mapping[str, str]) -> str:
         """Return the access token that a service gives for a filled form; it is kept nowhere."""
 
         def ask() -> str:
+            """Fill the form once."""
             with self._ask("POST", remote, data=dict(form)) as answer:
                 _refuse(remote, answer)
                 if token := answer.json().get("access_token"):
@@ -184,6 +182,35 @@ class Store:
 
         return self._persist(remote, ask)
 
+    def _gdal(self) -> rasterio.Env:
+        """Let GDAL ask again, read no folders and keep nothing."""
+        return rasterio.Env(
+            GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", CPL_VSIL_CURL_NON_CACHED="/vsicurl/",
+            CPL_VSIL_CURL_ALLOWED_EXTENSIONS=".tif", GDAL_HTTP_USERAGENT=self.agent,
+            GDAL_HTTP_MAX_RETRY=3, GDAL_HTTP_RETRY_DELAY=PAUSE_S,
+            GDAL_HTTP_CONNECTTIMEOUT=CONNECT_S, GDAL_HTTP_LOW_SPEED_TIME=max(1, round(STALL_S)),
+            GDAL_HTTP_LOW_SPEED_LIMIT=max(1, round(LEAST_BYTES / STALL_S)),
+        )  # fmt: skip
+
+    def read_raster(self, remote: Remote, read: Callable[[Any], T]) -> T:
+        """Return what ``read`` takes from an open raster, by parts where the service allows it.
+
+        Where reading by parts fails, the whole file is brought and checked, and read from here.
+        """
+        if self.local is None:
+            try:
+                address = f"/vsicurl/{self.url(remote)}"
+                with self._gdal(), rasterio.open(address, driver=GEOTIFF) as raster:
+                    return read(raster)
+            except RasterioError as error:
+                log.info("%s: %s; the whole file is brought", remote.source, plain(error))
+        path = self.get(remote)
+        try:
+            with rasterio.open(path, driver=GEOTIFF) as raster:
+                return read(raster)
+        except RasterioError as error:
+            raise DataError(f"{remote.source}: {path} is damaged ({plain(error)}).") from error
+
     def url(self, remote: Remote) -> str:
         """Return the address that is asked: the service's, or that on the mirror's server."""
         if self._server is None:
@@ -191,93 +218,76 @@ class Store:
         query = urlsplit(remote.url).query
         return f"{self._server}/{remote.name}" + (f"?{query}" if query else "")
 
-    def _mirrored(self, remote: Remote, path: Path) -> Received:
-        if not path.is_file():
-            mend = "is not in the mirror; make it with fetch --export of the same config"
-            raise DataError(f"{remote.source}: {path} {mend}.")
-        try:
-            _check(remote, path)
-        except _Again as why:
-            raise DataError(f"{remote.source}: {path}: {why}; export it again.") from why
-        self.progress(remote.name, path.stat().st_size)
-        return Received.of(path) or Received(path, remote.url)
-
     def _persist(self, remote: Remote, work: Callable[[], T], part: Path | None = None) -> T:
         """Work until it succeeds, waiting longer each time; give up when nothing new arrives."""
         failures, size = 0, _size(part)
         while True:
-            after_s: float | None = None
+            after_s, pause_s = None, remote.wait_s
             try:
                 return work()
             except requests.TooManyRedirects as error:
-                said = "leads in a circle; try again later, or use --mirror."
-                raise DataError(f"{remote.source}: {remote.url} {said}") from error
+                raise DataError(f"{remote} leads in a circle; try again later.") from error
             except requests.exceptions.SSLError as error:
+                why = f"its certificate is not trusted ({plain(error)})"
                 mend = "name your network's own in REQUESTS_CA_BUNDLE, or use --mirror"
-                said = f"the certificate of {remote.url} is not trusted ({plain(error)})"
-                raise DataError(f"{remote.source}: {said}; {mend}.") from error
+                raise DataError(f"{remote}: {why}; {mend}.") from error
             except _Again as error:
                 why, after_s = str(error), error.after_s
                 if error.anew and part is not None:
                     part.unlink(missing_ok=True)
-            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-                why = f"the connection failed ({plain(error)})"
+            except _FAILURES as error:
+                why, pause_s = f"the connection failed ({plain(error)})", PAUSE_S
             grown, size = _size(part) - size, _size(part)
             failures = 1 if grown > size // 100 else failures + 1
-            if failures >= self.patience.tries:
-                raise DataError(
-                    f"{remote.source}: {remote.url}: {why}, {failures} times. Try again later (it "
-                    "goes on where it stopped), or use --mirror."
-                )
-            self._wait(remote, why, failures, after_s)
-
-    def _wait(self, remote: Remote, why: str, failures: int, after_s: float | None) -> None:
-        longest = self.patience.longest_wait_s
-        if after_s is not None and after_s > longest:
-            when = f"asks for {after_s / 60:.0f} minutes of rest; repeat the command then"
-            raise DataError(f"{remote.source}: {remote.url}: {why}, and {when}.")
-        backoff = min(remote.wait_s * 2 ** (failures - 1), longest) * random.uniform(1, 1.5)
-        seconds = backoff if after_s is None else after_s
-        log.info("%s: %s; once more in %.0f s", remote.source, why, seconds)
-        time.sleep(seconds * self.patience.scale)
+            if failures >= TRIES:
+                mend = "Try again later (it goes on where it stopped), or use --mirror"
+                raise DataError(f"{remote}: {why}, {failures} times. {mend}.")
+            if after_s is None:
+                backoff = min(pause_s * 2 ** (failures - 1), LONGEST_S)
+                after_s = backoff * random.uniform(1, 1.5)
+            elif after_s > LONGEST_S:
+                when = f"asks for {after_s / 60:.0f} minutes of rest; repeat the command then"
+                raise DataError(f"{remote}: {why}, and {when}.")
+            log.info("%s: %s; once more in %.0f s", remote.source, why, after_s)
+            sleep(after_s)
 
     def _ask(self, method: str, remote: Remote, **more: Any) -> requests.Response:
         headers = {**remote.headers, **more.pop("headers", {})}
-        wait = (self.patience.connect_s, self.patience.stall_s)
         return self._session.request(
-            method, self.url(remote), headers=headers, stream=True, timeout=wait, **more
-        )
+            method, self.url(remote), headers=headers, stream=True, timeout=(CONNECT_S, STALL_S),
+            **more,
+        )  # fmt: skip
 
-    def _transfer(self, remote: Remote, target: Path, part: Path) -> Received:
+    def _transfer(self, remote: Remote, target: Path, part: Path) -> None:
+        """Bring a file, or the rest of it, once; it has its name when it is checked."""
         kept, begun = Received.of(target), Received.of(part)
-        if begun and not (begun.url == remote.url and begun.validator and _size(part)):
-            begun = None
-        headers = kept.unless_changed if kept and kept.url == remote.url else {}
-        if begun:
+        headers: dict[str, str | None] = {}
+        if begun and begun.url == remote.url and begun.validator and _size(part):
             headers = {"Range": f"bytes={_size(part)}-", "If-Range": begun.validator}
+        else:
+            begun = None
+            if kept and kept.url == remote.url:
+                headers["If-None-Match"] = kept.etag or None
+                headers["If-Modified-Since"] = kept.modified or None
         with self._ask("GET", remote, headers=headers) as answer:
             if answer.status_code == 304 and kept:
-                self.progress(remote.name, _size(target))
-                return kept
+                return
             if answer.status_code != 416:
                 _refuse(remote, answer)
                 begun = self._receive(remote, answer, part, begun)
             elif not (begun and answer.headers.get("Content-Range") == f"bytes */{_size(part)}"):
                 raise _Again("it cannot go on where it stopped", 0, anew=True)
         _check(remote, part, begun.etag)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
         part.replace(target)
         _note(part).unlink(missing_ok=True)
-        return begun.keep(target)
+        begun.keep(target)
 
     def _receive(
         self, remote: Remote, answer: requests.Response, part: Path, begun: Received | None
     ) -> Received:
         """Write the body, after what is there already or in its place."""
         said, have = answer.headers, _size(part)
-        tags = said.get("ETag", ""), said.get("Last-Modified", "")
-        note = Received(part, remote.url, *tags, retrieved=datetime.now(UTC).date().isoformat())
+        note = Received(remote.url, said.get("ETag", ""), said.get("Last-Modified", ""))
         encoded = said.get("Content-Encoding", "identity").lower() not in ("identity", "")
         if answer.status_code == 206:
             follows = said.get("Content-Range", "").startswith(f"bytes {have}-")
@@ -288,23 +298,24 @@ class Store:
         length = said.get("Content-Length", "")
         check_room(part.parent, int(length if length.isdigit() else 0) / _MB, remote.source)
         note.keep(part)
-        with part.open("ab" if have else "wb") as out:
+        with part.open("ab" if have else "wb", buffering=0) as out:
             for chunk in self._chunks(answer, decode=encoded):
                 out.write(chunk)
                 self.progress(remote.name, out.tell())
+            os.fsync(out.fileno())
         return note
 
     def _chunks(self, answer: requests.Response, *, decode: bool) -> Iterator[bytes]:
         """Yield what arrives as it arrives; a connection that trickles is given up."""
-        since, some = time.monotonic(), 0
+        since, some = monotonic(), 0
         try:
             while chunk := answer.raw.read1(_CHUNK, decode_content=decode):
                 some += len(chunk)
                 yield chunk
-                if time.monotonic() - since > self.patience.stall_s:
-                    if some < self.patience.least_bytes:
+                if monotonic() - since > STALL_S:
+                    if some < LEAST_BYTES:
                         raise _Again("it stalls")
-                    since, some = time.monotonic(), 0
+                    since, some = monotonic(), 0
         except urllib3.exceptions.ProtocolError as error:
             raise _Again("it breaks off in the middle") from error
 
@@ -323,19 +334,13 @@ def _refuse(remote: Remote, answer: requests.Response) -> None:
     if status in (200, 206):
         return
     if status in (408, 425, 429) or status >= 500:
-        raise _Again(f"it answered {status} {answer.reason}", _retry_after(answer))
+        try:
+            after_s = urllib3.Retry().get_retry_after(answer.raw)
+        except urllib3.exceptions.InvalidHeader:
+            after_s = None
+        raise _Again(f"it answered {status} {answer.reason}", after_s)
     mend = _MENDS.get(status, "look whether the service has changed, or use --mirror")
-    raise DataError(f"{remote.source}: {remote.url} answered {status} {answer.reason}: {mend}.")
-
-
-def _retry_after(answer: requests.Response) -> float | None:
-    text = answer.headers.get("Retry-After", "").strip()
-    if text.isdigit():
-        return float(text)
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time()) if text else None
-    except ValueError:
-        return None
+    raise DataError(f"{remote} answered {status} {answer.reason}: {mend}.")
 
 
 def _check(remote: Remote, path: Path, etag: str = "") -> None:
@@ -346,8 +351,8 @@ def _check(remote: Remote, path: Path, etag: str = "") -> None:
         if path.suffix == ".part":
             path.unlink()
         raise DataError(
-            f"{remote.source}: {remote.url} sent {what} instead of the file. Open the address in "
-            "a browser to see why, or use --mirror."
+            f"{remote} sent {what} instead of the file. Open the address in a browser to see why, "
+            "or use --mirror."
         )
     tag = re.fullmatch(r'"([0-9a-f]{32})"', etag) if remote.md5_etag else None
     if tag and md5(path.read_bytes(), usedforsecurity=False).hexdigest() != tag[1]:
@@ -356,12 +361,6 @@ def _check(remote: Remote, path: Path, etag: str = "") -> None:
         FORMS[remote.form](path)
     except _DAMAGED as error:
         raise _Again(f"what came is damaged or cut ({plain(error)})", anew=True) from error
-
-
-_DAMAGED = (
-    zipfile.BadZipFile, zlib.error, NotImplementedError, RasterioError, ValueError, LookupError,
-    TypeError, AttributeError, OSError,
-)  # fmt: skip
 
 
 def _other_thing(start: bytes) -> str:
@@ -417,12 +416,3 @@ def _note(path: Path) -> Path:
 
 def _size(path: Path | None) -> int:
     return path.stat().st_size if path is not None and path.is_file() else 0
-
-
-def plain(error: BaseException) -> str:
-    """Return the innermost reason of an error, short."""
-    held = [*error.args, getattr(error, "reason", None)]
-    inner = next((it for it in held if isinstance(it, BaseException)), None)
-    if inner is not None:
-        return plain(inner)
-    return " ".join(str(getattr(error, "strerror", None) or error).split())[:160]

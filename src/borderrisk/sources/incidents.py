@@ -31,6 +31,8 @@ COLUMNS = (
 )  # fmt: skip
 
 Bounds = tuple[float, float, float, float]
+# A single date so far from the others that they span less is worth a look.
+_APART_YEARS, _YEAR_DAYS = 10, 365.25
 
 
 @dataclass(frozen=True)
@@ -115,14 +117,14 @@ def read_incidents(
     frame = _values(records, rejections, region, where, calendar)
     if again := checks.reject_repeated(records["incident_id"], rejections):
         log.warning(
-            "%s: %d rows have the incident id of an earlier row and are left out; if they are "
+            "%s: %d rows have the incident id of a later row and are left out; if they are "
             "incidents of their own, give each its own.", *(where, again),
         )  # fmt: skip
     usable = frame[~frame.index.isin(list(rejections.reasons))]
     if again > len(usable):
         named = records["incident_id"].mode()[0]
         raise DataError(
-            f"{where}: {again} of {len(records)} rows have the incident id of an earlier row "
+            f"{where}: {again} of {len(records)} rows have the incident id of a later row "
             f"(most often {named!r}); map another column to incident_id, or none."
         )
     if usable.empty:
@@ -132,6 +134,8 @@ def read_incidents(
     kept = _filtered(usable, rejections, unwanted)
     if kept.empty:
         raise DataError(_nothing_left(rejections, counts, len(records), where))
+    for far in _apart(kept["date"]):
+        log.warning("%s: %s", where, far)
     notes = [
         *_notes(rejections, len(records), kept, region),
         *_conversions(records.loc[kept.index], kept),
@@ -307,6 +311,23 @@ def _conversions(records: pd.DataFrame, kept: gpd.GeoDataFrame) -> list[str]:
     if numbered:
         notes.append(f"{numbered} dates are day numbers of a spreadsheet (41640 = 2014-01-01)")
     return notes
+
+
+def _apart(dates: pd.Series) -> list[str]:
+    """Say of a first or last date that is far from all others that it may be a slip."""
+    days = dates.sort_values()
+    if len(days) < 3:
+        return []
+    found = []
+    for ends, rest, which in ((days[:2], days[1:], "first"), (days[-2:], days[:-1], "last")):
+        years = (ends.iloc[1] - ends.iloc[0]).days / _YEAR_DAYS
+        if years > max(_APART_YEARS, (rest.iloc[-1] - rest.iloc[0]).days / _YEAR_DAYS):
+            own = ends.index[0 if which == "first" else 1]
+            found.append(
+                f"the {which} incident (row {own}, {_shown(dates[own])}) is {years:.0f} years from "
+                "all others; is its date right?"
+            )
+    return found
 
 
 def _listed(counts: dict[str, int]) -> str:

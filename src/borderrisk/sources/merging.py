@@ -37,6 +37,11 @@ class Merged:
         """Whether the later file brought anything."""
         return bool(self.new) or not self.corrected.empty
 
+    @property
+    def rows_corrected(self) -> int:
+        """How many known incidents the later file changed."""
+        return int(self.corrected["incident_id"].nunique())
+
 
 def plain_table(incidents: gpd.GeoDataFrame) -> pd.DataFrame:
     """Return usable incidents as text under our names, one row each, in the order given.

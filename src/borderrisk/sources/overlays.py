@@ -21,6 +21,7 @@ from pyarrow import ArrowException
 from rasterio.features import rasterize
 from rasterio.warp import Resampling, reproject
 
+from borderrisk.area import lighter
 from borderrisk.errors import ConfigError, DataError, GridError
 from borderrisk.grid import Grid
 from borderrisk.sources._tiles import UNREADABLE, raster_header, reason
@@ -53,6 +54,11 @@ class Overlays:
     def road_kmh(self, grid: Grid) -> np.ndarray | None:
         """Speed of the fastest road in each cell, 0 without one."""
         return None if self.roads is None else _speeds(self.roads, grid)
+
+    def roads_near(self, grid: Grid) -> gpd.GeoDataFrame | None:
+        """Roads with a speed, if one of them runs in a cell at all."""
+        kmh = self.road_kmh(grid)
+        return None if kmh is None or not kmh.any() else self.roads
 
     def walls(self, grid: Grid) -> np.ndarray | None:
         """Whether a barrier lies in each cell."""
@@ -122,60 +128,51 @@ def roads_to_draw(
             merged = shapely.line_merge(shapely.multilinestrings(lines))
             found.append({"class": name, "kmh": float(kmh), "geometry": merged})
     table = gpd.GeoDataFrame(found, columns=["class", "kmh", "geometry"], crs=roads.crs)
-    degrees = 0.001
-    while shapely.get_num_coordinates(table.geometry.to_numpy()).sum() > most:
-        table.geometry = [_simpler(line, degrees) for line in table.geometry]
-        degrees *= 2
+    table.geometry = lighter(table.geometry.to_numpy(), most)
     return table[~table.geometry.is_empty].reset_index(drop=True)
 
 
-def _simpler(lines: Any, degrees: float) -> Any:
-    """Lines without what is smaller than so many degrees."""
-    parts = shapely.get_parts(shapely.simplify(lines, degrees))
-    return shapely.multilinestrings(parts[shapely.length(parts) > degrees])
-
-
 def read_land_cover(path: Path, grid: Grid) -> np.ndarray:
-    """Return the nearest code of each cell, int32 of the grid's shape; ``NO_CODE`` outside."""
-    existing(path, "land cover")
-    codes = np.full(grid.shape, NO_CODE, "int32")
-    with raster_header(path) as source:
-        try:
-            reproject(
-                rasterio.band(source, 1), codes, dst_transform=grid.transform,
-                dst_crs=grid.crs.to_wkt(), dst_nodata=NO_CODE, resampling=Resampling.nearest,
-            )  # fmt: skip
-        except UNREADABLE as error:
-            why = reason(error)
-            raise DataError(f"{path}: the land-cover raster cannot be read ({why}).") from error
-    return codes
+    """Return the nearest code of each cell, int32 of the grid's shape; ``NO_CODE`` outside.
+
+    DataError if the raster cannot be read, has no CRS, or holds other numbers than codes.
+    """
+    found = _warped(path, "land_cover", grid, NO_CODE, Resampling.nearest)
+    if odd := found[found != np.rint(found)].tolist():
+        raise DataError(f"land_cover: {path} holds {odd[0]:g}; codes of land are whole numbers.")
+    return found.astype("int32")
 
 
 def read_population(path: Path, grid: Grid) -> np.ndarray:
     """Return the people in each cell, float64 of the grid's shape; NaN where the raster has none.
 
     The raster has the people of each pixel, who are taken as spread evenly over it. DataError if it
-    cannot be read, or holds negative numbers.
+    cannot be read, has no CRS, or holds negative numbers.
     """
-    existing(path, "population")
-    people = np.full(grid.shape, np.nan)
-    with raster_header(path) as source:
-        if source.crs is None:
-            raise DataError(f"population: {path} has no CRS; set it (gdal_edit.py -a_srs).")
-        try:
-            reproject(
-                rasterio.band(source, 1), people, dst_transform=grid.transform,
-                dst_crs=grid.crs.to_wkt(), dst_nodata=np.nan, resampling=Resampling.sum,
-            )  # fmt: skip
-        except UNREADABLE as error:
-            why = reason(error)
-            raise DataError(f"population: {path} cannot be read ({why}).") from error
+    people = _warped(path, "population", grid, np.nan, Resampling.sum)
     if (people < 0).any():
         raise DataError(
             f"population: {path} holds negative numbers ({np.nanmin(people):g} people in a cell); "
             "if they mean that nothing is known, say so in the file (gdal_edit.py -a_nodata)."
         )
     return people
+
+
+def _warped(path: Path, what: str, grid: Grid, nothing: float, how: Resampling) -> np.ndarray:
+    """Return a raster on a grid, float64; ``nothing`` where it has no value."""
+    existing(path, what)
+    out = np.full(grid.shape, float(nothing))
+    with raster_header(path) as source:
+        if source.crs is None:
+            raise DataError(f"{what}: {path} has no CRS; set it (gdal_edit.py -a_srs).")
+        try:
+            reproject(
+                rasterio.band(source, 1), out, dst_transform=grid.transform,
+                dst_crs=grid.crs.to_wkt(), dst_nodata=nothing, resampling=how,
+            )  # fmt: skip
+        except UNREADABLE as error:
+            raise DataError(f"{what}: {path} cannot be read ({reason(error)}).") from error
+    return out
 
 
 def _roads(path: Path, speeds: Mapping[str, float], grid: Grid) -> tuple[gpd.GeoDataFrame, Reading]:
@@ -259,7 +256,7 @@ def _land_cover(path: Path, factors: Mapping[int, float], grid: Grid) -> Reading
     plain = [str(code) for code in inside if code not in factors]
     warnings = []
     if inside.size == 0:
-        warnings.append("land_cover: no effect: the raster lies outside the area")
+        warnings.append("land_cover: no effect: the raster has no values in the area")
     elif not factors:
         warnings.append(f"land_cover: no effect: {key} is empty")
     elif cells == 0:

@@ -62,12 +62,12 @@ class Rejections:
 
 
 def reject_repeated(ids: pd.Series, rejections: Rejections) -> int:
-    """Reject the usable rows whose id is that of an earlier usable row; return how many."""
+    """Reject the usable rows whose id is that of a later usable row; return how many."""
     usable = ids[~ids.index.isin(list(rejections.reasons))]
-    first = {name: row for row, name in reversed(list(usable.items()))}
-    again = usable[usable.duplicated()]
-    details = [f"{name!r} is row {first[name]}" for name in again]
-    rejections.add(again.index, "incident id of an earlier row", details)
+    last = {name: row for row, name in usable.items()}
+    again = usable[usable.duplicated(keep="last")]
+    details = [f"{name!r} is row {last[name]}" for name in again]
+    rejections.add(again.index, "incident id of a later row", details)
     return len(again)
 
 

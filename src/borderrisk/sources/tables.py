@@ -63,7 +63,7 @@ def read_text_table(
                 rows.append(row)
                 cells.append([full[i] for i in chosen])
     if not rows:
-        raise DataError(f"{where} has a header but no rows.")
+        raise DataError(f"{where} has a header but no rows; add them, or leave the file out.")
     return pd.DataFrame(cells, columns=[header[i] for i in chosen], index=rows, dtype=str)
 
 

@@ -55,7 +55,9 @@ def read_vector(path: str | Path, what: str) -> gpd.GeoDataFrame:
             layers = _layers(file, found, where)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError,
             ArrowException, CRSError, shapely.errors.ShapelyError, OSError) as error:  # fmt: skip
-        raise DataError(f"{where} cannot be read as a vector file ({error}).") from error
+        # The library's advice is for who calls it; what it opened may be a copy of ours.
+        why = re.sub(r"'[^']*borderrisk-[^']*'", "it is", str(error).split("; It might help")[0])
+        raise DataError(f"{where} cannot be read as a vector file ({why.rstrip('.')}).") from error
     layers = {name: frame for name, frame in layers.items() if len(frame)}
     if not layers:
         raise DataError(f"{where} has no features with geometry.")

@@ -25,6 +25,8 @@ CODE_COLUMNS = ("iso_a3", "adm0_a3", "iso_a3_eh", "iso3", "shapegroup")
 NAME_COLUMNS = ("name", "name_en", "shapename", "admin")
 LATITUDE_NAMES = ("latitude", "lat", "y")
 LONGITUDE_NAMES = ("longitude", "lon", "long", "lng", "x")
+# A line so near a longer one is that line again, if it is no mere piece of it.
+_BESIDE_DEG, _PIECE = 0.03, 0.2
 _CODE = r"[A-Za-z][A-Za-z0-9]{2}"
 _THOUSANDS = r"\d{1,3}([.,'’ ]\d{3})+"
 
@@ -258,7 +260,31 @@ def _one_border(borders: gpd.GeoDataFrame, home: str, code: str, path: str | Pat
             f"borders: {path} has no border between {home} and {code} (available: {available})."
         )
     parts = shapely.get_parts(borders.geometry[match].to_numpy())
+    twice = _repeated(parts)
+    if twice.any():
+        log.warning(
+            "borders: %s gives %.0f %% of the line of %s-%s twice; it counts once.", path,
+            100 * shapely.length(parts[twice]).sum() / shapely.length(parts[~twice]).sum(), home,
+            code,
+        )  # fmt: skip
+        parts = parts[~twice]
     return parts[0] if len(parts) == 1 else MultiLineString(list(parts))
+
+
+def _repeated(parts: np.ndarray) -> np.ndarray:
+    """Which lines run along a longer one: each side of a border may bring its own.
+
+    Short pieces beside a longer line are meanders, not the line again.
+    """
+    length = shapely.length(parts)
+    order, twice = np.argsort(-length, kind="stable"), np.zeros(len(parts), bool)
+    for place, k in enumerate(order[1:], start=1):
+        if length[k] < _PIECE * length[order[0]]:
+            break
+        longer = shapely.union_all(parts[[j for j in order[:place] if not twice[j]]])
+        strip = shapely.buffer(longer, _BESIDE_DEG, cap_style="flat")
+        twice[k] = shapely.length(shapely.difference(parts[k], strip)) < 0.1 * length[k]
+    return twice
 
 
 def _cut(line: BaseGeometry, window: Bounds) -> BaseGeometry:

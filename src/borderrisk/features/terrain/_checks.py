@@ -22,6 +22,8 @@ PLAUSIBLE_M = (-500.0, 8_900.0)
 _WINDOWS, _WINDOW_SIZE = 8, 64
 _ROUGH = 0.12
 _FAR_FROM_0_M = 50.0
+# Cells as long as a pixel, or half as long, still differ in their ground.
+_CELLS_ALONG_PIXEL = 2.0
 
 
 class RasterWindow(Protocol):
@@ -167,12 +169,12 @@ def doubts(source: RasterWindow, grid: Grid) -> list[str]:
     values = values[np.isfinite(values)]
     if values.size < 2:
         return []
-    low, high, found = float(values.min()), float(values.max()), []
+    low, high, found = float(values.min()), float(values.max()), _coarse(source, grid)
     if low == high:
-        return [f"flat: it has the same value everywhere, {low:g} m"]
+        return [*found, f"flat: it has the same value everywhere, {low:g} m"]
     if np.unique(values).size <= 3:
         found.append(f"only {np.unique(values).size} values, {low:g} to {high:g}: a mask?")
-    elif low >= 0 and high <= 360 and _roughness(sample) > _ROUGH:
+    elif low >= -360 and high <= 360 and _roughness(sample) > _ROUGH:
         found.append(
             f"values of {low:g} to {high:g} that jump from pixel to pixel: it looks like a "
             "hillshade, slope or aspect, not elevation"
@@ -186,14 +188,32 @@ def doubts(source: RasterWindow, grid: Grid) -> list[str]:
     return found
 
 
-def _spread(source: RasterWindow, grid: Grid) -> list[tuple[slice, slice]]:
-    """Windows spread over the pixels that a grid lies on, all of them if they are few."""
+def _coarse(source: RasterWindow, grid: Grid) -> list[str]:
+    """Say that many cells lie on one pixel, whose ground they then share."""
+    (top, bottom), (left, right) = _span(source, grid)
+    along = (grid.shape[0] * grid.shape[1] / max((bottom - top) * (right - left), 1e-9)) ** 0.5
+    if along <= _CELLS_ALONG_PIXEL:
+        return []
+    km = grid.cell_size_m / 1000
+    return [
+        f"its pixels are {along * km:.2g} km wide and cells {km:.2g} km: terrain is the same in "
+        "neighbouring cells; give finer elevation, or a larger grid.cell_size_m"
+    ]
+
+
+def _span(source: RasterWindow, grid: Grid) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Rows and columns of a raster, from and to, that a grid lies on."""
     to_raster = transformer(grid.crs, source.crs)
     west, south, east, north = to_raster.transform_bounds(*grid.bounds, densify_pts=21)
     left, top = ~source.transform @ (west, north)
     right, bottom = ~source.transform @ (east, south)
+    return (top, bottom), (left, right)
+
+
+def _spread(source: RasterWindow, grid: Grid) -> list[tuple[slice, slice]]:
+    """Windows spread over the pixels that a grid lies on, all of them if they are few."""
     axes = []
-    for low, high, size in ((top, bottom, source.shape[0]), (left, right, source.shape[1])):
+    for (low, high), size in zip(_span(source, grid), source.shape, strict=True):
         start, stop = np.clip([int(low), int(high) + 1], 0, size)
         if stop - start <= _WINDOWS * _WINDOW_SIZE:
             axes.append([slice(start, stop)] if stop > start else [])

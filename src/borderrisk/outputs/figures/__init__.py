@@ -13,10 +13,10 @@ from borderrisk.outputs.atomic import writing
 from borderrisk.outputs.figures.charts import (
     border_capture_figure,
     capture_figure,
+    effects_figure,
     reliability_figure,
     skill_figure,
 )
-from borderrisk.outputs.figures.effects import effects_figure
 from borderrisk.outputs.figures.maps import risk_figure, uncertainty_figure
 from borderrisk.outputs.figures.style import FORMATS, render, style
 from borderrisk.outputs.scene import Focus, Scene

@@ -1,7 +1,8 @@
-"""Charts of the scorecard: captures, skill at each origin, predicted against observed."""
+"""Charts: captures, skill at each origin, predicted against observed, effects of features."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import EngFormatter, PercentFormatter
 
 from borderrisk.border.capture import LENGTH
 from borderrisk.evaluation.findings import many, spoken
@@ -37,6 +38,13 @@ _TITLE_POINTS, _NOTE_POINTS, _SPACING, _PAD_INCHES = 11, 8, 1.3, 0.08
 _GROUND_WORDS = {"all": "all ground", "repeat": "repeat ground", "new": "new ground"}
 _NOTE = "Dotted: as predicted; the larger a dot, the more cells."
 _REPEAT = "\nRepeat ground: cells near an incident that was known at the origin."
+_COLUMNS = 3
+_MOST = 12
+_LABEL_LETTERS = 48
+_EFFECTS_NOTE = (
+    "each dot: mean effect in a tenth of the study area, ordered by the feature\n"
+    "Related features share an effect, and the model draws each to nought: it may truly be steeper."
+)
 
 
 def capture_figure(scene: Scene) -> Figure | None:
@@ -282,3 +290,41 @@ def add_legend(figure: Figure, axes: Sequence[Axes]) -> None:
         return
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower left", ncols=5)
+
+
+def effects_figure(scene: Scene) -> Figure | None:
+    """Draw the effect of each feature on log-intensity, averaged over tenths of the study area.
+
+    Reads ``scene.meta.effects`` (see :func:`borderrisk.model.drivers.by_decile`), by feature:
+    ``values`` in its unit, ascending, and ``effect``. The twelve features with the widest effect,
+    widest first. None if the model has no effects of features.
+    """
+    curves = scene.meta.effects
+    names = sorted(curves, key=lambda name: -np.ptp(curves[name]["effect"]))[:_MOST]
+    if not names:
+        return None
+    rows = -(-len(names) // _COLUMNS)
+    figure = Figure(figsize=(8.8, 0.6 + 2.15 * rows), layout="constrained")
+    axes = figure.subplots(rows, _COLUMNS, squeeze=False, sharey=True).ravel()
+    for ax, name in zip(axes, names, strict=False):
+        _draw_effect(ax, scene, name, curves[name])
+    for ax in axes[len(names) :]:
+        ax.set_visible(False)
+    figure.supxlabel(_EFFECTS_NOTE, fontsize=7.2, color=MUTED)
+    figure.supylabel("effect on log-intensity", fontsize=8.5)
+    figure.suptitle("What moves the intensity", x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return figure
+
+
+def _draw_effect(ax: Axes, scene: Scene, name: str, curve: dict[str, list[float]]) -> None:
+    values, effect = (np.asarray(curve[key], float) for key in ("values", "effect"))
+    ax.axhline(0, color=INK, lw=0.7)
+    ax.plot(values, effect, "o-", color=MODEL_COLOUR, lw=1.4, ms=3.5)
+    attrs = scene.cells[name].attrs if name in scene.cells else {}
+    label = str(attrs.get("long_name", name.replace("_", " ")))
+    unit = str(attrs.get("units", "1"))
+    label = label if unit == "1" else f"{label}\u00a0({unit})"
+    ax.set_xlabel(textwrap.fill(label, _LABEL_LETTERS), fontsize=7.2, parse_math=False)
+    ax.tick_params(labelsize=7)
+    if np.abs(values).max() >= 1e4:
+        ax.xaxis.set_major_formatter(EngFormatter(sep=""))

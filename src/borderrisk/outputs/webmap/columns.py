@@ -34,7 +34,7 @@ BUDGET = ((0, 2_000_000), (90_000, 2_000_000), (450_000, 5_000_000), (1_000_000,
 # Leaflet, the map's own script, relief, borders, places, incidents, where nobody counted them.
 SHELL_BYTES = 560_000
 # Where features come in the order of packing: those named as a driver, and all others.
-NAMED, OTHERS = 20, 80
+NAMED, OTHERS = 21, 80
 DRIVERS = ("driver_1", "driver_2", "driver_3")
 
 
@@ -310,11 +310,13 @@ class Packed:
 
 
 def budget(cells: int, shell: int = SHELL_BYTES) -> int:
-    """Bytes the columns of a map with so many cells may take beside the ``shell`` of the page."""
+    """Bytes the columns of a map with so many cells may take beside the ``shell`` of the page.
+
+    Half of all at least: however much lies beside, a map shows its scores.
+    """
     counts, sizes = zip(*BUDGET, strict=True)
-    if cells > counts[-1]:
-        return int(sizes[-1] * cells / counts[-1]) - shell
-    return int(np.interp(cells, counts, sizes)) - shell
+    whole = float(np.interp(cells, counts, sizes)) * max(1, cells / counts[-1])
+    return int(max(whole - shell, whole / 2))
 
 
 def pack_columns(view: View, shell: int = SHELL_BYTES) -> Packed:

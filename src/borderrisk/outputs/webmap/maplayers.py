@@ -12,7 +12,7 @@ import pandas as pd
 import shapely
 from scipy.spatial import KDTree
 
-from borderrisk.area import reproject
+from borderrisk.area import lighter, reproject
 from borderrisk.grid import WGS84
 from borderrisk.outputs.palette import DARK_RAMPS, KINDS, OTHER_KIND, RAMPS
 from borderrisk.outputs.webmap.columns import RISK_SHARES, described
@@ -32,7 +32,7 @@ from borderrisk.words import (
 
 AROUND_DEGREES = 1.0
 SIMPLIFY_DEGREES = 0.001
-MAX_PLACES = 1200
+MAX_PLACES, MAX_VERTICES = 1200, 6_000
 # Where the name of a country may stand: nodes across the box, how much nearer its own places must
 # be than foreign ones, how far from any of them, and how many spots a map carries.
 NODES, SURE, NEAR_DEGREES, MAX_SPOTS = 24, 0.75, 1.5, 120
@@ -216,6 +216,7 @@ def layer_json(
     """
     style = style_of(name, frame)
     near = drawn(frame, window)
+    shapes = lighter(near.geometry.to_numpy(), MAX_VERTICES)
     fields = [field for field in style.fields or plain_fields(near) if field.column in near]
     colours = _colours(near, style)
     features = [
@@ -224,7 +225,7 @@ def layer_json(
             **colour,
             "p": [worded(field.column, row[field.column], places) for field in fields],
         }
-        for (_, row), geometry, colour in zip(near.iterrows(), near.geometry, colours, strict=True)
+        for (_, row), geometry, colour in zip(near.iterrows(), shapes, colours, strict=True)
     ]
     return {
         "name": name,

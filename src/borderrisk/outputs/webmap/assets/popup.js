@@ -160,12 +160,12 @@
   }
 
   /** Why a cell stands where it does: sentences, or numbers on a map that does not carry what they are made of. */
-  BR.why = (app, i) => (BR.hasFacts(app.config) ? sentences(app, BR.answer(app, i)) : [probability(app, i), facts(app, i), drivers(app, i)]);
+  BR.why = (app, i) => (BR.hasFacts(app, i) ? sentences(app, BR.answer(app, i)) : [probability(app, i), facts(app, i), drivers(app, i)]);
 
   BR.cellPopup = function (app, i) {
     const numbers = [probability(app, i), current(app, i), facts(app, i), drivers(app, i), earlier(app, i)];
     const title = app.t('cellTitle', { cell: app.cells.id(i) });
-    if (!BR.hasFacts(app.config)) return frame(app, title, head(app, i, true), numbers, middle(app, i));
+    if (!BR.hasFacts(app, i)) return frame(app, title, head(app, i, true), numbers, middle(app, i));
     const said = BR.answer(app, i);
     return frame(app, title, BR.el('p', { class: 'br-said', 'data-br': 'said-head' }, BR.el('strong', { dir: 'auto', text: said.head })), head(app, i), sentences(app, said),
       BR.el('details', { class: 'br-numbers', open: app.numbersOpen === undefined ? 'risk_change' in app.config.columns : app.numbersOpen, on: { toggle: (event) => { if (event.target === event.currentTarget) { app.numbersOpen = event.target.open; app.popup.update(); } } } }, BR.el('summary', { text: app.t('numbers') }), numbers.flat()), middle(app, i));
