@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -35,6 +35,9 @@ class OutputError(BorderRiskError):
     """Results could not be written (permission, space, an existing folder)."""
 
 
+_LISTED = 60
+
+
 def did_you_mean(wrong: str, choices: Iterable[object]) -> str:
     """Return a sentence with the closest of ``choices``, or the choices themselves.
 
@@ -48,7 +51,13 @@ def did_you_mean(wrong: str, choices: Iterable[object]) -> str:
     close = get_close_matches(wrong.lower(), by_lower, n=1, cutoff=0.6)
     if close:
         return f" Did you mean {by_lower[close[0]]}?"
-    return f" There is: {', '.join(names)}." if names else ""
+    return f" There is: {listed(names)}." if names else ""
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names joined by commas, and of many how many more there are."""
+    more = len(names) - _LISTED
+    return ", ".join(names[:_LISTED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def plain(error: BaseException) -> str:

@@ -204,6 +204,13 @@ def test_no_model_or_config_is_read_from_a_device(made, copied):
         assert "/dev/zero" in result.stderr
 
 
+def test_an_export_is_called_after_its_format(tmp_path):
+    done = call("export", tmp_path, "--format", "gpkg", "--out", tmp_path / "cells.csv")
+    assert done.exit_code == 2
+    assert "--format gpkg writes .gpkg" in " ".join(done.output.split())
+    assert not list(tmp_path.glob("cells*"))
+
+
 def test_signs_in_the_paths_of_inputs_mean_nothing(made, tmp_path):
     project = tmp_path / "new! #1;%20 داده"
     shutil.copytree(CONFIG.parents[1] / "data" / "raw", project / "data" / "raw")

@@ -232,9 +232,17 @@ def export_cells(
     min_risk: float | None = None,
     out: str | Path | None = None,
 ) -> tuple[Path, int]:
-    """Export scored cells; return the file and how many cells it holds."""
+    """Export scored cells; return the file and how many cells it holds.
+
+    Raises ``ConfigError`` if the name of ``out`` ends as files of another format do.
+    """
+    ending = check_format(format_)
+    if out is not None and Path(out).suffix.lower() != ending:
+        raise ConfigError(
+            f"{out}: --format {format_} writes {ending}; name the file so, or choose its format."
+        )
     result = open_run(run_path)
-    name = "-".join(["export", *([focus] if focus else [])]) + check_format(format_)
+    name = "-".join(["export", *([focus] if focus else [])]) + ending
     path = Path(out) if out else result.folder / name
     return path, export(result.scene, path, format_, focus=focus, top=top, min_risk=min_risk)
 

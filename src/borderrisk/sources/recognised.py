@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from borderrisk.errors import DataError
+from borderrisk.errors import DataError, listed
 from borderrisk.sources.dates import read_dates
 from borderrisk.sources.incidents import Bounds, IncidentTable, read_incidents
 from borderrisk.sources.layouts import CODE_NAME, LAYOUTS, RADIUS_KM, layout_of, unread_columns
@@ -185,7 +185,7 @@ def _require(columns: dict[str, str], header: list[str], path: Path) -> None:
     if missing:
         raise DataError(
             f"incidents: {path}: no column is recognised as {' or '.join(missing)} (it has: "
-            f"{', '.join(header)}); the first line has to name the columns: call them date, "
+            f"{listed(header)}); the first line has to name the columns: call them date, "
             "latitude and longitude"
         )
 
