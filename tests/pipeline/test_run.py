@@ -191,6 +191,9 @@ def test_a_run_is_no_change_of_itself(finished):
     elsewhere = replace(run.scene, incidents=incidents.assign(home=0.0))
     parts = changes.split_change(replace(run, scene=elsewhere), run).totals()
     assert parts["fading"] < -0.1
+    older = replace(run, scene=replace(run.scene, incidents=incidents.drop(columns="home")))
+    with pytest.raises(DataError, match="made by an earlier version"):
+        changes.split_change(older, run)
 
 
 def test_two_runs_compare(finished, small, tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from borderrisk.border.ranking import against_earlier
-from borderrisk.errors import ConfigError
+from borderrisk.errors import ConfigError, DataError
 from borderrisk.model.cells import CellTable
 from borderrisk.model.modelfile import load_model
 from borderrisk.model.panel import Panel
@@ -62,8 +62,14 @@ def split_change(a: Result, b: Result) -> Split:
     with the incidents of A (fading), then with their corrected rows, then with all those of B
     (new); what is left to the intensity of B is the model learned anew and any other input.
 
-    Raises ``ConfigError`` if the runs are on different grids.
+    Raises ``ConfigError`` if the runs are on different grids, ``DataError`` if one is too old.
     """
+    for run in (a, b):
+        if len(run.scene.incidents) and "home" not in run.scene.incidents:
+            raise DataError(
+                f"{run.folder}: made by an earlier version of borderrisk, which did not keep where "
+                "its incidents count; make it anew to compare it."
+            )
     if a.scene.grid != b.scene.grid:
         raise ConfigError("The runs have different grids; a change cannot be split.")
     saved = load_model(a.folder / MODEL)
