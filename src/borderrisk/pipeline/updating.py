@@ -191,7 +191,10 @@ class _Cycle:
         if not path.exists():
             return []
         with _understood(path, "remove it; --rehearse makes it again"):
-            return [Period.from_json(row) for row in read_json(path)]
+            rows = read_json(path)
+            if not isinstance(rows, list):
+                raise TypeError("it is no list")
+            return [Period.from_json(row) for row in rows]
 
     def rehearse(self, first: pd.Timestamp) -> int:
         """Make the forecasts that the record would hold since a day: scores and counts only."""

@@ -25,14 +25,19 @@
     return language === 'fa' ? text.replace(/\d/g, (digit) => PERSIAN[digit]).replace(/,/g, '٬').replace('.', '٫') : text;
   };
 
+  const FACTS = [...PARTS.map((part) => `share_${part}`), ...[1, 2, 3].flatMap((k) => [`because_${k}`, `named_${k}`]), 'further', 'far_than'];
+
   /** Columns the sentences read. */
-  BR.factColumns = (config) => [...PARTS.map((part) => `share_${part}`), ...[1, 2, 3].flatMap((k) => [`because_${k}`, `named_${k}`]), 'further', 'far_than'].filter((name) => name in config.columns);
+  BR.factColumns = (config) => FACTS.filter((name) => name in config.columns);
 
   /** Features that the reasons of a cell name. */
   const named = (app, i) => [1, 2, 3].filter((k) => known(app.cells.value(`because_${k}`, i))).map((k) => app.config.drivers[app.cells.value(`driver_${k}`, i)].name);
 
   /** Whether the map carries what a cell's sentences are made of; one of many cells has not room for every feature. */
-  BR.hasFacts = (app, i) => 'probability' in app.config.columns && new Set(PARTS.map((part) => `share_${part}` in app.config.columns)).size === 1 && (!app.config.drivers.length || 'because_3' in app.config.columns) && named(app, i).every((name) => name in app.config.columns);
+  BR.hasFacts = function (app, i) {
+    const { columns, dropped } = app.config;
+    return 'probability' in columns && !FACTS.some((name) => dropped.includes(name)) && named(app, i).every((name) => name in columns);
+  };
 
   const amount = (app, name, i) => ({ value: app.cells.value(name, i), low: app.cells.value(`${name}_low`, i), high: app.cells.value(`${name}_high`, i) });
 
