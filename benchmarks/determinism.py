@@ -44,7 +44,8 @@ main()
 # What a run says of itself and of the machine.
 OWN = re.compile(
     r"\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[\d.+:Z]*"
-    r'|(seconds|peak_memory_mb|t)("|&#34;): [\d.]+|workers: \d|\d+\.\d s\b|(about|some) [\d.]+ (s|min)\b'
+    r'|(seconds|peak_memory_mb|t)("|&#34;): [\d.]+|workers: \d|\d+\.\d s\b'
+    r"|(about|some) [\d.]+ (s|min)\b"
 )
 
 
