@@ -164,6 +164,7 @@ def test_a_date_far_from_all_others_is_asked_about(odd, which, write, caplog):
     assert f"the {which} incident (row 2, {odd}) is" in caplog.text
 
 
+NOBODY = pd.DataFrame({"iso_a3": [], "name": []})
 SWAPPED = {"latitude": "60.9", "longitude": "29.5"}
 
 
@@ -337,5 +338,17 @@ def test_reading_twice_gives_the_same(write):
 def test_the_country_of_an_incident_is_what_its_table_says(write):
     countries = {"a": "Iran", "b": "PAK", "c": "", "d": "Atlantis", "e": "IRN"}
     rows = [{"incident_id": name, "country": said} for name, said in countries.items()]
-    said = read_incidents(write(*rows)).in_country(pd.Series(list("edcba")), "IRN")
+    said = read_incidents(write(*rows)).in_country(pd.Series(list("edcba")), "IRN", NOBODY)
     assert [None if pd.isna(one) else one for one in said] == [1, None, None, 0, 1]
+
+
+def test_what_the_outlines_call_a_country_goes_before_the_world(write):
+    """Aland is an archipelago, unless the study has a country of that name."""
+    rows = [{"incident_id": "a", "country": "Aland"}, {"incident_id": "b", "country": "AAA"}]
+    table, ids = read_incidents(write(*rows)), pd.Series(["a", "b"])
+    outlines = pd.DataFrame({"iso_a3": ["AAA", "BBB"], "name": ["Åland", "Beland"]})
+    assert table.in_country(ids, "AAA", outlines).tolist() == [1, 1]
+    assert table.in_country(ids, "BBB", outlines).tolist() == [0, 0]
+    said = table.in_country(ids, "AAA", NOBODY)
+    assert said[0] == 0
+    assert pd.isna(said[1])

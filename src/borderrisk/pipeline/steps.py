@@ -296,7 +296,12 @@ class Record:
         return rows_left_out(self.table.rejected, self.everything.rejected)
 
 
-@stage(layer="model", config=["train", "focus", "outputs.focus"], files=["incidents"], after=[area])
+@stage(
+    layer="model",
+    config=["train", "focus", "outputs.focus"],
+    files=["incidents", "countries"],
+    after=[area],
+)
 def incidents(given: Given) -> Record:
     """Read the incidents as mass over the cells, and which a model may learn from."""
     study = given[area]
@@ -305,7 +310,8 @@ def incidents(given: Given) -> Record:
     table = IncidentTable.none() if read is None else read(study.halo_bounds)
     domain, exposure = (study.base[name].to_numpy() for name in ("domain", "exposure"))
     placed = Panel.build(table.incidents, study.grid, domain)
-    in_country = table.in_country(placed.incidents["incident_id"], study.home_code)
+    ids = placed.incidents["incident_id"]
+    in_country = table.in_country(ids, study.home_code, given.files.countries)
     everything = placed.cut(study.area.polygon, exposure, study.home, in_country)
     if read is None:
         return Record(table, everything, everything, pd.Timestamp("NaT"), given=False)

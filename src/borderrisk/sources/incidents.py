@@ -18,7 +18,7 @@ from borderrisk.sources import rowchecks as checks
 from borderrisk.sources.dates import PRECISIONS, is_day_number, read_dates, widened
 from borderrisk.sources.layouts import LAYOUTS, read_layout, read_table
 from borderrisk.sources.rowchecks import CONFIDENCE_WEIGHT, Rejections
-from borderrisk.sources.worldbase import world
+from borderrisk.sources.worldbase import plain_name, world
 
 log = logging.getLogger(__name__)
 
@@ -49,13 +49,16 @@ class IncidentTable:
     rejected: pd.DataFrame
     notes: list[str] = field(default_factory=list)
 
-    def in_country(self, ids: pd.Series, home: str) -> np.ndarray:
+    def in_country(self, ids: pd.Series, home: str, countries: pd.DataFrame) -> np.ndarray:
         """Whether incidents were in the country ``home`` (a code), by what the file says.
 
-        1 or 0 for each of ``ids``; NaN where the file names no country that the base knows.
+        1 or 0 for each of ``ids``; NaN where the file names no country that is known. What the
+        outlines, ``countries``, call theirs (``iso_a3, name``) goes before the base's names.
         """
         names = self.incidents.set_index("incident_id")["country"].loc[ids]
-        codes = {n: n if n == home else world().code(n) for n in names.unique() if n}
+        own = dict(zip(countries["name"].map(plain_name), countries["iso_a3"], strict=True))
+        own |= {plain_name(code): code for code in countries["iso_a3"]}
+        codes = {n: own.get(plain_name(n)) or world().code(n) for n in names.unique() if n}
         found = pd.Series([codes.get(name, "") for name in names], dtype=str)
         return (found == home).astype(float).where(found != "").to_numpy()
 
