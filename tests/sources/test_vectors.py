@@ -11,7 +11,7 @@ import pytest
 import shapely
 
 from borderrisk.errors import DataError
-from borderrisk.sources.vectors import read_vector
+from borderrisk.sources.vectors import describe_vector, read_vector
 
 POINTS = [shapely.Point(60.5, 31.0), shapely.Point(61.0, 32.25)]
 FRAME = gpd.GeoDataFrame({"name": ["a", "b"]}, geometry=POINTS, crs=4326)
@@ -81,6 +81,24 @@ def test_a_moment_keeps_the_day_it_was_reported(tmp_path):
     stamps = ["2013-06-01T00:30:00+04:30", "2013-01-01T12:00:00+03:30"]
     FRAME.assign(when=stamps).to_file(path)
     assert [t[:10] for t in read_vector(path, "x")["when"]] == ["2013-06-01", "2013-01-01"]
+
+
+def test_a_crs_whose_name_is_no_text_is_one_sentence(tmp_path):
+    FRAME.to_file(tmp_path / "points.shp")
+    prj = tmp_path / "points.prj"
+    prj.write_bytes(prj.read_bytes().replace(b"GCS_WGS", b"GCS_\xff\xff\xff"))
+    for ask in (read_vector, describe_vector):
+        with pytest.raises(DataError, match="the name of its CRS is no text"):
+            ask(tmp_path / "points.shp", "posts")
+
+
+def test_json_that_is_no_geojson_names_no_copy_of_ours(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text('[{"latitude": 30, "longitude": 60}]')
+    with pytest.raises(DataError) as raised:
+        read_vector(path, "posts")
+    assert "borderrisk-" not in str(raised.value)
+    assert "driver" not in str(raised.value)
 
 
 def test_a_crs_that_places_nothing_is_taken_as_degrees_and_said(tmp_path, caplog):

@@ -38,6 +38,11 @@ _DRIVERS = {
     "GeoJSON", "GPKG", "FlatGeobuf", "ESRI Shapefile", "KML", "LIBKML", "GPX", "XLSX", "ODS",
     "netCDF", "JP2OpenJPEG",
 }  # fmt: skip
+# The last is pyogrio's, of a CRS with bytes that are no text.
+_UNREADABLE = (
+    pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError, ArrowException,
+    CRSError, shapely.errors.ShapelyError, OSError, UnboundLocalError,
+)  # fmt: skip
 _registry = threading.RLock()
 
 
@@ -53,11 +58,8 @@ def read_vector(path: str | Path, what: str) -> gpd.GeoDataFrame:
     try:
         with opened(path, what, VECTORS) as (file, found), local_files():
             layers = _layers(file, found, where)
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError,
-            ArrowException, CRSError, shapely.errors.ShapelyError, OSError) as error:  # fmt: skip
-        # The library's advice is for who calls it; what it opened may be a copy of ours.
-        why = re.sub(r"'[^']*borderrisk-[^']*'", "it is", str(error).split("; It might help")[0])
-        raise DataError(f"{where} cannot be read as a vector file ({why.rstrip('.')}).") from error
+    except _UNREADABLE as error:
+        raise DataError(f"{where} cannot be read as a vector file ({_why(error)}).") from error
     layers = {name: frame for name, frame in layers.items() if len(frame)}
     if not layers:
         raise DataError(f"{where} has no features with geometry.")
@@ -68,6 +70,13 @@ def read_vector(path: str | Path, what: str) -> gpd.GeoDataFrame:
     frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
     check_degrees(frame.geometry.array, where)
     return frame.reset_index(drop=True)
+
+
+def _why(error: Exception) -> str:
+    """Say why a file cannot be read, without advice for programmers, or names of our own copies."""
+    if isinstance(error, UnboundLocalError):
+        return "the name of its CRS is no text"
+    return re.sub(r"'[^']*borderrisk-[^']*'", "it is", str(error).split("; It might help")[0])
 
 
 def describe_vector(path: Path, what: str) -> Header:
@@ -83,8 +92,8 @@ def describe_vector(path: Path, what: str) -> Header:
         try:
             layers = [str(name) for name, kind in pyogrio.list_layers(file) if kind is not None]
             info = pyogrio.read_info(file, layer=layers[0]) if layers else {}
-        except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
-            raise DataError(f"{what}: {path} cannot be read ({error}).") from error
+        except _UNREADABLE as error:
+            raise DataError(f"{what}: {path} cannot be read ({_why(error)}).") from error
     return Header(found, _listed(layers), crs_name(info.get("crs")))
 
 
