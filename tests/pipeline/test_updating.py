@@ -151,6 +151,18 @@ def test_what_a_killed_update_left_is_no_forecast(cycled):
     assert files(border) == before
 
 
+@pytest.mark.parametrize("place", [".", "data", "forecasts", "verifications"])
+def test_remains_of_a_killed_update_go_where_nothing_is_written_too(cycled, place):
+    border, _, _ = cycled
+    before = files(border)
+    rest = border / place / ".output.0123456789ab.partial"
+    rest.mkdir()
+    (rest / ".in-use").touch()
+    assert not update(border, as_of=LAST).anything
+    assert not rest.exists()
+    assert files(border) == before
+
+
 @pytest.mark.parametrize(
     ("day", "said"), [("2025-08-31", "lies before 2025-09-01"), ("2100-01-01", "is yet to come")]
 )

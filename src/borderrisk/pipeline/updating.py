@@ -27,7 +27,7 @@ from borderrisk.pipeline.inputs import read_incident_table
 from borderrisk.pipeline.intake import take_in
 from borderrisk.pipeline.result import Result, open_run
 from borderrisk.pipeline.stages import Progress
-from borderrisk.runs import SUMS, alone, check_sums, is_frozen, read_json
+from borderrisk.runs import SUMS, alone, check_sums, is_frozen, read_json, sweep
 from borderrisk.runs.manifest import MANIFEST
 from borderrisk.sources.incidents import IncidentTable
 from borderrisk.sources.merging import Merged
@@ -60,6 +60,9 @@ def update(
     """
     config = load_config(folder)
     with alone(config.record_folder, "update"):
+        # A killed update may have left remains where this one has nothing to write.
+        places = config.record_folder, config.forecasts_folder, config.folder / "data"
+        sweep(*places, config.record_folder / VERIFICATIONS)
         issued = _issued(config)
         merged = None if incidents is None else take_in(Path(folder), config, Path(incidents))
         config = load_config(folder)

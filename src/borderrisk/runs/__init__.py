@@ -9,6 +9,7 @@ from borderrisk.runs.folder import (
     check_target,
     is_frozen,
     stoppable,
+    sweep,
     workplace,
 )
 from borderrisk.runs.hashing import (
@@ -61,6 +62,7 @@ __all__ = [
     "sha256_file",
     "shown_path",
     "stoppable",
+    "sweep",
     "workplace",
     "write_manifest",
 ]

@@ -80,7 +80,7 @@ class RunFolder:
             stack.callback(shutil.rmtree, self.path, ignore_errors=True)
             self._lock = _Lock(self.path)
             self._stack = stack.pop_all()
-        _sweep(self.final.parent)
+        sweep(self.final.parent)
         return self
 
     def __exit__(
@@ -186,7 +186,7 @@ def workplace(parent: Path) -> Iterator[Path]:
 
     What killed processes have left there goes, too.
     """
-    _sweep(parent)
+    sweep(parent)
     path = _sibling(parent / "output")
     path.mkdir(0o700)
     try:
@@ -254,9 +254,9 @@ def _sibling(final: Path) -> Path:
     return final.with_name(f".{final.name[:_SHOWN_NAME]}.{uuid.uuid4().hex[:12]}{_SUFFIX}")
 
 
-def _sweep(parent: Path) -> None:
-    """Remove what runs that were killed have left."""
-    for path in parent.glob(f".*{_SUFFIX}"):
+def sweep(*parents: Path) -> None:
+    """Remove what runs that were killed have left in some folders."""
+    for path in (it for parent in parents for it in parent.glob(f".*{_SUFFIX}")):
         ours = _OURS.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
         if ours and _abandoned(path):
             shutil.rmtree(path, ignore_errors=True)
