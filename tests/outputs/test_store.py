@@ -91,6 +91,18 @@ def test_a_received_run_unpacks_to_no_more_than_it_may(scene, tmp_path):
         load_scene(tmp_path)
 
 
+@pytest.mark.parametrize("mark", [b"FRHP", b"OHDR", b"BTHD", b"TREE"])
+def test_cells_that_are_damaged_inside_are_refused_in_a_sentence(scene, tmp_path, mark):
+    save_scene(scene, tmp_path)
+    file = tmp_path / "cells.nc"
+    content = file.read_bytes()
+    if mark not in content:
+        pytest.skip(f"these cells have no {mark.decode()}")
+    file.write_bytes(content.replace(mark, b"x" + mark[1:]))
+    with pytest.raises(DataError, match="not a complete run"):
+        load_scene(tmp_path)
+
+
 def test_the_relief_of_a_received_run_is_a_plain_raster(scene, tmp_path):
     save_scene(scene, tmp_path)
     (tmp_path / "relief.tif").write_text("<GDAL_WMS></GDAL_WMS>")

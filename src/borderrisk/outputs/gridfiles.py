@@ -48,10 +48,13 @@ def read_netcdf(path: Path) -> xr.Dataset:
 
     Raises ``OSError`` or ``ValueError`` if it is damaged, or unpacks to more than 8 GiB.
     """
-    with xr.open_dataset(path, engine="h5netcdf") as stored:
-        if stored.nbytes > _UNPACKED_BYTES:
-            raise ValueError(f"{path.name} unpacks to {stored.nbytes / 2**30:.0f} GiB")
-        ds = stored.load()
+    try:
+        with xr.open_dataset(path, engine="h5netcdf") as stored:
+            if stored.nbytes > _UNPACKED_BYTES:
+                raise ValueError(f"{path.name} unpacks to {stored.nbytes / 2**30:.0f} GiB")
+            ds = stored.load()
+    except RuntimeError as error:  # HDF5's, of damage inside
+        raise ValueError(f"{path.name} is damaged: {error}") from error
     return ds.set_coords("spatial_ref") if "spatial_ref" in ds.data_vars else ds
 
 
