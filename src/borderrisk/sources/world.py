@@ -26,7 +26,8 @@ NAME_COLUMNS = ("name", "name_en", "shapename", "admin")
 LATITUDE_NAMES = ("latitude", "lat", "y")
 LONGITUDE_NAMES = ("longitude", "lon", "long", "lng", "x")
 # A line so near a longer one is that line again, if it is no mere piece of it.
-_BESIDE_DEG, _PIECE = 0.03, 0.2
+_BESIDE_DEG, _PIECE, _LEAST_BESIDE = 0.03, 0.2, 10
+_ALONG = np.linspace(0, 1, 51)
 _CODE = r"[A-Za-z][A-Za-z0-9]{2}"
 _THOUSANDS = r"\d{1,3}([.,'’ ]\d{3})+"
 
@@ -274,16 +275,17 @@ def _one_border(borders: gpd.GeoDataFrame, home: str, code: str, path: str | Pat
 def _repeated(parts: np.ndarray) -> np.ndarray:
     """Which lines run along a longer one: each side of a border may bring its own.
 
-    Short pieces beside a longer line are meanders, not the line again.
+    Short pieces beside a longer line are meanders, or go on from it: not the line again.
     """
     length = shapely.length(parts)
     order, twice = np.argsort(-length, kind="stable"), np.zeros(len(parts), bool)
-    for place, k in enumerate(order[1:], start=1):
-        if length[k] < _PIECE * length[order[0]]:
-            break
-        longer = shapely.union_all(parts[[j for j in order[:place] if not twice[j]]])
-        strip = shapely.buffer(longer, _BESIDE_DEG, cap_style="flat")
-        twice[k] = shapely.length(shapely.difference(parts[k], strip)) < 0.1 * length[k]
+    least = max(_PIECE * length.max(), _LEAST_BESIDE * _BESIDE_DEG)
+    places = shapely.line_interpolate_point(parts[:, None], _ALONG, normalized=True)
+    tree, rank = shapely.STRtree(parts), np.argsort(order)
+    for k in (k for k in order if length[k] >= least):
+        at, other = tree.query(places[k], predicate="dwithin", distance=_BESIDE_DEG)
+        longer = (rank[other] < rank[k]) & ~twice[other]
+        twice[k] = len(np.unique(at[longer])) > 0.9 * len(_ALONG)
     return twice
 
 
