@@ -54,10 +54,10 @@ def did_you_mean(wrong: str, choices: Iterable[object]) -> str:
     return f" There is: {listed(names)}." if names else ""
 
 
-def listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str], most: int = _LISTED) -> str:
     """Return names joined by commas, and of many how many more there are."""
-    more = len(names) - _LISTED
-    return ", ".join(names[:_LISTED]) + (f" and {more:,} more" if more > 0 else "")
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def plain(error: BaseException) -> str:

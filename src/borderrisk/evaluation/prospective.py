@@ -61,14 +61,13 @@ class Period(Issued):
     """One forecast and what came of it: a row of the track record.
 
     ``reported`` incidents, and ``at_most``, the chance of no more than that (number test).
-    ``bits`` are per incident over even,
-    of the forecast, of history alone and of last period's counts; ``places`` is the share of drawn
-    sets of as many incidents that fit the forecast no better (spatial test: below 0.05 says that
-    the places were others than forecast); ``captured`` the share of incidents in the tenth of the
-    area ranked first. Without incidents these are None. ``section_score`` is the mean CRPS of the
-    counts behind the sections of border, of the forecast and of history alone. ``classes`` are
-    expected and reported incidents by risk class. ``until`` is the day before which the record was
-    read.
+    ``bits`` are per incident over even, of the forecast, of history alone and of last period's
+    counts; ``places`` is the share of drawn sets of as many incidents that fit the forecast no
+    better (spatial test: below 0.05 says that the places were others than forecast); ``captured``
+    the share of incidents in the tenth of the area ranked first. Without incidents these are None.
+    ``section_score`` is the mean CRPS of the counts behind the sections of border, of the forecast
+    and of history alone. ``classes`` are expected and reported incidents by risk class. ``until``
+    is the day before which the record was read.
     """
 
     kind: str

@@ -19,7 +19,7 @@ from pyarrow import ArrowException
 from pyogrio.core import _register_drivers
 from pyproj.exceptions import CRSError, ProjError
 
-from borderrisk.errors import DataError
+from borderrisk.errors import DataError, listed
 from borderrisk.grid import WGS84
 from borderrisk.sources._tiles import crs_name
 from borderrisk.sources.files import OFFLINE, TABLES, VECTORS, Header, opened
@@ -65,8 +65,8 @@ def read_vector(path: str | Path, what: str) -> gpd.GeoDataFrame:
         raise DataError(f"{where} has no features with geometry.")
     frames = [_in_degrees(frame, where) for frame in layers.values()]
     if len(layers) > 1:
-        listed = ", ".join(f"{name} ({len(frame):,})" for name, frame in layers.items())
-        log.warning("%s: all %d layers are read as one: %s", where, len(layers), listed)
+        each = ", ".join(f"{name} ({len(frame):,})" for name, frame in layers.items())
+        log.warning("%s: all %d layers are read as one: %s", where, len(layers), each)
     frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
     check_degrees(frame.geometry.array, where)
     return frame.reset_index(drop=True)
@@ -94,12 +94,7 @@ def describe_vector(path: Path, what: str) -> Header:
             info = pyogrio.read_info(file, layer=layers[0]) if layers else {}
         except _UNREADABLE as error:
             raise DataError(f"{what}: {path} cannot be read ({_why(error)}).") from error
-    return Header(found, _listed(layers), crs_name(info.get("crs")))
-
-
-def _listed(layers: list[str]) -> str:
-    more = len(layers) - _LISTED
-    return ", ".join(layers[:_LISTED]) + (f" and {more} more" if more > 0 else "")
+    return Header(found, listed(layers, _LISTED), crs_name(info.get("crs")))
 
 
 def check_degrees(geometries: Iterable[shapely.Geometry], where: str) -> None:
