@@ -54,10 +54,10 @@ def did_you_mean(wrong: str, choices: Iterable[object]) -> str:
     return f" There is: {listed(names)}." if names else ""
 
 
-def listed(names: Sequence[str], most: int = _LISTED) -> str:
+def listed(names: Sequence[str], most: int = _LISTED, separator: str = ", ") -> str:
     """Return names joined by commas, and of many how many more there are."""
     more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
+    return separator.join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def plain(error: BaseException) -> str:

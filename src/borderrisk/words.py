@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Label = dict[str, str]
+LANGUAGES = ("en", "fa")
 
 KINDS = {
     "bombing": "بمب‌گذاری", "suicide_bombing": "بمب‌گذاری انتحاری",
@@ -291,6 +292,18 @@ def _numeral(value: float) -> str:
     return f"\u2212{text}" if value < 0 else text
 
 
+def told(key: str, language: str, **slots: str | float) -> str:
+    """Return one of :data:`PHRASES`, its slots filled with texts and :func:`numeral` of numbers.
+
+    Examples
+    --------
+    >>> told("rank", "en", n=1, all=1200, interval="")
+    'Rank 1 of 1,200.'
+    """
+    texts = {k: v if isinstance(v, str) else numeral(v, language) for k, v in slots.items()}
+    return PHRASES[key][language].format(**texts)
+
+
 @cache
 def _countries() -> dict[str, Label]:
     """Names of countries by code, from the outlines in the package."""
@@ -314,7 +327,7 @@ def pair_label(pair: str) -> Label:
     'Iran – Afghanistan'
     """
     sides = [country_label(code) for code in pair.split("-")]
-    return {language: " – ".join(side[language] for side in sides) for language in ("en", "fa")}
+    return {language: " – ".join(side[language] for side in sides) for language in LANGUAGES}
 
 
 def kind_label(kind: str) -> Label:
@@ -377,15 +390,17 @@ class Near:
         """Say it like ``42 km NE of Zabol``."""
         return self.said("en")
 
+    def called(self, language: str) -> str:
+        """Name of the settlement in a language, as far as it has one."""
+        return (self.name_fa if language == "fa" else "") or self.name
+
     def said(self, language: str) -> str:
         """Say it in a language."""
-        name = (self.name_fa if language == "fa" else "") or self.name
+        name = self.called(language)
         if self.km < 1:
             return name
         towards = POINTS[language][POINTS["en"].index(self.direction)]
-        return PHRASES["near"][language].format(
-            km=numeral(round(self.km), language), direction=towards, town=name
-        )
+        return told("near", language, km=round(self.km), direction=towards, town=name)
 
 
 def nearest_places(settlements: gpd.GeoDataFrame, points: gpd.GeoSeries) -> list[Near | None]:

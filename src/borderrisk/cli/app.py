@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from borderrisk.cli import (
-    fetch_commands,
     read_commands,
     run_commands,
     skill_commands,
@@ -81,7 +80,7 @@ def app() -> None:
 
 
 for _command in (
-    *start_commands.COMMANDS, *fetch_commands.COMMANDS, *run_commands.COMMANDS,
-    *read_commands.COMMANDS, *skill_commands.COMMANDS,
+    *start_commands.COMMANDS, *run_commands.COMMANDS, *read_commands.COMMANDS,
+    *skill_commands.COMMANDS,
 ):  # fmt: skip
     app.add_command(_command)

@@ -11,8 +11,7 @@ from typing import Any
 
 from borderrisk.config.base import Location, Problem, absolute, dotted
 from borderrisk.config.checks import check
-from borderrisk.config.problems import besides, validated
-from borderrisk.config.retired import drop_retired
+from borderrisk.config.problems import besides, drop_retired, validated
 from borderrisk.config.whole import PATH_KEYS, Config, refusal
 from borderrisk.config.yamltext import Document, parse_value, read_yaml
 from borderrisk.errors import ConfigError

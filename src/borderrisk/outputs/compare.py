@@ -14,7 +14,7 @@ from borderrisk.errors import ConfigError, DataError
 from borderrisk.grid import Grid
 from borderrisk.outputs.atomic import writing
 from borderrisk.outputs.export import cells_frame, write_cells
-from borderrisk.outputs.figures.maps import change_figure
+from borderrisk.outputs.figures import change_figure
 from borderrisk.outputs.figures.style import render, style
 from borderrisk.outputs.gridfiles import write_bands
 from borderrisk.outputs.scene import Scene

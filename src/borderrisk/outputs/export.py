@@ -17,7 +17,7 @@ from borderrisk.errors import ConfigError
 from borderrisk.grid import WGS84, Grid
 from borderrisk.outputs.atomic import write_rows, writing
 from borderrisk.outputs.placefacts import Reader
-from borderrisk.outputs.reasons import vocabulary, why
+from borderrisk.outputs.reasons import vocabularies, why
 from borderrisk.outputs.scene import Scene, stamped
 from borderrisk.outputs.vectorfiles import (
     round_significant,
@@ -73,7 +73,7 @@ def _worded(scene: Scene, keep: np.ndarray) -> dict[str, Any]:
     reader = Reader.of(scene)
     rows = (np.cumsum(reader.mask.ravel()).reshape(reader.mask.shape) - 1)[keep]
     ids = scene.incidents["incident_id"].astype(str).tolist()
-    words = {language: vocabulary(scene, language) for language in ("en", "fa")}
+    words = vocabularies(scene)
     texts: dict[str, list[pa.Array]] = {name: [] for name in ("why_en", "why_fa", "incidents_near")}
     for start in range(0, len(rows), _CHUNK):  # facts of all cells at once would fill the memory
         facts = reader.cells(rows[start : start + _CHUNK])

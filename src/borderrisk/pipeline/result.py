@@ -18,18 +18,25 @@ from borderrisk.border.watchplan import Allocation, allocate
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.evaluation.scorecard import Scorecard
 from borderrisk.outputs.atomic import check_file, write_rows, write_text, writing
-from borderrisk.outputs.bordersections import as_text, section_answers, section_names
 from borderrisk.outputs.export import cells_table, check_format, export
-from borderrisk.outputs.headline import said_counts, sentences
+from borderrisk.outputs.gridfiles import load_scene
+from borderrisk.outputs.headline import (
+    as_text,
+    middles,
+    near_towns,
+    said_counts,
+    section_answers,
+    section_names,
+    sentences,
+)
 from borderrisk.outputs.reasons import made
-from borderrisk.outputs.report.brief import write_brief
+from borderrisk.outputs.report import write_brief
 from borderrisk.outputs.scene import AreaTotal, Scene
-from borderrisk.outputs.store import load_scene
 from borderrisk.outputs.vectorfiles import write_layer
 from borderrisk.outputs.webmap import write_map
 from borderrisk.outputs.webmap.notebook import card, risk_map
 from borderrisk.runs import find_run, read_json
-from borderrisk.words import nearest_places, numeral
+from borderrisk.words import numeral
 
 SCENE_FOLDER = "scene"
 WHOLE = "map.html"
@@ -267,7 +274,9 @@ def top_segments(
         table = against_earlier(table, segments_of(open_run(against).scene))
     if out is not None:
         write_table(table, Path(out))
-    table = table.assign(near=_near(scene, table), section=section_names(scene, table, "en"))
+    table = table.assign(
+        near=near_towns(scene, middles(scene, table)), section=section_names(scene, table, "en")
+    )
     if against is None:
         return _rows(top(table, count), _SHOWN)
     order = np.argsort(-np.abs(np.nan_to_num(table["change_per_year"])), kind="stable")
@@ -286,12 +295,6 @@ def told_segments(run_path: str | Path, count: int, *, out: str | Path | None = 
 def _rows(table: pd.DataFrame, names: tuple[str, ...]) -> list[dict[str, Any]]:
     shown = table[[name for name in names if name in table]].astype(object)
     return records(shown.where(shown.notna(), None))
-
-
-def _near(scene: Scene, table: gpd.GeoDataFrame) -> list[str]:
-    """Where each segment is, like ``7 km N of Mirjaveh``."""
-    middle = table.geometry.to_crs(scene.grid.crs).interpolate(0.5, normalized=True)
-    return [str(near or "") for near in nearest_places(scene.settlements, middle)]
 
 
 @dataclass(frozen=True)

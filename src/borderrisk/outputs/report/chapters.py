@@ -30,13 +30,11 @@ from borderrisk.outputs.report.blocks import (
 )
 from borderrisk.outputs.report.ranked import (
     NO_INTERVALS,
+    calibration_blocks,
     feature_blocks,
+    scorecard_blocks,
     segment_blocks,
     top_cell_blocks,
-)
-from borderrisk.outputs.report.skill import (
-    calibration_blocks,
-    scorecard_blocks,
     transfer_blocks,
 )
 from borderrisk.outputs.scene import AreaTotal, Scene
@@ -53,12 +51,11 @@ def _answer(scene: Scene) -> list[Block]:
     """Build the first page."""
     if not (scene.is_index or "intensity" in scene.cells) or not len(Reader.of(scene).area):
         return [Paragraph("The scene has no scores.")]
-    places = [place.said for place in top_places(scene, "en")]
     sections = top_sections(scene, "en")
     return [
         Bullets(sentences(scene)),
         Picture("risk", "Risk class by share of the study area."),
-        Places("The highest places", places),
+        Places("The highest places", top_places(scene, "en")),
         *([Places("The highest sections of border", sections)] if sections else []),
         Paragraph("What not to rely on:"),
         Bullets(doubts(scene)),

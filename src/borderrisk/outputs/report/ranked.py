@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from borderrisk.evaluation.findings import (
+    border_lines,
+    count_lines,
+    skill_tables,
+    spoken,
+    transfer_lines,
+)
+from borderrisk.evaluation.scorecard import SUBSET_WORDS, Behind, Scorecard, Skill
 from borderrisk.features.catalogue import feature_names
+from borderrisk.grid import WGS84
 from borderrisk.outputs.export import cells_table
 from borderrisk.outputs.gridfiles import feature_summary
+from borderrisk.outputs.headline import middles, near_towns, plain
 from borderrisk.outputs.report.blocks import (
+    ABSENT,
     Bars,
     Block,
+    Bullets,
     Paragraph,
+    Picture,
     Table,
     interval,
     percent,
@@ -23,8 +37,136 @@ from borderrisk.outputs.report.blocks import (
     show,
 )
 from borderrisk.outputs.scene import Scene
-from borderrisk.scores import Score, shown
-from borderrisk.words import nearest_places
+from borderrisk.scores import shown
+
+NOT_EVALUATED = "This run was not evaluated; nothing is known about its skill."
+INDEX = "An index of expert weights, without incidents: it was not and cannot be tested here."
+_GROUNDS = {"all": "all", "repeat": "repeat ground", "new": "new ground"}
+
+
+def verdict(scene: Scene) -> str:
+    """Say in one sentence how the config's own model does next to history alone."""
+    if scene.is_index:
+        return INDEX
+    card = scene.meta.scorecard
+    return NOT_EVALUATED if card is None else card.headline[0]
+
+
+def scorecard_blocks(scene: Scene) -> list[Block]:
+    """Prospective skill against the baselines."""
+    card = scene.meta.scorecard
+    if card is None:
+        return [Paragraph(NOT_EVALUATED)]
+    part = card.prospective
+    blocks: list[Block] = [Bullets(card.headline), *_better_ones(card)]
+    blocks += [_table(rows, card.model, title) for title, rows in skill_tables(part)]
+    if part.summary:
+        blocks.append(
+            Paragraph(
+                "Each origin is scored by models that saw nothing dated after it. Bits: mean log₂ "
+                "of the predicted density at the test incidents over that of an even map of the "
+                "same cells; capture: share of them in the tenth of the area that ranks highest; "
+                "along border: share behind the tenth of the border's length that ranks highest "
+                "(length alone: 10 %)."
+            )
+        )
+    if part.capture:
+        words = ", ".join(SUBSET_WORDS[curve.subset] for curve in part.capture)
+        blocks.append(Picture("capture-curve", f"Later incidents captured by the ranking: {words}"))
+    if card.border_capture:
+        blocks.append(Bullets(border_lines(card.border_capture)))
+        words = "Later incidents behind the border ranked first."
+        blocks.append(Picture("border-capture", words))
+    if part.rows:
+        words = "Bits per incident at each origin. Hollow: fewer than "
+        words += f"{part.least_incidents} incidents followed; averages leave these out."
+        blocks.append(Picture("skill-per-origin", words))
+    return [*blocks, Bullets(card.notes)] if card.notes else blocks
+
+
+def _better_ones(card: Scorecard) -> list[Block]:
+    """Name what scored higher than the run's own model, so that nobody has to search for it."""
+    own = card.skill()
+    if own is None:
+        return []
+    better = [
+        f"{spoken(row.model)} ({row.bits:.2f})"
+        for row in card.prospective.of("all")
+        if row.bits > own.bits
+    ]
+    words = f"More bits than {spoken(own.model)} ({own.bits:.2f}): {', '.join(better)}."
+    return [Paragraph(words)] if better else []
+
+
+def _table(rows: list[Skill], own: str, title: str) -> Table:
+    """Scores of every model, the best first."""
+    headings = ["model", "incidents", "bits", "over history alone", "over best other baseline",
+                "capture 10 %", "along border", "AUC", "Brier"]  # fmt: skip
+    texts = [
+        [
+            _named(row, own),
+            show(row.incidents),
+            f"{round(row.bits, 2) + 0.0:.2f}",
+            str(row.gain or ABSENT),
+            str(row.gain_best or ABSENT),
+            percent(row.capture_10),
+            percent(row.border_capture_10),
+            show(row.auc),
+            show(row.brier),
+        ]
+        for row in rows
+    ]
+    return Table(headings, texts, title)
+
+
+def _named(row: Skill | Behind, own: str) -> str:
+    """Name of the model of a row, marked if it is a baseline or the run's own."""
+    mark = " (baseline)" if row.role == "baseline" else ""
+    return spoken(row.model) + (" (this run)" if row.model == own else mark)
+
+
+def calibration_blocks(scene: Scene) -> list[Block]:
+    """Compare predicted with observed counts, chances and totals."""
+    card = scene.meta.scorecard
+    if card is None or not card.prospective.calibration:
+        return [Paragraph("Calibration was not measured in this run.")]
+    part = card.prospective
+    share = part.ground_share.get("repeat")
+    ground = (
+        f"Repeat ground, {percent(share)} of the area on average, is cells within "
+        f"{part.near_km:g} km of an incident known at the origin; new ground is all others."
+    )
+    blocks: list[Block] = [
+        Bullets(count_lines(part)),
+        Picture("reliability", f"Predicted against observed, {spoken(card.model)}."),
+        Paragraph(ground),
+    ]
+    for rows, caption in (
+        (part.calibration, "Incidents per risk class"),
+        (part.reliability, "Cells by predicted chance"),
+    ):
+        said = [asdict(row) for row in rows]  # type: ignore[call-overload]
+        blocks.append(records([r | {"ground": _GROUNDS[r["ground"]]} for r in said], caption))
+    totals = [asdict(row) for row in part.totals if row.horizon_years == part.shortest]
+    columns = [key for key in totals[0] if key != "horizon_years"]
+    return [*blocks, records([{k: r[k] for k in columns} for r in totals], "Totals by origin")]
+
+
+def transfer_blocks(scene: Scene) -> list[Block]:
+    """Show how the model does where it has seen nothing."""
+    card = scene.meta.scorecard
+    if card is None or card.transfer is None:
+        return [Paragraph("The test behind a border left out was not part of this run.")]
+    found = card.transfer
+    blocks: list[Block] = [Paragraph(line) for line in transfer_lines(found, card.model)]
+    headings = ["model", "incidents", "bits", "over distance to border", "capture 10 %", "AUC"]
+    rows = [
+        [_named(row, card.model), show(row.incidents), f"{round(row.bits, 2) + 0.0:.2f}",
+         str(row.gain or ABSENT), percent(row.capture_10), show(row.auc)]
+        for row in found.summary
+    ]  # fmt: skip
+    return [*blocks, Table(headings, rows, "Behind a border left out")] if rows else blocks
+
 
 MOST = 20
 ATTRIBUTION = (
@@ -44,41 +186,20 @@ def top_cell_blocks(scene: Scene) -> list[Block]:
         return [Paragraph("The scene has no scores.")]
     top = cells_table(scene, top=MOST)
     centres = top.geometry.centroid
-    lonlat = centres.to_crs(4326)
-    near = [str(place or "") for place in nearest_places(scene.settlements, centres)]
-    rows = [
-        _cell_row(row, place, point)
-        for row, place, point in zip(top.to_dict("records"), near, lonlat, strict=True)
-    ]
-    scores = [found.name.replace("_", " ") for found in shown("report") if found.name in top]
-    table = Table([*scores[:1], "cell", "centre", "near", *scores[1:]], rows)
+    scores = [score for score in shown("report") if score.name in top]
+    rows = []
+    for (_, row), point, near in zip(
+        top.iterrows(), centres.to_crs(WGS84), near_towns(scene, centres), strict=True
+    ):
+        first, *rest = (interval(row[s.name], *(row.get(end) for end in s.bounds)) for s in scores)
+        rows.append([first, row["cell_id"], _position(point.x, point.y), near, *rest])
+    first, *rest = (score.name.replace("_", " ") for score in scores)
+    table = Table([first, "cell", "centre", "near", *rest], rows)
     return [table] if scene.has_intervals or scene.is_index else [Paragraph(NO_INTERVALS), table]
-
-
-def _cell_row(row: dict[str, Any], near: str, point: Any) -> list[str]:
-    scores = [_with_bounds(found, row) for found in shown("report") if found.name in row]
-    place = [row["cell_id"], _position(point.x, point.y), near]
-    return [*scores[:1], *place, *scores[1:]]
-
-
-def _with_bounds(found: Score, row: dict[str, Any]) -> str:
-    """Value of a score, and its bounds where there are some."""
-    if found.words:
-        return show(row[found.name])
-    bounds = [_plain(row.get(name)) for name in found.bounds]
-    return interval(_plain(row[found.name]), *(bounds or (None, None)))
 
 
 def _position(lon: float, lat: float) -> str:
     return f"{abs(lat):.2f} {'N' if lat >= 0 else 'S'} {abs(lon):.2f} {'E' if lon >= 0 else 'W'}"
-
-
-def _plain(value: Any) -> Any:
-    """Python number of a NumPy one; None where missing."""
-    if value is None or pd.isna(value):
-        return None
-    number = float(value)
-    return int(number) if number.is_integer() and abs(number) >= 1 else number
 
 
 def segment_blocks(scene: Scene) -> list[Block]:
@@ -89,10 +210,8 @@ def segment_blocks(scene: Scene) -> list[Block]:
     if "rank" in segments:
         segments = segments.sort_values("rank", kind="stable")
     segments = segments.head(MOST)
-    middle = segments.geometry.to_crs(scene.grid.crs).interpolate(0.5, normalized=True)
-    near = [str(place or "") for place in nearest_places(scene.settlements, middle)]
-    plain = pd.DataFrame(segments.drop(columns=segments.geometry.name)).to_dict("records")
-    rows = [_segment_row(row, place) for row, place in zip(plain, near, strict=True)]
+    near = near_towns(scene, middles(scene, segments))
+    rows = [_segment_row(row, place) for row, place in zip(plain(segments), near, strict=True)]
     if scene.is_index:
         # What only a forecast says is empty in every row.
         rows = [{k: v for k, v in row.items() if k not in _FORECAST} for row in rows]
@@ -103,42 +222,28 @@ def segment_blocks(scene: Scene) -> list[Block]:
 _FORECAST = ("expected", "level", "per year and 100 km", "share")
 
 
-def _segment_row(row: dict[Any, Any], near: str) -> dict[str, Any]:
-    known = {str(key): _clean(value) for key, value in row.items()}
-    ends = [known.get(key) for key in ("from_km", "to_km")]
+# What an earlier run, or the run without a scenario, said.
+_BEFORE = {"rank before": "rank_before", "per year before": "expected_before",
+           "change": "change_per_year"}  # fmt: skip
+
+
+def _segment_row(row: dict[str, Any], near: str) -> dict[str, Any]:
+    def with_bounds(name: str) -> str:
+        return interval(*(row.get(f"{name}{end}") for end in ("", "_low", "_high")))
+
+    ends = [row.get("from_km"), row.get("to_km")]
     return {
-        "rank": interval(*(known.get(key) for key in ("rank", "rank_low", "rank_high"))),
-        "segment": known.get("segment_id"),
-        "km": None if None in ends else f"{ends[0]:.0f} to {ends[1]:.0f}",
+        "rank": with_bounds("rank"),
+        "segment": row.get("segment_id"),
+        "km": None if pd.isna(ends).any() else f"{ends[0]:.0f} to {ends[1]:.0f}",
         "near": near,
-        "expected": interval(*(known.get(f"expected{end}") for end in ("", "_low", "_high"))),
-        "per year and 100 km": _times(known.get("rate_per_km"), 100),
-        "share": percent(known.get("share")),
-        "level": known.get("level"),
-        **_change(known),
-        "trust": known.get("trust"),
+        "expected": with_bounds("expected"),
+        "per year and 100 km": row.get("rate_per_km", np.nan) * 100,
+        "share": percent(row.get("share")),
+        "level": row.get("level"),
+        **{said: row[key] for said, key in _BEFORE.items() if "change_per_year" in row},
+        "trust": row.get("trust"),
     }
-
-
-def _change(known: dict[str, Any]) -> dict[str, Any]:
-    """Return what an earlier run, or the run without a scenario, said."""
-    if "change_per_year" not in known:
-        return {}
-    return {
-        "rank before": known["rank_before"],
-        "per year before": known["expected_before"],
-        "change": known["change_per_year"],
-    }
-
-
-def _times(value: Any, factor: float) -> Any:
-    return None if value is None else value * factor
-
-
-def _clean(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if value is pd.NA or (isinstance(value, float) and np.isnan(value)) else value
 
 
 _BINS = 18

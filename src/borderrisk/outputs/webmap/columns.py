@@ -23,8 +23,7 @@ from borderrisk.outputs.webmap.codec import (
     pack,
     snap,
 )
-from borderrisk.outputs.webmap.sentences import FACTS, said
-from borderrisk.outputs.webmap.view import View
+from borderrisk.outputs.webmap.view import FACTS, View, said
 from borderrisk.scores import CLASS_EDGES, Score, as_index, by_name, meanings, shown
 
 RISK_SHARES = tuple(edge / 100 for edge in CLASS_EDGES)

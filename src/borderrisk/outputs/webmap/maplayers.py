@@ -17,8 +17,7 @@ from borderrisk.grid import WGS84
 from borderrisk.outputs.palette import DARK_RAMPS, KINDS, OTHER_KIND, RAMPS
 from borderrisk.outputs.webmap.columns import RISK_SHARES, described
 from borderrisk.outputs.webmap.layerstyles import LayerStyle, plain_fields, style_of
-from borderrisk.outputs.webmap.sentences import incident_dates, incidents_named
-from borderrisk.outputs.webmap.view import View
+from borderrisk.outputs.webmap.view import View, incidents_named
 from borderrisk.words import (
     CODES,
     PHRASES,
@@ -151,13 +150,13 @@ def _incidents(view: View, box: shapely.Geometry) -> list[dict[str, Any]]:
     every = view.scene.incidents
     named = np.isin(np.arange(len(every)), incidents_named(view))
     rows = np.flatnonzero(every.intersects(box).to_numpy() | named)
-    near, dates = every.iloc[rows], incident_dates(view)
+    near, words = every.iloc[rows], view.words
     gx, gy = _in_cells(view, near)
     return [
         {
             **{name: plain(row[name]) or "" for name in INCIDENT_TEXT if name in near},
             "row": int(rows[i]),
-            "when": dates[rows[i]],
+            "when": {k: its["incidents"][rows[i]]["date"] for k, its in words.items()},
             "date": plain(row["date"]),
             "end": plain(row.get("date_end", row["date"])),
             "radius": float(row["radius_km"]),

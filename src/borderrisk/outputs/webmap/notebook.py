@@ -24,8 +24,8 @@ from borderrisk.outputs.webmap.maplayers import vectors_json
 from borderrisk.outputs.webmap.page import Raw, add_relief, asset, inline, leaflet
 from borderrisk.outputs.webmap.payload import payload, to_json
 from borderrisk.outputs.webmap.relief import relief_image
-from borderrisk.outputs.webmap.sentences import with_facts
 from borderrisk.outputs.webmap.view import View, make_view
+from borderrisk.words import LANGUAGES
 
 SCRIPTS = (
     "base.js", "codec.js", "mesh.js", "cells.js", "paint.js", "format.js", "position.js",
@@ -94,9 +94,9 @@ class RiskLayer(Layer):
         control: bool = True,
         show: bool = True,
     ) -> None:
-        if language not in ("en", "fa"):
-            raise ConfigError(f"The map speaks en and fa, not {language!r}.")
-        view = with_facts(make_view(_scene(source), focus))
+        if language not in LANGUAGES:
+            raise ConfigError(f"The map speaks {' and '.join(LANGUAGES)}, not {language!r}.")
+        view = make_view(_scene(source), focus)
         packed = pack_columns(view)
         labels = {its["name"]: its["label"][language] for its in packed.legends}
         if layer not in labels:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from borderrisk.evaluation.scorecard import Scorecard
-from borderrisk.outputs.headline import highest
+from borderrisk.outputs.headline import highest, section_answers
 from borderrisk.outputs.placefacts import Reader
 from borderrisk.outputs.webmap.codec import pack_bytes
 from borderrisk.outputs.webmap.columns import DRIVERS, Packed, described, label_json
 from borderrisk.outputs.webmap.maplayers import drawn, window
 from borderrisk.outputs.webmap.page import asset
-from borderrisk.outputs.webmap.sentences import sections_said, words_json
 from borderrisk.outputs.webmap.view import View, marker, meshes
 from borderrisk.scores import DAYS_PER_YEAR, KAPPA, PART_SIZE, expected_count, meanings, shown
-from borderrisk.words import CODES, MODELS, UNITS, Label
+from borderrisk.words import CODES, LANGUAGES, MODELS, UNITS, Label
 
 TOP_CELLS = 10
 
@@ -47,7 +47,11 @@ def payload(view: View, packed: Packed, language: str) -> dict[str, Any]:
         "popup": [layer.name for layer in shown("popup") if layer.layer is not None],
         "codes": {layer.name: _words(view, layer.name) for layer in shown("layer") if layer.words},
         "drivers": _drivers(view),
-        "words": words_json(view),
+        # What is said of incidents travels with these.
+        "words": {
+            language: {key: value for key, value in words.items() if key != "incidents"}
+            for language, words in view.words.items()
+        },
         "top": _top_cells(view),
         "facts": _facts(view),
         "scorecard": headline(scene.meta.scorecard),
@@ -59,7 +63,9 @@ def sections_blob(view: View) -> dict[str, str]:
     sections = view.scene.layers.get("segments")
     if sections is None or "why_en" not in sections or "intensity" not in view.scene.cells:
         return {}
-    found = sections_said(view, drawn(sections, window(view)))
+    here = drawn(sections, window(view))
+    both = (section_answers(view.scene, here, language) for language in LANGUAGES)
+    found = [{"en": asdict(en), "fa": asdict(fa)} for en, fa in zip(*both, strict=True)]
     return {"sections": pack_bytes(json.dumps(found, ensure_ascii=False).encode())}
 
 
