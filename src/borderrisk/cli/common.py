@@ -11,6 +11,7 @@ import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -45,6 +46,23 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
         command
     )
     return click.option("-v", "--verbose", is_flag=True, help="Log details on stderr.")(command)
+
+
+def printed(command: Callable[..., tuple[Any, ...]]) -> Callable[..., Any]:
+    """Add ``--json`` and ``-v``, and print what a command returns: a payload, and lines of text.
+
+    A command that takes CONFIG and ``--set`` gets the ``config`` instead.
+    """
+
+    @wraps(command)
+    def run(*, as_json: bool, verbose: bool, **options: Any) -> None:
+        configure_logging(verbose, as_json)
+        if "overrides" in options:
+            options["config"] = load(options.pop("config_path"), options.pop("overrides"))
+        payload, *text = command(**options)
+        emit(payload, as_json, *text)
+
+    return common_options(run)
 
 
 def out_option(description: str) -> Callable[..., Any]:

@@ -17,18 +17,10 @@ from borderrisk.border.ranking import against_earlier, top
 from borderrisk.border.watchplan import Allocation, allocate
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.evaluation.scorecard import Scorecard
+from borderrisk.outputs import headline
 from borderrisk.outputs.atomic import check_file, write_rows, write_text, writing
 from borderrisk.outputs.export import cells_table, check_format, export
 from borderrisk.outputs.gridfiles import load_scene
-from borderrisk.outputs.headline import (
-    as_text,
-    middles,
-    near_towns,
-    said_counts,
-    section_answers,
-    section_names,
-    sentences,
-)
 from borderrisk.outputs.reasons import made
 from borderrisk.outputs.report import write_brief
 from borderrisk.outputs.scene import AreaTotal, Scene
@@ -83,7 +75,7 @@ class Result:
             "origin": meta.origin,
             "horizon_days": meta.horizon_days,
             "data_until": self.scene.data_until,
-            "sentences": sentences(self.scene),
+            "sentences": headline.sentences(self.scene),
             "counts": self.manifest.get("counts", {}),
             "totals": [asdict(total) for total in meta.totals],
             "files": sorted(p.name for p in self.folder.iterdir()),
@@ -95,7 +87,7 @@ class Result:
     def describe(self) -> str:
         """Return the run as a few lines of text: the answer, its map, and what to do next."""
         facts = (f"{label}: {text}" for label, text in self._lines())
-        return "\n".join([*sentences(self.scene), "", *facts])
+        return "\n".join([*headline.sentences(self.scene), "", *facts])
 
     def _lines(self) -> list[tuple[str, str]]:
         counts = ", ".join(f"{n:,} {name}" for name, n in self.manifest.get("counts", {}).items())
@@ -114,7 +106,7 @@ class Result:
 
     def _said(self, total: AreaTotal) -> str:
         where = self.scene.focus(total.focus).title
-        counts = said_counts(self.scene, total, "en")
+        counts = headline.said_counts(self.scene, total, "en")
         return f"{where}: {numeral(total.expected, 'en')} incidents{counts}"
 
     @property
@@ -275,7 +267,8 @@ def top_segments(
     if out is not None:
         write_table(table, Path(out))
     table = table.assign(
-        near=near_towns(scene, middles(scene, table)), section=section_names(scene, table, "en")
+        near=headline.near_towns(scene, headline.middles(scene, table)),
+        section=headline.section_names(scene, table, "en"),
     )
     if against is None:
         return _rows(top(table, count), _SHOWN)
@@ -289,7 +282,7 @@ def told_segments(run_path: str | Path, count: int, *, out: str | Path | None = 
     table = segments_of(scene)
     if out is not None:
         write_table(table, Path(out))
-    return as_text(section_answers(scene, top(table, count), "en"))
+    return headline.as_text(headline.section_answers(scene, top(table, count), "en"))
 
 
 def _rows(table: pd.DataFrame, names: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -347,7 +340,7 @@ def allocate_segments(
         "schedule": None if found.schedule is None else records(found.schedule),
     }
     placed = _placed(segments, found.segments)
-    names = dict(zip(placed.index, section_names(result.scene, placed, "en"), strict=True))
+    names = dict(zip(placed.index, headline.section_names(result.scene, placed, "en"), strict=True))
     shown = found.segments.assign(segment_id=found.segments["segment_id"].map(names))
     shown = shown.rename(columns={"segment_id": "section"}).drop(columns="pair")
     return Plan(payload, records(shown.head(_PLAN_ROWS)), _plan_text(found, names))
