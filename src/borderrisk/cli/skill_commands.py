@@ -72,7 +72,7 @@ def verify(
     """
     from borderrisk.pipeline import forecasting
 
-    return forecasting.verify(forecast_path, incidents_path, **chosen)
+    return forecasting.verify(forecast_path, incidents_path, out=out, force=force)
 
 
 @click.command()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import copy
 import difflib
 import json
-import types
-import typing
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from borderrisk.config.base import PATTERN_WORDS, Location, Problem, dotted
 from borderrisk.config.whole import Config
@@ -130,57 +129,54 @@ def _worded(value: Any) -> Any:
     return PATTERN_WORDS.get(value, value) if isinstance(value, str) else value
 
 
-def choices_at(location: tuple[str | int, ...]) -> list[str]:
+def choices_at(location: Location) -> list[str]:
     """Return the keys allowed in the section at a place, or the values allowed for a key."""
-    places: list[Any] = [Config]
+    places = [_schema()]
     for part in location:
-        places = [inner for place in places for inner in _step(place, part)]
-    return list(dict.fromkeys(choice for place in places for choice in _choices(place)))
+        places = [inner for place in places for inner in _inside(place, part)]
+    plain = [its for place in places for its in _plain(place)]
+    return list(dict.fromkeys(c for its in plain for c in (*_keys(its), *its.get("enum", ()))))
 
 
 def sections_with(key: str) -> list[str]:
     """Return the dotted names of the sections that have a key."""
-    return [section for section, keys in _sections(Config, "") if key in keys]
+    return [name for name, keys in _sections(_schema(), "") if key in keys]
 
 
-def _sections(model: type[BaseModel], name: str) -> Iterator[tuple[str, list[str]]]:
-    yield name, list(model.model_fields)
-    for key, field in model.model_fields.items():
-        for place in _unwrap(field.annotation):
-            if isinstance(place, type) and issubclass(place, BaseModel):
-                yield from _sections(place, f"{name}.{key}".removeprefix("."))
+@cache
+def _schema() -> dict[str, Any]:
+    return Config.model_json_schema()
 
 
-def _step(annotation: Any, part: str | int) -> Iterator[Any]:
-    for place in _unwrap(annotation):
-        arguments = typing.get_args(place)
-        if isinstance(place, type) and issubclass(place, BaseModel):
-            if part in place.model_fields:
-                yield place.model_fields[str(part)].annotation
-        elif typing.get_origin(place) is dict:
-            yield arguments[1]
-        elif typing.get_origin(place) is tuple:
-            yield arguments[0]
+def _sections(schema: dict[str, Any], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for section in filter(_keys, _plain(schema)):
+        yield name, _keys(section)
+        for key, inner in _keys(section).items():
+            yield from _sections(inner, f"{name}.{key}".removeprefix("."))
 
 
-def _choices(annotation: Any) -> Iterator[str]:
-    for place in _unwrap(annotation):
-        if typing.get_origin(place) is Literal:
-            yield from typing.get_args(place)
-        elif isinstance(place, type) and issubclass(place, BaseModel):
-            yield from place.model_fields
+def _inside(schema: dict[str, Any], part: str | int) -> Iterator[dict[str, Any]]:
+    """Yield what describes the value of a key or the items of a list."""
+    for its in _plain(schema):
+        if part in _keys(its):
+            yield _keys(its)[str(part)]
+        yield from its.get("patternProperties", {}).values()
+        yield from (its[word] for word in ("additionalProperties", "items") if its.get(word))
 
 
-def _unwrap(annotation: Any) -> Iterator[Any]:
-    """Yield the plain types of an annotation, without ``Annotated`` and optionality."""
-    origin = typing.get_origin(annotation)
-    if origin is typing.Annotated:
-        yield from _unwrap(typing.get_args(annotation)[0])
-    elif origin in (typing.Union, types.UnionType):
-        for argument in typing.get_args(annotation):
-            yield from _unwrap(argument)
-    else:
-        yield annotation
+def _keys(schema: dict[str, Any]) -> dict[str, Any]:
+    return dict(schema.get("properties", {}))
+
+
+def _plain(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield the parts of a schema that refer to no other."""
+    if not isinstance(schema, dict):
+        return
+    if "$ref" in schema:
+        schema = _schema()["$defs"][schema["$ref"].rpartition("/")[2]]
+    for inner in schema.get("anyOf", ()):
+        yield from _plain(inner)
+    yield schema
 
 
 _STAND_INS: dict[str | int, Any] = {

@@ -159,7 +159,10 @@ def export(
 
 
 def _surroundings(scene: Scene, focus: str | None) -> dict[str, gpd.GeoDataFrame]:
-    incidents = _plain_dates(scene.incidents.drop(columns="home", errors="ignore"))
+    incidents = scene.incidents.drop(columns="home", errors="ignore")
+    # As ISO text: a time of day nobody reported would only mislead.
+    days = {n: incidents[n].dt.strftime("%Y-%m-%d") for n in ("date", "date_end") if n in incidents}
+    incidents = incidents.assign(**days)
     layers = {"incidents": incidents, "border": scene.borders, **scene.layers}
     layers = {name: stamped(layer, scene) for name, layer in layers.items()}
     if focus is None:
@@ -169,16 +172,6 @@ def _surroundings(scene: Scene, focus: str | None) -> dict[str, gpd.GeoDataFrame
         name: layer.to_crs(WGS84).cx[west:east, south:north].to_crs(layer.crs)
         for name, layer in layers.items()
     }
-
-
-def _plain_dates(incidents: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """Dates as ISO text: a time of day nobody reported would only mislead."""
-    days = {
-        name: incidents[name].dt.strftime("%Y-%m-%d")
-        for name in ("date", "date_end")
-        if name in incidents
-    }
-    return incidents.assign(**days)
 
 
 def write_cells(cells: gpd.GeoDataFrame, path: Path, format: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +40,11 @@ def write_netcdf(ds: xr.Dataset, path: Path) -> None:
     """
     packed = {"zlib": True, "complevel": 4, "shuffle": True}
     encoding = {str(name): packed for name in ds.data_vars if ds[name].ndim}
-    with _own_locks():
+    # Keep xarray from asking a Dask cluster for its lock, which cannot name a file in memory.
+    dask = sys.modules.get("dask")
+    with nullcontext() if dask is None else dask.config.set(scheduler="threads"):
         content = ds.to_netcdf(None, engine="h5netcdf", encoding=encoding)
     path.write_bytes(content)
-
-
-def _own_locks() -> AbstractContextManager[Any]:
-    """Keep xarray from asking a Dask cluster for its lock, which cannot name a file in memory."""
-    dask = sys.modules.get("dask")
-    return nullcontext() if dask is None else dask.config.set(scheduler="threads")
 
 
 def read_netcdf(path: Path) -> xr.Dataset:
@@ -127,12 +123,9 @@ def write_risk_tif(scene: Scene, path: Path) -> Path:
     if missing:
         raise DataError(f"The run has no {', '.join(missing)}; score it before writing rasters.")
     names = [score.name for score in shown("band") if score.name in scene.cells]
-    return write_bands(scene, [*names, *_corridors(scene)], path)
-
-
-def _corridors(scene: Scene) -> list[str]:
-    names = sorted(str(name) for name in scene.cells.data_vars)
-    return [name for name in names if name.startswith("slack_") or name == "route_density"]
+    others = sorted(str(name) for name in scene.cells.data_vars)
+    corridors = [name for name in others if name.startswith("slack_") or name == "route_density"]
+    return write_bands(scene, [*names, *corridors], path)
 
 
 def write_bands(scene: Scene, names: list[str], path: Path) -> Path:
@@ -147,7 +140,10 @@ def write_bands(scene: Scene, names: list[str], path: Path) -> Path:
                 target.write(band.to_numpy().astype("float32"), index)
                 target.set_band_description(index, name)
                 target.update_tags(index, long_name=str(band.attrs.get("long_name", name)))
-        _check_complete(partial, len(names))
+        # GDAL reports a full disk on closing only as a log line: read every band back.
+        with rasterio.open(partial) as stored:
+            for index in stored.indexes:
+                stored.checksum(index)
     return path
 
 
@@ -169,13 +165,6 @@ def _tags(scene: Scene) -> dict[str, str]:
         | scene.stamp
         | {"TIFFTAG_IMAGEDESCRIPTION": scene.meta.statement, "AREA_OR_POINT": "Area"}
     )
-
-
-def _check_complete(path: Path, count: int) -> None:
-    """Read every band back: GDAL reports a full disk on closing only as a log line."""
-    with rasterio.open(path) as stored:
-        for index in range(1, count + 1):
-            stored.checksum(index)
 
 
 _VECTORS = ("borders", "settlements", "incidents")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
@@ -39,11 +39,6 @@ STYLES = {
     "border": "Border lines",
     "segments": "Border segments by rank",
 }
-_HATCH = {"color": "60,70,80,255", "style": "b_diagonal", "outline_style": "no"}
-_CIRCLE = {
-    "name": "circle", "color": "0,0,0,0", "outline_width": "0.25", "outline_width_unit": "MM",
-    "size": "50000", "size_unit": "RenderMetersInMapUnits",
-}  # fmt: skip
 CORNERS = 5  # of a closed square
 _CHUNK = 50_000
 # What JSON text, which is UTF-8, cannot hold as it is.
@@ -126,10 +121,8 @@ def write_squares(cells: gpd.GeoDataFrame, path: Path) -> None:
 
 def _lonlat_corners(cells: gpd.GeoDataFrame) -> np.ndarray:
     """Corners in WGS84 degrees, shape (cells, 5, 2); the last is the first again."""
-    metres = shapely.get_coordinates(cells.geometry).reshape(len(cells), CORNERS, 2)[:, :-1]
-    to_wgs84 = transformer(cells.crs, WGS84)
-    lonlat = np.stack(to_wgs84.transform(metres[..., 0], metres[..., 1]), axis=-1)
-    return np.concatenate([lonlat, lonlat[:, :1]], axis=1)
+    metres = shapely.get_coordinates(cells.geometry).reshape(len(cells), CORNERS, 2)
+    return np.stack(transformer(cells.crs, WGS84).transform(*metres.T), axis=-1).swapaxes(0, 1)
 
 
 def _head(corners: np.ndarray, stamp: Mapping[Any, Any]) -> bytes:
@@ -145,30 +138,18 @@ def _head(corners: np.ndarray, stamp: Mapping[Any, Any]) -> bytes:
     return (json.dumps(members, indent=0)[:-2] + ',\n"features": [\n').encode()
 
 
-def _features(plain: pd.DataFrame, corners: np.ndarray) -> Iterator[str]:
+def _features(plain: pd.DataFrame, corners: np.ndarray) -> list[str]:
     """Text of each feature."""
-    ids = _json_column(plain["cell_id"])
-    pieces: list[Any] = ['{"type":"Feature","id":', ids, ',"properties":{']
+    pieces: list[Any] = ['{"type":"Feature","id":', _json_column(plain["cell_id"])]
     for index, name in enumerate(plain.columns):
-        pieces += ["," * (index > 0) + json.dumps(name) + ":", _json_column(plain[name])]
-    pieces += ['},"bbox":[', *_comma_separated([*_bounds(corners)])]
-    pieces += ['],"geometry":{"type":"Polygon","coordinates":[[']
+        start = "," if index else ',"properties":{'
+        pieces += [start + json.dumps(name) + ":", _json_column(plain[name])]
+    for index, edge in enumerate((*corners.min(axis=1).T, *corners.max(axis=1).T)):
+        pieces += ["," if index else '},"bbox":[', _numbers(edge)]
     for index in range(CORNERS):
-        pieces += ["],[" if index else "[", *_comma_separated([*corners[:, index].T])]
-    pieces += ["]]]}}"]
-    joined = pc.binary_join_element_wise(*pieces, "")
-    yield from joined.to_pylist()
-
-
-def _bounds(corners: np.ndarray) -> np.ndarray:
-    return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1).T
-
-
-def _comma_separated(columns: list[np.ndarray]) -> list[Any]:
-    pieces: list[Any] = []
-    for index, values in enumerate(columns):
-        pieces += [","] * (index > 0) + [_numbers(values)]
-    return pieces
+        start = "],[" if index else '],"geometry":{"type":"Polygon","coordinates":[[['
+        pieces += [start, _numbers(corners[:, index, 0]), ",", _numbers(corners[:, index, 1])]
+    return list(pc.binary_join_element_wise(*pieces, "]]]}}", "").to_pylist())
 
 
 def _json_column(column: pd.Series) -> pa.Array:
@@ -325,26 +306,24 @@ def qml(name: str) -> str:
     Cells that are not to be relied on are hatched; incidents have a circle as wide as their place
     is uncertain.
     """
-    text = (files("borderrisk.outputs") / "styles" / f"{name}.qml").read_text(encoding="utf-8")
-    colours = {f"risk_{k}": _qgis(colour) for k, colour in enumerate(RISK_COLOURS, start=1)}
-    colours |= {f"hex_{k}": colour for k, colour in enumerate(RISK_COLOURS, start=1)}
-    labels = {f"label_{k}": f"{k} ({label})" for k, label in enumerate(RISK_LABELS, start=1)}
-    labels |= {f"share_{k}": label for k, label in enumerate(RISK_LABELS, start=1)}
-    # QGIS counts the upper end to a class, scores the lower one: take the number just below it.
-    edges = {
-        f"edge_{k}": str(np.nextafter(np.float32(edge), np.float32(0)))
-        for k, edge in enumerate(CLASS_EDGES, start=1)
-    }
-    further = {
-        "border": _qgis(BORDER_COLOUR),
-        "incident": _qgis(INCIDENT_COLOUR),
-        "hatch": _layer("SimpleFill", _HATCH, "enabled", "\"trust\" IS NOT NULL"
-                        " AND \"trust\" NOT IN ('ok', '')"),
-        "circle": _layer("SimpleMarker", _CIRCLE | {"outline_color": _qgis(INCIDENT_COLOUR)},
-                         "size", '2000 * "radius_km"'),
+    words = {
+        "border": _qgis(BORDER_COLOUR), "incident": _qgis(INCIDENT_COLOUR),
         "fields": _cell_aliases(),
     }  # fmt: skip
-    return Template(text).substitute(colours | labels | edges | further)
+    for k, (colour, label) in enumerate(zip(RISK_COLOURS, RISK_LABELS, strict=True), start=1):
+        words |= {f"risk_{k}": _qgis(colour), f"hex_{k}": colour}
+        words |= {f"label_{k}": f"{k} ({label})", f"share_{k}": label}
+    for k, edge in enumerate(CLASS_EDGES, start=1):
+        # QGIS counts the upper end to a class, scores the lower one: take the number just below it.
+        words[f"edge_{k}"] = str(np.nextafter(np.float32(edge), np.float32(0)))
+    for part in ("hatch", "circle"):
+        words[part] = _filled(part, words)
+    return _filled(name, words)
+
+
+def _filled(name: str, words: Mapping[str, str]) -> str:
+    text = (files("borderrisk.outputs") / "styles" / f"{name}.qml").read_text(encoding="utf-8")
+    return Template(text).substitute(words)
 
 
 def _cell_aliases() -> str:
@@ -361,30 +340,6 @@ def write_qml(path: Path) -> Path:
     QGIS applies ``risk.qml`` by itself to a ``risk.tif`` beside it, and so on.
     """
     return write_text(qml(Path(path).stem), path)
-
-
-def _layer(kind: str, options: Mapping[str, str], name: str, expression: str) -> str:
-    """Write a further layer of a symbol, one property of which follows the columns."""
-    plain = "".join(
-        f'            <Option type="QString" name="{key}" value="{value}"/>\n'
-        for key, value in options.items()
-    )
-    return (
-        f'        <layer class="{kind}" enabled="1" pass="0" locked="0">\n'
-        f'          <Option type="Map">\n{plain}          </Option>\n'
-        "          <data_defined_properties>\n"
-        '            <Option type="Map">\n'
-        '              <Option type="QString" name="name" value=""/>\n'
-        '              <Option type="Map" name="properties">\n'
-        f'                <Option type="Map" name="{name}">\n'
-        '                  <Option type="bool" name="active" value="true"/>\n'
-        '                  <Option type="QString" name="expression" '
-        f"value={quoteattr(expression)}/>\n"
-        '                  <Option type="int" name="type" value="3"/>\n'
-        "                </Option>\n              </Option>\n"
-        '              <Option type="QString" name="type" value="collection"/>\n'
-        "            </Option>\n          </data_defined_properties>\n        </layer>\n"
-    )
 
 
 def _qgis(colour: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from typing import Any
 
@@ -15,7 +16,7 @@ from borderrisk.outputs.webmap.codec import pack_bytes
 from borderrisk.outputs.webmap.columns import DRIVERS, Packed, described, label_json
 from borderrisk.outputs.webmap.maplayers import drawn, window
 from borderrisk.outputs.webmap.page import asset
-from borderrisk.outputs.webmap.view import View, marker, meshes
+from borderrisk.outputs.webmap.view import View, marker, meshes, scored
 from borderrisk.scores import DAYS_PER_YEAR, KAPPA, PART_SIZE, expected_count, meanings, shown
 from borderrisk.words import CODES, LANGUAGES, MODELS, UNITS, Label
 
@@ -72,10 +73,7 @@ def sections_blob(view: View) -> dict[str, str]:
 def to_json(data: dict[str, Any]) -> str:
     """JSON that cannot end the script element it stands in; same bytes for the same data."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    escapes = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028"}
-    for character, escape in (escapes | {"\u2029": "\\u2029"}).items():
-        text = text.replace(character, escape)
-    return text
+    return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _grid(view: View) -> dict[str, Any]:
@@ -91,7 +89,7 @@ def _grid(view: View) -> dict[str, Any]:
         "digits": (len(str(grid.cell_ids(one)[0])) - 2) // 2,
         "cellKm": grid.cell_size_m / 1000,
         "runs": _runs(view.mask),
-        "scored": _scored_in_all(view),
+        "scored": int(scored(view.scene.cells).sum()),  # what a rank counts out of
     }
 
 
@@ -101,12 +99,6 @@ def _runs(mask: np.ndarray) -> list[int]:
     rows, starts = np.nonzero(edges == 1)
     _, stops = np.nonzero(edges == -1)
     return np.stack([rows, starts, stops - starts], axis=1).ravel().tolist()
-
-
-def _scored_in_all(view: View) -> int:
-    """Scored cells of the whole scene: what a rank counts out of."""
-    cells = view.scene.cells
-    return int(np.isfinite(cells[marker(cells)].to_numpy()).sum())
 
 
 def _words(view: View, name: str) -> list[str]:
@@ -178,15 +170,12 @@ def _total(view: View) -> dict[str, Any]:
     exposure = np.ones(scene.grid.shape)
     if "exposure" in cells:
         exposure = np.nan_to_num(cells["exposure"].to_numpy().astype(float))
-    scored = np.isfinite(cells[marker(cells)].to_numpy())
-    found: dict[str, Any] = {
-        "km2": float((exposure * area * scored).sum()), "cell": KAPPA, "part": PART_SIZE,
-    }  # fmt: skip
+    km2 = float((exposure * area * scored(cells)).sum())
+    found: dict[str, Any] = {"km2": km2, "cell": KAPPA, "part": PART_SIZE}
     if "intensity" in cells:
         intensity = np.nan_to_num(cells["intensity"].to_numpy().astype(float))
-        found["expected"] = float(
-            expected_count(intensity, exposure * area / 100, float(days)).sum()
-        )
+        expected = expected_count(intensity, exposure * area / 100, float(days))
+        found["expected"] = float(expected.sum())
     return found
 
 
