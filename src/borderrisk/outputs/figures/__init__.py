@@ -93,7 +93,7 @@ def uncertainty_figure(scene: Scene, focus: Focus | None = None) -> Figure | Non
     return figure
 
 
-def change_figure(scene: Scene, focus: Focus | None = None) -> Figure | None:
+def change_figure(scene: Scene) -> Figure | None:
     """Draw how the risk percentile changed between two runs; None if there is no ``risk_change``.
 
     Cells that moved by no more than their intervals are paler (:mod:`borderrisk.outputs.compare`).
@@ -108,7 +108,7 @@ def change_figure(scene: Scene, focus: Focus | None = None) -> Figure | None:
     if "change" in scene.cells:
         clear = scene.cells["change"].to_numpy() > 0
         colours = np.where(clear[..., None], colours, 1 - 0.45 * (1 - colours))
-    figure, ax, side = frame(scene, focus, colours, known, "Change of risk")
+    figure, ax, side = frame(scene, None, colours, known, "Change of risk")
     bar = _add_bar(figure, side, scale, "both")
     bar.ax.set_title("Change of risk percentile", fontsize=7.5, fontweight="normal")
     add_legend(side, [], hatch_untrusted(ax, scene), top=0.88)

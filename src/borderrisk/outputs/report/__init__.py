@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
-from matplotlib.figure import Figure
 
 from borderrisk.outputs.atomic import write_text
 from borderrisk.outputs.figures import CHARTS, plan
@@ -25,8 +24,6 @@ from borderrisk.outputs.scene import STATEMENT, Scene
 from borderrisk.scores import decode
 from borderrisk.words import PHRASES, told
 
-_LEFT_OUT = "uncertainty-"
-_MEDIA_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
 _MARKDOWN_SPECIAL = re.compile(r"([\\`*_\[\]|#~$])")
 _SPARKS = " ▁▂▃▄▅▆▇█"
 
@@ -46,7 +43,11 @@ def write_report(scene: Scene, folder: Path) -> list[Path]:
     """
     folder = Path(folder)
     sections = build_sections(scene)
-    html = render_html(scene, sections, picture_sources(scene, folder / "figures"))
+    wanted = [name for name in plan(scene) if not name.startswith("uncertainty-")]
+    sources = {name: picture_source(scene, name, folder / "figures") for name in wanted}
+    html = render_page(
+        sections, {name: src for name, src in sources.items() if src}, **_headline(scene)
+    )
     markdown = render_markdown(scene, sections, folder / "figures")
     return [
         write_text(html, folder / "report.html"),
@@ -54,25 +55,17 @@ def write_report(scene: Scene, folder: Path) -> list[Path]:
     ]
 
 
-def picture_sources(scene: Scene, figures: Path) -> dict[str, str]:
-    """``src`` of each figure by name, charts as SVG, maps as PNG; drawn if the folder lacks it."""
-    sources = {}
-    for name, draw_one in plan(scene).items():
-        if name.startswith(_LEFT_OUT):
-            continue
-        if (source := picture_source(name, draw_one, figures)) is not None:
-            sources[name] = source
-    return sources
+def picture_source(scene: Scene, name: str, figures: Path) -> str | None:
+    """``src`` of a chart as SVG or a map as PNG, from the folder ``figures`` or drawn.
 
-
-def picture_source(name: str, draw_one: Callable[[], Figure | None], figures: Path) -> str | None:
-    """``src`` of one figure, from its file or drawn; None if the scene lacks the numbers."""
-    extension = "svg" if name in CHARTS else "png"
+    None if the scene lacks the numbers.
+    """
+    extension, media = ("svg", "image/svg+xml") if name in CHARTS else ("png", "image/png")
     path = figures / f"{name}.{extension}"
     if path.is_file():
-        return data_uri(_MEDIA_TYPES[extension], path.read_bytes())
-    figure = draw_one()
-    return None if figure is None else data_uri(_MEDIA_TYPES[extension], render(figure, extension))
+        return data_uri(media, path.read_bytes())
+    figure = plan(scene)[name]()
+    return None if figure is None else data_uri(media, render(figure, extension))
 
 
 def data_uri(media_type: str, content: bytes) -> str:
@@ -84,17 +77,15 @@ def _template(name: str) -> str:
     return (files(__package__) / "templates" / name).read_text(encoding="utf-8")
 
 
-def render_html(scene: Scene, sections: Sequence[Section], pictures: Mapping[str, str]) -> str:
-    """Render a self-contained page; all text is escaped, figures without a ``src`` are left out."""
-    return render_page(sections, pictures, **_headline(scene))
-
-
 def render_page(
     sections: Sequence[Section], pictures: Mapping[str, str], *, title: str, title_fa: str = "",
     run_id: str = "", statement: str = STATEMENT, verdict: str = "",
     tiles: Sequence[tuple[str, str]] = (), stamp: Mapping[str, str] | None = None,
 ) -> str:  # fmt: skip
-    """Render sections under a title, what the page is about and its verdict, as one HTML file."""
+    """Render sections under a title, what the page is about and its verdict, as one HTML file.
+
+    All text is escaped; figures without a ``src`` in ``pictures`` are left out.
+    """
     return environment(autoescape=True).get_template("report.html").render(
         sections=sections, pictures=pictures, title=title, title_fa=title_fa, run_id=run_id,
         statement=statement, verdict=verdict, tiles=tiles, stamp=stamp or {},
@@ -220,7 +211,7 @@ def write_brief(
         stamp=scene.stamp, statement=scene.meta.statement,
         sentences=sentences(scene, language, window),
         verdict=verdict(scene) if language == "en" else "", blocks=blocks,
-        picture=picture_source(name, plan(scene)[name], figures),
+        picture=picture_source(scene, name, figures),
         doubts=doubts(scene, language, window),
         left=told("left_out", language, n=left) if left else "",
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -37,7 +37,7 @@ from borderrisk.outputs.report.ranked import (
     top_cell_blocks,
     transfer_blocks,
 )
-from borderrisk.outputs.scene import AreaTotal, Scene
+from borderrisk.outputs.scene import Scene
 from borderrisk.scores import as_index, by_name, decode, meanings
 from borderrisk.words import CODES
 
@@ -113,62 +113,49 @@ def _maps(scene: Scene) -> list[Block]:
         )
     else:
         blocks.append(Paragraph(NO_INTERVALS))
-    rows = [_total_row(scene, total) for total in scene.meta.totals]
+    reported = f"reported, with {percent(scene.meta.level)} chance"
+    rows = [
+        {"area": scene.focus(total.focus).title if total.focus else "study area",
+         "expected": interval(total.expected, total.expected_low, total.expected_high),
+         reported: f"{total.count_low:,} to {total.count_high:,}"}
+        for total in scene.meta.totals
+    ]  # fmt: skip
     return [*blocks, records(rows, "Incidents of the forecast period")] if rows else blocks
-
-
-def _total_row(scene: Scene, total: AreaTotal) -> dict[str, Any]:
-    """Incidents of the study area or a focus: the mean, and what may be reported."""
-    return {
-        "area": scene.focus(total.focus).title if total.focus else "study area",
-        "expected": interval(total.expected, total.expected_low, total.expected_high),
-        f"reported, with {percent(scene.meta.level)} chance":
-            f"{total.count_low:,} to {total.count_high:,}",
-    }  # fmt: skip
 
 
 def _data(scene: Scene) -> list[Block]:
     incidents, meta = scene.incidents, scene.meta
-    blocks: list[Block] = []
-    sources = [asdict(source) for source in meta.sources]
-    blocks.append(
-        records(sources, "Sources") if sources else Paragraph("No sources were recorded.")
-    )
+    blocks = [_listed(meta.sources, "Sources", "No sources were recorded.")]
     if meta.inputs:
-        blocks.append(records((asdict(use) for use in meta.inputs), "What each input does"))
+        blocks.append(records(map(asdict, meta.inputs), "What each input does"))
     if len(incidents):
-        blocks.append(facts(_incident_facts(scene), "Incidents"))
+        blocks.append(facts(_incident_facts(incidents), "Incidents"))
         blocks.append(_kinds(incidents))
     else:
         blocks.append(Paragraph("The run holds no incidents."))
     if meta.incident_counts:
         blocks.append(facts(meta.incident_counts, "Rows read"))
-    rejected = [asdict(row) for row in meta.rejected]
-    blocks.append(
-        records(rejected, "Rejected rows")
-        if rejected
-        else Paragraph("No row of the incident table was rejected.")
-    )
+    none = "No row of the incident table was rejected."
+    blocks.append(_listed(meta.rejected, "Rejected rows", none))
     if meta.notes:
         blocks.append(Bullets(meta.notes))
     return blocks
 
 
-def _incident_facts(scene: Scene) -> dict[str, Any]:
-    incidents = scene.incidents
+def _listed(rows: Sequence[Any], caption: str, none: str) -> Block:
+    return records(map(asdict, rows), caption) if rows else Paragraph(none)
+
+
+def _incident_facts(incidents: pd.DataFrame) -> dict[str, Any]:
     known = incidents["source"].astype(str).str.len() > 0 if "source" in incidents else None
     return {
         "incidents used": len(incidents),
-        "first": _day(incidents["date"].min()),
-        "last (data vintage)": _day(incidents["date"].max()),
+        "first": f"{incidents['date'].min():%Y-%m-%d}",
+        "last (data vintage)": f"{incidents['date'].max():%Y-%m-%d}",
         "median radius of uncertainty, km": incidents["radius_km"].median(),
         "known to the day": percent((incidents["date_precision"] == "day").mean()),
         "with a named source": None if known is None else percent(known.mean()),
     }
-
-
-def _day(date: pd.Timestamp) -> str:
-    return f"{date:%Y-%m-%d}"
 
 
 def _kinds(incidents: pd.DataFrame) -> Table:
@@ -281,15 +268,11 @@ def _responsible_use(scene: Scene) -> list[Block]:
 
 
 def _reproduction(scene: Scene) -> list[Block]:
-    blocks: list[Block] = []
-    text, manifest = scene.meta.config_text, scene.meta.manifest
-    if text:
-        blocks.append(Listing("Config", text))
-    if manifest:
-        blocks.append(Listing("Manifest", json.dumps(manifest, indent=2, ensure_ascii=False)))
-    if not blocks:
-        blocks.append(Paragraph("Config and manifest were not kept with this scene."))
-    return blocks
+    manifest = scene.meta.manifest
+    listing = json.dumps(manifest, indent=2, ensure_ascii=False) if manifest else ""
+    kept = {"Config": scene.meta.config_text, "Manifest": listing}
+    blocks: list[Block] = [Listing(title, text) for title, text in kept.items() if text]
+    return blocks or [Paragraph("Config and manifest were not kept with this scene.")]
 
 
 _SECTIONS: tuple[tuple[str, str, Callable[[Scene], list[Block]]], ...] = (

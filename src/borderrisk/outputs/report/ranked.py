@@ -141,11 +141,10 @@ def calibration_blocks(scene: Scene) -> list[Block]:
         Picture("reliability", f"Predicted against observed, {spoken(card.model)}."),
         Paragraph(ground),
     ]
-    for rows, caption in (
-        (part.calibration, "Incidents per risk class"),
-        (part.reliability, "Cells by predicted chance"),
-    ):
-        said = [asdict(row) for row in rows]  # type: ignore[call-overload]
+    tables: dict[str, list[Any]] = {"Incidents per risk class": part.calibration,
+                                    "Cells by predicted chance": part.reliability}  # fmt: skip
+    for caption, rows in tables.items():
+        said = (asdict(row) for row in rows)
         blocks.append(records([r | {"ground": _GROUNDS[r["ground"]]} for r in said], caption))
     totals = [asdict(row) for row in part.totals if row.horizon_years == part.shortest]
     columns = [key for key in totals[0] if key != "horizon_years"]
@@ -263,17 +262,13 @@ def feature_blocks(scene: Scene) -> list[Block]:
             "Ranges are over the land of study area and halo; histograms over the study area."
         )
     ]
-    for group, members in _groups(scene, names).items():
-        rows = [_row(scene.cells[name], summary.loc[name].to_dict(), inside) for name in members]
-        blocks += [Table(_HEADINGS, rows, group.capitalize()), _methods(scene, members)]
-    return blocks
-
-
-def _groups(scene: Scene, names: list[str]) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
     for name in names:
         groups.setdefault(str(scene.cells[name].attrs.get("group") or "other"), []).append(name)
-    return groups
+    for group, members in groups.items():
+        rows = [_row(scene.cells[name], summary.loc[name].to_dict(), inside) for name in members]
+        blocks += [Table(_HEADINGS, rows, group.capitalize()), _methods(scene, members)]
+    return blocks
 
 
 def _row(

@@ -53,8 +53,9 @@ def vectors_json(view: View) -> dict[str, Any]:
     """Every vector layer of a view."""
     box = window(view)
     scene = view.scene
+    outline = scene.area.polygon.simplify(scene.grid.cell_size_m / 20)
     return {
-        "area": _area(view),
+        "area": geometry_json(reproject(outline, scene.grid.crs, WGS84)),
         "borders": _borders(scene.borders, box),
         "places": _places(view, box),
         "countries": _countries(scene.settlements, box),
@@ -66,12 +67,6 @@ def vectors_json(view: View) -> dict[str, Any]:
             for name, frame in sorted(scene.layers.items())
         ],
     }
-
-
-def _area(view: View) -> dict[str, Any]:
-    area = view.scene.area
-    outline = area.polygon.simplify(area.grid.cell_size_m / 20)
-    return geometry_json(reproject(outline, area.grid.crs, WGS84))
 
 
 def _borders(borders: gpd.GeoDataFrame, box: shapely.Geometry) -> list[dict[str, Any]]:
