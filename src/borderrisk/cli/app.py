@@ -9,12 +9,7 @@ from typing import Any
 
 import click
 
-from borderrisk.cli import (
-    read_commands,
-    run_commands,
-    skill_commands,
-    start_commands,
-)
+from borderrisk.cli import read_commands, run_commands, skill_commands, start_commands
 from borderrisk.cli.common import wrapped
 from borderrisk.errors import BorderRiskError
 from borderrisk.runs import Stopped, stoppable

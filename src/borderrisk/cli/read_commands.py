@@ -120,12 +120,7 @@ def compare(run_a: Path, run_b: Path, out: Path | None) -> tuple[Any, ...]:
 @common.out_option("File for all segments: .geojson, .csv or .parquet.")
 @common.common_options
 def segments(
-    run_path: Path,
-    top: int,
-    against: Path | None,
-    out: Path | None,
-    as_json: bool,
-    verbose: bool,
+    run_path: Path, top: int, against: Path | None, out: Path | None, as_json: bool, verbose: bool
 ) -> None:
     """Rank the stretches of the border, or show how they changed since an earlier run.
 

@@ -34,10 +34,7 @@ _CHUNK = 20_000
 
 
 def cells_table(
-    scene: Scene,
-    focus: str | None = None,
-    top: int | None = None,
-    min_risk: float | None = None,
+    scene: Scene, focus: str | None = None, top: int | None = None, min_risk: float | None = None
 ) -> gpd.GeoDataFrame:
     """Give the scored cells as square polygons in the CRS of the grid (metres), row-major.
 

@@ -32,13 +32,7 @@ from borderrisk.outputs.reasons import (
 )
 from borderrisk.outputs.scene import AreaTotal, Focus, Scene
 from borderrisk.scores import PART_SIZE, chance_of
-from borderrisk.words import (
-    nearest_places,
-    pair_label,
-    persian_places,
-    slug,
-    told,
-)
+from borderrisk.words import nearest_places, pair_label, persian_places, slug, told
 
 PLACES, APART_KM, NAMED = 10, 20.0, 3
 FIRST_TENTH = 90.0

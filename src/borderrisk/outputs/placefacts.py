@@ -17,13 +17,7 @@ from scipy.spatial import cKDTree
 
 from borderrisk.outputs.reasons import LEAST, PARTS, Amount, Because, Facts
 from borderrisk.outputs.scene import Scene
-from borderrisk.scores import (
-    DAYS_PER_YEAR,
-    PART_SIZE,
-    chance_of,
-    expected_count,
-    meanings,
-)
+from borderrisk.scores import DAYS_PER_YEAR, PART_SIZE, chance_of, expected_count, meanings
 from borderrisk.words import Near, nearest_places
 
 # A border line or a target farther than this is no reason, unless it is the nearest of them.

@@ -49,10 +49,7 @@ def write_report(scene: Scene, folder: Path) -> list[Path]:
         sections, {name: src for name, src in sources.items() if src}, **_headline(scene)
     )
     markdown = render_markdown(scene, sections, folder / "figures")
-    return [
-        write_text(html, folder / "report.html"),
-        write_text(markdown, folder / "report.md"),
-    ]
+    return [write_text(html, folder / "report.html"), write_text(markdown, folder / "report.md")]
 
 
 def picture_source(scene: Scene, name: str, figures: Path) -> str | None:
