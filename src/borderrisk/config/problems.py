@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import json
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 
 from borderrisk.config.base import PATTERN_WORDS, Location, Problem, dotted
 from borderrisk.config.whole import Config
+from borderrisk.errors import nearest
 
 
 def got(value: Any) -> str:
@@ -24,9 +24,8 @@ def got(value: Any) -> str:
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the nearest choice, or nothing."""
-    by_lower = {choice.lower(): choice for choice in choices}
-    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
-    return f"; did you mean {by_lower[near[0]]!r}?" if near else ""
+    near = nearest(word, choices)
+    return f"; did you mean {near!r}?" if near else ""
 
 
 _PLAIN = {
@@ -95,7 +94,11 @@ def _problem(item: dict[str, Any]) -> Problem:
     context = {key: _worded(value) for key, value in item.get("ctx", {}).items()}
     kind, value = item["type"], item["input"]
     if kind == "extra_forbidden":
-        hint = did_you_mean(str(location[-1]), choices_at(location[:-1])) or _elsewhere(location)
+        key = str(location[-1])
+        homes = [section for section, keys in _sections(_schema(), "") if key in keys]
+        hint = did_you_mean(key, choices_at(location[:-1]))
+        if not hint and len(homes) == 1 and homes[0]:
+            hint = f"; it belongs in {homes[0]}"
         return Problem(location, f"unknown key{hint}", at_key=True)
     if kind == "missing":
         if isinstance(location[-1], int):
@@ -117,12 +120,6 @@ def _choice(value: Any, choices: Iterable[str]) -> str:
     return text + (did_you_mean(value, choices) if isinstance(value, str) else "")
 
 
-def _elsewhere(location: Location) -> str:
-    """Say where a key belongs that stands in the wrong section."""
-    homes = sections_with(str(location[-1]))
-    return f"; it belongs in {homes[0]}" if len(homes) == 1 and homes[0] else ""
-
-
 def _worded(value: Any) -> Any:
     if isinstance(value, float):
         return f"{value:g}"
@@ -138,17 +135,13 @@ def choices_at(location: Location) -> list[str]:
     return list(dict.fromkeys(c for its in plain for c in (*_keys(its), *its.get("enum", ()))))
 
 
-def sections_with(key: str) -> list[str]:
-    """Return the dotted names of the sections that have a key."""
-    return [name for name, keys in _sections(_schema(), "") if key in keys]
-
-
 @cache
 def _schema() -> dict[str, Any]:
     return Config.model_json_schema()
 
 
 def _sections(schema: dict[str, Any], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield dotted name and keys of each section."""
     for section in filter(_keys, _plain(schema)):
         yield name, _keys(section)
         for key, inner in _keys(section).items():

@@ -233,28 +233,14 @@ Key = tuple[str, ...]
 
 def _path_keys(section: type[BaseModel], prefix: Key) -> Iterator[tuple[Key, PathRole]]:
     for name, field in section.model_fields.items():
-        for role in _roles(field):
-            yield (*prefix, name), role
+        inner = getattr(field.annotation, "__args__", ())
+        notes = [*field.metadata, *(m for arg in inner for m in getattr(arg, "__metadata__", ()))]
+        yield from (((*prefix, name), note) for note in notes if isinstance(note, PathRole))
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from _path_keys(field.annotation, (*prefix, name))
 
 
-def _roles(field: Any) -> list[PathRole]:
-    inner = getattr(field.annotation, "__args__", ())
-    metadata = [*field.metadata, *(m for arg in inner for m in getattr(arg, "__metadata__", ()))]
-    return [item for item in metadata if isinstance(item, PathRole)]
-
-
-_SECTIONS: dict[str, type[BaseModel]] = {
-    "data": DataConfig,
-    "features": FeaturesConfig,
-    "segments": SegmentsConfig,
-    "outputs": OutputsConfig,
-    "compute": ComputeConfig,
-}
-PATH_KEYS: dict[Key, PathRole] = {
-    key: role for name, section in _SECTIONS.items() for key, role in _path_keys(section, (name,))
-}
+PATH_KEYS: dict[Key, PathRole] = dict(_path_keys(Config, ()))
 
 
 def map_paths(data: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:

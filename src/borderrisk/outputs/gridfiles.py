@@ -1,4 +1,7 @@
-"""Files of values on the grid: NetCDF by the CF conventions, and cloud-optimised GeoTIFF."""
+"""Files of values on the grid (NetCDF by the CF conventions, GeoTIFF), and of a whole scene.
+
+A scene is kept in a folder and read back, so that maps and exports need no retraining.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,9 @@ from borderrisk.sources.files import check_size
 REQUIRED = ("intensity", "probability", "risk")
 _UNPACKED_BYTES = 8 * 2**30
 _TITLE = "Features"  # of a dataset without one
+_VECTORS = ("borders", "settlements", "incidents")
+_LAYER_PREFIX, _CELLS = "layer-", "cells.nc"
+_RELIEF_PIXELS = 10**8
 _SUMMARY = ["long_name", "unit", "minimum", "median", "maximum", "missing_share"]
 
 
@@ -160,17 +166,8 @@ def _profile(scene: Scene, count: int) -> dict[str, Any]:
 def _tags(scene: Scene) -> dict[str, str]:
     facts = {k: getattr(scene.meta, k) for k in ("title", "run_id", "origin", "horizon_days")}
     tags = {key: str(value) for key, value in facts.items() if value not in (None, "")}
-    return (
-        tags
-        | scene.stamp
-        | {"TIFFTAG_IMAGEDESCRIPTION": scene.meta.statement, "AREA_OR_POINT": "Area"}
-    )
-
-
-_VECTORS = ("borders", "settlements", "incidents")
-_LAYER_PREFIX = "layer-"
-_CELLS = "cells.nc"
-_RELIEF_PIXELS = 10**8
+    said = {"TIFFTAG_IMAGEDESCRIPTION": scene.meta.statement, "AREA_OR_POINT": "Area"}
+    return tags | scene.stamp | said
 
 
 def save_scene(scene: Scene, folder: Path, cells: Path | None = None) -> None:
@@ -184,11 +181,8 @@ def save_scene(scene: Scene, folder: Path, cells: Path | None = None) -> None:
         write_features(scene.cells, folder / _CELLS)
     else:
         _link(cells, folder / _CELLS)
-    area = gpd.GeoDataFrame(
-        {"part": ["study_area", "halo"]},
-        geometry=[scene.area.polygon, scene.area.halo],
-        crs=scene.grid.crs,
-    )
+    parts = [scene.area.polygon, scene.area.halo]
+    area = gpd.GeoDataFrame({"part": ["study_area", "halo"]}, geometry=parts, crs=scene.grid.crs)
     area.to_parquet(folder / "area.parquet")
     for name in _VECTORS:
         getattr(scene, name).to_parquet(folder / f"{name}.parquet")
@@ -196,10 +190,8 @@ def save_scene(scene: Scene, folder: Path, cells: Path | None = None) -> None:
         layer.to_parquet(folder / f"{_LAYER_PREFIX}{name}.parquet")
     if scene.relief is not None:
         _write_relief(scene.relief, folder / "relief.tif")
-    focuses = [vars(focus) for focus in scene.focuses]
-    text = json.dumps(
-        {"focuses": focuses, "meta": scene.meta.to_json()}, ensure_ascii=False, indent=1
-    )
+    facts = {"focuses": list(map(vars, scene.focuses)), "meta": scene.meta.to_json()}
+    text = json.dumps(facts, ensure_ascii=False, indent=1)
     (folder / "scene.json").write_text(text, encoding="utf-8")
 
 

@@ -201,14 +201,10 @@ def explained(
     for name, say in (("why", why), ("rely", rely)):
         for language, its in words.items():
             columns[f"{name}_{language}"] = [say(facts, its) for facts in found]
+    named = [[reason.feature for reason in (*facts.raising, *facts.lowering)] for facts in found]
     for k in range(3):
-        columns[f"driver_{k + 1}"] = [_driver(facts, k) for facts in found]
+        columns[f"driver_{k + 1}"] = [(*names, "", "", "")[k] for names in named]
     return segments.assign(**columns, **_near(scene, segments, middle))
-
-
-def _driver(facts: Facts, k: int) -> str:
-    named = [because.feature for because in (*facts.raising, *facts.lowering)]
-    return named[k] if k < len(named) else ""
 
 
 def plain(segments: gpd.GeoDataFrame) -> list[dict[str, Any]]:

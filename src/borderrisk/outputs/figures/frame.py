@@ -259,10 +259,11 @@ def add_towns(ax: Axes, scene: Scene, pixels: Pixels) -> None:
     towns = scene.settlements.to_crs(pixels.crs).sort_values("population", ascending=False)
     x, y = towns.geometry.x.to_numpy(), towns.geometry.y.to_numpy()
     u, v = (x - west) / (east - west), (y - south) / (north - south)
-    placed: list[tuple[float, float]] = []
+    placed: list[tuple[float, float]] = []  # none on top of another, nor at the edge
     for index, (town, right) in enumerate(zip(towns.itertuples(), u > 0.72, strict=True)):
         here = (u[index], v[index])
-        if len(placed) == MOST_TOWNS or not _free(here, placed):
+        clear = all(abs(here[0] - a) > 0.2 or abs(here[1] - b) > 0.06 for a, b in placed)
+        if len(placed) == MOST_TOWNS or not clear or not 0.03 < min(here) <= max(here) < 0.97:
             continue
         placed.append(here)
         ax.plot(x[index], y[index], "o", ms=3, mfc="white", mec=INK, mew=0.8, zorder=7)
@@ -272,13 +273,6 @@ def add_towns(ax: Axes, scene: Scene, pixels: Pixels) -> None:
             ha="right" if right else "left", va="center", fontsize=7, linespacing=1.05,
             path_effects=HALO, zorder=8, parse_math=False,
         )  # fmt: skip
-
-
-def _free(here: tuple[float, float], placed: list[tuple[float, float]]) -> bool:
-    """Whether a label fits: inside the map and clear of those placed before."""
-    if not all(0.03 < share < 0.97 for share in here):
-        return False
-    return all(abs(here[0] - a) > 0.2 or abs(here[1] - b) > 0.06 for a, b in placed)
 
 
 def add_key_map(ax: Axes, scene: Scene, pixels: Pixels) -> None:
