@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
@@ -57,16 +57,13 @@ def compile_ahead(modules: Sequence[str]) -> None:
 
     The process ends with this one at the latest; nothing depends on whether it was in time.
     """
-    if available_workers() < 2 or _is_kept(modules[0]):
+    if not sys.executable or available_workers() < 2 or _is_kept(modules[0]):
         return
     program = f"import {', '.join(modules)}; from borderrisk.compute import compile_late as c; c()"
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-c", program],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    atexit.register(child.kill)
+    command, none = [sys.executable, "-P", "-c", program], subprocess.DEVNULL
+    with suppress(OSError):  # no more processes are allowed
+        child = subprocess.Popen(command, stdin=none, stdout=none, stderr=none)
+        atexit.register(child.kill)
 
 
 def _is_kept(module: str) -> bool:
