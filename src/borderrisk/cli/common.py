@@ -57,7 +57,7 @@ def printed(command: Callable[..., tuple[Any, ...]]) -> Callable[..., Any]:
     @wraps(command)
     def run(*, as_json: bool, verbose: bool, **options: Any) -> None:
         configure_logging(verbose, as_json)
-        if "overrides" in options:
+        if {"config_path", "overrides"} <= set(options):
             options["config"] = load(options.pop("config_path"), options.pop("overrides"))
         payload, *text = command(**options)
         emit(payload, as_json, *text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +46,15 @@ def write_netcdf(ds: xr.Dataset, path: Path) -> None:
     """
     packed = {"zlib": True, "complevel": 4, "shuffle": True}
     encoding = {str(name): packed for name in ds.data_vars if ds[name].ndim}
-    # Keep xarray from asking a Dask cluster for its lock, which cannot name a file in memory.
-    dask = sys.modules.get("dask")
-    with nullcontext() if dask is None else dask.config.set(scheduler="threads"):
+    with _own_locks():
         content = ds.to_netcdf(None, engine="h5netcdf", encoding=encoding)
     path.write_bytes(content)
+
+
+def _own_locks() -> AbstractContextManager[Any]:
+    """Keep xarray from asking a Dask cluster for its lock, which cannot name a file in memory."""
+    dask = sys.modules.get("dask")
+    return nullcontext() if dask is None else dask.config.set(scheduler="threads")
 
 
 def read_netcdf(path: Path) -> xr.Dataset:
