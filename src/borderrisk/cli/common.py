@@ -23,16 +23,14 @@ if TYPE_CHECKING:
 PathArgument = click.Path(path_type=Path)
 
 
+set_option = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one config value."
+)
+
+
 def config_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the CONFIG argument (a file, or a folder of `init`) and ``--set key=value``."""
     return click.argument("config_path", metavar="CONFIG", type=PathArgument)(set_option(command))
-
-
-def set_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--set key=value``."""
-    return click.option(
-        "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one config value."
-    )(command)
 
 
 def run_argument(name: str = "run_path", metavar: str = "RUN") -> Callable[..., Any]:
@@ -42,10 +40,9 @@ def run_argument(name: str = "run_path", metavar: str = "RUN") -> Callable[..., 
 
 def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--json`` and ``-v``."""
-    command = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(
-        command
-    )
-    return click.option("-v", "--verbose", is_flag=True, help="Log details on stderr.")(command)
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+    verbose = click.option("-v", "--verbose", is_flag=True, help="Log details on stderr.")
+    return verbose(as_json(command))
 
 
 def printed(command: Callable[..., tuple[Any, ...]]) -> Callable[..., Any]:

@@ -29,23 +29,17 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
 
 
 _PLAIN = {
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "int_parsing": "must be a whole number",
+    **dict.fromkeys(("int_type", "int_from_float", "int_parsing"), "must be a whole number"),
     "float_type": "must be a number",
     "finite_number": "must be a finite number",
     "string_type": "must be a text",
     "bool_type": "must be true or false",
-    "dict_type": "must be a mapping of keys to values",
-    "model_type": "must be a mapping of keys to values",
-    "model_attributes_type": "must be a mapping of keys to values",
-    "tuple_type": "must be a list",
-    "list_type": "must be a list",
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"),
+                    "must be a mapping of keys to values"),
+    **dict.fromkeys(("tuple_type", "list_type"), "must be a list"),
     "path_type": "must be a path",
-    "date_type": "must be a date like 2014-01-31",
-    "date_parsing": "must be a date like 2014-01-31",
-    "date_from_datetime_parsing": "must be a date like 2014-01-31",
-    "date_from_datetime_inexact": "must be a date like 2014-01-31",
+    **dict.fromkeys(("date_type", "date_parsing", "date_from_datetime_parsing",
+                     "date_from_datetime_inexact"), "must be a date like 2014-01-31"),
     "greater_than": "must be greater than {gt}",
     "greater_than_equal": "must be at least {ge}",
     "less_than": "must be less than {lt}",
@@ -54,7 +48,7 @@ _PLAIN = {
     "string_too_long": "must have at most {max_length} characters",
     "too_short": "must have at least {min_length} item(s)",
     "too_long": "must have at most {max_length} item(s)",
-}
+}  # fmt: skip
 
 
 # Values that there were once, and what to write instead.

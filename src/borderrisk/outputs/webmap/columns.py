@@ -19,7 +19,6 @@ from borderrisk.outputs.webmap.codec import (
     Reference,
     Scale,
     alike,
-    half_range,
     pack,
     snap,
 )
@@ -279,10 +278,9 @@ class Packed:
         if follows in self._codes:
             levels = self.scales[follows]["n"]
             reference = Reference.of(follows, self._codes[follows], codes, levels)
-            self.blobs[f"{name}.table"] = pack(
-                reference.table, Neighbours.in_line(levels + 1), wide=wide
-            )
-            codes = reference.differences(codes, half_range(wide=wide))
+            line = Neighbours.in_line(levels + 1)
+            self.blobs[f"{name}.table"] = pack(reference.table, line, wide=wide)
+            codes = reference.differences(codes, wide=wide)
             spec["follows"] = follows
         self.blobs[name] = pack(codes, near, wide=wide)
         self.scales[name] = spec
@@ -315,9 +313,8 @@ def pack_columns(view: View, shell: int = SHELL_BYTES) -> Packed:
     """
     cells = int(view.mask.sum())
     room = budget(cells, shell)
-    tried = [precision for least, precision in PRECISIONS if cells < least]
-    first = PRECISIONS[len(PRECISIONS) - len(tried) - 1][1]
-    for precision in (first, *tried):
+    first = sum(cells >= least for least, _ in PRECISIONS) - 1
+    for _, precision in PRECISIONS[first:]:
         packed = _pack(view, precision, room, last=precision is PRECISIONS[-1][1])
         if not packed.dropped:
             break

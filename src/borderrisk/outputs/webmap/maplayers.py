@@ -16,7 +16,7 @@ from borderrisk.area import lighter, reproject
 from borderrisk.grid import WGS84
 from borderrisk.outputs.palette import DARK_RAMPS, KINDS, OTHER_KIND, RAMPS
 from borderrisk.outputs.webmap.columns import RISK_SHARES, described
-from borderrisk.outputs.webmap.layerstyles import LayerStyle, plain_fields, style_of
+from borderrisk.outputs.webmap.layerstyles import LayerStyle, fields_of, style_of
 from borderrisk.outputs.webmap.view import View, incidents_named
 from borderrisk.words import (
     CODES,
@@ -211,7 +211,7 @@ def layer_json(
     style = style_of(name, frame)
     near = drawn(frame, window)
     shapes = lighter(near.geometry.to_numpy(), MAX_VERTICES)
-    fields = [field for field in style.fields or plain_fields(near) if field.column in near]
+    fields = fields_of(style, near)
     colours = _colours(near, style)
     features = [
         {

@@ -79,14 +79,12 @@ def to_json(data: dict[str, Any]) -> str:
 def _grid(view: View) -> dict[str, Any]:
     """Shape of the window, where it starts in the grid, and its runs of scored cells."""
     grid = view.scene.grid
-    one = np.zeros(grid.shape, bool)
-    one[0, 0] = True
     return {
         "rows": view.mask.shape[0],
         "cols": view.mask.shape[1],
         "row0": view.rows.start,
         "col0": view.cols.start,
-        "digits": (len(str(grid.cell_ids(one)[0])) - 2) // 2,
+        "digits": grid.id_digits,
         "cellKm": grid.cell_size_m / 1000,
         "runs": _runs(view.mask),
         "scored": int(scored(view.scene.cells).sum()),  # what a rank counts out of
