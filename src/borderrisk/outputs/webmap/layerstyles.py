@@ -25,10 +25,10 @@ class LayerStyle:
     """How one layer is called and drawn.
 
     ``weight`` is in pixels, ``dash`` an SVG dash pattern (``""`` for a full line), ``fields`` the
-    columns that popups list (empty: all). Quantiles of the column ``ranked_by``
-    choose a colour of the risk ramp (``""`` for one colour), its low values the dark ones if
-    ``darkest_lowest``; ``ends`` says what the light and the dark end mean. ``shown`` layers are
-    drawn when the map opens; areas that are not ``filled`` do not tint the cells.
+    columns that popups list (empty: all). Quantiles of the column ``ranked_by`` choose a colour of
+    the risk ramp (``""`` for one colour), its low values the dark ones if ``darkest_lowest``;
+    ``ends`` says what the light and the dark end mean. ``shown`` layers are drawn when the map
+    opens; areas that are not ``filled`` do not tint the cells.
     """
 
     label: str
