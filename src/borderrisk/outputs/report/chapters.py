@@ -74,23 +74,19 @@ def _purpose(scene: Scene) -> list[Block]:
             f"incidents{when}. It is meant to help decide where to look first: which stretches "
             "and valleys deserve attention, how sure that is, and which features say so."
         ),
-        Bullets(
-            [
-                "It scores areas, never people. No feature describes ethnicity, religion or "
-                "identity, and the config refuses such columns.",
-                "It learns from reports. Where nobody reports, it sees nothing; quiet on the map "
-                "is not proof of quiet on the ground.",
-                "It finds places that resemble places with incidents. That is no statement about "
-                "cause.",
-                "Probabilities are small and uncertain. The ranking is better founded than the "
-                "level.",
-                "Hatched cells have few or no comparable data behind them; treat their score as "
-                "unknown.",
-            ]
-        ),
+        Bullets(_LIMITS),
     ]
 
 
+_LIMITS = (
+    "It scores areas, never people. No feature describes ethnicity, religion or identity, and the "
+    "config refuses such columns.",
+    "It learns from reports. Where nobody reports, it sees nothing; quiet on the map is not proof "
+    "of quiet on the ground.",
+    "It finds places that resemble places with incidents. That is no statement about cause.",
+    "Probabilities are small and uncertain. The ranking is better founded than the level.",
+    "Hatched cells have few or no comparable data behind them; treat their score as unknown.",
+)
 _INDEX_LIMITS = (
     "It ranks cells by weights that experts give to slope, elevation and distances to the border, "
     "settlements and roads. Such maps are published for many borders; few were ever tested.",
@@ -171,24 +167,20 @@ def _kinds(incidents: pd.DataFrame) -> Table:
 
 
 def _grid(scene: Scene) -> list[Block]:
-    grid = scene.grid
-    exposure = scene.cells["exposure"].to_numpy()
+    grid, exposure = scene.grid, scene.cells["exposure"].to_numpy()
+    area, with_halo = scene.area.polygon.area, scene.area.halo.area
+    cut = (exposure > 0) & (exposure < 1 - 1e-9)
+    known = {
+        "projection": _projection(scene),
+        "cell size, km": grid.cell_size_m / 1000,
+        "rows × columns": f"{grid.shape[0]} × {grid.shape[1]}",
+        "scored cells": int((exposure > 0).sum()),
+        "of them cut by the edge of the study area": int(cut.sum()),
+        "study area, km²": round(area / 1e6),
+        "halo read around it, km²": round((with_halo - area) / 1e6),
+    }
     return [
-        facts(
-            {
-                "projection": _projection(scene),
-                "cell size, km": grid.cell_size_m / 1000,
-                "rows × columns": f"{grid.shape[0]} × {grid.shape[1]}",
-                "scored cells": int((exposure > 0).sum()),
-                "of them cut by the edge of the study area": int(
-                    ((exposure > 0) & (exposure < 1 - 1e-9)).sum()
-                ),
-                "study area, km²": round(scene.area.polygon.area / 1e6),
-                "halo read around it, km²": round(
-                    (scene.area.halo.area - scene.area.polygon.area) / 1e6
-                ),
-            }
-        ),
+        facts(known),
         Paragraph(
             "Cells are squares of an equal-area projection, so that counts compare. Each incident "
             "is spread over the disc in which it is known to lie, never used as a bare point."
@@ -200,10 +192,8 @@ def _projection(scene: Scene) -> str:
     operation = scene.grid.crs.coordinate_operation
     if operation is None:
         return scene.grid.crs.name
-    values = {
-        parameter.name.split()[0]: parameter.value for parameter in list(operation.params)[:2]
-    }
-    where = ", ".join(f"{name.lower()} {value:g}°" for name, value in values.items())
+    centre = list(operation.params)[:2]
+    where = ", ".join(f"{p.name.split()[0].lower()} {p.value:g}°" for p in centre)
     return f"{operation.method_name}, natural origin at {where}"
 
 
@@ -248,23 +238,20 @@ def _trust(scene: Scene) -> list[Block]:
     return [note, Table(["trust", "cells", "share of area"], rows)]
 
 
+_USE = (
+    "Use it to order attention among areas, together with local knowledge; not to justify force, "
+    "detention, profiling or the denial of passage or aid.",
+    "Do not join it with data about individuals or communities.",
+    "Say with every number which period it covers, how wide its interval is, and whether the cell "
+    "is trusted.",
+    "Acting on the map changes what is reported. Retraining on the outcome feeds the map to "
+    "itself; keep that in mind.",
+    "A model that does not beat its baselines on the scorecard should not be used in their place.",
+)
+
+
 def _responsible_use(scene: Scene) -> list[Block]:
-    return [
-        Paragraph(scene.meta.statement),
-        Bullets(
-            [
-                "Use it to order attention among areas, together with local knowledge; not to "
-                "justify force, detention, profiling or the denial of passage or aid.",
-                "Do not join it with data about individuals or communities.",
-                "Say with every number which period it covers, how wide its interval is, and "
-                "whether the cell is trusted.",
-                "Acting on the map changes what is reported. Retraining on the outcome feeds the "
-                "map to itself; keep that in mind.",
-                "A model that does not beat its baselines on the scorecard should not be used in "
-                "their place.",
-            ]
-        ),
-    ]
+    return [Paragraph(scene.meta.statement), Bullets(_USE)]
 
 
 def _reproduction(scene: Scene) -> list[Block]:
