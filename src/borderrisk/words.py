@@ -78,6 +78,7 @@ POINTS = {
 _DIGITS = str.maketrans("0123456789,.", "۰۱۲۳۴۵۶۷۸۹٬٫")
 
 
+@lru_cache(maxsize=1 << 17)
 def numeral(value: float, language: str = "en") -> str:
     """Write a number as sentences do: two figures below 10, else whole, thousands apart.
 
@@ -86,12 +87,8 @@ def numeral(value: float, language: str = "en") -> str:
     >>> numeral(7.84), numeral(0.0131), numeral(84.4), numeral(12345), numeral(float("nan"))
     ('7.8', '0.013', '84', '12,345', '–')
     """
-    text = _numeral(value)
-    return text.translate(_DIGITS) if language == "fa" else text
-
-
-@lru_cache(maxsize=1 << 16)
-def _numeral(value: float) -> str:
+    if language == "fa":
+        return numeral(value).translate(_DIGITS)
     if not math.isfinite(value):
         return "–"
     size = abs(value)
@@ -114,8 +111,10 @@ def told(key: str, language: str, **slots: str | float) -> str:
     >>> told("rank", "en", n=1, all=1200, interval="")
     'Rank 1 of 1,200.'
     """
-    texts = {k: v if isinstance(v, str) else numeral(v, language) for k, v in slots.items()}
-    return PHRASES[key][language].format(**texts)
+    for name, value in slots.items():
+        if not isinstance(value, str):
+            slots[name] = numeral(value, language)
+    return PHRASES[key][language].format(**slots)
 
 
 @cache

@@ -268,8 +268,7 @@ def _interval(
 def why(facts: Facts, words: dict[str, Any]) -> str:
     """Say what the number is made of."""
     language = words["language"]
-    join = told("list", language).join
-    raising = join(_features(facts.raising, words))
+    join = PHRASES["list"][language].join
     found = []
     if facts.shares:
         history, recent, ground, even = facts.shares
@@ -279,12 +278,13 @@ def why(facts: Facts, words: dict[str, Any]) -> str:
             earlier = join(_earlier(facts, words))
             found.append(told(key, language, share=history + recent, list=earlier))
         if ground >= 100 * LEAST:
+            raising = join(_features(facts.raising, words))
             key = ("ground" if facts.risk_class else "ground_group") if raising else "ground_plain"
             found.append(told(key, language, share=ground, list=raising))
         if even >= 100 * LEAST:
             found.append(told("even", language, share=even))
-    elif raising:
-        found.append(told("raised", language, list=raising))
+    elif facts.raising:
+        found.append(told("raised", language, list=join(_features(facts.raising, words))))
     low = 0 < facts.risk_class <= LOW_CLASS
     lowers = _features(facts.lowering, words)
     if low and facts.far is not None:
