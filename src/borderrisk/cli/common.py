@@ -62,6 +62,11 @@ def printed(command: Callable[..., tuple[Any, ...]]) -> Callable[..., Any]:
     return common_options(run)
 
 
+def prints_json() -> bool:
+    """Whether the command that runs was given ``--json``."""
+    return bool(click.get_current_context().params["as_json"])
+
+
 def out_option(description: str) -> Callable[..., Any]:
     """Add ``--out``."""
     return click.option("--out", type=PathArgument, help=description)

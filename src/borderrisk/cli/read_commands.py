@@ -118,23 +118,19 @@ def compare(run_a: Path, run_b: Path, out: Path | None) -> tuple[Any, ...]:
     "--against", metavar="EARLIER_RUN", type=common.PathArgument, help="Show what changed since."
 )
 @common.out_option("File for all segments: .geojson, .csv or .parquet.")
-@common.common_options
-def segments(
-    run_path: Path, top: int, against: Path | None, out: Path | None, as_json: bool, verbose: bool
-) -> None:
+@common.printed
+def segments(run_path: Path, top: int, against: Path | None, out: Path | None) -> tuple[Any, ...]:
     """Rank the stretches of the border, or show how they changed since an earlier run.
 
     Example: borderrisk segments data/processed/eastern-border --top 20
     """
-    common.configure_logging(verbose, as_json)
     from borderrisk.pipeline import result
 
-    if against is None and not as_json:
-        common.emit({}, as_json, result.told_segments(run_path, top, out=out))
-        return
+    if against is None and not common.prints_json():
+        return {}, result.told_segments(run_path, top, out=out)
     rows = result.top_segments(run_path, top, against=against, out=out)
     named = [{k: v for k, v in row.items() if k not in ("segment_id", "near")} for row in rows]
-    common.emit({"segments": rows}, as_json, common.table_text(named))
+    return {"segments": rows}, common.table_text(named)
 
 
 @click.command()

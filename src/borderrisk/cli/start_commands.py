@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -41,22 +41,15 @@ _STOPPED = "interrupted; what came is kept, and the same command goes on from th
 @click.option("--export", "out", metavar="DIR", type=common.PathArgument,
               help="Bring the files into a folder for --mirror; the config stays.")  # fmt: skip
 @click.option("--accept-acled-terms", is_flag=True, help="I have read ACLED's terms and may do so.")
-@common.common_options
+@common.printed
 def fetch(
-    config_path: Path,
-    what: str | None,
-    dry_run: bool,
-    mirror: str | None,
-    out: Path | None,
+    config_path: Path, what: str | None, dry_run: bool, mirror: str | None, out: Path | None,
     accept_acled_terms: bool,
-    as_json: bool,
-    verbose: bool,
-) -> None:
+) -> tuple[Any, ...]:  # fmt: skip
     """Bring elevation, borders, roads, posts, places, land cover and incidents for a border.
 
     Example: borderrisk fetch my-border --what elevation,roads --dry-run
     """
-    common.configure_logging(verbose, as_json)
     if mirror and out and "://" not in mirror:
         raise click.UsageError("--mirror reads a folder and --export makes one; give one of them")
     from borderrisk.pipeline import fetching
@@ -65,21 +58,19 @@ def fetch(
     planned = fetching.plan(config_path, words, accept_acled_terms=accept_acled_terms)
     if dry_run:
         facts = {"files": [vars(row) for row in planned.rows], "mb": round(planned.mb, 1)}
-        common.emit(facts | {"notes": planned.notes}, as_json, *_said(planned))
-        return
+        return facts | {"notes": planned.notes}, *_said(planned)
     if out is not None:
-        with _bar(planned, as_json) as progress:
+        with _bar(planned) as progress:
             count = fetching.export(planned, out, mirror=mirror, progress=progress)
-        common.emit({"folder": str(out), "files": count}, as_json, f"wrote {out} ({count} files)")
-        return
-    with _bar(planned, as_json) as progress:
+        return {"folder": str(out), "files": count}, f"wrote {out} ({count} files)"
+    with _bar(planned) as progress:
         notes = fetching.fetch(planned, mirror=mirror, progress=progress)
     facts = {"config": str(planned.path), "brought": [row.what for row in planned.rows]}
     ending = f"wrote {planned.path}; next: borderrisk validate {config_path}"
-    common.emit(facts | {"notes": notes}, as_json, *notes, ending)
+    return facts | {"notes": notes}, *notes, ending
 
 
-def bring(started: Started, again: Callable[..., Started], as_json: bool) -> Started:
+def bring(started: Started, again: Callable[..., Started]) -> Started:
     """Fetch open data into a folder of init; ``again`` makes it anew to fit the incidents.
 
     Where there are none those of UCDP come first, as the config depends on them.
@@ -89,12 +80,12 @@ def bring(started: Started, again: Callable[..., Started], as_json: bool) -> Sta
     folder, mirror, record = started.folder, os.environ.get("BORDERRISK_MIRROR"), None
     if not started.ready:
         first = fetching.plan(folder, ["incidents"])
-        with _bar(first, as_json) as progress:
+        with _bar(first) as progress:
             fetching.fetch(first, mirror=mirror, progress=progress)
         record = folder / "data" / "incidents.csv"
         started = again(incidents=folder / fetching.PLACE / "ucdp_ged.csv")
     planned = fetching.plan(folder, also=["incidents"] if record else [])
-    with _bar(planned, as_json) as progress:
+    with _bar(planned) as progress:
         notes = fetching.fetch(planned, mirror=mirror, progress=progress)
     if record:
         record.unlink(missing_ok=True)
@@ -108,12 +99,12 @@ def _said(planned: Plan) -> list[str]:
 
 
 @contextmanager
-def _bar(planned: Plan, as_json: bool) -> Iterator[Callable[[str, int], None] | None]:
+def _bar(planned: Plan) -> Iterator[Callable[[str, int], None] | None]:
     """Say what comes; yield a callback of files and their bytes that shows how far all is.
 
     None off a terminal. One that is stopped says that the work can be taken up again.
     """
-    if not as_json:
+    if not common.prints_json():
         click.echo("\n".join(_said(planned)), err=True)
     here: dict[str, int] = {}
     start, came = monotonic(), 0.0
@@ -190,34 +181,23 @@ def _take(question: str, options: list[str]) -> str:
 @click.option("--force", is_flag=True, help="Replace the config and base data of an earlier init.")
 @click.option("--yes", is_flag=True, help="Ask nothing; take the likelier of two columns.")
 @click.option("--list", "list_of", metavar="COUNTRY", help="Show a country's neighbours and stop.")
-@common.common_options
-def init(  # noqa: PLR0917 - one per option
-    folder: Path | None,
-    home: str | None,
-    neighbours: tuple[str, ...],
-    incidents: Path | None,
-    focus: tuple[str, ...],
-    window: tuple[float, float, float, float] | None,
-    fetch: bool,
-    force: bool,
-    yes: bool,
-    list_of: str | None,
-    as_json: bool,
-    verbose: bool,
-) -> None:
+@common.printed
+def init(
+    folder: Path | None, home: str | None, neighbours: tuple[str, ...], incidents: Path | None,
+    focus: tuple[str, ...], window: tuple[float, float, float, float] | None, fetch: bool,
+    force: bool, yes: bool, list_of: str | None,
+) -> tuple[Any, ...]:  # fmt: skip
     """Make a folder with a config and data for any land border; alone: copy the example.
 
     Example: borderrisk init my-border --home Pakistan --neighbours Afghanistan --incidents mine.csv
 
     Example: borderrisk init --list Pakistan
     """
-    common.configure_logging(verbose, as_json)
     from borderrisk.pipeline import starting, study
 
     if list_of is not None:
         rows = study.list_neighbours(list_of)
-        common.emit({"neighbours": rows}, as_json, common.table_text(rows))
-        return
+        return {"neighbours": rows}, common.table_text(rows)
     given = {"--neighbours": neighbours, "--incidents": incidents, "--focus": focus}
     needless = [name for name, value in (given | {"--window": window}).items() if value]
     if home is None and needless:
@@ -228,7 +208,7 @@ def init(  # noqa: PLR0917 - one per option
     )
     started = make(folder, incidents=incidents, force=force)
     if fetch:
-        started = bring(started, partial(make, started.folder, force=True), as_json)
+        started = bring(started, partial(make, started.folder, force=True))
     ending = f"next: borderrisk run {shlex.quote(str(started.folder))}"
     if not started.ready:
         ending += (
@@ -237,7 +217,7 @@ def init(  # noqa: PLR0917 - one per option
             "longitude, radius_km)"
         )
     facts = {"folder": str(started.folder), "notes": started.notes, "ready": started.ready}
-    common.emit(facts, as_json, *started.notes, f"wrote {started.folder}", ending)
+    return facts, *started.notes, f"wrote {started.folder}", ending
 
 
 COMMANDS = (init, fetch)
