@@ -19,7 +19,7 @@ from borderrisk.outputs.headline import doubts, sentences, top_places, top_secti
 from borderrisk.outputs.reasons import Answer, made
 from borderrisk.outputs.report.blocks import Abridged, Bars, Places, Section, percent, show
 from borderrisk.outputs.report.chapters import build_sections
-from borderrisk.outputs.report.ranked import verdict
+from borderrisk.outputs.report.evidence import verdict
 from borderrisk.outputs.scene import STATEMENT, Scene
 from borderrisk.scores import decode
 from borderrisk.words import PHRASES, told

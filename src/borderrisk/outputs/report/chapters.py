@@ -28,7 +28,7 @@ from borderrisk.outputs.report.blocks import (
     records,
     show,
 )
-from borderrisk.outputs.report.ranked import (
+from borderrisk.outputs.report.evidence import (
     NO_INTERVALS,
     calibration_blocks,
     feature_blocks,

@@ -1,4 +1,4 @@
-"""What is highest, and from what: top cells, border segments, features and their distributions."""
+"""Chapters of figures: skill on unseen incidents; then the highest cells and segments; features."""
 
 from __future__ import annotations
 
