@@ -242,21 +242,19 @@ def write_geopackage(layers: Mapping[str, gpd.GeoDataFrame], path: Path) -> None
             "INSERT INTO gpkg_contents (table_name, data_type, identifier, description)"
             " VALUES ('layer_styles', 'attributes', 'layer_styles', 'Styles for QGIS')"
         )
-        for name in layers:
-            if name in STYLES:
-                database.execute(
-                    "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name,"
-                    " f_geometry_column, styleName, styleQML, useAsDefault, description, owner,"
-                    " update_time) VALUES ('', '', ?, 'geom', ?, ?, 1, ?, '', ?)",
-                    (name, name, qml(name), STYLES[name], _TIME),
-                )
+        for name in filter(STYLES.get, layers):
+            database.execute(
+                "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name,"
+                " f_geometry_column, styleName, styleQML, useAsDefault, description, owner,"
+                " update_time) VALUES ('', '', ?, 'geom', ?, ?, 1, ?, '', ?)",
+                (name, name, qml(name), STYLES[name], _TIME),
+            )
         _name_columns(database, layers)
         database.execute("UPDATE gpkg_contents SET last_change = ?", (_TIME,))
-        for name, table in layers.items():
-            database.execute(
-                "UPDATE gpkg_contents SET description = ? WHERE table_name = ?",
-                (described(table), name),
-            )
+        database.executemany(
+            "UPDATE gpkg_contents SET description = ? WHERE table_name = ?",
+            [(described(table), name) for name, table in layers.items()],
+        )
 
 
 def _name_columns(database: sqlite3.Connection, layers: Mapping[str, gpd.GeoDataFrame]) -> None:
@@ -264,15 +262,13 @@ def _name_columns(database: sqlite3.Connection, layers: Mapping[str, gpd.GeoData
     database.execute(_COLUMN_TABLE)
     database.execute(_EXTENSION)
     for layer, table in layers.items():
-        called: set[str] = set()
+        named: dict[str, str] = {}
         for column in map(str, table.columns.drop(table.geometry.name)):
-            alias = column_alias(column, scores=layer == "cells")
-            if alias and alias not in called:
-                called.add(alias)
-                database.execute(
-                    "INSERT INTO gpkg_data_columns VALUES (?, ?, ?, ?, ?, NULL, NULL)",
-                    (layer, column, alias, alias, alias),
-                )
+            named.setdefault(column_alias(column, scores=layer == "cells"), column)
+        database.executemany(
+            "INSERT INTO gpkg_data_columns VALUES (?, ?, ?, ?, ?, NULL, NULL)",
+            [(layer, column, alias, alias, alias) for alias, column in named.items() if alias],
+        )
 
 
 def column_alias(column: str, *, scores: bool) -> str:
@@ -283,21 +279,18 @@ def column_alias(column: str, *, scores: bool) -> str:
     >>> column_alias("radius_km", scores=False), column_alias("risk", scores=True)
     ('Place known to (km)', 'Percentile rank of intensity by area in the study area (%)')
     """
-    known = by_name().get(column)
-    if (scores or column not in COLUMNS) and known is not None:
-        name, unit = known.long_name, "" if known.unit == "1" else known.unit
+    score = by_name().get(column)
+    if score is not None and (scores or column not in COLUMNS):
+        name, unit = score.long_name, score.unit
+    elif column in COLUMNS:
+        name, unit = COLUMNS[column]
+    elif catalogue.is_feature(column):
+        feature = catalogue.feature(column)
+        name, unit = feature.long_name, feature.units
     else:
-        name, unit = COLUMNS.get(column) or _worded(column)
-    return f"{name} ({unit})" if unit else name
-
-
-def _worded(column: str) -> tuple[str, str]:
-    """Words of a column that nobody named, and the unit that its name ends with."""
-    if catalogue.is_feature(column):
-        known = catalogue.feature(column)
-        return known.long_name, "" if known.units == "1" else known.units
-    words = column.removesuffix("_km").replace("_", " ").strip() or column
-    return words[:1].upper() + words[1:], "km" if column.endswith("_km") else ""
+        words = column.removesuffix("_km").replace("_", " ").strip() or column
+        name, unit = words[:1].upper() + words[1:], "km" if column.endswith("_km") else ""
+    return name if unit in ("", "1") else f"{name} ({unit})"
 
 
 def qml(name: str) -> str:
