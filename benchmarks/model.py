@@ -100,8 +100,7 @@ def _trust(cells: Any, panel: Any, weights: dict[str, float]) -> Any:
 def _outputs(step: Callable[[str, Callable[[], Any]], Any], side: int, folder: Path) -> None:
     from benchmarks.webmap import synthetic_scene
     from borderrisk.outputs.export import cells_table, write_cells
-    from borderrisk.outputs.gridfiles import write_risk_tif
-    from borderrisk.outputs.store import save_scene
+    from borderrisk.outputs.gridfiles import save_scene, write_risk_tif
     from borderrisk.outputs.webmap import write_map
 
     scene = synthetic_scene(side)

@@ -35,7 +35,7 @@ def page(path, values):
     line = Neighbours.in_line(4097)
     blobs = {
         "risk": pack(codes, near, wide=True),
-        "last": pack(reference.differences(other, 1 << 15), near, wide=True),
+        "last": pack(reference.differences(other, wide=True), near, wide=True),
         "last.table": pack(reference.table, line, wide=True),
     }
     edges = np.diff(np.pad(MASK.astype(int), ((0, 0), (1, 1))))

@@ -38,6 +38,13 @@ class OutputError(BorderRiskError):
 _LISTED = 60
 
 
+def nearest(wrong: str, choices: Iterable[str]) -> str | None:
+    """Return the choice that is spelled most like a word, if one is alike."""
+    by_lower = {choice.lower(): choice for choice in choices}
+    close = get_close_matches(wrong.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[close[0]] if close else None
+
+
 def did_you_mean(wrong: str, choices: Iterable[object]) -> str:
     """Return a sentence with the closest of ``choices``, or the choices themselves.
 
@@ -47,17 +54,16 @@ def did_you_mean(wrong: str, choices: Iterable[object]) -> str:
     ' Did you mean latitude?'
     """
     names = [str(choice) for choice in choices if str(choice)]
-    by_lower = {name.lower(): name for name in names}
-    close = get_close_matches(wrong.lower(), by_lower, n=1, cutoff=0.6)
-    if close:
-        return f" Did you mean {by_lower[close[0]]}?"
+    near = nearest(wrong, names)
+    if near:
+        return f" Did you mean {near}?"
     return f" There is: {listed(names)}." if names else ""
 
 
-def listed(names: Sequence[str], most: int = _LISTED) -> str:
+def listed(names: Sequence[str], most: int = _LISTED, separator: str = ", ") -> str:
     """Return names joined by commas, and of many how many more there are."""
     more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
+    return separator.join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def plain(error: BaseException) -> str:

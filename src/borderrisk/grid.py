@@ -197,7 +197,8 @@ class Grid:
         )
 
     @cached_property
-    def _id_digits(self) -> int:
+    def id_digits(self) -> int:
+        """Digits that rows and columns have in ids."""
         return max(3, len(str(max(self.shape) - 1)))
 
     def cell_ids(self, mask: np.ndarray | None = None) -> np.ndarray:
@@ -209,7 +210,7 @@ class Grid:
             Only the cells where it is true.
         """
         rows, cols = np.nonzero(np.ones(self.shape, bool) if mask is None else mask)
-        d = self._id_digits
+        d = self.id_digits
         row_part = np.array([f"r{i:0{d}d}" for i in range(self.shape[0])])
         col_part = np.array([f"c{i:0{d}d}" for i in range(self.shape[1])])
         return np.char.add(row_part[rows], col_part[cols])

@@ -86,67 +86,20 @@ class Score:
         return attrs
 
 
-def _drivers() -> tuple[Score, ...]:
-    """List the three strongest drivers: which, the values of these features, and their effects."""
-    found = []
-    for k in (1, 2, 3):
-        found += [
-            Score(
-                f"driver_{k}", "1", f"Driver {k} of the part that the ground explains",
-                cuts="codes", table=21 + k, popup=2 * k, packed=7 + 2 * k,
-            ),
-            Score(f"driver_{k}_value", "1", f"Value of driver {k}, in its own unit", table=24 + k),
-            Score(
-                f"driver_{k}_effect", "1", f"Effect of driver {k} on log-intensity", cuts="zero",
-                table=27 + k, popup=2 * k + 1, packed=8 + 2 * k,
-            ),
-        ]  # fmt: skip
-    return tuple(found)
-
-
-def _incidents() -> tuple[Score, ...]:
-    """List the incidents that account for most of a cell, and the words about it."""
-    behind, share = (
-        "Position of the incident that weighs most, no.",
-        "Share of the intensity of no.",
-    )
-    found = [Score(f"incident_{k}", "1", f"{behind} {k}", dtype="int32") for k in (1, 2, 3)]
-    found += [Score(f"incident_{k}_share", "1", f"{share} {k}") for k in (1, 2, 3)]
-    found += [
-        Score("incident_reasons", "1", "Incidents of a twentieth of it at least", dtype="int32"),
-        Score("why_en", "1", "Why, in a sentence", dtype="str", table=20),
-        Score("why_fa", "1", "Why, in a sentence in Persian", dtype="str", table=21),
-        Score("incidents_near", "1", "Incidents that weigh most", dtype="str", table=31),
-    ]
-    return tuple(found)
-
-
-def _shares() -> tuple[Score, ...]:
-    """Shares of the parts of the intensity; they add to 1."""
-    parts = (
-        ("history", "Earlier incidents", "رویدادهای پیشین",
-         "Share of the intensity from the places of earlier incidents.",
-         "سهمی از شدت که از جای رویدادهای پیشین می‌آید."),
-        ("recent", "Recent incidents", "رویدادهای اخیر",
-         "Share of the intensity from incidents of the last year or so.",
-         "سهمی از شدت که از رویدادهای حدود یک سال گذشته می‌آید."),
-        ("ground", "Ground and access", "زمین و دسترسی",
-         "Share of the intensity that terrain, border and access explain.",
-         "سهمی از شدت که ناهمواری، مرز و دسترسی توضیح می‌دهند."),
-        ("even", "Evenly everywhere", "یکسان در همه‌جا",
-         "Share of the intensity that is the same everywhere.",
-         "سهمی از شدت که در همه‌جا یکسان است."),
-    )  # fmt: skip
-    return tuple(
-        Score(
-            f"share_{name}", "1", note.removesuffix("."), en, fa, note, note_fa,
-            "probability", "teal", table=13 + k, layer=8 + k, popup=24 + k, packed=17 + k,
-            precision="coarse",
-        )
-        for k, (name, en, fa, note, note_fa) in enumerate(parts)
-    )  # fmt: skip
-
-
+_SHARES = (
+    ("history", "Earlier incidents", "رویدادهای پیشین",
+     "Share of the intensity from the places of earlier incidents.",
+     "سهمی از شدت که از جای رویدادهای پیشین می‌آید."),
+    ("recent", "Recent incidents", "رویدادهای اخیر",
+     "Share of the intensity from incidents of the last year or so.",
+     "سهمی از شدت که از رویدادهای حدود یک سال گذشته می‌آید."),
+    ("ground", "Ground and access", "زمین و دسترسی",
+     "Share of the intensity that terrain, border and access explain.",
+     "سهمی از شدت که ناهمواری، مرز و دسترسی توضیح می‌دهند."),
+    ("even", "Evenly everywhere", "یکسان در همه‌جا",
+     "Share of the intensity that is the same everywhere.",
+     "سهمی از شدت که در همه‌جا یکسان است."),
+)  # fmt: skip
 SCORES: tuple[Score, ...] = (
     Score(
         "risk", "%", "Percentile rank of intensity by area in the study area",
@@ -214,13 +167,43 @@ SCORES: tuple[Score, ...] = (
         "شدت، اگر تنها ناهمواری، مرز و دسترسی تعیین‌کننده بودند.",
         "per_100km2_year", "teal", "area", table=17, band=6, layer=7, popup=23, packed=16,
     ),
-    *_shares(),
+    # Shares of the parts of the intensity; they add to 1.
+    *(
+        Score(
+            f"share_{name}", "1", note.removesuffix("."), en, fa, note, note_fa,
+            "probability", "teal", table=13 + k, layer=8 + k, popup=24 + k, packed=17 + k,
+            precision="coarse",
+        )
+        for k, (name, en, fa, note, note_fa) in enumerate(_SHARES)
+    ),
     Score(
         "exposure", "1", "Share of the cell inside the study area",
         table=18, popup=13, packed=90, precision="coarse",
     ),
-    *_drivers(),
-    *_incidents(),
+    # The three strongest drivers: which, the values of these features, and their effects.
+    *(
+        score
+        for k in (1, 2, 3)
+        for score in (
+            Score(
+                f"driver_{k}", "1", f"Driver {k} of the part that the ground explains",
+                cuts="codes", table=21 + k, popup=2 * k, packed=7 + 2 * k,
+            ),
+            Score(f"driver_{k}_value", "1", f"Value of driver {k}, in its own unit", table=24 + k),
+            Score(
+                f"driver_{k}_effect", "1", f"Effect of driver {k} on log-intensity", cuts="zero",
+                table=27 + k, popup=2 * k + 1, packed=8 + 2 * k,
+            ),
+        )
+    ),
+    # The incidents that account for most of a cell, and the words about it.
+    *(Score(f"incident_{k}", "1", f"Position of the incident that weighs most, no. {k}",
+            dtype="int32") for k in (1, 2, 3)),
+    *(Score(f"incident_{k}_share", "1", f"Share of the intensity of no. {k}") for k in (1, 2, 3)),
+    Score("incident_reasons", "1", "Incidents of a twentieth of it at least", dtype="int32"),
+    Score("why_en", "1", "Why, in a sentence", dtype="str", table=20),
+    Score("why_fa", "1", "Why, in a sentence in Persian", dtype="str", table=21),
+    Score("incidents_near", "1", "Incidents that weigh most", dtype="str", table=31),
     Score(
         "rank", "1", "Rank of intensity, 1 = highest", dtype="int32",
         bounds=("rank_low", "rank_high"),

@@ -105,7 +105,7 @@ def test_a_closed_box_away_from_the_border(refuse):
 
 def test_a_budget_longer_than_the_border(make_scene, tmp_path):
     """The run is made by hand: only its scene counts."""
-    from borderrisk.outputs.store import save_scene
+    from borderrisk.outputs.gridfiles import save_scene
     from borderrisk.pipeline.result import write_json
 
     scene = make_scene()

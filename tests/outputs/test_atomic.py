@@ -15,8 +15,8 @@ from shapely.geometry import Point
 import borderrisk
 from borderrisk.errors import DataError, OutputError
 from borderrisk.outputs.atomic import write_rows, write_text, writing
+from borderrisk.outputs.gridfiles import load_scene, save_scene
 from borderrisk.outputs.scene import Focus
-from borderrisk.outputs.store import load_scene, save_scene
 from borderrisk.outputs.vectorfiles import write_geopackage, write_layer
 from borderrisk.outputs.webmap import write_map
 

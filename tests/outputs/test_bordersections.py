@@ -6,7 +6,7 @@ from scipy.sparse import csr_matrix
 
 from borderrisk.border.ranking import segment_table
 from borderrisk.border.segments import cut_border
-from borderrisk.outputs.bordersections import explained, section_answers
+from borderrisk.outputs.headline import explained, section_answers
 
 
 @pytest.fixture(scope="module")

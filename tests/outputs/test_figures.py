@@ -10,7 +10,7 @@ from matplotlib.colors import rgb_to_hsv, to_rgb
 from borderrisk.border.capture import BorderCapture
 from borderrisk.errors import ConfigError, OutputError
 from borderrisk.evaluation.scorecard import ChanceClass
-from borderrisk.outputs.figures import draw, write_figures
+from borderrisk.outputs.figures import draw, risk_figure, write_figures
 from borderrisk.outputs.figures.backdrop import Pixels, brightness, paint
 from borderrisk.outputs.figures.charts import (
     border_capture_figure,
@@ -21,7 +21,6 @@ from borderrisk.outputs.figures.charts import (
     skill_figure,
 )
 from borderrisk.outputs.figures.frame import nice_length
-from borderrisk.outputs.figures.maps import risk_figure
 from borderrisk.outputs.figures.style import render
 from borderrisk.outputs.palette import MODEL_COLOUR, RISK_COLOURS
 from borderrisk.outputs.scene import SceneMeta, Source

@@ -12,11 +12,15 @@ from scipy.sparse import csr_matrix
 from borderrisk.border.ranking import against_earlier, segment_table
 from borderrisk.border.segments import cut_border
 from borderrisk.errors import ConfigError
-from borderrisk.outputs.bordersections import explained
-from borderrisk.outputs.headline import doubts, highest, sentences, top_places, top_sections
+from borderrisk.outputs.headline import (
+    doubts,
+    explained,
+    highest,
+    sentences,
+    top_sections,
+)
 from borderrisk.outputs.placefacts import Reader
-from borderrisk.outputs.report import build_sections
-from borderrisk.outputs.report.brief import write_brief
+from borderrisk.outputs.report import build_sections, write_brief
 from borderrisk.outputs.scene import AreaTotal
 
 
@@ -91,8 +95,10 @@ def test_the_highest_places_are_apart_and_in_order(scene):
 def test_a_focus_has_its_own(scene):
     focus = scene.focuses[0]
     west, south, east, north = focus.bounds
-    for place in top_places(scene, "en", focus=focus):
-        assert west <= place.lon <= east and south <= place.lat <= north
+    reader = Reader.of(scene)
+    lon, lat = (axis[reader.mask] for axis in scene.grid.lonlat())
+    for row in highest(reader, focus=focus):
+        assert west <= lon[row] <= east and south <= lat[row] <= north
     assert len(top_sections(scene, "en", focus=focus)) < len(top_sections(scene, "en"))
 
 

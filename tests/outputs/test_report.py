@@ -12,7 +12,7 @@ from borderrisk.outputs.figures import plan
 from borderrisk.outputs.report import escape_markdown, fence, spark, write_report
 from borderrisk.outputs.report.blocks import Bars, Table, percent, records, show
 from borderrisk.outputs.report.chapters import build_sections
-from borderrisk.outputs.report.skill import verdict
+from borderrisk.outputs.report.evidence import verdict
 from borderrisk.outputs.scene import Rejected, SceneMeta, Source
 from borderrisk.words import nearest_places
 

@@ -8,9 +8,8 @@ from pyproj import CRS
 
 from borderrisk.area import StudyArea
 from borderrisk.errors import DataError
-from borderrisk.outputs.gridfiles import write_features
+from borderrisk.outputs.gridfiles import load_scene, save_scene, write_features
 from borderrisk.outputs.scene import Focus, Rejected, Relief, Scene, SceneMeta, Source
-from borderrisk.outputs.store import load_scene, save_scene
 
 META = SceneMeta(
     title="t", sources=[Source("Lines", licence="CC0", bytes=12)], horizon_days=30,

@@ -21,9 +21,9 @@ SMALL = {
 @pytest.fixture(scope="module", autouse=True)
 def quick():
     """Let reports draw no figures but those a run was asked for, and rehearse intervals briefly."""
-    whole = report.picture_source
+    plan = report.plan
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "picture_source", lambda name, _, at: whole(name, lambda: None, at))
+        patch.setattr(report, "plan", lambda scene: dict.fromkeys(plan(scene), lambda: None))
         patch.setattr(uncertainty, "SHORT", 2)
         patch.setattr(uncertainty, "LONG", 4)
         yield

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import borderrisk
 from borderrisk.cli.app import app
 from borderrisk.errors import ConfigError
-from borderrisk.outputs.store import save_scene
+from borderrisk.outputs.gridfiles import save_scene
 from borderrisk.outputs.webmap.notebook import RiskLayer, risk_map
 
 NOTEBOOK = Path(__file__).parents[2] / "docs" / "tutorials" / "python-api.ipynb"

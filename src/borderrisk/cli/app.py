@@ -9,13 +9,7 @@ from typing import Any
 
 import click
 
-from borderrisk.cli import (
-    fetch_commands,
-    read_commands,
-    run_commands,
-    skill_commands,
-    start_commands,
-)
+from borderrisk.cli import read_commands, run_commands, skill_commands, start_commands
 from borderrisk.cli.common import wrapped
 from borderrisk.errors import BorderRiskError
 from borderrisk.runs import Stopped, stoppable
@@ -81,7 +75,7 @@ def app() -> None:
 
 
 for _command in (
-    *start_commands.COMMANDS, *fetch_commands.COMMANDS, *run_commands.COMMANDS,
-    *read_commands.COMMANDS, *skill_commands.COMMANDS,
+    *start_commands.COMMANDS, *run_commands.COMMANDS, *read_commands.COMMANDS,
+    *skill_commands.COMMANDS,
 ):  # fmt: skip
     app.add_command(_command)

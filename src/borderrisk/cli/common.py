@@ -11,6 +11,7 @@ import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -22,16 +23,14 @@ if TYPE_CHECKING:
 PathArgument = click.Path(path_type=Path)
 
 
+set_option = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one config value."
+)
+
+
 def config_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the CONFIG argument (a file, or a folder of `init`) and ``--set key=value``."""
     return click.argument("config_path", metavar="CONFIG", type=PathArgument)(set_option(command))
-
-
-def set_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--set key=value``."""
-    return click.option(
-        "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one config value."
-    )(command)
 
 
 def run_argument(name: str = "run_path", metavar: str = "RUN") -> Callable[..., Any]:
@@ -41,10 +40,31 @@ def run_argument(name: str = "run_path", metavar: str = "RUN") -> Callable[..., 
 
 def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--json`` and ``-v``."""
-    command = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(
-        command
-    )
-    return click.option("-v", "--verbose", is_flag=True, help="Log details on stderr.")(command)
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+    verbose = click.option("-v", "--verbose", is_flag=True, help="Log details on stderr.")
+    return verbose(as_json(command))
+
+
+def printed(command: Callable[..., tuple[Any, ...]]) -> Callable[..., Any]:
+    """Add ``--json`` and ``-v``, and print what a command returns: a payload, and lines of text.
+
+    A command that takes CONFIG and ``--set`` gets the ``config`` instead.
+    """
+
+    @wraps(command)
+    def run(*, as_json: bool, verbose: bool, **options: Any) -> None:
+        configure_logging(verbose, as_json)
+        if {"config_path", "overrides"} <= set(options):
+            options["config"] = load(options.pop("config_path"), options.pop("overrides"))
+        payload, *text = command(**options)
+        emit(payload, as_json, *text)
+
+    return common_options(run)
+
+
+def prints_json() -> bool:
+    """Whether the command that runs was given ``--json``."""
+    return bool(click.get_current_context().params["as_json"])
 
 
 def out_option(description: str) -> Callable[..., Any]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from borderrisk.cli import common
 from borderrisk.compute import compile_ahead
+
+if TYPE_CHECKING:
+    from borderrisk.config import Config
 
 # Where the kernels are that a run needs after the terrain, which takes long to compile.
 LATE = ("borderrisk.model.treeshap", "borderrisk.features._loops",
@@ -26,36 +30,20 @@ LATE = ("borderrisk.model.treeshap", "borderrisk.features._loops",
     type=click.IntRange(min=0),
     help="Bootstrap replicates of the intervals (with --no-evaluate: 0).",
 )
-@common.common_options
-def run(
-    config_path: Path,
-    overrides: tuple[str, ...],
-    out: Path | None,
-    force: bool,
-    no_evaluate: bool,
-    replicates: int | None,
-    as_json: bool,
-    verbose: bool,
-) -> None:
+@common.printed
+def run(config: Config, no_evaluate: bool, **chosen: Any) -> tuple[Any, ...]:
     """Train, evaluate, score and write maps and tables.
 
     Example: borderrisk run configs/eastern-border.yaml --out results
     """
-    common.configure_logging(verbose, as_json)
-    config = common.load(config_path, overrides)
     compile_ahead(LATE)
     from borderrisk.pipeline import run
 
     with common.progress_line() as progress:
         found = run.run(
-            config,
-            out=out,
-            force=force,
-            evaluate=False if no_evaluate else None,
-            replicates=replicates,
-            progress=progress,
+            config, evaluate=False if no_evaluate else None, progress=progress, **chosen
         )
-    common.emit(found.summary(), as_json, found.describe())
+    return found.summary(), found.describe()
 
 
 @click.command()
@@ -63,32 +51,20 @@ def run(
 @click.option(
     "--rejected", type=common.PathArgument, help="CSV for every row of the incidents left out."
 )
-@common.common_options
-def validate(
-    config_path: Path,
-    overrides: tuple[str, ...],
-    rejected: Path | None,
-    as_json: bool,
-    verbose: bool,
-) -> None:
+@common.printed
+def validate(config: Config, rejected: Path | None) -> tuple[Any, ...]:
     """Open every input and say what it does, what is left out, and what a run will take.
 
     Example: borderrisk validate configs/mashhad.yaml --rejected rejected.csv
     """
-    common.configure_logging(verbose, as_json)
-    config = common.load(config_path, overrides)
     from borderrisk.pipeline import checking
 
     found = checking.validate(config, rejected)
     widths = {"input": 14, "path": 30, "read": 44, "left out": 34, "used for": 34}
-    common.emit(
-        {"config": config.name, "valid": True, **found.payload()},
-        as_json,
-        common.wrapped_table(found.inputs, widths),
-        "",
-        *found.lines(),
-        f"{config_path}: valid",
-    )
+    table = common.wrapped_table(found.inputs, widths)
+    ending = f"{click.get_current_context().params['config_path']}: valid"
+    payload = {"config": config.name, "valid": True, **found.payload()}
+    return payload, table, "", *found.lines(), ending
 
 
 @click.command()
@@ -106,52 +82,32 @@ def schema() -> None:
 @click.command()
 @common.config_argument
 @common.out_option("NetCDF file to write.")
-@common.common_options
-def features(
-    config_path: Path,
-    overrides: tuple[str, ...],
-    out: Path | None,
-    as_json: bool,
-    verbose: bool,
-) -> None:
+@common.printed
+def features(config: Config, out: Path | None) -> tuple[Any, ...]:
     """Compute the features, write them as NetCDF, and print their ranges.
 
     Example: borderrisk features configs/mashhad.yaml --out features.nc
     """
-    common.configure_logging(verbose, as_json)
-    config = common.load(config_path, overrides)
     from borderrisk.pipeline import run
 
     path, rows = run.write_features(config, out)
-    common.emit(
-        {"path": str(path), "features": rows},
-        as_json,
-        common.table_text(rows),
-        f"wrote {path}",
-    )
+    payload = {"path": str(path), "features": rows}
+    return payload, common.table_text(rows), f"wrote {path}"
 
 
 @click.command()
 @common.config_argument
 @common.out_option("Model file to write (default: <name>.skops beside the results).")
-@common.common_options
-def train(
-    config_path: Path,
-    overrides: tuple[str, ...],
-    out: Path | None,
-    as_json: bool,
-    verbose: bool,
-) -> None:
+@common.printed
+def train(config: Config, out: Path | None) -> tuple[Any, ...]:
     """Fit the model and save it, without scoring or maps.
 
     Example: borderrisk train configs/eastern-border.yaml --out model.skops
     """
-    common.configure_logging(verbose, as_json)
-    config = common.load(config_path, overrides)
     from borderrisk.pipeline import run
 
     facts = run.train(config, out)
-    common.emit(facts, as_json, common.facts_text(facts))
+    return facts, common.facts_text(facts)
 
 
 @click.command()
@@ -162,16 +118,14 @@ def train(
 @common.set_option
 @common.out_option("Folder for the results (default: under data/processed).")
 @click.option("--force", is_flag=True, help="Replace an existing --out.")
-@common.common_options
+@common.printed
 def score(
     model_path: Path,
     config_paths: tuple[Path, ...],
     overrides: tuple[str, ...],
     out: Path | None,
     force: bool,
-    as_json: bool,
-    verbose: bool,
-) -> None:
+) -> tuple[Any, ...]:
     """Apply a trained model (a file or a run) to the area of other configs.
 
     Several configs get one folder each, named after them in --out; a compute.scheduler of
@@ -184,21 +138,16 @@ def score(
 
     Example: borderrisk score model.skops north.yaml south.yaml --out regions
     """
-    common.configure_logging(verbose, as_json)
     configs = [common.load(path, overrides) for path in config_paths]
     from borderrisk.pipeline import elsewhere, result, run
 
     if len(configs) == 1:
         found = run.score(model_path, configs[0], out=out, force=force)
-        common.emit(found.summary(), as_json, found.describe())
-        return
+        return found.summary(), found.describe()
     folders = elsewhere.score_regions(model_path, configs, out, force=force)
     results = [result.open_run(folder) for folder in folders]
-    common.emit(
-        {"runs": [one.summary() for one in results]},
-        as_json,
-        "\n\n".join(one.describe() for one in results),
-    )
+    described = "\n\n".join(one.describe() for one in results)
+    return {"runs": [one.summary() for one in results]}, described
 
 
 COMMANDS = (run, validate, schema, features, train, score)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from borderrisk.cli import common
 
 if TYPE_CHECKING:
+    from borderrisk.config import Config
     from borderrisk.pipeline.updating import Updated
 
 Date = click.DateTime(formats=["%Y-%m-%d"])
@@ -21,27 +22,18 @@ NOTHING_NEW = 4
 @common.config_argument
 @common.out_option("Folder for scorecard, table and figures.")
 @click.option("--force", is_flag=True, help="Recompute; replace an existing --out.")
-@common.common_options
-def evaluate(
-    config_path: Path,
-    overrides: tuple[str, ...],
-    out: Path | None,
-    force: bool,
-    as_json: bool,
-    verbose: bool,
-) -> None:
+@common.printed
+def evaluate(config: Config, out: Path | None, force: bool) -> tuple[Any, ...]:
     """Score the model and every baseline on incidents that neither has seen.
 
     Example: borderrisk evaluate configs/eastern-border.yaml --out scorecard
     """
-    common.configure_logging(verbose, as_json)
-    config = common.load(config_path, overrides)
     from borderrisk.evaluation.findings import render_text
     from borderrisk.pipeline import run
 
     with common.progress_line() as progress:
         folder, card = run.evaluate(config, out=out, force=force, progress=progress)
-    common.emit({"folder": str(folder), "scorecard": card.to_json()}, as_json, render_text(card))
+    return {"folder": str(folder), "scorecard": card.to_json()}, render_text(card)
 
 
 @click.command()
@@ -49,28 +41,18 @@ def evaluate(
 @click.option("--origin", type=Date, required=True, help="Nothing dated after it is used.")
 @click.option("--horizon", type=click.IntRange(min=1), default=365, help="Days forecast.")
 @common.out_option("Folder for the forecast.")
-@common.common_options
-def forecast(
-    config_path: Path,
-    overrides: tuple[str, ...],
-    origin: datetime,
-    horizon: int,
-    out: Path | None,
-    as_json: bool,
-    verbose: bool,
-) -> None:
+@common.printed
+def forecast(config: Config, origin: datetime, horizon: int, out: Path | None) -> tuple[Any, ...]:
     """Write a run made with what was known at an origin, and freeze it.
 
     SHA256SUMS in its folder shows any later change of any file; note the hash that is printed.
 
     Example: borderrisk forecast configs/eastern-border.yaml --origin 2025-01-01 --horizon 365
     """
-    common.configure_logging(verbose, as_json)
-    config = common.load(config_path, overrides)
     from borderrisk.pipeline import forecasting
 
     facts = forecasting.forecast(config, origin=origin, horizon_days=horizon, out=out)
-    common.emit(facts, as_json, common.facts_text(facts))
+    return facts, common.facts_text(facts)
 
 
 @click.command()
@@ -78,26 +60,19 @@ def forecast(
 @click.argument("incidents_path", metavar="INCIDENTS", type=common.PathArgument)
 @common.out_option("Folder for the verification (default: beside the forecast).")
 @click.option("--force", is_flag=True, help="Replace an existing --out.")
-@common.common_options
+@common.printed
 def verify(
-    forecast_path: Path,
-    incidents_path: Path,
-    out: Path | None,
-    force: bool,
-    as_json: bool,
-    verbose: bool,
-) -> None:
+    forecast_path: Path, incidents_path: Path, out: Path | None, force: bool
+) -> tuple[Any, ...]:
     """Score a frozen forecast against what was reported since.
 
     Every row needs a readable date; rows left out for another reason are in rejected.csv.
 
     Example: borderrisk verify forecasts/2025-01-01 incidents-2025.csv
     """
-    common.configure_logging(verbose, as_json)
     from borderrisk.pipeline import forecasting
 
-    facts, text = forecasting.verify(forecast_path, incidents_path, out=out, force=force)
-    common.emit(facts, as_json, text)
+    return forecasting.verify(forecast_path, incidents_path, out=out, force=force)
 
 
 @click.command()
@@ -163,31 +138,19 @@ def _told(border: Updated, several: bool) -> list[str]:
 @click.argument("name", metavar="NAME")
 @common.out_option("Folder for the comparison.")
 @click.option("--force", is_flag=True, help="Replace an existing --out.")
-@common.common_options
-def scenario(
-    config_path: Path,
-    overrides: tuple[str, ...],
-    name: str,
-    out: Path | None,
-    force: bool,
-    as_json: bool,
-    verbose: bool,
-) -> None:
+@common.printed
+def scenario(config: Config, name: str, out: Path | None, force: bool) -> tuple[Any, ...]:
     """Re-run with one of the config's scenarios and show the displaced risk by segment.
 
     Writes a run of the scenario; `borderrisk compare RUN SCENARIO` maps what it changes.
 
     Example: borderrisk scenario configs/eastern-border.yaml closed-harirud
     """
-    common.configure_logging(verbose, as_json)
-    config = common.load(config_path, overrides)
     from borderrisk.pipeline import elsewhere
 
     facts, rows = elsewhere.scenario(config, name, out=out, force=force)
     named = [{k: v for k, v in row.items() if k != "segment_id"} for row in rows]
-    common.emit(
-        facts | {"segments": rows}, as_json, common.facts_text(facts), "", common.table_text(named)
-    )
+    return facts | {"segments": rows}, common.facts_text(facts), "", common.table_text(named)
 
 
 COMMANDS = (evaluate, forecast, verify, update, scenario)

@@ -22,11 +22,12 @@ from pydantic_core import PydanticCustomError
 
 
 class Section(BaseModel):
-    """A part of the config: immutable, and no key that is not declared."""
+    """A part of the config: immutable, no key that is not declared, described by a docstring."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True
-    )
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True,
+        use_attribute_docstrings=True,
+    )  # fmt: skip
 
 
 class PathRole:

@@ -8,8 +8,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 from borderrisk.config.base import Location, Problem, merge_patch
 from borderrisk.config.problems import besides, did_you_mean, got, validated
@@ -17,6 +17,12 @@ from borderrisk.config.sections import INCIDENT_COLUMNS, IncidentsConfig
 from borderrisk.config.whole import PATH_KEYS, Config
 from borderrisk.errors import ConfigError
 
+_LISTS = (
+    "study_area.neighbours", "data.elevation.path", "data.incidents.confidence",
+    "data.incidents.kinds", "features.terrain.tpi_radii_km",
+    "features.proximity.settlement_thresholds", "features.columns", "evaluation.horizons_years",
+    "corridors.slack_hours", "outputs.focus",
+)  # fmt: skip
 _FIXED_IN_SCENARIOS = ("name", "scenarios", "study_area", "grid")
 
 
@@ -202,19 +208,8 @@ def _nothing_before(config: Config) -> Iterator[Problem]:
 
 def _lists(config: Config) -> Iterator[Problem]:
     """Find values given twice in lists where each counts once."""
-    lists: dict[str, tuple[Any, ...]] = {
-        "study_area.neighbours": config.study_area.neighbours,
-        "data.elevation.path": config.data.elevation.path,
-        "data.incidents.confidence": config.data.incidents.confidence,
-        "data.incidents.kinds": config.data.incidents.kinds or (),
-        "features.terrain.tpi_radii_km": config.features.terrain.tpi_radii_km,
-        "features.proximity.settlement_thresholds": config.features.proximity.settlement_thresholds,
-        "features.columns": config.features.columns,
-        "evaluation.horizons_years": config.evaluation.horizons_years,
-        "corridors.slack_hours": config.corridors.slack_hours,
-        "outputs.focus": config.outputs.focus or (),
-    }
-    for key, values in lists.items():
+    for key in _LISTS:
+        values = attrgetter(key)(config) or ()
         for i, value in enumerate(values):
             if value in values[:i]:
                 shown = value if isinstance(value, str | int | float) else str(value)
@@ -225,9 +220,7 @@ def _paths(config: Config) -> Iterator[Problem]:
     for key, role in PATH_KEYS.items():
         if not role.is_input:
             continue
-        value: Any = config
-        for name in key:
-            value = getattr(value, name)
+        value = attrgetter(".".join(key))(config)
         if isinstance(value, tuple):
             for i, path in enumerate(value):
                 yield from _exists((*key, i) if len(value) > 1 else key, path, config)

@@ -11,8 +11,7 @@ from typing import Any
 
 from borderrisk.config.base import Location, Problem, absolute, dotted
 from borderrisk.config.checks import check
-from borderrisk.config.problems import besides, validated
-from borderrisk.config.retired import drop_retired
+from borderrisk.config.problems import besides, drop_retired, validated
 from borderrisk.config.whole import PATH_KEYS, Config, refusal
 from borderrisk.config.yamltext import Document, parse_value, read_yaml
 from borderrisk.errors import ConfigError
@@ -47,15 +46,19 @@ def load_config(
     """
     path = config_file(Path(path))
     source = _Source(path, read_yaml(_text(path)), {})
-    _stop_on(source, source.document.problems if not _usable(source.document) else [])
-    data = source.document.data
+    data, problems = source.document.data, source.document.problems
+    if not isinstance(data, dict):
+        what = "the config must be a mapping of keys to values"
+        what = "the config is empty" if data is None else what
+        raise refusal(problems or [Problem((), what)], source)
     rejected = _override(data, overrides or {}, source)
     retired, silent = drop_retired(data)
     rejected += retired
     config, faults = validated(data, path.absolute().parent)
     faults = besides(rejected, faults)
     between = besides([*rejected, *faults], check(config, paths=check_paths))
-    _stop_on(source, [*source.document.problems, *rejected, *faults, *between])
+    if problems := [*problems, *rejected, *faults, *between]:
+        raise refusal(problems, source)
     if silent:
         log.warning("%s: %s: no effect any more; leave it out", path, ", ".join(silent))
     return config.read_from(source)
@@ -130,17 +133,6 @@ def _text(path: Path) -> str:
         ) from None
 
 
-def _usable(document: Document) -> bool:
-    """Whether there is a mapping to check; notes why not."""
-    if isinstance(document.data, dict):
-        return True
-    if not document.problems:
-        empty = document.data is None
-        what = "the config is empty" if empty else "the config must be a mapping of keys to values"
-        document.problems.append(Problem((), what))
-    return False
-
-
 def _override(data: dict[str, Any], overrides: Mapping[str, str], source: _Source) -> list[Problem]:
     problems = []
     for key, text in overrides.items():
@@ -167,11 +159,6 @@ def _from_here(location: Location, value: Any) -> Any:
     if isinstance(value, list):
         return [_from_here(location, item) for item in value]
     return str(absolute(Path(value), Path.cwd())) if value and isinstance(value, str) else value
-
-
-def _stop_on(source: _Source, problems: list[Problem]) -> None:
-    if problems:
-        raise refusal(problems, source)
 
 
 def json_schema() -> dict[str, Any]:

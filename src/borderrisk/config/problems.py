@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import json
-import types
-import typing
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from borderrisk.config.base import PATTERN_WORDS, Location, Problem
+from borderrisk.config.base import PATTERN_WORDS, Location, Problem, dotted
 from borderrisk.config.whole import Config
+from borderrisk.errors import nearest
 
 
 def got(value: Any) -> str:
@@ -25,29 +24,22 @@ def got(value: Any) -> str:
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the nearest choice, or nothing."""
-    by_lower = {choice.lower(): choice for choice in choices}
-    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
-    return f"; did you mean {by_lower[near[0]]!r}?" if near else ""
+    near = nearest(word, choices)
+    return f"; did you mean {near!r}?" if near else ""
 
 
 _PLAIN = {
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "int_parsing": "must be a whole number",
+    **dict.fromkeys(("int_type", "int_from_float", "int_parsing"), "must be a whole number"),
     "float_type": "must be a number",
     "finite_number": "must be a finite number",
     "string_type": "must be a text",
     "bool_type": "must be true or false",
-    "dict_type": "must be a mapping of keys to values",
-    "model_type": "must be a mapping of keys to values",
-    "model_attributes_type": "must be a mapping of keys to values",
-    "tuple_type": "must be a list",
-    "list_type": "must be a list",
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"),
+                    "must be a mapping of keys to values"),
+    **dict.fromkeys(("tuple_type", "list_type"), "must be a list"),
     "path_type": "must be a path",
-    "date_type": "must be a date like 2014-01-31",
-    "date_parsing": "must be a date like 2014-01-31",
-    "date_from_datetime_parsing": "must be a date like 2014-01-31",
-    "date_from_datetime_inexact": "must be a date like 2014-01-31",
+    **dict.fromkeys(("date_type", "date_parsing", "date_from_datetime_parsing",
+                     "date_from_datetime_inexact"), "must be a date like 2014-01-31"),
     "greater_than": "must be greater than {gt}",
     "greater_than_equal": "must be at least {ge}",
     "less_than": "must be less than {lt}",
@@ -56,7 +48,7 @@ _PLAIN = {
     "string_too_long": "must have at most {max_length} characters",
     "too_short": "must have at least {min_length} item(s)",
     "too_long": "must have at most {max_length} item(s)",
-}
+}  # fmt: skip
 
 
 # Values that there were once, and what to write instead.
@@ -96,7 +88,11 @@ def _problem(item: dict[str, Any]) -> Problem:
     context = {key: _worded(value) for key, value in item.get("ctx", {}).items()}
     kind, value = item["type"], item["input"]
     if kind == "extra_forbidden":
-        hint = did_you_mean(str(location[-1]), choices_at(location[:-1])) or _elsewhere(location)
+        key = str(location[-1])
+        homes = [section for section, keys in _sections(_schema(), "") if key in keys]
+        hint = did_you_mean(key, choices_at(location[:-1]))
+        if not hint and len(homes) == 1 and homes[0]:
+            hint = f"; it belongs in {homes[0]}"
         return Problem(location, f"unknown key{hint}", at_key=True)
     if kind == "missing":
         if isinstance(location[-1], int):
@@ -118,69 +114,56 @@ def _choice(value: Any, choices: Iterable[str]) -> str:
     return text + (did_you_mean(value, choices) if isinstance(value, str) else "")
 
 
-def _elsewhere(location: Location) -> str:
-    """Say where a key belongs that stands in the wrong section."""
-    homes = sections_with(str(location[-1]))
-    return f"; it belongs in {homes[0]}" if len(homes) == 1 and homes[0] else ""
-
-
 def _worded(value: Any) -> Any:
     if isinstance(value, float):
         return f"{value:g}"
     return PATTERN_WORDS.get(value, value) if isinstance(value, str) else value
 
 
-def choices_at(location: tuple[str | int, ...]) -> list[str]:
+def choices_at(location: Location) -> list[str]:
     """Return the keys allowed in the section at a place, or the values allowed for a key."""
-    places: list[Any] = [Config]
+    places = [_schema()]
     for part in location:
-        places = [inner for place in places for inner in _step(place, part)]
-    return list(dict.fromkeys(choice for place in places for choice in _choices(place)))
+        places = [inner for place in places for inner in _inside(place, part)]
+    plain = [its for place in places for its in _plain(place)]
+    return list(dict.fromkeys(c for its in plain for c in (*_keys(its), *its.get("enum", ()))))
 
 
-def sections_with(key: str) -> list[str]:
-    """Return the dotted names of the sections that have a key."""
-    return [section for section, keys in _sections(Config, "") if key in keys]
+@cache
+def _schema() -> dict[str, Any]:
+    return Config.model_json_schema()
 
 
-def _sections(model: type[BaseModel], name: str) -> Iterator[tuple[str, list[str]]]:
-    yield name, list(model.model_fields)
-    for key, field in model.model_fields.items():
-        for place in _unwrap(field.annotation):
-            if isinstance(place, type) and issubclass(place, BaseModel):
-                yield from _sections(place, f"{name}.{key}".removeprefix("."))
+def _sections(schema: dict[str, Any], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield dotted name and keys of each section."""
+    for section in filter(_keys, _plain(schema)):
+        yield name, _keys(section)
+        for key, inner in _keys(section).items():
+            yield from _sections(inner, f"{name}.{key}".removeprefix("."))
 
 
-def _step(annotation: Any, part: str | int) -> Iterator[Any]:
-    for place in _unwrap(annotation):
-        arguments = typing.get_args(place)
-        if isinstance(place, type) and issubclass(place, BaseModel):
-            if part in place.model_fields:
-                yield place.model_fields[str(part)].annotation
-        elif typing.get_origin(place) is dict:
-            yield arguments[1]
-        elif typing.get_origin(place) is tuple:
-            yield arguments[0]
+def _inside(schema: dict[str, Any], part: str | int) -> Iterator[dict[str, Any]]:
+    """Yield what describes the value of a key or the items of a list."""
+    for its in _plain(schema):
+        if part in _keys(its):
+            yield _keys(its)[str(part)]
+        yield from its.get("patternProperties", {}).values()
+        yield from (its[word] for word in ("additionalProperties", "items") if its.get(word))
 
 
-def _choices(annotation: Any) -> Iterator[str]:
-    for place in _unwrap(annotation):
-        if typing.get_origin(place) is Literal:
-            yield from typing.get_args(place)
-        elif isinstance(place, type) and issubclass(place, BaseModel):
-            yield from place.model_fields
+def _keys(schema: dict[str, Any]) -> dict[str, Any]:
+    return dict(schema.get("properties", {}))
 
 
-def _unwrap(annotation: Any) -> Iterator[Any]:
-    """Yield the plain types of an annotation, without ``Annotated`` and optionality."""
-    origin = typing.get_origin(annotation)
-    if origin is typing.Annotated:
-        yield from _unwrap(typing.get_args(annotation)[0])
-    elif origin in (typing.Union, types.UnionType):
-        for argument in typing.get_args(annotation):
-            yield from _unwrap(argument)
-    else:
-        yield annotation
+def _plain(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield the parts of a schema that refer to no other."""
+    if not isinstance(schema, dict):
+        return
+    if "$ref" in schema:
+        schema = _schema()["$defs"][schema["$ref"].rpartition("/")[2]]
+    for inner in schema.get("anyOf", ()):
+        yield from _plain(inner)
+    yield schema
 
 
 _STAND_INS: dict[str | int, Any] = {
@@ -229,3 +212,48 @@ def _mend(data: dict[str, Any], location: Location, *, missing: bool) -> None:
         holder[key] = copy.deepcopy(_STAND_INS.get(key, {}))
     else:
         holder.pop(key, None)
+
+
+class Retired(NamedTuple):
+    """The value that meant "off", and why there is no such key any more."""
+
+    off: Any
+    reason: str
+
+
+_STUDY = "a run no longer studies its own method; `python -m benchmarks studies {}` does, in the "
+_STUDY += "source repository"
+RETIRED: dict[tuple[str, ...], Retired] = {
+    ("evaluation", "planted"): Retired(False, _STUDY.format("planted")),
+    ("evaluation", "ablation"): Retired(False, _STUDY.format("ablation")),
+    ("evaluation", "robustness_cell_km"): Retired([], _STUDY.format("grids")),
+    ("outputs", "features_format"): Retired("nc", "features are written as NetCDF only"),
+}
+
+
+def drop_retired(data: dict[str, Any]) -> tuple[list[Problem], list[str]]:
+    """Take retired keys out of plain data of a config, in place, those in scenarios too.
+
+    Returns a problem for each that asks for something, and dotted names of those that only say
+    "off".
+    """
+    problems, silent = [], []
+    scenarios = data.get("scenarios")
+    roots: list[tuple[Location, Any]] = [((), data)]
+    for name, scenario in scenarios.items() if isinstance(scenarios, dict) else ():
+        changes = scenario.get("changes") if isinstance(scenario, dict) else None
+        roots.append((("scenarios", name, "changes"), changes))
+    for prefix, root in roots:
+        for (*sections, key), retired in RETIRED.items():
+            section = root
+            for part in sections:
+                section = section.get(part) if isinstance(section, dict) else None
+            if not isinstance(section, dict) or key not in section:
+                continue
+            value, location = section.pop(key), (*prefix, *sections, key)
+            if value == retired.off and type(value) is type(retired.off):
+                silent.append(dotted(location))
+            else:
+                message = f"there is no such key any more {got(value)}: {retired.reason}"
+                problems.append(Problem(location, f"{message}; remove it", at_key=True))
+    return problems, silent

@@ -63,35 +63,44 @@ class Config(Section):
     Made with :func:`borderrisk.config.load_config`; immutable. Paths are absolute.
     """
 
-    name: Slug = Field(description="Name of the config; runs are kept in a folder of this name.")
-    title: str = Field(default="", description="Title of the maps and report, English.")
-    title_fa: str = Field(default="", description="Title of the maps and report, Persian.")
-    study_area: StudyAreaConfig = Field(description="Where risk is scored.")
-    grid: GridConfig = Field(default=GridConfig(), description="The analysis grid.")
-    focus: dict[Slug, FocusConfig] = Field(
-        default_factory=dict, description="Named windows with a map and export of their own."
-    )
-    data: DataConfig = Field(description="Input files.")
-    features: FeaturesConfig = Field(
-        default=FeaturesConfig(), description="What is computed for each cell."
-    )
-    train: TrainConfig = Field(default=TrainConfig(), description="Training area and period.")
-    model: ModelConfig = Field(default=ModelConfig(), description="The estimator.")
-    uncertainty: UncertaintyConfig = Field(default=UncertaintyConfig(), description="Intervals.")
-    evaluation: EvaluationConfig = Field(
-        default=EvaluationConfig(), description="Tests on unseen incidents."
-    )
-    corridors: CorridorsConfig = Field(default=CorridorsConfig(), description="Corridors inland.")
-    segments: SegmentsConfig = Field(default=SegmentsConfig(), description="Border segments.")
-    scenarios: dict[Slug, ScenarioConfig] = Field(
-        default_factory=dict, description="Named what-if variants of this config."
-    )
-    outputs: OutputsConfig = Field(default_factory=_EMPTY, description="What a run writes.")
-    forecasts: ForecastsConfig = Field(
-        default=ForecastsConfig(), description="What `borderrisk update` forecasts."
-    )
-    compute: ComputeConfig = Field(default_factory=_EMPTY, description="Where the work runs.")
-    seed: int = Field(default=20240103, ge=0, description="Seed of all random numbers.")
+    name: Slug
+    """Name of the config; runs are kept in a folder of this name."""
+    title: str = ""
+    """Title of the maps and report, English."""
+    title_fa: str = ""
+    """Title of the maps and report, Persian."""
+    study_area: StudyAreaConfig
+    """Where risk is scored."""
+    grid: GridConfig = GridConfig()
+    """The analysis grid."""
+    focus: dict[Slug, FocusConfig] = Field(default_factory=dict)
+    """Named windows with a map and export of their own."""
+    data: DataConfig
+    """Input files."""
+    features: FeaturesConfig = FeaturesConfig()
+    """What is computed for each cell."""
+    train: TrainConfig = TrainConfig()
+    """Training area and period."""
+    model: ModelConfig = ModelConfig()
+    """The estimator."""
+    uncertainty: UncertaintyConfig = UncertaintyConfig()
+    """Intervals."""
+    evaluation: EvaluationConfig = EvaluationConfig()
+    """Tests on unseen incidents."""
+    corridors: CorridorsConfig = CorridorsConfig()
+    """Corridors inland."""
+    segments: SegmentsConfig = SegmentsConfig()
+    """Border segments."""
+    scenarios: dict[Slug, ScenarioConfig] = Field(default_factory=dict)
+    """Named what-if variants of this config."""
+    outputs: OutputsConfig = Field(default_factory=_EMPTY)
+    """What a run writes."""
+    forecasts: ForecastsConfig = ForecastsConfig()
+    """What `borderrisk update` forecasts."""
+    compute: ComputeConfig = Field(default_factory=_EMPTY)
+    """Where the work runs."""
+    seed: int = Field(default=20240103, ge=0)
+    """Seed of all random numbers."""
 
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
     _source: Source | None = PrivateAttr(default=None)
@@ -163,7 +172,7 @@ class Config(Section):
         KeyError
             If there is no such key.
         """
-        return _pick(_without_paths(self.model_dump(mode="json")), key)
+        return _pick(_map(self.model_dump(mode="json"), (), lambda _: None), key)
 
     @property
     def hash(self) -> str:
@@ -213,14 +222,6 @@ def _pick(data: dict[str, Any], key: str) -> Any:
     return value
 
 
-def _without_paths(value: Any, key: tuple[str, ...] = ()) -> Any:
-    if key in PATH_KEYS:
-        return None
-    if isinstance(value, dict):
-        return {name: _without_paths(item, (*key, name)) for name, item in value.items()}
-    return value
-
-
 def mapped_focus(config: Any) -> dict[str, FocusConfig]:
     """Return the focus windows that a run maps and exports, in the order asked for."""
     names = config.focus if config.outputs.focus is None else config.outputs.focus
@@ -232,28 +233,14 @@ Key = tuple[str, ...]
 
 def _path_keys(section: type[BaseModel], prefix: Key) -> Iterator[tuple[Key, PathRole]]:
     for name, field in section.model_fields.items():
-        for role in _roles(field):
-            yield (*prefix, name), role
+        inner = getattr(field.annotation, "__args__", ())
+        notes = [*field.metadata, *(m for arg in inner for m in getattr(arg, "__metadata__", ()))]
+        yield from (((*prefix, name), note) for note in notes if isinstance(note, PathRole))
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from _path_keys(field.annotation, (*prefix, name))
 
 
-def _roles(field: Any) -> list[PathRole]:
-    inner = getattr(field.annotation, "__args__", ())
-    metadata = [*field.metadata, *(m for arg in inner for m in getattr(arg, "__metadata__", ()))]
-    return [item for item in metadata if isinstance(item, PathRole)]
-
-
-_SECTIONS: dict[str, type[BaseModel]] = {
-    "data": DataConfig,
-    "features": FeaturesConfig,
-    "segments": SegmentsConfig,
-    "outputs": OutputsConfig,
-    "compute": ComputeConfig,
-}
-PATH_KEYS: dict[Key, PathRole] = {
-    key: role for name, section in _SECTIONS.items() for key, role in _path_keys(section, (name,))
-}
+PATH_KEYS: dict[Key, PathRole] = dict(_path_keys(Config, ()))
 
 
 def map_paths(data: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
@@ -264,7 +251,7 @@ def map_paths(data: dict[str, Any], change: Callable[[str], str]) -> dict[str, A
     return changed
 
 
-def _map(value: Any, key: Key, change: Callable[[str], str]) -> Any:
+def _map(value: Any, key: Key, change: Callable[[str], str | None]) -> Any:
     if isinstance(value, dict):
         return {name: _map(item, (*key, name), change) for name, item in value.items()}
     if key not in PATH_KEYS:

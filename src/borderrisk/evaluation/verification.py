@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from borderrisk.errors import DataError
+from borderrisk.errors import DataError, listed
 from borderrisk.evaluation import metrics as measures
 from borderrisk.evaluation import prospective
 from borderrisk.evaluation.backtest import (
@@ -39,7 +39,6 @@ _FATES = {
     "after": "not wholly before the end of the horizon",
     "rejected": "rejected by the reader or its filters",
 }
-_LISTED = 10
 Metric = Callable[[np.ndarray, np.ndarray, csr_matrix], float]
 
 
@@ -199,14 +198,11 @@ def check_dates(incidents: pd.DataFrame, forecast: Forecast) -> None:
     early = incidents[incidents["date_end"] < forecast.origin]
     if early.empty:
         return
-    shown = [
-        f"{name} ({day:%Y-%m-%d})"
-        for name, day in zip(early["incident_id"], early["date"], strict=True)
-    ][:_LISTED]
-    more = f" and {len(early) - _LISTED} more" if len(early) > _LISTED else ""
+    dated = zip(early["incident_id"], early["date"], strict=True)
+    shown = listed([f"{name} ({day:%Y-%m-%d})" for name, day in dated], most=10)
     raise DataError(
         f"{len(early)} incident(s) are dated before the forecast's origin "
-        f"{forecast.origin:%Y-%m-%d}: {', '.join(shown)}{more}. A forecast is only verified with "
+        f"{forecast.origin:%Y-%m-%d}: {shown}. A forecast is only verified with "
         "what happened since; remove them from the file."
     )
 

@@ -8,13 +8,12 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
-import xarray as xr
 
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.grid import Grid
 from borderrisk.outputs.atomic import writing
 from borderrisk.outputs.export import cells_frame, write_cells
-from borderrisk.outputs.figures.maps import change_figure
+from borderrisk.outputs.figures import change_figure
 from borderrisk.outputs.figures.style import render, style
 from borderrisk.outputs.gridfiles import write_bands
 from borderrisk.outputs.scene import Scene
@@ -23,8 +22,12 @@ from borderrisk.scores import by_name, shown
 
 UNKNOWN, WITHIN, ROSE, FELL = -1, 0, 1, 2
 CHANGES = {UNKNOWN: "no intervals", WITHIN: "within intervals", ROSE: "rose", FELL: "fell"}
-_RANKS = ("rank_low", "rank_high")
+_RANKS = ("rank_high", "rank_low")  # the worst first
 _CHANCES = ("probability_low", "probability_high")
+_FLAGS = {
+    "flag_values": np.array(list(CHANGES), "int8"),
+    "flag_meanings": f"unknown {' '.join(by_name()['change'].words)}",
+}
 
 
 @dataclass(frozen=True)
@@ -74,12 +77,6 @@ def compare(scene_a: Scene, scene_b: Scene) -> Comparison:
     return Comparison(_table(scene_a, scene, both), scene)
 
 
-_FLAGS = {
-    "flag_values": np.array([UNKNOWN, WITHIN, ROSE, FELL], "int8"),
-    "flag_meanings": f"unknown {' '.join(by_name()['change'].words)}",
-}
-
-
 def _check_comparable(scene_a: Scene, scene_b: Scene) -> None:
     for label, scene in (("first", scene_a), ("second", scene_b)):
         if "risk" not in scene.cells:
@@ -104,35 +101,26 @@ def _describe(grid: Grid) -> str:
 
 def _change(scene_a: Scene, scene_b: Scene) -> np.ndarray:
     """Codes of :data:`CHANGES`, shape (rows, columns)."""
-    shape = scene_a.grid.shape
-    if _have(_RANKS, scene_a, scene_b):
-        best_a, worst_a = _rank_shares(scene_a.cells)
-        best_b, worst_b = _rank_shares(scene_b.cells)
-        rose, fell = worst_b < best_a, best_b > worst_a
-        known = np.isfinite(best_a + worst_a + best_b + worst_b)
-    elif _have(_CHANCES, scene_a, scene_b) and _same_horizon(scene_a, scene_b):
-        low_a, high_a = (scene_a.cells[name].to_numpy() for name in _CHANCES)
-        low_b, high_b = (scene_b.cells[name].to_numpy() for name in _CHANCES)
-        rose, fell = low_b > high_a, high_b < low_a
-        known = np.isfinite(low_a + high_a + low_b + high_b)
-    else:
-        return np.full(shape, UNKNOWN)
-    return np.select([~known, rose, fell], [UNKNOWN, ROSE, FELL], WITHIN)
+    found = _intervals(scene_a, scene_b)
+    if found is None:
+        return np.full(scene_a.grid.shape, UNKNOWN)
+    (low_a, high_a), (low_b, high_b) = found
+    known = np.isfinite(low_a + high_a + low_b + high_b)
+    return np.select([~known, low_b > high_a, high_b < low_a], [UNKNOWN, ROSE, FELL], WITHIN)
 
 
-def _have(names: tuple[str, ...], *scenes: Scene) -> bool:
-    return all(name in scene.cells for scene in scenes for name in names)
-
-
-def _same_horizon(scene_a: Scene, scene_b: Scene) -> bool:
-    days = scene_a.meta.horizon_days
-    return days is not None and days == scene_b.meta.horizon_days
-
-
-def _rank_shares(cells: xr.Dataset) -> list[np.ndarray]:
-    """Best and worst plausible rank as shares of the scored cells."""
-    count = int(np.isfinite(cells["risk"].to_numpy()).sum())
-    return [cells[name].to_numpy() / count for name in _RANKS]
+def _intervals(*scenes: Scene) -> list[list[np.ndarray]] | None:
+    """Lower and upper bound of how high each cell of each run is; None if they cannot compare."""
+    cells = [scene.cells for scene in scenes]
+    if all(name in its for its in cells for name in _RANKS):
+        counts = [int(np.isfinite(its["risk"].to_numpy()).sum()) for its in cells]
+        pairs = zip(cells, counts, strict=True)
+        return [[-its[name].to_numpy() / n for name in _RANKS] for its, n in pairs]
+    chances = all(name in its for its in cells for name in _CHANCES)
+    days, *others = (scene.meta.horizon_days for scene in scenes)
+    if chances and days is not None and others == [days]:
+        return [[its[name].to_numpy() for name in _CHANCES] for its in cells]
+    return None
 
 
 def _table(scene_a: Scene, scene: Scene, both: np.ndarray) -> gpd.GeoDataFrame:

@@ -17,7 +17,7 @@ from borderrisk.errors import ConfigError
 from borderrisk.grid import WGS84, Grid
 from borderrisk.outputs.atomic import write_rows, writing
 from borderrisk.outputs.placefacts import Reader
-from borderrisk.outputs.reasons import vocabulary, why
+from borderrisk.outputs.reasons import vocabularies, why
 from borderrisk.outputs.scene import Scene, stamped
 from borderrisk.outputs.vectorfiles import (
     round_significant,
@@ -34,10 +34,7 @@ _CHUNK = 20_000
 
 
 def cells_table(
-    scene: Scene,
-    focus: str | None = None,
-    top: int | None = None,
-    min_risk: float | None = None,
+    scene: Scene, focus: str | None = None, top: int | None = None, min_risk: float | None = None
 ) -> gpd.GeoDataFrame:
     """Give the scored cells as square polygons in the CRS of the grid (metres), row-major.
 
@@ -73,7 +70,7 @@ def _worded(scene: Scene, keep: np.ndarray) -> dict[str, Any]:
     reader = Reader.of(scene)
     rows = (np.cumsum(reader.mask.ravel()).reshape(reader.mask.shape) - 1)[keep]
     ids = scene.incidents["incident_id"].astype(str).tolist()
-    words = {language: vocabulary(scene, language) for language in ("en", "fa")}
+    words = vocabularies(scene)
     texts: dict[str, list[pa.Array]] = {name: [] for name in ("why_en", "why_fa", "incidents_near")}
     for start in range(0, len(rows), _CHUNK):  # facts of all cells at once would fill the memory
         facts = reader.cells(rows[start : start + _CHUNK])
@@ -159,7 +156,10 @@ def export(
 
 
 def _surroundings(scene: Scene, focus: str | None) -> dict[str, gpd.GeoDataFrame]:
-    incidents = _plain_dates(scene.incidents.drop(columns="home", errors="ignore"))
+    incidents = scene.incidents.drop(columns="home", errors="ignore")
+    # As ISO text: a time of day nobody reported would only mislead.
+    days = {n: incidents[n].dt.strftime("%Y-%m-%d") for n in ("date", "date_end") if n in incidents}
+    incidents = incidents.assign(**days)
     layers = {"incidents": incidents, "border": scene.borders, **scene.layers}
     layers = {name: stamped(layer, scene) for name, layer in layers.items()}
     if focus is None:
@@ -169,16 +169,6 @@ def _surroundings(scene: Scene, focus: str | None) -> dict[str, gpd.GeoDataFrame
         name: layer.to_crs(WGS84).cx[west:east, south:north].to_crs(layer.crs)
         for name, layer in layers.items()
     }
-
-
-def _plain_dates(incidents: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """Dates as ISO text: a time of day nobody reported would only mislead."""
-    days = {
-        name: incidents[name].dt.strftime("%Y-%m-%d")
-        for name in ("date", "date_end")
-        if name in incidents
-    }
-    return incidents.assign(**days)
 
 
 def write_cells(cells: gpd.GeoDataFrame, path: Path, format: str) -> Path:

@@ -1,26 +1,40 @@
-"""Files of values on the grid: NetCDF by the CF conventions, and cloud-optimised GeoTIFF."""
+"""Files of values on the grid (NetCDF by the CF conventions, GeoTIFF), and of a whole scene.
+
+A scene is kept in a folder and read back, so that maps and exports need no retraining.
+"""
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import rasterio
 import xarray as xr
 
+from borderrisk.area import StudyArea
 from borderrisk.errors import DataError
 from borderrisk.features.catalogue import feature_names
+from borderrisk.grid import Grid
 from borderrisk.outputs.atomic import writing
-from borderrisk.outputs.scene import Scene
+from borderrisk.outputs.scene import Focus, Relief, Scene, SceneMeta
+from borderrisk.runs import check_plain, files_below, read_json
 from borderrisk.scores import shown
+from borderrisk.sources._tiles import raster_header
+from borderrisk.sources.files import check_size
 
 REQUIRED = ("intensity", "probability", "risk")
 _UNPACKED_BYTES = 8 * 2**30
 _TITLE = "Features"  # of a dataset without one
+_VECTORS = ("borders", "settlements", "incidents")
+_LAYER_PREFIX, _CELLS = "layer-", "cells.nc"
+_RELIEF_PIXELS = 10**8
 _SUMMARY = ["long_name", "unit", "minimum", "median", "maximum", "missing_share"]
 
 
@@ -134,12 +148,9 @@ def write_risk_tif(scene: Scene, path: Path) -> Path:
     if missing:
         raise DataError(f"The run has no {', '.join(missing)}; score it before writing rasters.")
     names = [score.name for score in shown("band") if score.name in scene.cells]
-    return write_bands(scene, [*names, *_corridors(scene)], path)
-
-
-def _corridors(scene: Scene) -> list[str]:
-    names = sorted(str(name) for name in scene.cells.data_vars)
-    return [name for name in names if name.startswith("slack_") or name == "route_density"]
+    others = sorted(str(name) for name in scene.cells.data_vars)
+    corridors = [name for name in others if name.startswith("slack_") or name == "route_density"]
+    return write_bands(scene, [*names, *corridors], path)
 
 
 def write_bands(scene: Scene, names: list[str], path: Path) -> Path:
@@ -154,7 +165,10 @@ def write_bands(scene: Scene, names: list[str], path: Path) -> Path:
                 target.write(band.to_numpy().astype("float32"), index)
                 target.set_band_description(index, name)
                 target.update_tags(index, long_name=str(band.attrs.get("long_name", name)))
-        _check_complete(partial, len(names))
+        # GDAL reports a full disk on closing only as a log line: read every band back.
+        with rasterio.open(partial) as stored:
+            for index in stored.indexes:
+                stored.checksum(index)
     return path
 
 
@@ -171,15 +185,90 @@ def _profile(scene: Scene, count: int) -> dict[str, Any]:
 def _tags(scene: Scene) -> dict[str, str]:
     facts = {k: getattr(scene.meta, k) for k in ("title", "run_id", "origin", "horizon_days")}
     tags = {key: str(value) for key, value in facts.items() if value not in (None, "")}
-    return (
-        tags
-        | scene.stamp
-        | {"TIFFTAG_IMAGEDESCRIPTION": scene.meta.statement, "AREA_OR_POINT": "Area"}
+    said = {"TIFFTAG_IMAGEDESCRIPTION": scene.meta.statement, "AREA_OR_POINT": "Area"}
+    return tags | scene.stamp | said
+
+
+def save_scene(scene: Scene, folder: Path, cells: Path | None = None) -> None:
+    """Write a scene: ``cells.nc``, ``area.parquet``, one GeoParquet per layer, ``scene.json``.
+
+    ``cells`` is a NetCDF file that holds its cells already; it is linked (or copied), not written
+    again.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if cells is None:
+        write_features(scene.cells, folder / _CELLS)
+    else:
+        _link(cells, folder / _CELLS)
+    parts = [scene.area.polygon, scene.area.halo]
+    area = gpd.GeoDataFrame({"part": ["study_area", "halo"]}, geometry=parts, crs=scene.grid.crs)
+    area.to_parquet(folder / "area.parquet")
+    for name in _VECTORS:
+        getattr(scene, name).to_parquet(folder / f"{name}.parquet")
+    for name, layer in scene.layers.items():
+        layer.to_parquet(folder / f"{_LAYER_PREFIX}{name}.parquet")
+    if scene.relief is not None:
+        _write_relief(scene.relief, folder / "relief.tif")
+    facts = {"focuses": list(map(vars, scene.focuses)), "meta": scene.meta.to_json()}
+    text = json.dumps(facts, ensure_ascii=False, indent=1)
+    (folder / "scene.json").write_text(text, encoding="utf-8")
+
+
+def load_scene(folder: Path) -> Scene:
+    """Read a scene written by :func:`save_scene`, or raise ``DataError`` if it is not complete."""
+    try:
+        return _load(folder)
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise DataError(
+            f"{folder}: not a complete run ({error}); give a folder written by `borderrisk run`."
+        ) from error
+
+
+def _load(folder: Path) -> Scene:
+    check_plain(folder / name for name in files_below(folder))
+    for path in folder.glob("*.parquet"):
+        check_size(path, "Parquet", str(path))
+    cells = read_features(folder / _CELLS)
+    parts = gpd.read_parquet(folder / "area.parquet").set_index("part").geometry
+    facts = read_json(folder / "scene.json")
+    layers = {
+        path.stem.removeprefix(_LAYER_PREFIX): gpd.read_parquet(path)
+        for path in sorted(folder.glob(f"{_LAYER_PREFIX}*.parquet"))
+    }
+    return Scene(
+        area=StudyArea(Grid.from_dataset(cells), parts["study_area"], parts["halo"]),
+        cells=cells,
+        relief=_read_relief(folder / "relief.tif"),
+        focuses=tuple(Focus(**{**f, "bounds": tuple(f["bounds"])}) for f in facts["focuses"]),
+        meta=SceneMeta.from_json(facts["meta"]),
+        layers=layers,
+        **{name: gpd.read_parquet(folder / f"{name}.parquet") for name in _VECTORS},
     )
 
 
-def _check_complete(path: Path, count: int) -> None:
-    """Read every band back: GDAL reports a full disk on closing only as a log line."""
-    with rasterio.open(path) as stored:
-        for index in range(1, count + 1):
-            stored.checksum(index)
+def _link(source: Path, target: Path) -> None:
+    target.unlink(missing_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError:  # a file system without links
+        shutil.copyfile(source, target)
+
+
+def _write_relief(relief: Relief, path: Path) -> None:
+    rows, cols = relief.elevation.shape
+    profile = {
+        "driver": "GTiff", "width": cols, "height": rows, "count": 1, "dtype": "float32",
+        "crs": relief.crs, "transform": relief.transform, "nodata": np.nan,
+        "compress": "deflate", "predictor": 3,
+    }  # fmt: skip
+    with rasterio.open(path, "w", **profile) as target:
+        target.write(relief.elevation.astype("float32"), 1)
+
+
+def _read_relief(path: Path) -> Relief | None:
+    if not path.exists():
+        return None
+    with raster_header(path) as source:
+        if source.width * source.height > _RELIEF_PIXELS:
+            raise ValueError(f"{path.name} has {source.width:,} x {source.height:,} pixels")
+        return Relief(source.read(1), source.transform, source.crs)

@@ -17,13 +17,7 @@ from scipy.spatial import cKDTree
 
 from borderrisk.outputs.reasons import LEAST, PARTS, Amount, Because, Facts
 from borderrisk.outputs.scene import Scene
-from borderrisk.scores import (
-    DAYS_PER_YEAR,
-    PART_SIZE,
-    chance_of,
-    expected_count,
-    meanings,
-)
+from borderrisk.scores import DAYS_PER_YEAR, PART_SIZE, chance_of, expected_count, meanings
 from borderrisk.words import Near, nearest_places
 
 # A border line or a target farther than this is no reason, unless it is the nearest of them.
@@ -31,6 +25,8 @@ LINE_KM, TARGET_HOURS = 150.0, 40.0
 MOST, COMPARED = 3, 50
 _LINE = re.compile(r"(?:border_distance_|hours_from_border_)([a-z]{3})(?:_km)?")
 _HOME = "hours_to_home_settlement"
+Named = tuple[tuple[int, float], ...]
+Reasons = tuple[Because, ...]
 
 
 def whole_shares(shares: np.ndarray) -> np.ndarray:
@@ -103,6 +99,9 @@ class Reader:
             self._kept[name] = nothing if here is None else here.to_numpy()[self.mask].astype(float)
         return self._kept[name]
 
+    def _three(self, name: str) -> np.ndarray:
+        return np.stack([self.values(name.format(k)) for k in (1, 2, 3)], axis=1)
+
     @cached_property
     def area(self) -> np.ndarray:
         """Share of each cell that is scored."""
@@ -111,13 +110,12 @@ class Reader:
     @cached_property
     def expected(self) -> np.ndarray:
         """Incidents, and their lower and upper bound, (cells, 3)."""
-        bounds = [self.values(f"expected_{end}") for end in ("low", "high")]
-        found = self.values("expected")
+        found = self._amounts("expected")
         if "expected" not in self.scene.cells and "intensity" in self.scene.cells:
             grid, days = self.scene.grid, self.scene.meta.horizon_days or DAYS_PER_YEAR
             area = self.area * grid.cell_area_km2 / 100
-            found = expected_count(self.values("intensity"), area, days)
-        return np.stack([found, *bounds], axis=1)
+            found[:, 0] = expected_count(self.values("intensity"), area, days)
+        return found
 
     @cached_property
     def shares(self) -> np.ndarray:
@@ -138,7 +136,7 @@ class Reader:
         """Position in ``features`` of each driver, (cells, 3); −1 for none."""
         if not self.features:
             return np.full((len(self.area), MOST), -1)
-        found = np.stack([self.values(f"driver_{k}") for k in (1, 2, 3)], axis=1)
+        found = self._three("driver_{}")
         known = np.array(list(meanings(self.scene.cells["driver_1"])))
         at = np.clip(np.searchsorted(known, found), 0, len(known) - 1)
         return np.where(known[at] == found, at, -1)
@@ -159,7 +157,7 @@ class Reader:
 
         Nothing where it is no reason: too little, unknown, or a line too far off.
         """
-        effect = np.stack([self.values(f"driver_{k}_effect") for k in (1, 2, 3)], axis=1)
+        effect = self._three("driver_{}_effect")
         # Without shares all of it is the ground's.
         open_ = np.where(np.isfinite(self.shares[:, 0]), self.shares[:, 2:].sum(axis=1), 1.0)
         moved = open_[:, None] * -np.expm1(-np.nan_to_num(effect))
@@ -249,8 +247,7 @@ class Reader:
         """
         if "incident_1" not in self.scene.cells:
             return None
-        rows = np.stack([self.values(f"incident_{k}") for k in (1, 2, 3)], axis=1)
-        shares = np.stack([self.values(f"incident_{k}_share") for k in (1, 2, 3)], axis=1)
+        rows, shares = self._three("incident_{}"), self._three("incident_{}_share")
         if not (rows >= 0).any():
             return None
         return rows.astype(int), shares, np.nan_to_num(self.values("incident_reasons")).astype(int)
@@ -274,13 +271,13 @@ class Reader:
         shares = np.full((len(rows), len(PARTS)), -1)
         known = np.isfinite(self.shares[rows, 0])
         shares[known] = whole_shares(self.shares[rows][known])
-        far_than = self.far_than[rows].tolist()
         codes, words = self._words
         found = zip(
-            self.expected[rows].tolist(), self._amounts("probability", rows).tolist(),
+            self.expected[rows].tolist(), self._amounts("probability")[rows].tolist(),
             np.nan_to_num(self.values("risk_class"))[rows].astype(int).tolist(),
-            self._amounts("rank", rows).tolist(), shares.tolist(), self._incidents_of(rows),
-            self._features_of(rows), self.far[rows].tolist(), far_than, codes[rows].tolist(),
+            self._amounts("rank")[rows].tolist(), shares.tolist(), self._incidents_of(rows),
+            self._features_of(rows), self.far[rows].tolist(), self.far_than[rows].tolist(),
+            codes[rows].tolist(),
             strict=True,
         )  # fmt: skip
         return [
@@ -293,14 +290,11 @@ class Reader:
             in found
         ]  # fmt: skip
 
-    def _amounts(self, name: str, rows: np.ndarray) -> np.ndarray:
+    def _amounts(self, name: str) -> np.ndarray:
         """Return a score and its bounds, (cells, 3)."""
-        ends = ("", "_low", "_high")
-        return np.stack([self.values(f"{name}{end}")[rows] for end in ends], axis=1)
+        return np.stack([self.values(f"{name}{end}") for end in ("", "_low", "_high")], axis=1)
 
-    def _incidents_of(
-        self, cells: np.ndarray
-    ) -> list[tuple[tuple[tuple[int, float], ...], int | None]]:
+    def _incidents_of(self, cells: np.ndarray) -> list[tuple[Named, int | None]]:
         if self.behind is None:
             return [((), None)] * len(cells)
         rows, shares, reasons = (part[cells] for part in self.behind)
@@ -312,9 +306,7 @@ class Reader:
         pairs = [tuple((r, d) for n, r, d in zip(*its, strict=True) if n) for its in listed]
         return list(zip(pairs, further, strict=True))
 
-    def _features_of(
-        self, cells: np.ndarray
-    ) -> list[tuple[tuple[Because, ...], tuple[Because, ...]]]:
+    def _features_of(self, cells: np.ndarray) -> list[tuple[Reasons, Reasons]]:
         names = self.features
         ground = ~(self.shares[cells, 2] < LEAST)
         each = zip(
@@ -333,11 +325,9 @@ class Reader:
         return found
 
     def group(
-        self,
-        weight: np.ndarray,
-        expected: Amount | None = None,
+        self, weight: np.ndarray, expected: Amount | None = None,
         at: tuple[float, float] | None = None,
-    ) -> Facts:
+    ) -> Facts:  # fmt: skip
         """Return the facts of a group: ``weight`` is the share of each scored cell that is in it.
 
         ``expected`` is what is known better of it than the sums of the cells: the bounds of sums
@@ -366,7 +356,7 @@ class Reader:
 
     def _incidents_of_group(
         self, cells: np.ndarray, mass: np.ndarray, at: tuple[float, float] | None
-    ) -> tuple[tuple[tuple[int, float], ...], int | None]:
+    ) -> tuple[Named, int | None]:
         if self.behind is None or not mass.any():
             return (), None
         rows, shares = (part[cells] for part in self.behind[:2])
@@ -382,7 +372,7 @@ class Reader:
 
     def _features_of_group(
         self, cells: np.ndarray, mass: np.ndarray, shares: np.ndarray
-    ) -> tuple[tuple[Because, ...], tuple[Because, ...]]:
+    ) -> tuple[Reasons, Reasons]:
         codes, away = self.codes[cells], {n: float(mass @ v[cells]) for n, v in self.away.items()}
         listed = codes >= 0
         moved = np.bincount(

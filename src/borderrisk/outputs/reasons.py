@@ -41,6 +41,7 @@ from borderrisk.features import catalogue
 from borderrisk.outputs.scene import Scene
 from borderrisk.scores import meanings
 from borderrisk.words import (
+    LANGUAGES,
     MONTHS,
     PHRASES,
     POINTS,
@@ -48,6 +49,7 @@ from borderrisk.words import (
     kind_label,
     numeral,
     persian_places,
+    told,
 )
 
 PARTS = ("history", "recent", "ground", "even")
@@ -144,15 +146,20 @@ def vocabulary(scene: Scene, language: str) -> dict[str, Any]:
         "points": list(POINTS[language]),
         "features": features,
         "incidents": _incident_words(scene, language),
-        "period": _period(scene, language),
-        "no_interval": PHRASES[none][language],
+        "period": period(scene, language),
+        "no_interval": told(none, language),
     }
+
+
+def vocabularies(scene: Scene) -> dict[str, dict[str, Any]]:
+    """Return the :func:`vocabulary` of a scene in each language."""
+    return {language: vocabulary(scene, language) for language in LANGUAGES}
 
 
 def _feature_words(
     scene: Scene, name: str, language: str, places: dict[str, str]
 ) -> dict[str, str]:
-    k = ("en", "fa").index(language)
+    k = LANGUAGES.index(language)
     if not catalogue.is_feature(name):
         attrs = scene.cells[name].attrs if name in scene.cells else {}
         words = str(attrs.get("long_name", name)).replace("_", " ")
@@ -170,7 +177,7 @@ def _incident_words(scene: Scene, language: str) -> list[dict[str, str]]:
     rows = zip(*columns.values(), table["date"], table["radius_km"], strict=True)
     return [
         {
-            "kind": PHRASES["any_incident"][language]
+            "kind": told("any_incident", language)
             if kind in ("", "other")
             else kind_label(kind)[language],
             "place": place,
@@ -190,153 +197,134 @@ def _date(date: Any, language: str, precision: str = "day") -> str:
     return " ".join(texts[-parts:])
 
 
-def _period(scene: Scene, language: str) -> str:
+def period(scene: Scene, language: str) -> str:
     """Words of the first and the last day of the forecast."""
     if scene.period is None:
         return ""
     first, last = (_date(day, language) for day in scene.period)
-    return PHRASES["between"][language].format(**{"from": first, "to": last})
+    return told("between", language, **{"from": first, "to": last})
 
 
 def made(scene: Scene, language: str) -> str:
     """Say what the forecast is for, what it was made of, and which run it is."""
     if scene.is_index:
-        return PHRASES["made_index"][language]
-    said = {
-        "period": _period(scene, language) or "–",
-        "until": _date(scene.data_until, language) if scene.data_until else "–",
-        "run": scene.meta.run_id or "–",
-    }
-    return PHRASES["made"][language].format(**said)
+        return told("made_index", language)
+    until = _date(scene.data_until, language) if scene.data_until else "–"
+    when, run = period(scene, language) or "–", scene.meta.run_id or "–"
+    return told("made", language, period=when, until=until, run=run)
 
 
 def answer(facts: Facts, words: dict[str, Any], place: str = "") -> Answer:
     """Fill the sentences of a vocabulary with the facts of a place that is called ``place``."""
-    say, language = words["phrases"], words["language"]
-    head = place
+    language = words["language"]
+    head, chance, expected, rank = place, "", "", ""
     if facts.risk_class:
-        said = say[f"class_{facts.risk_class}"]
-        head = say["head"].format(
-            **{"place": place, "k": numeral(facts.risk_class, language), "class": said}
-        )
+        said = {"class": told(f"class_{facts.risk_class}", language)}
+        head = told("head", language, place=place, k=facts.risk_class, **said)
     elif facts.level:
-        head = say["head_level"].format(place=place, level=say[f"level_{facts.level}"])
-    chance, expected = "", ""
+        level = told(f"level_{facts.level}", language)
+        head = told("head_level", language, place=place, level=level)
     if np.isfinite(facts.chance.value):
         often = facts.chance.value >= EVEN_ODDS
-        chance = say["chance"].format(
-            chance=odds(facts.chance.value, words, often=often),
+        chance = told(
+            "chance", language, chance=odds(facts.chance.value, language, often=often),
             period=words["period"],
-            interval=_interval(facts.chance, words, lambda p: odds(p, words, often=often)),
-        )
+            interval=_interval(facts.chance, words, lambda p: odds(p, language, often=often)),
+        )  # fmt: skip
+        chance = " ".join(chance.split()).replace(" :", ":")
     if np.isfinite(facts.expected.value):
-        n = numeral(facts.expected.value, language)
-        expected = say["expected"].format(n=n, interval=_numbers_between(facts.expected, words))
-    rank = ""
+        interval = _interval(facts.expected, words)
+        expected = told("expected", language, n=facts.expected.value, interval=interval)
     if np.isfinite(facts.rank.value):
-        whole = [numeral(n, language) for n in (facts.rank.value, facts.of)]
-        interval = _numbers_between(facts.rank, words) if np.isfinite(facts.rank.low) else ""
-        rank = say["rank"].format(n=whole[0], all=whole[1], interval=interval)
-    chance = " ".join(chance.split()).replace(" :", ":")
+        interval = _interval(facts.rank, words) if np.isfinite(facts.rank.low) else ""
+        rank = told("rank", language, n=facts.rank.value, all=facts.of, interval=interval)
     return Answer(head, chance, expected, rank, why(facts, words), rely(facts, words))
 
 
-def odds(chance: float, words: dict[str, Any], *, often: bool = False) -> str:
+def odds(chance: float, language: str, *, often: bool = False) -> str:
     """Write a chance like ``1 in 80``, or one that is ``often`` like ``60 in 100``.
 
     Examples
     --------
-    >>> from borderrisk.words import PHRASES
-    >>> words = {"phrases": {k: w["en"] for k, w in PHRASES.items()}, "language": "en"}
-    >>> [odds(p, words) for p in (0.01234, 0.3, 0.0)], odds(0.6, words, often=True)
+    >>> [odds(p, "en") for p in (0.01234, 0.3, 0.0)], odds(0.6, "en", often=True)
     (['1 in 81', '1 in 3.3', 'less than 1 in 1,000,000'], '60 in 100')
     """
-    say, language = words["phrases"], words["language"]
     if not chance > 1e-6:
-        return str(say["tiny"])
+        return told("tiny", language)
     if often:
-        return str(say["in_100"].format(n=numeral(min(99, max(1, round(100 * chance))), language)))
-    return str(say["one_in"].format(n=numeral(float(f"{1 / chance:.2g}"), language)))
+        return told("in_100", language, n=min(99, max(1, round(100 * chance))))
+    return told("one_in", language, n=float(f"{1 / chance:.2g}"))
 
 
-def _numbers_between(amount: Amount, words: dict[str, Any]) -> str:
+def _interval(
+    amount: Amount, words: dict[str, Any], write: Callable[[float], str | float] = float
+) -> str:
     """Write the interval of a number in brackets, or that there is none."""
-    return _interval(amount, words, lambda n: numeral(n, words["language"]))
-
-
-def _interval(amount: Amount, words: dict[str, Any], write: Callable[[float], str]) -> str:
     if not np.isfinite(amount.low + amount.high):
         return str(words["no_interval"])
-    return str(words["phrases"]["interval"].format(low=write(amount.low), high=write(amount.high)))
+    return told("interval", words["language"], low=write(amount.low), high=write(amount.high))
 
 
 def why(facts: Facts, words: dict[str, Any]) -> str:
     """Say what the number is made of."""
-    say, language = words["phrases"], words["language"]
-    join = say["list"].join
+    language = words["language"]
+    join = PHRASES["list"][language].join
     found = []
     if facts.shares:
         history, recent, ground, even = facts.shares
-        earlier = history + recent
-        if earlier >= 100 * LEAST:
-            listed = join(_earlier(facts, words))
+        if history + recent >= 100 * LEAST:
             key = "earlier" if facts.incidents else (
                 "earlier_plain" if facts.further is None else "earlier_many")  # fmt: skip
-            found.append(say[key].format(share=numeral(earlier, language), list=listed))
+            earlier = join(_earlier(facts, words))
+            found.append(told(key, language, share=history + recent, list=earlier))
         if ground >= 100 * LEAST:
-            listed = join(_features(facts.raising, words))
-            key = ("ground" if facts.risk_class else "ground_group") if listed else "ground_plain"
-            found.append(say[key].format(share=numeral(ground, language), list=listed))
+            raising = join(_features(facts.raising, words))
+            key = ("ground" if facts.risk_class else "ground_group") if raising else "ground_plain"
+            found.append(told(key, language, share=ground, list=raising))
         if even >= 100 * LEAST:
-            found.append(say["even"].format(share=numeral(even, language)))
+            found.append(told("even", language, share=even))
     elif facts.raising:
-        listed = join(_features(facts.raising, words))
-        found.append(say["raised"].format(list=listed))
+        found.append(told("raised", language, list=join(_features(facts.raising, words))))
     low = 0 < facts.risk_class <= LOW_CLASS
     lowers = _features(facts.lowering, words)
     if low and facts.far is not None:
-        km, p = numeral(facts.far.value, language), numeral(facts.far.than, language)
-        lowers = [say["far"].format(km=km, p=p), *lowers]
+        lowers = [told("far", language, km=facts.far.value, p=facts.far.than), *lowers]
     if lowers:
         key = "low" if low else "lowered" if facts.risk_class else "lowered_group"
-        found.append(say[key].format(list=join(lowers)))
+        found.append(told(key, language, list=join(lowers)))
     return " ".join(found)
 
 
 def _earlier(facts: Facts, words: dict[str, Any]) -> list[str]:
-    say, language = words["phrases"], words["language"]
-    found = []
+    language, found = words["language"], []
     for row, km in facts.incidents:
         its = words["incidents"][row]
-        place = say["incident_place"].format(place=its["place"]) if its["place"] else ""
-        away = say["away"].format(km=numeral(km, language)) if np.isfinite(km) else ""
-        found.append(say["incident"].format(**{**its, "place": place, "away": away}))
+        place = told("incident_place", language, place=its["place"]) if its["place"] else ""
+        away = told("away", language, km=km) if np.isfinite(km) else ""
+        found.append(told("incident", language, **{**its, "place": place, "away": away}))
     if facts.further:
-        found.append(say["more"].format(n=numeral(facts.further, language)))
+        found.append(told("more", language, n=facts.further))
     return found
 
 
 def _features(reasons: tuple[Because, ...], words: dict[str, Any]) -> list[str]:
-    say, language = words["phrases"], words["language"]
-    found = []
+    language, found = words["language"], []
     for reason in reasons:
         its = words["features"][reason.feature]
-        value, p = _value(reason.value, its["unit"], words), numeral(abs(reason.than), language)
-        more = its["more" if reason.than > 0 else "less"]
+        value, p = _value(reason.value, its["unit"], language), abs(reason.than)
+        key = "more" if reason.than > 0 else "less"
         if not reason.than:
             found.append(f"{its['name']} {value}")
-        elif more:
-            found.append(say["than"].format(more=more, value=value, p=p))
+        elif its[key]:
+            found.append(told("than", language, more=its[key], value=value, p=p))
         else:
-            key = "more_than" if reason.than > 0 else "less_than"
-            found.append(say[key].format(name=its["name"], value=value, p=p))
+            found.append(told(f"{key}_than", language, name=its["name"], value=value, p=p))
     return found
 
 
-def _value(value: float, unit: str, words: dict[str, Any]) -> str:
-    language = words["language"]
+def _value(value: float, unit: str, language: str) -> str:
     if unit == "percent":
-        return str(words["phrases"]["percent"].format(n=numeral(100 * value, language)))
+        return told("percent", language, n=100 * value)
     name = UNITS.get(unit, {language: unit})[language]
     number = numeral(value, language)
     return f"{number} {name}".rstrip() if name != "°" else f"{number}°"
@@ -344,10 +332,10 @@ def _value(value: float, unit: str, words: dict[str, Any]) -> str:
 
 def rely(facts: Facts, words: dict[str, Any]) -> str:
     """Say whether to rely on the number, and if not, why."""
-    say, language = words["phrases"], words["language"]
+    language = words["language"]
     if not facts.trust:
         return ""
     if not facts.doubts or facts.doubts[0][1] == 100:
-        return str(say[f"rely_{facts.trust}"])
-    listed = [say[f"part_{w}"].format(p=numeral(p, language)) for w, p in facts.doubts]
-    return str(say["rely_part"].format(list=say["list"].join(listed)))
+        return told(f"rely_{facts.trust}", language)
+    listed = [told(f"part_{word}", language, p=p) for word, p in facts.doubts]
+    return told("rely_part", language, list=told("list", language).join(listed))

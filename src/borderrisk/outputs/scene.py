@@ -15,7 +15,6 @@ from affine import Affine
 from pyproj import CRS
 
 from borderrisk.area import StudyArea
-from borderrisk.border.named import ZONE, names_of
 from borderrisk.errors import ConfigError
 from borderrisk.evaluation.scorecard import Plain, Scorecard
 from borderrisk.grid import Grid
@@ -187,13 +186,6 @@ class Scene:
     def is_index(self) -> bool:
         """Whether the scores are an index and no forecast: there were no incidents."""
         return is_index(self.cells)
-
-    @property
-    def zone_names(self) -> np.ndarray | None:
-        """Name of the zone of each cell, ``""`` outside all, if the run was given zones."""
-        if ZONE not in self.cells or "zones" not in self.layers:
-            return None
-        return names_of(self.layers["zones"], self.cells[ZONE].to_numpy())
 
     @property
     def period(self) -> tuple[str, str] | None:

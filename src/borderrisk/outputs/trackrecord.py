@@ -68,26 +68,25 @@ def record_page(
     sections.append(Section("tests", "What the figures mean", [Paragraph(_TESTS)]))
     return render_page(
         sections, sources, title=f"Track record: {title}", statement=STATEMENT,
-        verdict=_verdict(periods, open_, sorted(done - kept)), tiles=_tiles(periods, open_),
+        verdict=_verdict(periods, open_, sorted(done - kept)),
+        tiles=[
+            ("forecasts verified", show(len(periods))),
+            ("incidents in their time", show(sum(period.reported for period in periods))),
+            ("still to come to their end", show(len(open_))),
+        ],
     )  # fmt: skip
 
 
 def _verdict(periods: Sequence[Period], open_: Sequence[Issued], gone: Sequence[str]) -> str:
-    if periods:
-        return " ".join([*_sentences(periods), *_doubts(periods, gone)])
-    if not open_:
+    if not periods and not open_:
         return "No forecast was made yet, so there is nothing to judge."
-    first = min(_last_day(it) for it in open_)
-    return (
-        "No forecast has come to its end yet, so there is nothing to judge. The first ends on "
-        f"{first}."
-    )
-
-
-def _doubts(periods: Sequence[Period], gone: Sequence[str]) -> list[str]:
-    """Say of which forecasts it does not show that they were made before their time."""
+    if not periods:
+        return (
+            "No forecast has come to its end yet, so there is nothing to judge. The first ends on "
+            f"{min(map(_last_day, open_))}."
+        )
+    found = _sentences(periods)
     late = [p for p in periods if p.frozen == AFTERWARDS]
-    found = []
     if late:
         found.append(
             f"{len(late)} of {many(len(periods), 'forecast')} were made when their time was over: "
@@ -95,7 +94,7 @@ def _doubts(periods: Sequence[Period], gone: Sequence[str]) -> list[str]:
         )
     if gone:
         found.append(f"No longer among the kept forecasts: {', '.join(gone)}.")
-    return found
+    return " ".join(found)
 
 
 def _last_day(it: Issued) -> str:
@@ -124,14 +123,6 @@ def _sentences(periods: Sequence[Period]) -> list[str]:
             )
         found.append(f"{text}.")
     return found
-
-
-def _tiles(periods: Sequence[Period], open_: Sequence[Issued]) -> list[tuple[str, str]]:
-    return [
-        ("forecasts verified", show(len(periods))),
-        ("incidents in their time", show(sum(period.reported for period in periods))),
-        ("still to come to their end", show(len(open_))),
-    ]
 
 
 def _record(anchor: str, periods: Sequence[Period], sources: dict[str, str]) -> list[Section]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
@@ -39,11 +39,6 @@ STYLES = {
     "border": "Border lines",
     "segments": "Border segments by rank",
 }
-_HATCH = {"color": "60,70,80,255", "style": "b_diagonal", "outline_style": "no"}
-_CIRCLE = {
-    "name": "circle", "color": "0,0,0,0", "outline_width": "0.25", "outline_width_unit": "MM",
-    "size": "50000", "size_unit": "RenderMetersInMapUnits",
-}  # fmt: skip
 CORNERS = 5  # of a closed square
 _CHUNK = 50_000
 # What JSON text, which is UTF-8, cannot hold as it is.
@@ -126,10 +121,8 @@ def write_squares(cells: gpd.GeoDataFrame, path: Path) -> None:
 
 def _lonlat_corners(cells: gpd.GeoDataFrame) -> np.ndarray:
     """Corners in WGS84 degrees, shape (cells, 5, 2); the last is the first again."""
-    metres = shapely.get_coordinates(cells.geometry).reshape(len(cells), CORNERS, 2)[:, :-1]
-    to_wgs84 = transformer(cells.crs, WGS84)
-    lonlat = np.stack(to_wgs84.transform(metres[..., 0], metres[..., 1]), axis=-1)
-    return np.concatenate([lonlat, lonlat[:, :1]], axis=1)
+    metres = shapely.get_coordinates(cells.geometry).reshape(len(cells), CORNERS, 2)
+    return np.stack(transformer(cells.crs, WGS84).transform(*metres.T), axis=-1).swapaxes(0, 1)
 
 
 def _head(corners: np.ndarray, stamp: Mapping[Any, Any]) -> bytes:
@@ -145,30 +138,18 @@ def _head(corners: np.ndarray, stamp: Mapping[Any, Any]) -> bytes:
     return (json.dumps(members, indent=0)[:-2] + ',\n"features": [\n').encode()
 
 
-def _features(plain: pd.DataFrame, corners: np.ndarray) -> Iterator[str]:
+def _features(plain: pd.DataFrame, corners: np.ndarray) -> list[str]:
     """Text of each feature."""
-    ids = _json_column(plain["cell_id"])
-    pieces: list[Any] = ['{"type":"Feature","id":', ids, ',"properties":{']
+    pieces: list[Any] = ['{"type":"Feature","id":', _json_column(plain["cell_id"])]
     for index, name in enumerate(plain.columns):
-        pieces += ["," * (index > 0) + json.dumps(name) + ":", _json_column(plain[name])]
-    pieces += ['},"bbox":[', *_comma_separated([*_bounds(corners)])]
-    pieces += ['],"geometry":{"type":"Polygon","coordinates":[[']
+        start = "," if index else ',"properties":{'
+        pieces += [start + json.dumps(name) + ":", _json_column(plain[name])]
+    for index, edge in enumerate((*corners.min(axis=1).T, *corners.max(axis=1).T)):
+        pieces += ["," if index else '},"bbox":[', _numbers(edge)]
     for index in range(CORNERS):
-        pieces += ["],[" if index else "[", *_comma_separated([*corners[:, index].T])]
-    pieces += ["]]]}}"]
-    joined = pc.binary_join_element_wise(*pieces, "")
-    yield from joined.to_pylist()
-
-
-def _bounds(corners: np.ndarray) -> np.ndarray:
-    return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1).T
-
-
-def _comma_separated(columns: list[np.ndarray]) -> list[Any]:
-    pieces: list[Any] = []
-    for index, values in enumerate(columns):
-        pieces += [","] * (index > 0) + [_numbers(values)]
-    return pieces
+        start = "],[" if index else '],"geometry":{"type":"Polygon","coordinates":[[['
+        pieces += [start, _numbers(corners[:, index, 0]), ",", _numbers(corners[:, index, 1])]
+    return list(pc.binary_join_element_wise(*pieces, "]]]}}", "").to_pylist())
 
 
 def _json_column(column: pd.Series) -> pa.Array:
@@ -261,21 +242,19 @@ def write_geopackage(layers: Mapping[str, gpd.GeoDataFrame], path: Path) -> None
             "INSERT INTO gpkg_contents (table_name, data_type, identifier, description)"
             " VALUES ('layer_styles', 'attributes', 'layer_styles', 'Styles for QGIS')"
         )
-        for name in layers:
-            if name in STYLES:
-                database.execute(
-                    "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name,"
-                    " f_geometry_column, styleName, styleQML, useAsDefault, description, owner,"
-                    " update_time) VALUES ('', '', ?, 'geom', ?, ?, 1, ?, '', ?)",
-                    (name, name, qml(name), STYLES[name], _TIME),
-                )
+        for name in filter(STYLES.get, layers):
+            database.execute(
+                "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name,"
+                " f_geometry_column, styleName, styleQML, useAsDefault, description, owner,"
+                " update_time) VALUES ('', '', ?, 'geom', ?, ?, 1, ?, '', ?)",
+                (name, name, qml(name), STYLES[name], _TIME),
+            )
         _name_columns(database, layers)
         database.execute("UPDATE gpkg_contents SET last_change = ?", (_TIME,))
-        for name, table in layers.items():
-            database.execute(
-                "UPDATE gpkg_contents SET description = ? WHERE table_name = ?",
-                (described(table), name),
-            )
+        database.executemany(
+            "UPDATE gpkg_contents SET description = ? WHERE table_name = ?",
+            [(described(table), name) for name, table in layers.items()],
+        )
 
 
 def _name_columns(database: sqlite3.Connection, layers: Mapping[str, gpd.GeoDataFrame]) -> None:
@@ -283,15 +262,13 @@ def _name_columns(database: sqlite3.Connection, layers: Mapping[str, gpd.GeoData
     database.execute(_COLUMN_TABLE)
     database.execute(_EXTENSION)
     for layer, table in layers.items():
-        called: set[str] = set()
+        named: dict[str, str] = {}
         for column in map(str, table.columns.drop(table.geometry.name)):
-            alias = column_alias(column, scores=layer == "cells")
-            if alias and alias not in called:
-                called.add(alias)
-                database.execute(
-                    "INSERT INTO gpkg_data_columns VALUES (?, ?, ?, ?, ?, NULL, NULL)",
-                    (layer, column, alias, alias, alias),
-                )
+            named.setdefault(column_alias(column, scores=layer == "cells"), column)
+        database.executemany(
+            "INSERT INTO gpkg_data_columns VALUES (?, ?, ?, ?, ?, NULL, NULL)",
+            [(layer, column, alias, alias, alias) for alias, column in named.items() if alias],
+        )
 
 
 def column_alias(column: str, *, scores: bool) -> str:
@@ -302,21 +279,18 @@ def column_alias(column: str, *, scores: bool) -> str:
     >>> column_alias("radius_km", scores=False), column_alias("risk", scores=True)
     ('Place known to (km)', 'Percentile rank of intensity by area in the study area (%)')
     """
-    known = by_name().get(column)
-    if (scores or column not in COLUMNS) and known is not None:
-        name, unit = known.long_name, "" if known.unit == "1" else known.unit
+    score = by_name().get(column)
+    if score is not None and (scores or column not in COLUMNS):
+        name, unit = score.long_name, score.unit
+    elif column in COLUMNS:
+        name, unit = COLUMNS[column]
+    elif catalogue.is_feature(column):
+        feature = catalogue.feature(column)
+        name, unit = feature.long_name, feature.units
     else:
-        name, unit = COLUMNS.get(column) or _worded(column)
-    return f"{name} ({unit})" if unit else name
-
-
-def _worded(column: str) -> tuple[str, str]:
-    """Words of a column that nobody named, and the unit that its name ends with."""
-    if catalogue.is_feature(column):
-        known = catalogue.feature(column)
-        return known.long_name, "" if known.units == "1" else known.units
-    words = column.removesuffix("_km").replace("_", " ").strip() or column
-    return words[:1].upper() + words[1:], "km" if column.endswith("_km") else ""
+        words = column.removesuffix("_km").replace("_", " ").strip() or column
+        name, unit = words[:1].upper() + words[1:], "km" if column.endswith("_km") else ""
+    return name if unit in ("", "1") else f"{name} ({unit})"
 
 
 def qml(name: str) -> str:
@@ -325,26 +299,24 @@ def qml(name: str) -> str:
     Cells that are not to be relied on are hatched; incidents have a circle as wide as their place
     is uncertain.
     """
-    text = (files("borderrisk.outputs") / "styles" / f"{name}.qml").read_text(encoding="utf-8")
-    colours = {f"risk_{k}": _qgis(colour) for k, colour in enumerate(RISK_COLOURS, start=1)}
-    colours |= {f"hex_{k}": colour for k, colour in enumerate(RISK_COLOURS, start=1)}
-    labels = {f"label_{k}": f"{k} ({label})" for k, label in enumerate(RISK_LABELS, start=1)}
-    labels |= {f"share_{k}": label for k, label in enumerate(RISK_LABELS, start=1)}
-    # QGIS counts the upper end to a class, scores the lower one: take the number just below it.
-    edges = {
-        f"edge_{k}": str(np.nextafter(np.float32(edge), np.float32(0)))
-        for k, edge in enumerate(CLASS_EDGES, start=1)
-    }
-    further = {
-        "border": _qgis(BORDER_COLOUR),
-        "incident": _qgis(INCIDENT_COLOUR),
-        "hatch": _layer("SimpleFill", _HATCH, "enabled", "\"trust\" IS NOT NULL"
-                        " AND \"trust\" NOT IN ('ok', '')"),
-        "circle": _layer("SimpleMarker", _CIRCLE | {"outline_color": _qgis(INCIDENT_COLOUR)},
-                         "size", '2000 * "radius_km"'),
+    words = {
+        "border": _qgis(BORDER_COLOUR), "incident": _qgis(INCIDENT_COLOUR),
         "fields": _cell_aliases(),
     }  # fmt: skip
-    return Template(text).substitute(colours | labels | edges | further)
+    for k, (colour, label) in enumerate(zip(RISK_COLOURS, RISK_LABELS, strict=True), start=1):
+        words |= {f"risk_{k}": _qgis(colour), f"hex_{k}": colour}
+        words |= {f"label_{k}": f"{k} ({label})", f"share_{k}": label}
+    for k, edge in enumerate(CLASS_EDGES, start=1):
+        # QGIS counts the upper end to a class, scores the lower one: take the number just below it.
+        words[f"edge_{k}"] = str(np.nextafter(np.float32(edge), np.float32(0)))
+    for part in ("hatch", "circle"):
+        words[part] = _filled(part, words)
+    return _filled(name, words)
+
+
+def _filled(name: str, words: Mapping[str, str]) -> str:
+    text = (files("borderrisk.outputs") / "styles" / f"{name}.qml").read_text(encoding="utf-8")
+    return Template(text).substitute(words)
 
 
 def _cell_aliases() -> str:
@@ -361,30 +333,6 @@ def write_qml(path: Path) -> Path:
     QGIS applies ``risk.qml`` by itself to a ``risk.tif`` beside it, and so on.
     """
     return write_text(qml(Path(path).stem), path)
-
-
-def _layer(kind: str, options: Mapping[str, str], name: str, expression: str) -> str:
-    """Write a further layer of a symbol, one property of which follows the columns."""
-    plain = "".join(
-        f'            <Option type="QString" name="{key}" value="{value}"/>\n'
-        for key, value in options.items()
-    )
-    return (
-        f'        <layer class="{kind}" enabled="1" pass="0" locked="0">\n'
-        f'          <Option type="Map">\n{plain}          </Option>\n'
-        "          <data_defined_properties>\n"
-        '            <Option type="Map">\n'
-        '              <Option type="QString" name="name" value=""/>\n'
-        '              <Option type="Map" name="properties">\n'
-        f'                <Option type="Map" name="{name}">\n'
-        '                  <Option type="bool" name="active" value="true"/>\n'
-        '                  <Option type="QString" name="expression" '
-        f"value={quoteattr(expression)}/>\n"
-        '                  <Option type="int" name="type" value="3"/>\n'
-        "                </Option>\n              </Option>\n"
-        '              <Option type="QString" name="type" value="collection"/>\n'
-        "            </Option>\n          </data_defined_properties>\n        </layer>\n"
-    )
 
 
 def _qgis(colour: str) -> str:

@@ -23,7 +23,8 @@ from borderrisk.model.cells import CellTable
 from borderrisk.model.drivers import by_decile
 from borderrisk.model.modelfile import ModelFile
 from borderrisk.model.uncertainty import Intervals
-from borderrisk.outputs.bordersections import explained
+from borderrisk.outputs.gridfiles import load_scene
+from borderrisk.outputs.headline import explained
 from borderrisk.outputs.scene import (
     AreaTotal,
     Focus,
@@ -34,7 +35,6 @@ from borderrisk.outputs.scene import (
     Source,
     is_index,
 )
-from borderrisk.outputs.store import load_scene
 from borderrisk.pipeline import scoring, steps
 from borderrisk.pipeline.inputs import Study
 from borderrisk.pipeline.result import SCENE_FOLDER, segments_of

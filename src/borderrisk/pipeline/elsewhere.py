@@ -13,7 +13,7 @@ import numpy as np
 from borderrisk.compute import is_cluster, map_parallel
 from borderrisk.config import Config
 from borderrisk.errors import BorderRiskError, ConfigError, OutputError
-from borderrisk.outputs.bordersections import section_names
+from borderrisk.outputs.headline import section_names
 from borderrisk.outputs.scene import Scene
 from borderrisk.pipeline import checking, steps
 from borderrisk.pipeline.assembly import ranked_segments, score_cells

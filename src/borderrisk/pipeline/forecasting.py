@@ -17,7 +17,7 @@ from pyproj.exceptions import CRSError
 from scipy.sparse import csc_matrix, csr_matrix
 
 from borderrisk.config import Config
-from borderrisk.errors import ConfigError, DataError, GridError
+from borderrisk.errors import ConfigError, DataError, GridError, listed
 from borderrisk.evaluation import prospective, verification
 from borderrisk.evaluation.backtest import BASELINES, GRACE, BorderLine
 from borderrisk.evaluation.findings import spoken
@@ -28,10 +28,9 @@ from borderrisk.model.level import Level
 from borderrisk.model.panel import Panel
 from borderrisk.model.registry import usable
 from borderrisk.outputs.atomic import write_rows
-from borderrisk.outputs.figures.maps import outcome_figure
+from borderrisk.outputs.figures import outcome_figure
 from borderrisk.outputs.figures.style import render, style
-from borderrisk.outputs.gridfiles import read_features
-from borderrisk.outputs.store import load_scene
+from borderrisk.outputs.gridfiles import load_scene, read_features
 from borderrisk.pipeline import checking, steps
 from borderrisk.pipeline.evaluating import border_line
 from borderrisk.pipeline.result import SCENE_FOLDER, records
@@ -65,7 +64,6 @@ OUTCOME = "outcome.png"
 _READ = ("layout", "columns", "default_radius_km", "max_radius_km", "kinds", "confidence")
 # Beginnings of the reader's reasons: a row whose day is unknown may lie before the origin.
 _WRONG_DATES = ("date cannot be read", "date_end cannot be read", "unknown date_precision")
-_LISTED = 10
 # What readers raise for content that someone has put together with matching sums.
 _UNUSABLE = (OSError, KeyError, TypeError, ValueError, IndexError, OverflowError, CRSError,
              GridError)  # fmt: skip
@@ -360,10 +358,9 @@ def _read_later(path: Path, how: dict[str, Any]) -> IncidentTable:
     reasons = table.rejected["reason"].astype(str)
     wrong = table.rejected[reasons.str.startswith(_WRONG_DATES)]
     if len(wrong):
-        shown = [f"row {row.row}: {row.reason}" for row in wrong.head(_LISTED).itertuples()]
-        more = f" and {len(wrong) - _LISTED} more" if len(wrong) > _LISTED else ""
+        rows = [f"row {row.row}: {row.reason}" for row in wrong.itertuples()]
         raise DataError(
-            f"incidents: {path}: {'; '.join(shown)}{more}. Every incident of a verification needs "
+            f"incidents: {path}: {listed(rows, 10, '; ')}. Every incident of a verification needs "
             "its date; mend the file."
         )
     return table

@@ -17,19 +17,18 @@ from borderrisk.border.ranking import against_earlier, top
 from borderrisk.border.watchplan import Allocation, allocate
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.evaluation.scorecard import Scorecard
+from borderrisk.outputs import headline
 from borderrisk.outputs.atomic import check_file, write_rows, write_text, writing
-from borderrisk.outputs.bordersections import as_text, section_answers, section_names
 from borderrisk.outputs.export import cells_table, check_format, export
-from borderrisk.outputs.headline import said_counts, sentences
+from borderrisk.outputs.gridfiles import load_scene
 from borderrisk.outputs.reasons import made
-from borderrisk.outputs.report.brief import write_brief
+from borderrisk.outputs.report import write_brief
 from borderrisk.outputs.scene import AreaTotal, Scene
-from borderrisk.outputs.store import load_scene
 from borderrisk.outputs.vectorfiles import write_layer
 from borderrisk.outputs.webmap import write_map
 from borderrisk.outputs.webmap.notebook import card, risk_map
 from borderrisk.runs import find_run, read_json
-from borderrisk.words import nearest_places, numeral
+from borderrisk.words import numeral
 
 SCENE_FOLDER = "scene"
 WHOLE = "map.html"
@@ -76,7 +75,7 @@ class Result:
             "origin": meta.origin,
             "horizon_days": meta.horizon_days,
             "data_until": self.scene.data_until,
-            "sentences": sentences(self.scene),
+            "sentences": headline.sentences(self.scene),
             "counts": self.manifest.get("counts", {}),
             "totals": [asdict(total) for total in meta.totals],
             "files": sorted(p.name for p in self.folder.iterdir()),
@@ -88,7 +87,7 @@ class Result:
     def describe(self) -> str:
         """Return the run as a few lines of text: the answer, its map, and what to do next."""
         facts = (f"{label}: {text}" for label, text in self._lines())
-        return "\n".join([*sentences(self.scene), "", *facts])
+        return "\n".join([*headline.sentences(self.scene), "", *facts])
 
     def _lines(self) -> list[tuple[str, str]]:
         counts = ", ".join(f"{n:,} {name}" for name, n in self.manifest.get("counts", {}).items())
@@ -107,7 +106,7 @@ class Result:
 
     def _said(self, total: AreaTotal) -> str:
         where = self.scene.focus(total.focus).title
-        counts = said_counts(self.scene, total, "en")
+        counts = headline.said_counts(self.scene, total, "en")
         return f"{where}: {numeral(total.expected, 'en')} incidents{counts}"
 
     @property
@@ -267,7 +266,10 @@ def top_segments(
         table = against_earlier(table, segments_of(open_run(against).scene))
     if out is not None:
         write_table(table, Path(out))
-    table = table.assign(near=_near(scene, table), section=section_names(scene, table, "en"))
+    table = table.assign(
+        near=headline.near_towns(scene, headline.middles(scene, table)),
+        section=headline.section_names(scene, table, "en"),
+    )
     if against is None:
         return _rows(top(table, count), _SHOWN)
     order = np.argsort(-np.abs(np.nan_to_num(table["change_per_year"])), kind="stable")
@@ -280,18 +282,12 @@ def told_segments(run_path: str | Path, count: int, *, out: str | Path | None = 
     table = segments_of(scene)
     if out is not None:
         write_table(table, Path(out))
-    return as_text(section_answers(scene, top(table, count), "en"))
+    return headline.as_text(headline.section_answers(scene, top(table, count), "en"))
 
 
 def _rows(table: pd.DataFrame, names: tuple[str, ...]) -> list[dict[str, Any]]:
     shown = table[[name for name in names if name in table]].astype(object)
     return records(shown.where(shown.notna(), None))
-
-
-def _near(scene: Scene, table: gpd.GeoDataFrame) -> list[str]:
-    """Where each segment is, like ``7 km N of Mirjaveh``."""
-    middle = table.geometry.to_crs(scene.grid.crs).interpolate(0.5, normalized=True)
-    return [str(near or "") for near in nearest_places(scene.settlements, middle)]
 
 
 @dataclass(frozen=True)
@@ -344,7 +340,7 @@ def allocate_segments(
         "schedule": None if found.schedule is None else records(found.schedule),
     }
     placed = _placed(segments, found.segments)
-    names = dict(zip(placed.index, section_names(result.scene, placed, "en"), strict=True))
+    names = dict(zip(placed.index, headline.section_names(result.scene, placed, "en"), strict=True))
     shown = found.segments.assign(segment_id=found.segments["segment_id"].map(names))
     shown = shown.rename(columns={"segment_id": "section"}).drop(columns="pair")
     return Plan(payload, records(shown.head(_PLAN_ROWS)), _plan_text(found, names))

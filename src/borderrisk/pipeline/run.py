@@ -19,11 +19,10 @@ from borderrisk.model.modelfile import ModelFile, load_model, save_model
 from borderrisk.outputs.atomic import check_file, write_rows, write_text, writing
 from borderrisk.outputs.export import cells_table, write_cells
 from borderrisk.outputs.figures import write_figures
-from borderrisk.outputs.gridfiles import feature_summary, write_risk_tif
+from borderrisk.outputs.gridfiles import feature_summary, save_scene, write_risk_tif
 from borderrisk.outputs.gridfiles import write_features as write_feature_file
 from borderrisk.outputs.report import write_report
 from borderrisk.outputs.scene import Scene, stamped
-from borderrisk.outputs.store import save_scene
 from borderrisk.outputs.trackrecord import RECORD_PAGE
 from borderrisk.outputs.vectorfiles import write_layer, write_qml
 from borderrisk.outputs.webmap import write_map

@@ -41,7 +41,8 @@ class Pixels:
             window = (west - room, south - room, east + room, north + room)
         else:
             window = transform_bounds(WGS84, grid.crs, *focus.bounds, densify_pts=21)
-        bounds = _common(window, grid.bounds)
+        (a, b, c, d), (west, south, east, north) = window, grid.bounds
+        bounds = (max(a, west), max(b, south), min(c, east), min(d, north))
         width, height = bounds[2] - bounds[0], bounds[3] - bounds[1]
         step = max(width, height) / LONG_SIDE_PX
         return cls(grid.crs, bounds, (max(1, round(height / step)), max(1, round(width / step))))
@@ -79,12 +80,6 @@ class Pixels:
         """Whether the centre of each pixel lies in a polygon."""
         mask = rasterio.features.geometry_mask([polygon], self.shape, self.transform, invert=True)
         return np.asarray(mask)
-
-
-def _common(
-    a: tuple[float, float, float, float], b: tuple[float, float, float, float]
-) -> tuple[float, float, float, float]:
-    return max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])
 
 
 def brightness(relief: Relief | None, pixels: Pixels) -> np.ndarray:

@@ -227,9 +227,7 @@ def measured(card: Scorecard, counts: tuple[float, int] | None = None) -> str:
         if (row.subset, row.horizon_years) == ("all", part.shortest)
         and row.incidents >= part.least_incidents
     )
-    span = f" {years[0]}–{years[-1]}" if years and years[0] < years[-1] else "".join(
-        f" {year}" for year in years[:1]
-    )  # fmt: skip
+    span = " " * bool(years) + "–".join(dict.fromkeys([*years[:1], *years[-1:]]))
     return (
         f"{many(round(counts[0]), 'incident')}, {many(counts[1], 'origin')}{span}, "
         f"{many(part.shortest, 'year')} ahead"

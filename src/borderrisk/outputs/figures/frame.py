@@ -29,6 +29,7 @@ from borderrisk.scores import meanings
 
 MAP_HEIGHT = 6.6  # inches
 MAX_WIDTH = 8.5
+MOST_TOWNS = 14
 SIDE = 2.35
 # Of the side panel, inches: kept for the legend, between key map and text, and the key map.
 LEGEND_HEIGHT = 2.5
@@ -46,7 +47,10 @@ def frame(
 ) -> tuple[Figure, Axes, Axes]:
     """Figure with the map at the left, and the empty side panel at the right."""
     pixels = Pixels.of(scene, focus)
-    width, height = _map_size(pixels)
+    # Tall enough for the side panel, never wider than a page.
+    rows, cols = pixels.shape
+    height = float(np.clip(MAX_WIDTH * rows / cols, 4.6, MAP_HEIGHT))
+    width = float(np.clip(height * cols / rows, 3.2, MAX_WIDTH))
     total = (width + SIDE + 0.85, height + 1.15)
     figure = Figure(figsize=total, facecolor="white")
     ax = figure.add_axes((0.5 / total[0], 0.4 / total[1], width / total[0], height / total[1]))
@@ -90,13 +94,6 @@ def _add_foot(side: Axes, scene: Scene, height: float) -> float:
     side.text(0, 0, "\n".join(lines), fontsize=FOOT_SIZE, color=MUTED, va="bottom",
               linespacing=1.3, parse_math=False)  # fmt: skip
     return len(lines) * FOOT_LINE
-
-
-def _map_size(pixels: Pixels) -> tuple[float, float]:
-    """Width and height in inches: tall enough for the side panel, never wider than a page."""
-    rows, cols = pixels.shape
-    height = float(np.clip(MAX_WIDTH * rows / cols, 4.6, MAP_HEIGHT))
-    return float(np.clip(height * cols / rows, 3.2, MAX_WIDTH)), height
 
 
 def _add_titles(figure: Figure, scene: Scene, focus: Focus | None, what: str) -> None:
@@ -189,62 +186,34 @@ def add_legend(side: Axes, handles: Sequence[Patch], hatched: bool, top: float =
 def polygon_path(geometry: BaseGeometry) -> DrawnPath:
     """Path of a polygon or multipolygon, holes included."""
     rings = shapely.get_rings(shapely.get_parts(geometry))
-    codes, points = [], []
-    for ring in rings:
-        xy = shapely.get_coordinates(ring)
-        points.append(xy)
-        codes.append([DrawnPath.MOVETO, *[DrawnPath.LINETO] * (len(xy) - 2), DrawnPath.CLOSEPOLY])
-    if not points:
-        return DrawnPath(np.empty((0, 2)))
-    return DrawnPath(np.concatenate(points), np.concatenate(codes))
+    paths = [DrawnPath(shapely.get_coordinates(ring), closed=True) for ring in rings]
+    return DrawnPath.make_compound_path(*paths)
 
 
 def add_graticule(ax: Axes, grid: Grid, pixels: Pixels) -> None:
     """Meridians and parallels as thin lines, labelled below and at the left."""
     west, south, east, north = pixels.bounds
-    lon, lat = _lonlat_range(grid, pixels)
-    step = _degree_step(max(lon[1] - lon[0], lat[1] - lat[0]))
-    across = np.linspace(*lat, 60)
-    for meridian in _multiples(lon, step):
-        x, y = grid.project(np.full_like(across, meridian), across)
-        ax.plot(x, y, color="white", lw=0.5, alpha=0.45, zorder=2)
-        _label(ax, np.interp(south, y, x), west, east, _degrees(meridian, "EW"), bottom=True)
-    along = np.linspace(*lon, 60)
-    for parallel in _multiples(lat, step):
-        x, y = grid.project(along, np.full_like(along, parallel))
-        ax.plot(x, y, color="white", lw=0.5, alpha=0.45, zorder=2)
-        _label(ax, np.interp(west, x, y), south, north, _degrees(parallel, "NS"), bottom=False)
-
-
-def _label(ax: Axes, at: float, low: float, high: float, text: str, *, bottom: bool) -> None:
-    share = (at - low) / (high - low)
-    if not 0.02 <= share <= 0.98:
-        return
-    place, offset = ((share, 0), (0, -3)) if bottom else ((0, share), (-3, 0))
-    ax.annotate(
-        text, place, xycoords="axes fraction", xytext=offset, textcoords="offset points",
-        fontsize=7, color=MUTED, ha="center" if bottom else "right",
-        va="top" if bottom else "center",
-    )  # fmt: skip
-
-
-def _lonlat_range(grid: Grid, pixels: Pixels) -> tuple[tuple[float, float], tuple[float, float]]:
-    to_wgs84 = transformer(grid.crs, WGS84)
-    west, south, east, north = to_wgs84.transform_bounds(*pixels.bounds)
-    return (west, east), (south, north)
-
-
-def _degree_step(span: float) -> float:
-    return next((step for step in (0.1, 0.25, 0.5, 1, 2, 5, 10) if span / step <= 8), 20)
-
-
-def _multiples(limits: tuple[float, float], step: float) -> np.ndarray:
-    first, last = np.ceil(limits[0] / step), np.floor(limits[1] / step)
-    return np.arange(first, last + 1) * step
-
-
-def _degrees(value: float, letters: str) -> str:
-    return f"{abs(value):g}°{letters[0] if value >= 0 else letters[1]}"
+    left, lower, right, upper = transformer(grid.crs, WGS84).transform_bounds(*pixels.bounds)
+    span = max(right - left, upper - lower)
+    step = next((step for step in (0.1, 0.25, 0.5, 1, 2, 5, 10) if span / step <= 8), 20)
+    for low, high, of_lon in ((left, right, True), (lower, upper, False)):
+        along = np.linspace(lower, upper, 60) if of_lon else np.linspace(left, right, 60)
+        for degrees in np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step:
+            fixed = np.full_like(along, degrees)
+            x, y = grid.project(*((fixed, along) if of_lon else (along, fixed)))
+            ax.plot(x, y, color="white", lw=0.5, alpha=0.45, zorder=2)
+            if of_lon:
+                share = (np.interp(south, y, x) - west) / (east - west)
+            else:
+                share = (np.interp(west, x, y) - south) / (north - south)
+            if 0.02 <= share <= 0.98:
+                letter = ("EW" if of_lon else "NS")[int(degrees < 0)]
+                ax.annotate(
+                    f"{abs(degrees):g}°{letter}", (share, 0) if of_lon else (0, share),
+                    xycoords="axes fraction", xytext=(0, -3) if of_lon else (-3, 0),
+                    textcoords="offset points", fontsize=7, color=MUTED,
+                    ha="center" if of_lon else "right", va="top" if of_lon else "center",
+                )  # fmt: skip
 
 
 def nice_length(longest: float) -> float:
@@ -275,31 +244,26 @@ def add_north_arrow(ax: Axes, grid: Grid, pixels: Pixels) -> None:
     west, south, east, north = pixels.bounds
     side = max(east - west, north - south)
     x, y = west + 0.045 * side, north - 0.1 * side
-    dx, dy = _true_north(grid, x, y) * 0.05 * side
+    lon, lat = transformer(grid.crs, WGS84).transform(x, y)
+    ahead = np.array(grid.project(lon, lat + 0.01)) - (x, y)
+    dx, dy = ahead / np.hypot(*ahead) * 0.05 * side
     arrow = {"arrowstyle": "-|>", "lw": 1.3, "color": INK, "shrinkA": 0, "path_effects": HALO}
     ax.annotate("", (x + dx, y + dy), (x, y), arrowprops=arrow, zorder=9)
     ax.text(x + 1.25 * dx, y + 1.25 * dy, "N", ha="center", va="center", fontsize=9,
             fontweight="bold", path_effects=HALO, zorder=9)  # fmt: skip
 
 
-def _true_north(grid: Grid, x: float, y: float) -> np.ndarray:
-    """Return the unit vector towards the pole at a point, grid metres."""
-    to_wgs84 = transformer(grid.crs, WGS84)
-    lon, lat = to_wgs84.transform(x, y)
-    ahead = np.array(grid.project(lon, lat + 0.01)) - (x, y)
-    return np.asarray(ahead / np.hypot(*ahead))
-
-
-def add_towns(ax: Axes, scene: Scene, pixels: Pixels, most: int = 14) -> None:
+def add_towns(ax: Axes, scene: Scene, pixels: Pixels) -> None:
     """Largest towns with their names in English and Persian, none on top of another."""
     west, south, east, north = pixels.bounds
     towns = scene.settlements.to_crs(pixels.crs).sort_values("population", ascending=False)
     x, y = towns.geometry.x.to_numpy(), towns.geometry.y.to_numpy()
     u, v = (x - west) / (east - west), (y - south) / (north - south)
-    placed: list[tuple[float, float]] = []
+    placed: list[tuple[float, float]] = []  # none on top of another, nor at the edge
     for index, (town, right) in enumerate(zip(towns.itertuples(), u > 0.72, strict=True)):
         here = (u[index], v[index])
-        if len(placed) == most or not _free(here, placed):
+        clear = all(abs(here[0] - a) > 0.2 or abs(here[1] - b) > 0.06 for a, b in placed)
+        if len(placed) == MOST_TOWNS or not clear or not 0.03 < min(here) <= max(here) < 0.97:
             continue
         placed.append(here)
         ax.plot(x[index], y[index], "o", ms=3, mfc="white", mec=INK, mew=0.8, zorder=7)
@@ -309,13 +273,6 @@ def add_towns(ax: Axes, scene: Scene, pixels: Pixels, most: int = 14) -> None:
             ha="right" if right else "left", va="center", fontsize=7, linespacing=1.05,
             path_effects=HALO, zorder=8, parse_math=False,
         )  # fmt: skip
-
-
-def _free(here: tuple[float, float], placed: list[tuple[float, float]]) -> bool:
-    """Whether a label fits: inside the map and clear of those placed before."""
-    if not all(0.03 < share < 0.97 for share in here):
-        return False
-    return all(abs(here[0] - a) > 0.2 or abs(here[1] - b) > 0.06 for a, b in placed)
 
 
 def add_key_map(ax: Axes, scene: Scene, pixels: Pixels) -> None:

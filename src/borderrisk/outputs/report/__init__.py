@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
-from matplotlib.figure import Figure
 
 from borderrisk.outputs.atomic import write_text
 from borderrisk.outputs.figures import CHARTS, plan
 from borderrisk.outputs.figures.style import render
-from borderrisk.outputs.report.blocks import Abridged, Bars, Section, percent, show
+from borderrisk.outputs.headline import doubts, sentences, top_places, top_sections
+from borderrisk.outputs.reasons import Answer, made
+from borderrisk.outputs.report.blocks import Abridged, Bars, Places, Section, percent, show
 from borderrisk.outputs.report.chapters import build_sections
-from borderrisk.outputs.report.skill import verdict
+from borderrisk.outputs.report.evidence import verdict
 from borderrisk.outputs.scene import STATEMENT, Scene
 from borderrisk.scores import decode
+from borderrisk.words import PHRASES, told
 
-_LEFT_OUT = "uncertainty-"
-_MEDIA_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
 _MARKDOWN_SPECIAL = re.compile(r"([\\`*_\[\]|#~$])")
 _SPARKS = " ▁▂▃▄▅▆▇█"
 
@@ -42,33 +43,26 @@ def write_report(scene: Scene, folder: Path) -> list[Path]:
     """
     folder = Path(folder)
     sections = build_sections(scene)
-    html = render_html(scene, sections, picture_sources(scene, folder / "figures"))
+    wanted = [name for name in plan(scene) if not name.startswith("uncertainty-")]
+    sources = {name: picture_source(scene, name, folder / "figures") for name in wanted}
+    html = render_page(
+        sections, {name: src for name, src in sources.items() if src}, **_headline(scene)
+    )
     markdown = render_markdown(scene, sections, folder / "figures")
-    return [
-        write_text(html, folder / "report.html"),
-        write_text(markdown, folder / "report.md"),
-    ]
+    return [write_text(html, folder / "report.html"), write_text(markdown, folder / "report.md")]
 
 
-def picture_sources(scene: Scene, figures: Path) -> dict[str, str]:
-    """``src`` of each figure by name, charts as SVG, maps as PNG; drawn if the folder lacks it."""
-    sources = {}
-    for name, draw_one in plan(scene).items():
-        if name.startswith(_LEFT_OUT):
-            continue
-        if (source := picture_source(name, draw_one, figures)) is not None:
-            sources[name] = source
-    return sources
+def picture_source(scene: Scene, name: str, figures: Path) -> str | None:
+    """``src`` of a chart as SVG or a map as PNG, from the folder ``figures`` or drawn.
 
-
-def picture_source(name: str, draw_one: Callable[[], Figure | None], figures: Path) -> str | None:
-    """``src`` of one figure, from its file or drawn; None if the scene lacks the numbers."""
-    extension = "svg" if name in CHARTS else "png"
+    None if the scene lacks the numbers.
+    """
+    extension, media = ("svg", "image/svg+xml") if name in CHARTS else ("png", "image/png")
     path = figures / f"{name}.{extension}"
     if path.is_file():
-        return data_uri(_MEDIA_TYPES[extension], path.read_bytes())
-    figure = draw_one()
-    return None if figure is None else data_uri(_MEDIA_TYPES[extension], render(figure, extension))
+        return data_uri(media, path.read_bytes())
+    figure = plan(scene)[name]()
+    return None if figure is None else data_uri(media, render(figure, extension))
 
 
 def data_uri(media_type: str, content: bytes) -> str:
@@ -80,17 +74,15 @@ def _template(name: str) -> str:
     return (files(__package__) / "templates" / name).read_text(encoding="utf-8")
 
 
-def render_html(scene: Scene, sections: Sequence[Section], pictures: Mapping[str, str]) -> str:
-    """Render a self-contained page; all text is escaped, figures without a ``src`` are left out."""
-    return render_page(sections, pictures, **_headline(scene))
-
-
 def render_page(
     sections: Sequence[Section], pictures: Mapping[str, str], *, title: str, title_fa: str = "",
     run_id: str = "", statement: str = STATEMENT, verdict: str = "",
     tiles: Sequence[tuple[str, str]] = (), stamp: Mapping[str, str] | None = None,
 ) -> str:  # fmt: skip
-    """Render sections under a title, what the page is about and its verdict, as one HTML file."""
+    """Render sections under a title, what the page is about and its verdict, as one HTML file.
+
+    All text is escaped; figures without a ``src`` in ``pictures`` are left out.
+    """
     return environment(autoescape=True).get_template("report.html").render(
         sections=sections, pictures=pictures, title=title, title_fa=title_fa, run_id=run_id,
         statement=statement, verdict=verdict, tiles=tiles, stamp=stamp or {},
@@ -174,3 +166,70 @@ def fence(text: str) -> str:
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     mark = "`" * max(3, longest + 1)
     return f"{mark}\n{text.rstrip()}\n{mark}"
+
+
+# Lines that fit into each half of the second page, in two columns of so many characters.
+ROOM = {"en": 57, "fa": 53}
+ACROSS = {"en": 58, "fa": 55}
+
+
+def write_brief(
+    scene: Scene,
+    path: Path,
+    *,
+    focus: str | None = None,
+    language: str = "en",
+    figures: Path = Path(),
+) -> Path:
+    """Write one HTML file that needs no network and prints to two pages of A4.
+
+    On the first page are the map, what is expected and how sure that is, and what not to rely on;
+    on the second the highest places and sections of border, as many as fit. The picture of the map
+    is taken from the folder ``figures``, or drawn. Raises ``ConfigError`` if there is no such
+    focus, ``OutputError`` if the file cannot be written.
+    """  # fmt: skip
+    window = scene.focus(focus) if focus else None
+    name = f"risk-{focus}" if focus else "risk"
+    say = {key: label[language] for key, label in PHRASES.items()}
+    places = [replace(said, expected="") for said in top_places(scene, language, focus=window)]
+    sections = top_sections(scene, language, focus=window)
+    room = ROOM[language] * (1 if sections else 2)
+    blocks, left = [], 0
+    for title, said in (("places", places), ("sections", sections)):
+        shown = fitting(said, room, ACROSS[language])
+        left += len(said) - len(shown)
+        if shown:
+            blocks.append(Places(say[title], shown, say["rely"]))
+    title = window.title if window else scene.meta.title
+    title_fa = window.title_fa if window else scene.meta.title_fa
+    text = environment(autoescape=True).get_template("brief.html").render(
+        language=language, direction="rtl" if language == "fa" else "ltr", say=say,
+        title=(title_fa or title) if language == "fa" else title, made=made(scene, language),
+        stamp=scene.stamp, statement=scene.meta.statement,
+        sentences=sentences(scene, language, window),
+        verdict=verdict(scene) if language == "en" else "", blocks=blocks,
+        picture=picture_source(scene, name, figures),
+        doubts=doubts(scene, language, window),
+        left=told("left_out", language, n=left) if left else "",
+    )  # fmt: skip
+    return write_text(text, Path(path))
+
+
+def fitting(said: Sequence[Answer], room: int, across: int) -> list[Answer]:
+    """Return as many of the first answers as have room for so many lines, ``across`` wide.
+
+    Examples
+    --------
+    >>> one = Answer("head", "", "", "", "x" * 400, "")
+    >>> len(fitting([one] * 9, 30, 60))
+    3
+    """
+    found = []
+    for answer in said:
+        top = " ".join((answer.head, answer.chance, answer.expected, answer.rank))
+        rely = f"{answer.rely:>{len(answer.rely) + 20}}" if answer.rely else ""
+        room -= 1 + sum(-(-len(text) // across) for text in (top, answer.why, rely))
+        if room < 0:
+            break
+        found.append(answer)
+    return found

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
+import pandas as pd
+
 from borderrisk.outputs.reasons import Answer
 
 ABSENT = "–"
+_MOST_ROWS = 200
 _DIGESTS = ("sha256", "hash", "digest")
 _NUMBER = re.compile(r"(< )?[+−-]?[\d,]*\.?\d+(e[+-]?\d+)?( ?%)?|–")
 
@@ -118,7 +121,7 @@ def show(value: Any) -> str:
     >>> show(0.012345), show(123456), show(None), show(True)
     ('0.0123', '123,456', '–', 'yes')
     """
-    if value is None or value == "":
+    if value is None or value is pd.NA or value == "":
         return ABSENT
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -151,29 +154,27 @@ def percent(share: float | None) -> str:
     >>> percent(0.1234), percent(0.004), percent(0.0001)
     ('12 %', '0.4 %', '< 0.1 %')
     """
-    if share is None or not math.isfinite(share):
+    if pd.isna(share) or math.isinf(share):
         return ABSENT
     if 0 < share < 0.0005:
         return "< 0.1 %"
     return f"{100 * share:.1f} %" if 0 < abs(share) < 0.0095 else f"{100 * share:.0f} %"
 
 
-def interval(value: Any, low: Any, high: Any) -> str:
+def interval(value: Any, low: Any = None, high: Any = None) -> str:
     """Value with its interval, as far as there is one."""
-    return (
-        show(value)
-        if low is None or high is None
-        else f"{show(value)} ({show(low)} to {show(high)})"
-    )
+    if pd.isna(low) or pd.isna(high):
+        return show(value)
+    return f"{show(value)} ({show(low)} to {show(high)})"
 
 
-def records(rows: Iterable[Mapping[str, Any]], caption: str = "", most: int = 200) -> Table:
-    """Table of dicts with the union of their keys as columns; cut at ``most`` rows."""
+def records(rows: Iterable[Mapping[str, Any]], caption: str = "") -> Table:
+    """Table of dicts with the union of their keys as columns; cut at 200 rows."""
     rows = list(rows)
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    texts = [[_cell(key, row.get(key)) for key in columns] for row in rows[:most]]
-    if len(rows) > most:
-        caption = f"{caption} (first {most} of {len(rows):,})".strip()
+    texts = [[_cell(key, row.get(key)) for key in columns] for row in rows[:_MOST_ROWS]]
+    if len(rows) > _MOST_ROWS:
+        caption = f"{caption} (first {_MOST_ROWS} of {len(rows):,})".strip()
     return Table([key.replace("_", " ") for key in columns], texts, caption)
 
 

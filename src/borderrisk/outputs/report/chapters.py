@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -28,18 +28,16 @@ from borderrisk.outputs.report.blocks import (
     records,
     show,
 )
-from borderrisk.outputs.report.ranked import (
+from borderrisk.outputs.report.evidence import (
     NO_INTERVALS,
+    calibration_blocks,
     feature_blocks,
+    scorecard_blocks,
     segment_blocks,
     top_cell_blocks,
-)
-from borderrisk.outputs.report.skill import (
-    calibration_blocks,
-    scorecard_blocks,
     transfer_blocks,
 )
-from borderrisk.outputs.scene import AreaTotal, Scene
+from borderrisk.outputs.scene import Scene
 from borderrisk.scores import as_index, by_name, decode, meanings
 from borderrisk.words import CODES
 
@@ -53,12 +51,11 @@ def _answer(scene: Scene) -> list[Block]:
     """Build the first page."""
     if not (scene.is_index or "intensity" in scene.cells) or not len(Reader.of(scene).area):
         return [Paragraph("The scene has no scores.")]
-    places = [place.said for place in top_places(scene, "en")]
     sections = top_sections(scene, "en")
     return [
         Bullets(sentences(scene)),
         Picture("risk", "Risk class by share of the study area."),
-        Places("The highest places", places),
+        Places("The highest places", top_places(scene, "en")),
         *([Places("The highest sections of border", sections)] if sections else []),
         Paragraph("What not to rely on:"),
         Bullets(doubts(scene)),
@@ -77,23 +74,19 @@ def _purpose(scene: Scene) -> list[Block]:
             f"incidents{when}. It is meant to help decide where to look first: which stretches "
             "and valleys deserve attention, how sure that is, and which features say so."
         ),
-        Bullets(
-            [
-                "It scores areas, never people. No feature describes ethnicity, religion or "
-                "identity, and the config refuses such columns.",
-                "It learns from reports. Where nobody reports, it sees nothing; quiet on the map "
-                "is not proof of quiet on the ground.",
-                "It finds places that resemble places with incidents. That is no statement about "
-                "cause.",
-                "Probabilities are small and uncertain. The ranking is better founded than the "
-                "level.",
-                "Hatched cells have few or no comparable data behind them; treat their score as "
-                "unknown.",
-            ]
-        ),
+        Bullets(_LIMITS),
     ]
 
 
+_LIMITS = (
+    "It scores areas, never people. No feature describes ethnicity, religion or identity, and the "
+    "config refuses such columns.",
+    "It learns from reports. Where nobody reports, it sees nothing; quiet on the map is not proof "
+    "of quiet on the ground.",
+    "It finds places that resemble places with incidents. That is no statement about cause.",
+    "Probabilities are small and uncertain. The ranking is better founded than the level.",
+    "Hatched cells have few or no comparable data behind them; treat their score as unknown.",
+)
 _INDEX_LIMITS = (
     "It ranks cells by weights that experts give to slope, elevation and distances to the border, "
     "settlements and roads. Such maps are published for many borders; few were ever tested.",
@@ -116,62 +109,49 @@ def _maps(scene: Scene) -> list[Block]:
         )
     else:
         blocks.append(Paragraph(NO_INTERVALS))
-    rows = [_total_row(scene, total) for total in scene.meta.totals]
+    reported = f"reported, with {percent(scene.meta.level)} chance"
+    rows = [
+        {"area": scene.focus(total.focus).title if total.focus else "study area",
+         "expected": interval(total.expected, total.expected_low, total.expected_high),
+         reported: f"{total.count_low:,} to {total.count_high:,}"}
+        for total in scene.meta.totals
+    ]  # fmt: skip
     return [*blocks, records(rows, "Incidents of the forecast period")] if rows else blocks
-
-
-def _total_row(scene: Scene, total: AreaTotal) -> dict[str, Any]:
-    """Incidents of the study area or a focus: the mean, and what may be reported."""
-    return {
-        "area": scene.focus(total.focus).title if total.focus else "study area",
-        "expected": interval(total.expected, total.expected_low, total.expected_high),
-        f"reported, with {percent(scene.meta.level)} chance":
-            f"{total.count_low:,} to {total.count_high:,}",
-    }  # fmt: skip
 
 
 def _data(scene: Scene) -> list[Block]:
     incidents, meta = scene.incidents, scene.meta
-    blocks: list[Block] = []
-    sources = [asdict(source) for source in meta.sources]
-    blocks.append(
-        records(sources, "Sources") if sources else Paragraph("No sources were recorded.")
-    )
+    blocks = [_listed(meta.sources, "Sources", "No sources were recorded.")]
     if meta.inputs:
-        blocks.append(records((asdict(use) for use in meta.inputs), "What each input does"))
+        blocks.append(records(map(asdict, meta.inputs), "What each input does"))
     if len(incidents):
-        blocks.append(facts(_incident_facts(scene), "Incidents"))
+        blocks.append(facts(_incident_facts(incidents), "Incidents"))
         blocks.append(_kinds(incidents))
     else:
         blocks.append(Paragraph("The run holds no incidents."))
     if meta.incident_counts:
         blocks.append(facts(meta.incident_counts, "Rows read"))
-    rejected = [asdict(row) for row in meta.rejected]
-    blocks.append(
-        records(rejected, "Rejected rows")
-        if rejected
-        else Paragraph("No row of the incident table was rejected.")
-    )
+    none = "No row of the incident table was rejected."
+    blocks.append(_listed(meta.rejected, "Rejected rows", none))
     if meta.notes:
         blocks.append(Bullets(meta.notes))
     return blocks
 
 
-def _incident_facts(scene: Scene) -> dict[str, Any]:
-    incidents = scene.incidents
+def _listed(rows: Sequence[Any], caption: str, none: str) -> Block:
+    return records(map(asdict, rows), caption) if rows else Paragraph(none)
+
+
+def _incident_facts(incidents: pd.DataFrame) -> dict[str, Any]:
     known = incidents["source"].astype(str).str.len() > 0 if "source" in incidents else None
     return {
         "incidents used": len(incidents),
-        "first": _day(incidents["date"].min()),
-        "last (data vintage)": _day(incidents["date"].max()),
+        "first": f"{incidents['date'].min():%Y-%m-%d}",
+        "last (data vintage)": f"{incidents['date'].max():%Y-%m-%d}",
         "median radius of uncertainty, km": incidents["radius_km"].median(),
         "known to the day": percent((incidents["date_precision"] == "day").mean()),
         "with a named source": None if known is None else percent(known.mean()),
     }
-
-
-def _day(date: pd.Timestamp) -> str:
-    return f"{date:%Y-%m-%d}"
 
 
 def _kinds(incidents: pd.DataFrame) -> Table:
@@ -187,24 +167,20 @@ def _kinds(incidents: pd.DataFrame) -> Table:
 
 
 def _grid(scene: Scene) -> list[Block]:
-    grid = scene.grid
-    exposure = scene.cells["exposure"].to_numpy()
+    grid, exposure = scene.grid, scene.cells["exposure"].to_numpy()
+    area, with_halo = scene.area.polygon.area, scene.area.halo.area
+    cut = (exposure > 0) & (exposure < 1 - 1e-9)
+    known = {
+        "projection": _projection(scene),
+        "cell size, km": grid.cell_size_m / 1000,
+        "rows × columns": f"{grid.shape[0]} × {grid.shape[1]}",
+        "scored cells": int((exposure > 0).sum()),
+        "of them cut by the edge of the study area": int(cut.sum()),
+        "study area, km²": round(area / 1e6),
+        "halo read around it, km²": round((with_halo - area) / 1e6),
+    }
     return [
-        facts(
-            {
-                "projection": _projection(scene),
-                "cell size, km": grid.cell_size_m / 1000,
-                "rows × columns": f"{grid.shape[0]} × {grid.shape[1]}",
-                "scored cells": int((exposure > 0).sum()),
-                "of them cut by the edge of the study area": int(
-                    ((exposure > 0) & (exposure < 1 - 1e-9)).sum()
-                ),
-                "study area, km²": round(scene.area.polygon.area / 1e6),
-                "halo read around it, km²": round(
-                    (scene.area.halo.area - scene.area.polygon.area) / 1e6
-                ),
-            }
-        ),
+        facts(known),
         Paragraph(
             "Cells are squares of an equal-area projection, so that counts compare. Each incident "
             "is spread over the disc in which it is known to lie, never used as a bare point."
@@ -216,10 +192,8 @@ def _projection(scene: Scene) -> str:
     operation = scene.grid.crs.coordinate_operation
     if operation is None:
         return scene.grid.crs.name
-    values = {
-        parameter.name.split()[0]: parameter.value for parameter in list(operation.params)[:2]
-    }
-    where = ", ".join(f"{name.lower()} {value:g}°" for name, value in values.items())
+    centre = list(operation.params)[:2]
+    where = ", ".join(f"{p.name.split()[0].lower()} {p.value:g}°" for p in centre)
     return f"{operation.method_name}, natural origin at {where}"
 
 
@@ -264,35 +238,28 @@ def _trust(scene: Scene) -> list[Block]:
     return [note, Table(["trust", "cells", "share of area"], rows)]
 
 
+_USE = (
+    "Use it to order attention among areas, together with local knowledge; not to justify force, "
+    "detention, profiling or the denial of passage or aid.",
+    "Do not join it with data about individuals or communities.",
+    "Say with every number which period it covers, how wide its interval is, and whether the cell "
+    "is trusted.",
+    "Acting on the map changes what is reported. Retraining on the outcome feeds the map to "
+    "itself; keep that in mind.",
+    "A model that does not beat its baselines on the scorecard should not be used in their place.",
+)
+
+
 def _responsible_use(scene: Scene) -> list[Block]:
-    return [
-        Paragraph(scene.meta.statement),
-        Bullets(
-            [
-                "Use it to order attention among areas, together with local knowledge; not to "
-                "justify force, detention, profiling or the denial of passage or aid.",
-                "Do not join it with data about individuals or communities.",
-                "Say with every number which period it covers, how wide its interval is, and "
-                "whether the cell is trusted.",
-                "Acting on the map changes what is reported. Retraining on the outcome feeds the "
-                "map to itself; keep that in mind.",
-                "A model that does not beat its baselines on the scorecard should not be used in "
-                "their place.",
-            ]
-        ),
-    ]
+    return [Paragraph(scene.meta.statement), Bullets(_USE)]
 
 
 def _reproduction(scene: Scene) -> list[Block]:
-    blocks: list[Block] = []
-    text, manifest = scene.meta.config_text, scene.meta.manifest
-    if text:
-        blocks.append(Listing("Config", text))
-    if manifest:
-        blocks.append(Listing("Manifest", json.dumps(manifest, indent=2, ensure_ascii=False)))
-    if not blocks:
-        blocks.append(Paragraph("Config and manifest were not kept with this scene."))
-    return blocks
+    manifest = scene.meta.manifest
+    listing = json.dumps(manifest, indent=2, ensure_ascii=False) if manifest else ""
+    kept = {"Config": scene.meta.config_text, "Manifest": listing}
+    blocks: list[Block] = [Listing(title, text) for title, text in kept.items() if text]
+    return blocks or [Paragraph("Config and manifest were not kept with this scene.")]
 
 
 _SECTIONS: tuple[tuple[str, str, Callable[[Scene], list[Block]]], ...] = (

@@ -12,12 +12,10 @@ from borderrisk.outputs.webmap.maplayers import vectors_json
 from borderrisk.outputs.webmap.page import build_page, frame_bytes
 from borderrisk.outputs.webmap.payload import payload, sections_blob, to_json
 from borderrisk.outputs.webmap.relief import relief_image
-from borderrisk.outputs.webmap.sentences import with_facts
 from borderrisk.outputs.webmap.view import make_view
+from borderrisk.words import LANGUAGES
 
 __all__ = ["LANGUAGES", "render_map", "write_map"]
-
-LANGUAGES = ("en", "fa")
 
 
 def render_map(
@@ -32,7 +30,7 @@ def render_map(
     """
     if language not in LANGUAGES:
         raise ConfigError(f"The map speaks {' and '.join(LANGUAGES)}, not {language!r}.")
-    view = with_facts(make_view(scene, focus))
+    view = make_view(scene, focus)
     vectors, relief = to_json(vectors_json(view)), relief_image(view)
     sections = sections_blob(view)
     parts = (vectors, relief.uri if relief else "", *sections.values())

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+# Half of the codes that one byte can hold, and two.
+HALVES = (1 << 7, 1 << 15)
 FINE, MEDIUM, ROUGH, COARSE = 65_535, 4_096, 1_024, 255
 # Wider than this is packed by ratio; ten orders of magnitude below the top is as low as it goes.
 LOG_RATIO, LOG_DEPTH = 50.0, 1e-10
@@ -147,15 +149,11 @@ class Reference:
         last = np.maximum.accumulate(np.where(count > 0, np.arange(levels + 1), 0))
         return cls(name, reference, table[last].astype(np.uint16))
 
-    def differences(self, codes: np.ndarray, half: int) -> np.ndarray:
-        """Codes less the table's, centred on ``half`` and wrapped into the codes' range."""
+    def differences(self, codes: np.ndarray, *, wide: bool) -> np.ndarray:
+        """Codes less the table's, centred in the codes' range and wrapped into it."""
+        half = HALVES[wide]
         left = codes.astype(np.int64) - self.table[self.codes] + half
         return (left % (2 * half)).astype(np.uint16)
-
-
-def half_range(*, wide: bool) -> int:
-    """Half of the codes one or two bytes can hold."""
-    return 1 << 15 if wide else 1 << 7
 
 
 def pack(codes: np.ndarray, near: Neighbours, *, wide: bool) -> str:
@@ -163,7 +161,7 @@ def pack(codes: np.ndarray, near: Neighbours, *, wide: bool) -> str:
 
     ``wide`` takes two bytes per code (all low bytes, then all high bytes) instead of one.
     """
-    left = _residuals(codes.astype(np.int64), near, half_range(wide=wide))
+    left = _residuals(codes.astype(np.int64), near, HALVES[wide])
     folded = np.where(left < 0, -2 * left - 1, 2 * left)
     raw = (folded & 255).astype(np.uint8).tobytes()
     if wide:

@@ -19,12 +19,10 @@ from borderrisk.outputs.webmap.codec import (
     Reference,
     Scale,
     alike,
-    half_range,
     pack,
     snap,
 )
-from borderrisk.outputs.webmap.sentences import FACTS, said
-from borderrisk.outputs.webmap.view import View
+from borderrisk.outputs.webmap.view import FACTS, View, said
 from borderrisk.scores import CLASS_EDGES, Score, as_index, by_name, meanings, shown
 
 RISK_SHARES = tuple(edge / 100 for edge in CLASS_EDGES)
@@ -95,13 +93,10 @@ def described(
 
 def label_json(layer: Score) -> dict[str, Any]:
     """Label, unit and explanation in both languages."""
-    note = {"en": layer.note_en, "fa": layer.note_fa}
     return {
-        "en": layer.en or layer.long_name,
-        "fa": layer.fa or layer.long_name,
-        "units": layer.format,
-        "note": note,
-    }
+        "en": layer.en or layer.long_name, "fa": layer.fa or layer.long_name,
+        "units": layer.format, "note": {"en": layer.note_en, "fa": layer.note_fa},
+    }  # fmt: skip
 
 
 def available(view: View) -> list[Score]:
@@ -109,35 +104,30 @@ def available(view: View) -> list[Score]:
     scores = [layer for layer in shown("layer") if _has(view, layer)]
     if view.scene.is_index:
         scores = [as_index(layer) for layer in scores]
-    features = catalogue.feature_names(view.scene.cells)
-    names = [*features, *_others(view, features)]
-    found = (described(n, view.scene.cells[n].attrs, view.places) for n in names if view.has(n))
+    cells = view.scene.cells
+    features = catalogue.feature_names(cells)
+    # Further variables on the grid that say what they are.
+    others = (
+        str(name)
+        for name, variable in cells.data_vars.items()
+        if variable.dtype.kind == "f" and variable.attrs.get("long_name")
+        if name not in features and name != "domain" and name not in by_name()
+    )
+    names = (name for name in (*features, *others) if view.has(name))
+    found = (described(name, cells[name].attrs, view.places) for name in names)
     return scores + [layer for layer in found if layer is not None]
 
 
 def _has(view: View, layer: Score) -> bool:
-    return all(view.has(name) for name in _variables(layer))
-
-
-def _variables(layer: Score) -> tuple[str, ...]:
-    """Variables a layer is drawn from."""
-    return by_name()[layer.width_of].bounds if layer.width_of else (layer.name,)
-
-
-def _others(view: View, features: list[str]) -> list[str]:
-    """Further variables on the grid that say what they are."""
-    return [
-        str(name)
-        for name, variable in view.scene.cells.data_vars.items()
-        if variable.dtype.kind == "f" and variable.attrs.get("long_name")
-        if name not in features and name != "domain" and name not in by_name()
-    ]
+    """Whether there is what a layer is drawn from."""
+    names = by_name()[layer.width_of].bounds if layer.width_of else (layer.name,)
+    return all(map(view.has, names))
 
 
 def values_of(view: View, layer: Score) -> np.ndarray:
     """Values of a layer on the scored cells; −1 of a coded variable is NaN."""
     if layer.width_of:
-        low, high = (view.values(name) for name in _variables(layer))
+        low, high = map(view.values, by_name()[layer.width_of].bounds)
         return high - low
     values = view.values(layer.name)
     if "flag_values" in view.scene.cells[layer.name].attrs:
@@ -167,6 +157,8 @@ class Classed:
         weight = np.bincount(which, area[known], minlength=classes)
         total = weight.sum() or 1.0
         coded = self.layer.cuts == "codes"
+        values = self.scale.decode(self.codes)
+        finite = values[np.isfinite(values)]
         colours, dark = (
             list(RAMPS[self.layer.ramp][:classes])
             if coded
@@ -183,14 +175,9 @@ class Classed:
             "counts": np.bincount(which, minlength=classes).tolist(),
             "shares": np.round(weight / total, 6).tolist(),
             "kind": {"codes": "codes", "zero": "diverging"}.get(self.layer.cuts, "sequential"),
-            "range": _range(self.scale.decode(self.codes)),
+            "range": [float(finite.min()), float(finite.max())] if finite.size else [0.0, 0.0],
             "label": label_json(self.layer),
         }
-
-
-def _range(values: np.ndarray) -> list[float]:
-    finite = values[np.isfinite(values)]
-    return [float(finite.min()), float(finite.max())] if finite.size else [0.0, 0.0]
 
 
 def classify(layer: Score, values: np.ndarray, area: np.ndarray, levels: int) -> Classed:
@@ -291,10 +278,9 @@ class Packed:
         if follows in self._codes:
             levels = self.scales[follows]["n"]
             reference = Reference.of(follows, self._codes[follows], codes, levels)
-            self.blobs[f"{name}.table"] = pack(
-                reference.table, Neighbours.in_line(levels + 1), wide=wide
-            )
-            codes = reference.differences(codes, half_range(wide=wide))
+            line = Neighbours.in_line(levels + 1)
+            self.blobs[f"{name}.table"] = pack(reference.table, line, wide=wide)
+            codes = reference.differences(codes, wide=wide)
             spec["follows"] = follows
         self.blobs[name] = pack(codes, near, wide=wide)
         self.scales[name] = spec
@@ -327,9 +313,8 @@ def pack_columns(view: View, shell: int = SHELL_BYTES) -> Packed:
     """
     cells = int(view.mask.sum())
     room = budget(cells, shell)
-    tried = [precision for least, precision in PRECISIONS if cells < least]
-    first = PRECISIONS[len(PRECISIONS) - len(tried) - 1][1]
-    for precision in (first, *tried):
+    first = sum(cells >= least for least, _ in PRECISIONS) - 1
+    for _, precision in PRECISIONS[first:]:
         packed = _pack(view, precision, room, last=precision is PRECISIONS[-1][1])
         if not packed.dropped:
             break
@@ -366,14 +351,13 @@ def _by_importance(view: View, layers: list[Score]) -> list[Score]:
     drawn = {layer.name for layer in layers}
     read = (*shown("popup"), *FACTS)
     further = [extra for extra in read if extra.name not in drawn and _has(view, extra)]
-    named = {name: (NAMED, k) for k, name in enumerate(_driver_features(view))}
-    place = {
-        column.name: named[column.name]
-        if column.name in named and column.packed == OTHERS
-        else (column.packed, k)
-        for k, column in enumerate([*layers, *further])
-    }
-    return sorted([*layers, *further], key=lambda column: place[column.name])
+    columns, drivers = [*layers, *further], _driver_features(view)
+
+    def place(k: int) -> tuple[int, int]:
+        named = columns[k].packed == OTHERS and columns[k].name in drivers
+        return (NAMED, drivers.index(columns[k].name)) if named else (columns[k].packed, k)
+
+    return [columns[k] for k in sorted(range(len(columns)), key=place)]
 
 
 def _driver_features(view: View) -> list[str]:

@@ -25,10 +25,10 @@ class LayerStyle:
     """How one layer is called and drawn.
 
     ``weight`` is in pixels, ``dash`` an SVG dash pattern (``""`` for a full line), ``fields`` the
-    popup lines (empty: every column with a plain value). Quantiles of the column ``ranked_by``
-    choose a colour of the risk ramp (``""`` for one colour), its low values the dark ones if
-    ``darkest_lowest``; ``ends`` says what the light and the dark end mean. ``shown`` layers are
-    drawn when the map opens; areas that are not ``filled`` do not tint the cells.
+    columns that popups list (empty: all). Quantiles of the column ``ranked_by`` choose a colour of
+    the risk ramp (``""`` for one colour), its low values the dark ones if ``darkest_lowest``;
+    ``ends`` says what the light and the dark end mean. ``shown`` layers are drawn when the map
+    opens; areas that are not ``filled`` do not tint the cells.
     """
 
     label: str
@@ -36,7 +36,7 @@ class LayerStyle:
     colour: str = "#00695c"
     weight: float = 2.5
     dash: str = ""
-    fields: tuple[FieldSpec, ...] = ()
+    fields: tuple[str, ...] = ()
     ranked_by: str = ""
     darkest_lowest: bool = False
     ends: tuple[str, str] = ("low", "high")
@@ -82,20 +82,13 @@ _FIELDS = (
     FieldSpec("slack_from_hours", "Slower by at least", "کندتر دست‌کم", "h"),
     FieldSpec("slack_to_hours", "Slower by at most", "کندتر حداکثر", "h"),
 )
-_BY_COLUMN = {spec.column: spec for spec in _FIELDS}
-
-
-def _fields(*columns: str) -> tuple[FieldSpec, ...]:
-    return tuple(_BY_COLUMN[column] for column in columns)
-
-
 LAYERS: dict[str, LayerStyle] = {
     "segments": LayerStyle(
         "Border segments by risk",
         "پاره‌های مرز بر پایه ریسک",
         weight=5,
         ranked_by="rate_per_km",
-        fields=_fields(
+        fields=(
             "segment_id", "pair", "rank", "rank_low", "rank_high", "expected", "count_low",
             "count_high", "expected_per_year", "expected_low", "expected_high", "share",
             "rate_per_km", "length_km", "level", "rank_before", "change_per_year",
@@ -114,14 +107,14 @@ LAYERS: dict[str, LayerStyle] = {
         ends=("slower ways", "quickest ways"),
         ends_fa=("راه‌های کندتر", "سریع‌ترین راه‌ها"),
         shown=False,
-        fields=_fields("neighbour", "target", "slack_from_hours", "slack_to_hours", "best_hours"),
+        fields=("neighbour", "target", "slack_from_hours", "slack_to_hours", "best_hours"),
     ),
     "routes": LayerStyle(
         "Quickest routes",
         "سریع‌ترین مسیرها",
         dash="6 5",
         shown=False,
-        fields=_fields("neighbour", "target", "route", "hours", "slack_hours", "length_km"),
+        fields=("neighbour", "target", "route", "hours", "slack_hours", "length_km"),
     ),
     "posts": LayerStyle("Posts", "پاسگاه‌ها", "#1565c0"),
     "crossings": LayerStyle("Border crossings", "گذرگاه‌های مرزی", "#00838f"),
@@ -148,11 +141,10 @@ def style_of(name: str, frame: gpd.GeoDataFrame) -> LayerStyle:
     return style
 
 
-def plain_fields(frame: gpd.GeoDataFrame) -> tuple[FieldSpec, ...]:
-    """Every column but the geometry, under its own name or the one registered for it."""
-    names = [str(c) for c in frame.columns if c != frame.geometry.name][:MAX_FIELDS]
-    return tuple(_BY_COLUMN.get(n) or FieldSpec(n, _words(n), _words(n)) for n in names)
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ").capitalize()
+def fields_of(style: LayerStyle, frame: gpd.GeoDataFrame) -> list[FieldSpec]:
+    """Popup lines of a layer: its columns under the names registered for them, or their own."""
+    known = {spec.column: spec for spec in _FIELDS}
+    plain = [str(name) for name in frame.columns if name != frame.geometry.name][:MAX_FIELDS]
+    words = {name: name.replace("_", " ").capitalize() for name in plain}
+    names = [name for name in style.fields or plain if name in frame]
+    return [known.get(n) or FieldSpec(n, words[n], words[n]) for n in names]

@@ -16,9 +16,8 @@ from borderrisk.area import lighter, reproject
 from borderrisk.grid import WGS84
 from borderrisk.outputs.palette import DARK_RAMPS, KINDS, OTHER_KIND, RAMPS
 from borderrisk.outputs.webmap.columns import RISK_SHARES, described
-from borderrisk.outputs.webmap.layerstyles import LayerStyle, plain_fields, style_of
-from borderrisk.outputs.webmap.sentences import incident_dates, incidents_named
-from borderrisk.outputs.webmap.view import View
+from borderrisk.outputs.webmap.layerstyles import LayerStyle, fields_of, style_of
+from borderrisk.outputs.webmap.view import View, incidents_named
 from borderrisk.words import (
     CODES,
     PHRASES,
@@ -54,8 +53,9 @@ def vectors_json(view: View) -> dict[str, Any]:
     """Every vector layer of a view."""
     box = window(view)
     scene = view.scene
+    outline = scene.area.polygon.simplify(scene.grid.cell_size_m / 20)
     return {
-        "area": _area(view),
+        "area": geometry_json(reproject(outline, scene.grid.crs, WGS84)),
         "borders": _borders(scene.borders, box),
         "places": _places(view, box),
         "countries": _countries(scene.settlements, box),
@@ -67,12 +67,6 @@ def vectors_json(view: View) -> dict[str, Any]:
             for name, frame in sorted(scene.layers.items())
         ],
     }
-
-
-def _area(view: View) -> dict[str, Any]:
-    area = view.scene.area
-    outline = area.polygon.simplify(area.grid.cell_size_m / 20)
-    return geometry_json(reproject(outline, area.grid.crs, WGS84))
 
 
 def _borders(borders: gpd.GeoDataFrame, box: shapely.Geometry) -> list[dict[str, Any]]:
@@ -151,13 +145,13 @@ def _incidents(view: View, box: shapely.Geometry) -> list[dict[str, Any]]:
     every = view.scene.incidents
     named = np.isin(np.arange(len(every)), incidents_named(view))
     rows = np.flatnonzero(every.intersects(box).to_numpy() | named)
-    near, dates = every.iloc[rows], incident_dates(view)
+    near, words = every.iloc[rows], view.words
     gx, gy = _in_cells(view, near)
     return [
         {
             **{name: plain(row[name]) or "" for name in INCIDENT_TEXT if name in near},
             "row": int(rows[i]),
-            "when": dates[rows[i]],
+            "when": {k: its["incidents"][rows[i]]["date"] for k, its in words.items()},
             "date": plain(row["date"]),
             "end": plain(row.get("date_end", row["date"])),
             "radius": float(row["radius_km"]),
@@ -217,7 +211,7 @@ def layer_json(
     style = style_of(name, frame)
     near = drawn(frame, window)
     shapes = lighter(near.geometry.to_numpy(), MAX_VERTICES)
-    fields = [field for field in style.fields or plain_fields(near) if field.column in near]
+    fields = fields_of(style, near)
     colours = _colours(near, style)
     features = [
         {

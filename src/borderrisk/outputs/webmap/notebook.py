@@ -21,11 +21,11 @@ from borderrisk.outputs.headline import sentences
 from borderrisk.outputs.scene import Scene
 from borderrisk.outputs.webmap.columns import pack_columns
 from borderrisk.outputs.webmap.maplayers import vectors_json
-from borderrisk.outputs.webmap.page import Raw, add_relief, asset, inline, leaflet
+from borderrisk.outputs.webmap.page import Raw, add_relief, asset, inline, leaflet, scripts
 from borderrisk.outputs.webmap.payload import payload, to_json
 from borderrisk.outputs.webmap.relief import relief_image
-from borderrisk.outputs.webmap.sentences import with_facts
-from borderrisk.outputs.webmap.view import View, make_view
+from borderrisk.outputs.webmap.view import make_view
+from borderrisk.words import LANGUAGES
 
 SCRIPTS = (
     "base.js", "codec.js", "mesh.js", "cells.js", "paint.js", "format.js", "position.js",
@@ -94,9 +94,9 @@ class RiskLayer(Layer):
         control: bool = True,
         show: bool = True,
     ) -> None:
-        if language not in ("en", "fa"):
-            raise ConfigError(f"The map speaks en and fa, not {language!r}.")
-        view = with_facts(make_view(_scene(source), focus))
+        if language not in LANGUAGES:
+            raise ConfigError(f"The map speaks {' and '.join(LANGUAGES)}, not {language!r}.")
+        view = make_view(_scene(source), focus)
         packed = pack_columns(view)
         labels = {its["name"]: its["label"][language] for its in packed.legends}
         if layer not in labels:
@@ -106,16 +106,17 @@ class RiskLayer(Layer):
         self.view = view
         self.config = to_json(payload(view, packed, language) | vectors_json(view) | LEFT_OUT)
         self.blobs = json.dumps(packed.blobs)
+        # Of what it is, and whose data it stands on: what a picture of a scene must say.
+        credit = html.escape(" · ".join([*view.scene.colophon(), *view.scene.credits]))
         told = {"layer": layer, "opacity": opacity, "legend": legend, "popups": popups,
-                "attribution": _attribution(view.scene)}  # fmt: skip
+                "attribution": credit}  # fmt: skip
         self.options = json.dumps(told)
 
     def render(self, **kwargs: Any) -> Any:
         """Add the layer, and once per page its script and style."""
         header = self.get_root().header  # type: ignore[attr-defined]
-        style, script = asset("parts.css"), "\n".join(map(asset, SCRIPTS))
-        header.add_child(Raw(f"<style>{style}</style>"), name="borderrisk-style")
-        header.add_child(Raw(f"<script>{inline(script)}</script>"), name="borderrisk-script")
+        header.add_child(Raw(f"<style>{asset('parts.css')}</style>"), name="borderrisk-style")
+        header.add_child(Raw(f"<script>{scripts(SCRIPTS)}</script>"), name="borderrisk-script")
         super().render(**kwargs)
 
 
@@ -164,12 +165,18 @@ def risk_map(
     )  # fmt: skip
     shell.default_js, shell.default_css = [], []
     head: Any = shell.get_root()
-    head.header.add_child(Raw(f"<style>{_style()}</style>"), name="leaflet-style")
+    # Leaflet's style sheet with its pictures in it.
+    css = re.sub(r"url\(images/([\w-]+\.png)\)", lambda m: f"url({_picture(m[1])})",
+                 leaflet("leaflet.css"))  # fmt: skip
+    head.header.add_child(Raw(f"<style>{css}</style>"), name="leaflet-style")
     script = f"{leaflet('leaflet.js')}\n{_markers()}\n{_DOLLAR}"
     head.header.add_child(Raw(f"<script>{inline(script)}</script>"), name="leaflet")
     add_relief(shell, relief_image(view))
     risk.add_to(shell)
-    _borders(view, language).add_to(shell)
+    style = {"color": "#14181c", "weight": 2.5, "dashArray": "9 4 2 4"}
+    lines = view.scene.borders[["pair", view.scene.borders.geometry.name]]
+    name = {"en": "Borders", "fa": "مرزها"}[language]
+    folium.GeoJson(lines, name=name, style_function=lambda _: style).add_to(shell)
     shell.fit_bounds([[south, west], [north, east]])
     return shell
 
@@ -186,37 +193,15 @@ def card(scene: Scene) -> str:
     )
 
 
-def _borders(view: View, language: str) -> folium.GeoJson:
-    style = {"color": "#14181c", "weight": 2.5, "dashArray": "9 4 2 4"}
-    lines = view.scene.borders[["pair", view.scene.borders.geometry.name]]
-    name = {"en": "Borders", "fa": "مرزها"}[language]
-    return folium.GeoJson(lines, name=name, style_function=lambda _: style)
-
-
-def _attribution(scene: Scene) -> str:
-    """HTML of what a picture of a scene must say: of what it is, and whose data it stands on."""
-    return html.escape(" · ".join([*scene.colophon(), *scene.credits]))
-
-
 def _picture(file: str) -> str:
     """One of Leaflet's pictures as a ``data:`` address."""
     raw = (Path(leaflet_package.BASE_DIR) / "images" / file).read_bytes()
     return f"data:image/png;base64,{base64.b64encode(raw).decode()}"
 
 
-def _style() -> str:
-    """Leaflet's style sheet with its pictures in it."""
-    text = leaflet("leaflet.css")
-    return re.sub(r"url\(images/([\w-]+\.png)\)", lambda m: f"url({_picture(m[1])})", text)
-
-
 def _markers() -> str:
     """Script that gives Leaflet the pictures of its plain marker."""
-    options = {
-        key: _picture(file)
-        for key, file in (
-            ("iconUrl", "marker-icon.png"), ("iconRetinaUrl", "marker-icon-2x.png"),
-            ("shadowUrl", "marker-shadow.png"),
-        )
-    }  # fmt: skip
+    files = {"iconUrl": "marker-icon.png", "iconRetinaUrl": "marker-icon-2x.png",
+             "shadowUrl": "marker-shadow.png"}  # fmt: skip
+    options = {key: _picture(file) for key, file in files.items()}
     return f"L.Icon.Default.imagePath = ''; L.Icon.Default.mergeOptions({json.dumps(options)});"

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -97,10 +97,20 @@ def build_page(
     """
     shell = _shell(bounds)
     backdrop = add_relief(shell, relief)
-    base = _add_tiles(shell, tiles)
+    base = None
+    if tiles is not None:
+        credit = f"Base map: {html.escape(_tile_host(tiles))}"
+        base = folium.TileLayer(tiles=tiles, attr=credit).add_to(shell)
     shell.add_child(_Start(shell, backdrop, base))
     figure: Any = shell.get_root()
-    for name, markup in _head(title):
+    for name, markup in {
+        "viewport": '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        "referrer": '<meta name="referrer" content="no-referrer">',
+        "page-title": f"<title>{html.escape(title)}</title>",
+        "page-style": f"<style>{leaflet_css()}\n{asset('parts.css')}\n{asset('map.css')}</style>",
+        "leaflet": f"<script>{inline(leaflet('leaflet.js'))}</script>",
+        "own-script": f"<script>{scripts(SCRIPTS)}</script>",
+    }.items():
         figure.header.add_child(Raw(markup), name=name)
     figure.html.add_child(Raw(_DATA), name="data")
     _fix_ids(figure)
@@ -127,20 +137,9 @@ def add_relief(shell: folium.Map, relief: ReliefImage | None) -> Element | None:
         return None
     west, south, east, north = relief.bounds
     return folium.raster_layers.ImageOverlay(
-        relief.uri,
-        bounds=[[south, west], [north, east]],
-        pane="tilePane",
-        zindex=2,
-        alt="",
+        relief.uri, bounds=[[south, west], [north, east]], pane="tilePane", zindex=2, alt="",
         pixelated=False,
-    ).add_to(shell)
-
-
-def _add_tiles(shell: folium.Map, tiles: str | None) -> Element | None:
-    if tiles is None:
-        return None
-    host = _tile_host(tiles)
-    return folium.TileLayer(tiles=tiles, attr=f"Base map: {html.escape(host)}").add_to(shell)
+    ).add_to(shell)  # fmt: skip
 
 
 def _tile_host(tiles: str) -> str:
@@ -156,15 +155,6 @@ def _tile_host(tiles: str) -> str:
             f"Cannot use tiles {tiles!r}: give an http(s) URL template with {{z}}, {{x}} and {{y}}."
         )
     return f"{parts.scheme}://{host}"
-
-
-def _head(title: str) -> Iterator[tuple[str, str]]:
-    yield "viewport", '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield "referrer", '<meta name="referrer" content="no-referrer">'
-    yield "page-title", f"<title>{html.escape(title)}</title>"
-    yield "page-style", f"<style>{leaflet_css()}\n{asset('parts.css')}\n{asset('map.css')}</style>"
-    yield "leaflet", f"<script>{inline(leaflet('leaflet.js'))}</script>"
-    yield "own-script", f"<script>{inline(chr(10).join(map(asset, SCRIPTS)))}</script>"
 
 
 def _data(config: str, blobs: dict[str, str]) -> str:
@@ -186,6 +176,11 @@ def leaflet_css() -> str:
     return re.sub(r"url\([^)]*\)", "none", leaflet("leaflet.css"))
 
 
+def scripts(names: Iterable[str]) -> str:
+    """Shipped scripts as one that can stand in the page."""
+    return inline("\n".join(map(asset, names)))
+
+
 def inline(script: str) -> str:
     """Script that cannot end the element it stands in."""
     return script.replace("</script", "<\\/script")
@@ -193,18 +188,16 @@ def inline(script: str) -> str:
 
 def _fix_ids(figure: Any) -> None:
     """Give every element a number for folium's random id, so that the file stays the same."""
-    pending = [figure, figure.header, figure.html, figure.script]
-    number = 0
-    while pending:
-        element = pending.pop(0)
+    elements = [figure, figure.header, figure.html, figure.script]
+    for number, element in enumerate(elements):
         element._id = f"br{number}"
-        number += 1
-        pending.extend(element._children.values())
+        elements.extend(element._children.values())
 
 
 def _with_policy(document: str, tiles: str | None) -> str:
     """Add a Content-Security-Policy that lets run only the product's own scripts."""
-    hashes = " ".join(dict.fromkeys(_digest(code) for code in _executed(document)))
+    executed = re.findall(r"<script>(.*?)</script>", document, flags=re.DOTALL)
+    hashes = " ".join(dict.fromkeys(map(_digest, executed)))
     images = "data: blob:" + (f" {_tile_host(tiles)}" if tiles else "")
     policy = (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src {images}; "
@@ -212,10 +205,6 @@ def _with_policy(document: str, tiles: str | None) -> str:
     )
     meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
     return document.replace("<head>", f'<head>\n<meta charset="utf-8">\n{meta}', 1)
-
-
-def _executed(document: str) -> list[str]:
-    return re.findall(r"<script>(.*?)</script>", document, flags=re.DOTALL)
 
 
 def _digest(code: str) -> str:

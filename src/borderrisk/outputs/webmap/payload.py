@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from borderrisk.evaluation.scorecard import Scorecard
-from borderrisk.outputs.headline import highest
+from borderrisk.outputs.headline import highest, section_answers
 from borderrisk.outputs.placefacts import Reader
 from borderrisk.outputs.webmap.codec import pack_bytes
 from borderrisk.outputs.webmap.columns import DRIVERS, Packed, described, label_json
 from borderrisk.outputs.webmap.maplayers import drawn, window
 from borderrisk.outputs.webmap.page import asset
-from borderrisk.outputs.webmap.sentences import sections_said, words_json
-from borderrisk.outputs.webmap.view import View, marker, meshes
+from borderrisk.outputs.webmap.view import View, marker, meshes, scored
 from borderrisk.scores import DAYS_PER_YEAR, KAPPA, PART_SIZE, expected_count, meanings, shown
-from borderrisk.words import CODES, MODELS, UNITS, Label
+from borderrisk.words import CODES, LANGUAGES, MODELS, UNITS, Label
 
 TOP_CELLS = 10
 
@@ -47,7 +48,11 @@ def payload(view: View, packed: Packed, language: str) -> dict[str, Any]:
         "popup": [layer.name for layer in shown("popup") if layer.layer is not None],
         "codes": {layer.name: _words(view, layer.name) for layer in shown("layer") if layer.words},
         "drivers": _drivers(view),
-        "words": words_json(view),
+        # What is said of incidents travels with these.
+        "words": {
+            language: {key: value for key, value in words.items() if key != "incidents"}
+            for language, words in view.words.items()
+        },
         "top": _top_cells(view),
         "facts": _facts(view),
         "scorecard": headline(scene.meta.scorecard),
@@ -59,33 +64,30 @@ def sections_blob(view: View) -> dict[str, str]:
     sections = view.scene.layers.get("segments")
     if sections is None or "why_en" not in sections or "intensity" not in view.scene.cells:
         return {}
-    found = sections_said(view, drawn(sections, window(view)))
+    here = drawn(sections, window(view))
+    both = (section_answers(view.scene, here, language) for language in LANGUAGES)
+    found = [{"en": asdict(en), "fa": asdict(fa)} for en, fa in zip(*both, strict=True)]
     return {"sections": pack_bytes(json.dumps(found, ensure_ascii=False).encode())}
 
 
 def to_json(data: dict[str, Any]) -> str:
     """JSON that cannot end the script element it stands in; same bytes for the same data."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    escapes = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028"}
-    for character, escape in (escapes | {"\u2029": "\\u2029"}).items():
-        text = text.replace(character, escape)
-    return text
+    return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _grid(view: View) -> dict[str, Any]:
     """Shape of the window, where it starts in the grid, and its runs of scored cells."""
     grid = view.scene.grid
-    one = np.zeros(grid.shape, bool)
-    one[0, 0] = True
     return {
         "rows": view.mask.shape[0],
         "cols": view.mask.shape[1],
         "row0": view.rows.start,
         "col0": view.cols.start,
-        "digits": (len(str(grid.cell_ids(one)[0])) - 2) // 2,
+        "digits": grid.id_digits,
         "cellKm": grid.cell_size_m / 1000,
         "runs": _runs(view.mask),
-        "scored": _scored_in_all(view),
+        "scored": int(scored(view.scene.cells).sum()),  # what a rank counts out of
     }
 
 
@@ -95,12 +97,6 @@ def _runs(mask: np.ndarray) -> list[int]:
     rows, starts = np.nonzero(edges == 1)
     _, stops = np.nonzero(edges == -1)
     return np.stack([rows, starts, stops - starts], axis=1).ravel().tolist()
-
-
-def _scored_in_all(view: View) -> int:
-    """Scored cells of the whole scene: what a rank counts out of."""
-    cells = view.scene.cells
-    return int(np.isfinite(cells[marker(cells)].to_numpy()).sum())
 
 
 def _words(view: View, name: str) -> list[str]:
@@ -172,15 +168,12 @@ def _total(view: View) -> dict[str, Any]:
     exposure = np.ones(scene.grid.shape)
     if "exposure" in cells:
         exposure = np.nan_to_num(cells["exposure"].to_numpy().astype(float))
-    scored = np.isfinite(cells[marker(cells)].to_numpy())
-    found: dict[str, Any] = {
-        "km2": float((exposure * area * scored).sum()), "cell": KAPPA, "part": PART_SIZE,
-    }  # fmt: skip
+    km2 = float((exposure * area * scored(cells)).sum())
+    found: dict[str, Any] = {"km2": km2, "cell": KAPPA, "part": PART_SIZE}
     if "intensity" in cells:
         intensity = np.nan_to_num(cells["intensity"].to_numpy().astype(float))
-        found["expected"] = float(
-            expected_count(intensity, exposure * area / 100, float(days)).sum()
-        )
+        expected = expected_count(intensity, exposure * area / 100, float(days))
+        found["expected"] = float(expected.sum())
     return found
 
 

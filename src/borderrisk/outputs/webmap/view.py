@@ -1,9 +1,15 @@
-"""The part of a scene one map shows: a window of the grid, its scored cells, its projection."""
+"""The part of a scene one map shows: a window of the grid, its scored cells, its projection.
+
+And the facts of each cell that the sentences of a popup are filled with. The rules of
+:mod:`borderrisk.outputs.reasons` are applied here, once; the page only puts the facts into the
+sentences (``assets/reasons.js``). Facts travel as whole numbers, which packing keeps as they are,
+and the numbers that are said beside them are packed so that they round to the same words.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,8 +19,10 @@ from pyproj import CRS
 
 from borderrisk.errors import DataError
 from borderrisk.grid import WGS84, transformer
-from borderrisk.outputs.scene import Scene
-from borderrisk.scores import shown
+from borderrisk.outputs.placefacts import Reader, whole_shares
+from borderrisk.outputs.reasons import EVEN_ODDS, LEAST, PARTS, vocabularies
+from borderrisk.outputs.scene import Focus, Scene
+from borderrisk.scores import Score, shown
 from borderrisk.words import persian_places
 
 Bounds = tuple[float, float, float, float]
@@ -25,6 +33,14 @@ WEB_MERCATOR = CRS.from_epsg(3857)
 MAX_ERROR_CELLS = 0.02
 NODES = (33, 65, 129)
 PAD = 0.02
+# A reason is 1 to 199: the per cent of the area it compares with, plus 100; what lowers is LOWERS
+# more than that.
+ZERO, LOWERS = 100, 200
+FACTS = tuple(
+    Score(name, "1", name, cuts="codes", popup=114, packed=14, precision="exact")
+    for name in ("because_1", "because_2", "because_3", "named_1", "named_2", "named_3",
+                 "further", "far_than")
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,23 +85,25 @@ class View:
         """Persian names of the scene's settlements by :func:`borderrisk.words.slug`."""
         return persian_places(self.scene.settlements)
 
+    @cached_property
+    def words(self) -> dict[str, dict[str, Any]]:
+        """The :func:`~borderrisk.outputs.reasons.vocabulary` of the scene by language."""
+        return vocabularies(self.scene)
+
     @property
     def extent(self) -> Bounds:
         """West, south, east, north of the grid window, degrees."""
-        box = self.scene.grid.crs
-        t = transformer(box, WGS84)
-        return _as_bounds(t.transform_bounds(*self.metres, densify_pts=41))
+        t = transformer(self.scene.grid.crs, WGS84)
+        west, south, east, north = t.transform_bounds(*self.metres, densify_pts=41)
+        return west, south, east, north
 
     @property
     def metres(self) -> Bounds:
         """West, south, east, north of the grid window, grid metres."""
-        t = self.scene.grid.transform
-        return (
-            t.c + self.cols.start * t.a,
-            t.f + self.rows.stop * t.e,
-            t.c + self.cols.stop * t.a,
-            t.f + self.rows.start * t.e,
-        )
+        t, rows, cols = self.scene.grid.transform, self.rows, self.cols
+        west, east = (t.c + col * t.a for col in (cols.start, cols.stop))
+        south, north = (t.f + row * t.e for row in (rows.stop, rows.start))
+        return west, south, east, north
 
 
 def make_view(scene: Scene, focus: str | None) -> View:
@@ -93,17 +111,16 @@ def make_view(scene: Scene, focus: str | None) -> View:
 
     Raises ``ConfigError`` if there is no such focus, ``DataError`` if it has no scored cell.
     """
-    scored = np.isfinite(scene.cells[marker(scene.cells)].to_numpy())
-    if focus is None:
-        window, bounds, titles = (slice(None), slice(None)), None, _scene_titles(scene)
-    else:
-        window, bounds, titles = _focus_window(scene, focus)
-    rows, cols = _trim(scored, window)
+    every, its = scored(scene.cells), scene.meta if focus is None else scene.focus(focus)
+    titles = (its.title, its.title_fa or its.title)
+    window = (slice(None), slice(None)) if focus is None else _window(scene, scene.focus(focus))
+    rows, cols = _trim(every, window)
     if rows.stop == rows.start:
         where = f"the window of focus {focus!r}" if focus else "the scene"
         raise DataError(f"No scored cell lies in {where}; there is nothing to draw a map of.")
-    view = View(scene, focus or "", *titles, (0, 0, 0, 0), rows, cols, scored[rows, cols])
-    return View(**{**vars(view), "bounds": bounds or view.extent})
+    mask = every[rows, cols]
+    view = View(_with_facts(scene), focus or "", *titles, (0, 0, 0, 0), rows, cols, mask)
+    return replace(view, bounds=view.extent if focus is None else scene.focus(focus).bounds)
 
 
 def marker(cells: xr.Dataset) -> str:
@@ -115,18 +132,16 @@ def marker(cells: xr.Dataset) -> str:
     return found
 
 
-def _scene_titles(scene: Scene) -> tuple[str, str]:
-    title = scene.meta.title
-    return title, scene.meta.title_fa or title
+def scored(cells: xr.Dataset) -> np.ndarray:
+    """Whether each cell of the grid is scored, (rows, columns)."""
+    return np.isfinite(cells[marker(cells)].to_numpy())
 
 
-def _focus_window(scene: Scene, name: str) -> tuple[tuple[slice, slice], Bounds, tuple[str, str]]:
-    focus = scene.focus(name)
+def _window(scene: Scene, focus: Focus) -> tuple[slice, slice]:
     west, south, east, north = focus.bounds
     dx, dy = MARGIN * (east - west), MARGIN * (north - south)
     t = transformer(WGS84, scene.grid.crs)
-    box = _as_bounds(t.transform_bounds(west - dx, south - dy, east + dx, north + dy))
-    return scene.grid.window(box), focus.bounds, (focus.title, focus.title_fa or focus.title)
+    return scene.grid.window(t.transform_bounds(west - dx, south - dy, east + dx, north + dy))
 
 
 def _trim(scored: np.ndarray, window: tuple[slice, slice]) -> tuple[slice, slice]:
@@ -138,11 +153,6 @@ def _trim(scored: np.ndarray, window: tuple[slice, slice]) -> tuple[slice, slice
         hit = np.flatnonzero(inside.any(axis=axis))
         spans.append(slice(int(hit[0]), int(hit[-1]) + 1) if hit.size else slice(0, 0))
     return spans[0], spans[1]
-
-
-def _as_bounds(values: tuple[float, ...]) -> Bounds:
-    west, south, east, north = (float(v) for v in values)
-    return west, south, east, north
 
 
 def meshes(view: View) -> dict[str, Any]:
@@ -167,27 +177,16 @@ def meshes(view: View) -> dict[str, Any]:
         lon, lat = degrees.transform(west + col * size, north - row * size)
         return lon, lat
 
-    box = _mercator_box(view)
-    return {
-        "toGrid": _fine_enough(to_grid, box),
-        "toLonLat": _mesh(to_degrees, (0.0, 0.0, float(cols), float(rows)), 33, digits=6),
-    }
-
-
-def _mercator_box(view: View) -> tuple[float, float, float, float]:
-    t = transformer(view.scene.grid.crs, WEB_MERCATOR)
-    west, south, east, north = t.transform_bounds(*view.metres, densify_pts=41)
-    dx, dy = PAD * (east - west), PAD * (north - south)
-    return (west - dx, south - dy, east + dx, north + dy)
-
-
-def _fine_enough(f: Map2d, box: tuple[float, float, float, float]) -> dict[str, Any]:
-    mesh: dict[str, Any] = {}
+    t = transformer(grid.crs, WEB_MERCATOR)
+    left, lower, right, upper = t.transform_bounds(*view.metres, densify_pts=41)
+    dx, dy = PAD * (right - left), PAD * (upper - lower)
+    box = (left - dx, lower - dy, right + dx, upper + dy)
     for nodes in NODES:
-        mesh = _mesh(f, box, nodes, digits=4)
-        if _error(mesh, f) <= MAX_ERROR_CELLS:
+        mesh = _mesh(to_grid, box, nodes, digits=4)
+        if _error(mesh, to_grid) <= MAX_ERROR_CELLS:
             break
-    return mesh
+    whole = (0.0, 0.0, float(cols), float(rows))
+    return {"toGrid": mesh, "toLonLat": _mesh(to_degrees, whole, 33, digits=6)}
 
 
 def _mesh(f: Map2d, box: tuple[float, ...], nodes: int, digits: int) -> dict[str, Any]:
@@ -211,3 +210,72 @@ def _error(mesh: dict[str, Any], f: Map2d) -> float:
         n = np.reshape(part, (k, k))
         near.append((n[1:, 1:] + n[1:, :-1] + n[:-1, 1:] + n[:-1, :-1]) / 4)
     return float(np.hypot(*(p - q for p, q in zip(near, f(u, v), strict=True))).max())
+
+
+def _with_facts(scene: Scene) -> Scene:
+    """Add the facts of :data:`FACTS` to the cells of a scene; shares become whole per cent.
+
+    ``because_k`` says whether driver k raises or lowers, and how its value compares; ``named_k`` is
+    the position of an incident in the scene, ``further`` how many more there are; ``far_than`` is
+    the per cent of the area nearer to an earlier incident. A scene without intensities stays as it
+    is.
+    """
+    if not {"intensity", "exposure"} <= set(scene.cells.data_vars):
+        return scene
+    reader = Reader.of(scene)
+    ground = ~(reader.shares[:, 2:3] < LEAST)
+    is_reason = (np.abs(reader.moved) >= LEAST) & ((reader.moved < 0) | ground)
+    code = reader.than + ZERO + np.where(reader.moved < 0, LOWERS, 0)
+    because = np.where(is_reason, code, np.nan).T
+    columns = {f"because_{k}": values for k, values in enumerate(because, start=1)}
+    if reader.behind is not None:
+        rows, shares, reasons = reader.behind
+        named = (rows >= 0) & (shares >= LEAST)
+        which = np.where(named, rows, np.nan).T
+        columns |= {f"named_{k}": values for k, values in enumerate(which, start=1)}
+        columns["further"] = np.maximum(reasons - named.sum(axis=1), 0).astype(float)
+    columns["far_than"] = np.where(reader.far_than > 0, reader.far_than, np.nan)
+    if np.isfinite(reader.shares[:, 0]).all():
+        whole = whole_shares(reader.shares) / 100
+        columns |= {f"share_{part}": whole[:, k] for k, part in enumerate(PARTS)}
+    cells = scene.cells.assign({n: _on_grid(scene, reader, n, v) for n, v in columns.items()})
+    return replace(scene, cells=cells)
+
+
+def _on_grid(scene: Any, reader: Reader, name: str, values: np.ndarray) -> tuple[Any, ...]:
+    grid = np.full(reader.mask.shape, np.nan, np.float32)
+    grid[reader.mask] = values
+    return ("y", "x"), grid, dict(scene.cells[name].attrs) if name in scene.cells else {}
+
+
+def incidents_named(view: View) -> np.ndarray:
+    """Rows of the scene's incidents that some cell of a view names."""
+    names = [name for name in ("named_1", "named_2", "named_3") if view.has(name)]
+    found = [view.values(name) for name in names]
+    rows = np.unique(np.concatenate(found)) if found else np.zeros(0)
+    return rows[np.isfinite(rows)].astype(int)
+
+
+def said(values: np.ndarray, score: Score) -> np.ndarray:
+    """Numbers as far as sentences say them, (ways of saying, values): equal if the words are.
+
+    Chances are said as "1 in N" with two figures, or in a hundred; all else like
+    :func:`borderrisk.words.numeral`.
+    """
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        if score.format == "probability" or score.name.startswith("probability"):
+            often = values >= EVEN_ODDS
+            return np.stack([_figures(1 / values), np.rint(100 * values), often.astype(float)])
+        if score.name.startswith("rank"):
+            return np.rint(values)[None]
+        size = 100 * values if score.name.endswith("_share") else values
+        small = np.abs(size) < 9.95
+        return np.where(small, _figures(size), np.rint(size))[None]
+
+
+def _figures(values: np.ndarray) -> np.ndarray:
+    """Tell numbers apart by their first two figures and their size."""
+    size = np.floor(np.log10(np.abs(values)))
+    first = np.rint(values / 10.0 ** (size - 1))
+    size, first = np.where(np.abs(first) == 100, (size + 1, first / 10), (size, first))
+    return np.nan_to_num(first + 1000 * size, nan=0.0, posinf=1e9, neginf=-1e9)
