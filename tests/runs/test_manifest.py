@@ -20,7 +20,7 @@ from borderrisk.runs import (
     run_log,
     shown_path,
 )
-from borderrisk.runs.runlog import without_paths
+from borderrisk.runs.manifest import without_paths
 
 NOON = datetime(2024, 1, 3, 12, 0, 5, tzinfo=UTC)
 

@@ -180,13 +180,13 @@ def score(
     """
     common.configure_logging(verbose, as_json)
     configs = [common.load(path, overrides) for path in config_paths]
-    from borderrisk.pipeline import elsewhere, result, run
+    from borderrisk.pipeline import changes, result, run
 
     if len(configs) == 1:
         found = run.score(model_path, configs[0], out=out, force=force)
         common.emit(found.summary(), as_json, found.describe())
         return
-    folders = elsewhere.score_regions(model_path, configs, out, force=force)
+    folders = changes.score_regions(model_path, configs, out, force=force)
     results = [result.open_run(folder) for folder in folders]
     common.emit(
         {"runs": [one.summary() for one in results]},

@@ -181,9 +181,9 @@ def scenario(
     """
     common.configure_logging(verbose, as_json)
     config = common.load(config_path, overrides)
-    from borderrisk.pipeline import elsewhere
+    from borderrisk.pipeline import changes
 
-    facts, rows = elsewhere.scenario(config, name, out=out, force=force)
+    facts, rows = changes.scenario(config, name, out=out, force=force)
     named = [{k: v for k, v in row.items() if k != "segment_id"} for row in rows]
     common.emit(
         facts | {"segments": rows}, as_json, common.facts_text(facts), "", common.table_text(named)

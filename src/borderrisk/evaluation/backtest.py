@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix, diags_array
 from scipy.spatial import cKDTree
 
 from borderrisk import scores
-from borderrisk.border.capture import border_capture, observed_by_segment
+from borderrisk.border.ranking import border_capture, observed_by_segment
 from borderrisk.compute import map_parallel
 from borderrisk.errors import DataError
 from borderrisk.evaluation import metrics

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from borderrisk.border.capture import LENGTH, BorderCapture
+from borderrisk.border.ranking import LENGTH, BorderCapture
 from borderrisk.evaluation.scorecard import (
     LEAST_EXPECTED,
     NEW_GROUND,

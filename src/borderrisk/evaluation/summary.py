@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from borderrisk import scores
-from borderrisk.border.capture import BorderCapture, Outlook, prospective_curves
+from borderrisk.border.ranking import BorderCapture, Outlook, prospective_curves
 from borderrisk.evaluation import metrics
 from borderrisk.evaluation.backtest import BASELINES, MIN_LATER, BorderLine, Forecasts
 from borderrisk.evaluation.findings import many

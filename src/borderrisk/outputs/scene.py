@@ -15,7 +15,7 @@ from affine import Affine
 from pyproj import CRS
 
 from borderrisk.area import StudyArea
-from borderrisk.border.named import ZONE, names_of
+from borderrisk.border.segments import ZONE, names_of
 from borderrisk.errors import ConfigError
 from borderrisk.evaluation.scorecard import Plain, Scorecard
 from borderrisk.grid import Grid

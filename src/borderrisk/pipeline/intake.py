@@ -1,12 +1,16 @@
-"""New and corrected incidents taken into a border's folder; its config then reads the outcome."""
+"""New and corrected incidents laid over known ones; a border's config then reads the outcome."""
 
 from __future__ import annotations
 
 import logging
 import shutil
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
+import numpy as np
 import pandas as pd
 
 from borderrisk.config.loader import CONFIG_FILE
@@ -15,16 +19,95 @@ from borderrisk.config.yamltext import edit_yaml
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.outputs.atomic import plain_rows, write_text, writing
 from borderrisk.sources.basedata import without_checksum
-from borderrisk.sources.incidents import IncidentTable, read_incidents
+from borderrisk.sources.incidents import TEXT_FIELDS, IncidentTable, read_incidents
 from borderrisk.sources.layouts import layout_of
-from borderrisk.sources.merging import COLUMNS, Merged, merge, plain_table
 from borderrisk.sources.recognised import recognise
 from borderrisk.sources.tables import read_header
 
 log = logging.getLogger(__name__)
 
+COLUMNS = (
+    "incident_id", "date", "date_end", "date_precision", "latitude", "longitude", "radius_km",
+    "kind", "confidence", *TEXT_FIELDS, "deaths_reported",
+)  # fmt: skip
+"""Columns of a merged table: those of the layout ``table`` under our own names."""
+
+_MADE = "row-"
 MERGED, CORRECTED, UNREAD = "incidents.csv", "incidents-corrected.csv", "incidents-rejected.csv"
 _PLAIN = {name: name for name in ("date", "latitude", "longitude", "radius_km")}
+
+
+@dataclass(frozen=True)
+class Merged:
+    """A table of incidents and what a later file brought.
+
+    ``table`` has the ``COLUMNS`` as text, by date, then id. ``new`` are ids that were not there
+    before; ``corrected`` has a row per changed cell: ``incident_id, column, before, after``.
+    """
+
+    table: pd.DataFrame
+    new: list[str]
+    corrected: pd.DataFrame
+
+    @property
+    def changed(self) -> bool:
+        """Whether the later file brought anything."""
+        return bool(self.new) or not self.corrected.empty
+
+    @property
+    def rows_corrected(self) -> int:
+        """How many known incidents the later file changed."""
+        return int(self.corrected["incident_id"].nunique())
+
+
+def plain_table(incidents: gpd.GeoDataFrame) -> pd.DataFrame:
+    """Return usable incidents as text under our names, one row each, in the order given.
+
+    An id made from the number of a row, which another file has too, becomes one of its content.
+    """
+    table = pd.DataFrame(
+        {
+            **{name: incidents[name].astype("string").fillna("") for name in COLUMNS
+               if name in incidents and name not in ("date", "date_end", "radius_km")},
+            "date": incidents["date"].dt.strftime("%Y-%m-%d"),
+            "date_end": incidents["date_end"].dt.strftime("%Y-%m-%d"),
+            "latitude": incidents.geometry.y.map(_number),
+            "longitude": incidents.geometry.x.map(_number),
+            "radius_km": incidents["radius_km"].map(_number),
+        }
+    )[list(COLUMNS)].astype(str)  # fmt: skip
+    made = table["incident_id"].str.startswith(_MADE)
+    content = table[list(COLUMNS[1:])].agg("\x1f".join, axis=1)
+    marks = [sha256(text.encode()).hexdigest()[:12] for text in content]
+    return table.assign(incident_id=table["incident_id"].mask(made, pd.Series(marks, table.index)))
+
+
+def merge(known: pd.DataFrame, later: pd.DataFrame) -> Merged:
+    """Lay later rows over known ones of the same id; both are plain tables.
+
+    A blank cell of a later row says nothing: what was known stays.
+    """
+    old, new = (part.set_index("incident_id") for part in (known, later))
+    both = new.index.intersection(old.index)
+    before, after = old.loc[both], new.loc[both]
+    after = after.where(after != "", before)
+    row, column = np.nonzero((before != after).to_numpy())
+    corrected = pd.DataFrame(
+        {
+            "incident_id": both[row],
+            "column": old.columns[column],
+            "before": before.to_numpy()[row, column],
+            "after": after.to_numpy()[row, column],
+        }
+    )
+    added = new.index.difference(old.index, sort=False)
+    table = pd.concat([old.drop(index=both), after, new.loc[added]]).reset_index()
+    table = table.sort_values(["date", "incident_id"], kind="stable", ignore_index=True)
+    return Merged(table[list(COLUMNS)], list(added), corrected)
+
+
+def _number(value: float) -> str:
+    return f"{value:.6f}".rstrip("0").rstrip(".")
 
 
 def take_in(folder: Path, config: Config, path: Path) -> Merged:

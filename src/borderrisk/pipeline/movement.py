@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from borderrisk.border.routes import MAX_DRAW_PIXELS
+from borderrisk.border.corridors import MAX_DRAW_PIXELS
 from borderrisk.errors import ConfigError
 from borderrisk.features.travel import (
     FineTerrain,

@@ -11,8 +11,7 @@ import numpy as np
 import shapely
 
 from borderrisk.area import reproject
-from borderrisk.border.named import CROSSING_KM
-from borderrisk.border.segments import cut_border
+from borderrisk.border.segments import CROSSING_KM, cut_border
 from borderrisk.errors import DataError
 from borderrisk.features import catalogue
 from borderrisk.features.terrain import doubts
@@ -25,7 +24,7 @@ from borderrisk.sources._tiles import describe_raster
 from borderrisk.sources.elevation import Elevation
 from borderrisk.sources.files import Header, Reading
 from borderrisk.sources.overlays import count_features
-from borderrisk.sources.vectors import describe_vector
+from borderrisk.sources.tables import describe_vector
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from borderrisk.config.loader import CONFIG_FILE, load_config
 from borderrisk.config.whole import Config
 from borderrisk.config.yamltext import read_yaml, write_yaml
 from borderrisk.errors import BorderRiskError, ConfigError, OutputError
-from borderrisk.pipeline import defaults, limits
+from borderrisk.pipeline import limits, study
 from borderrisk.pipeline.inputs import Inputs
 from borderrisk.pipeline.study import STRIP_KM, Border, choose_border
 from borderrisk.runs import check_target, workplace
@@ -66,7 +66,7 @@ def init(
         return _example(folder or Path(EXAMPLE), force)
     country, notes = world().find(home), list[str]()
     border = choose_border(country, neighbours, window, notes)
-    folder = folder or Path(defaults.slug(" ".join([country.name, *neighbours])))
+    folder = folder or Path(study.slug(" ".join([country.name, *neighbours])))
     _refuse_taken(folder, force)
     incidents = incidents or _incidents_in(folder)
     record = _Record.read(incidents, border, choose, notes)
@@ -109,7 +109,7 @@ class _Record:
         found = recognise(path, border.bounds(0), choose)
         table = found.table.incidents
         at = {"longitude": table.geometry.x, "latitude": table.geometry.y}
-        here = defaults.in_area(border.area, pd.DataFrame(table).assign(**at))
+        here = study.in_area(border.area, pd.DataFrame(table).assign(**at))
         if here.empty:
             said = "; ".join(found.notes[1:])
             raise ConfigError(
@@ -128,16 +128,14 @@ def _config_text(
 ) -> str:
     """Return the config of a folder, with the reasons of what it chooses."""
     area, here, whole = border.area, record.here, record.incidents
-    cell, why = defaults.cell_km(
-        here["radius_km"], area.polygon.area / 1e6, sum(border.km.values())
-    )
-    windows = dict(defaults.around(text, area, places) for text in focus)
+    cell, why = study.cell_km(here["radius_km"], area.polygon.area / 1e6, sum(border.km.values()))
+    windows = dict(study.around(text, area, places) for text in focus)
     evaluation: dict[str, Any] = {}
     if len(whole):
-        windows = windows or defaults.busiest(area, here, defaults.in_area(area, places))
-        evaluation = defaults.origins(here["date"], whole["date_end"].max()) or {"enabled": False}
+        windows = windows or study.busiest(area, here, study.in_area(area, places))
+        evaluation = study.origins(here["date"], whole["date_end"].max()) or {"enabled": False}
     km = ", ".join(f"{code} {length:,.0f} km" for code, length in border.km.items())
-    study = {"home": border.home.code, "neighbours": list(border.km), "window": border.window}
+    part = {"home": border.home.code, "neighbours": list(border.km), "window": border.window}
     base = {name: f"data/{path}" for name, path in worldbase.CUT.items()}
     data = {
         "package": f"data/{worldbase.PACKAGE}",
@@ -152,14 +150,14 @@ def _config_text(
         (
             "Made by borderrisk init; change what you like, then borderrisk validate FOLDER",
             {
-                "name": defaults.slug(folder.absolute().name),
+                "name": study.slug(folder.absolute().name),
                 "title": border.title(),
                 "title_fa": border.title("name_fa"),
             },
         ),
         (
             f"The side of {border.home.name}, {STRIP_KM} km deep; length of the border: {km}",
-            {"study_area": {key: value for key, value in study.items() if value}},
+            {"study_area": {key: value for key, value in part.items() if value}},
         ),
         (f"{cell} km: {why}", {"grid": {"cell_size_m": cell * 1000}}),
         (
@@ -169,7 +167,7 @@ def _config_text(
         (record.comment, {"data": data | known}),
         (
             "Largest towns of the strip: longitude, latitude",
-            {"features": {"travel": defaults.travel(border, places)}},
+            {"features": {"travel": study.travel(border, places)}},
         ),
         (testing, {"evaluation": evaluation}),
         ("Results are kept in this folder", {"outputs": {"folder": "."}}),

@@ -24,13 +24,12 @@ from borderrisk.outputs.compare import ROSE, compare
 from borderrisk.outputs.trackrecord import CYCLE_PAGE, RECORD_PAGE, Updated, cycle_page, record_page
 from borderrisk.pipeline import checking, forecasting, rehearsing
 from borderrisk.pipeline.inputs import read_incident_table
-from borderrisk.pipeline.intake import take_in
+from borderrisk.pipeline.intake import Merged, take_in
 from borderrisk.pipeline.result import Result, open_run
 from borderrisk.pipeline.stages import Progress
 from borderrisk.runs import SUMS, alone, check_sums, is_frozen, read_json, sweep
 from borderrisk.runs.manifest import MANIFEST
 from borderrisk.sources.incidents import IncidentTable
-from borderrisk.sources.merging import Merged
 from borderrisk.words import nearest_places
 
 REHEARSAL, VERIFICATIONS = "rehearsal.json", "verifications"

@@ -24,15 +24,16 @@ from borderrisk.runs.hashing import (
     sha256_file,
 )
 from borderrisk.runs.manifest import (
+    LOG,
     Manifest,
     file_facts,
     find_run,
     new_run_id,
     project_folder,
+    run_log,
     shown_path,
     write_manifest,
 )
-from borderrisk.runs.runlog import LOG, run_log
 
 __all__ = [
     "LOG",

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from borderrisk.compute import available_workers
+from borderrisk.compute import available_workers, compiled
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.sources.files import OFFLINE, Header, existing, files_behind, is_virtual
 
@@ -280,14 +281,35 @@ def read_tile(
 def _to_metres(
     values: np.ndarray, tile: Tile, factor: float, bad_values: tuple[float, ...]
 ) -> None:
-    from borderrisk.sources._clean import clean
-
     # A void is far below any ground; a stored number that is scaled to one is none.
     metres = {v: (v * tile.scale + tile.offset) * factor for v in _VOIDS}
     voids = [v for v, z in metres.items() if _POSSIBLE_M[0] < z < -500]
     missing = [v for v in (tile.nodata, *voids, *bad_values) if v is not None and np.isfinite(v)]
     scale, offset = tile.scale * factor, tile.offset * factor
-    clean(values, np.array(missing, np.float32), scale, offset, *_POSSIBLE_M)
+    _cleaner()(values, np.array(missing, np.float32), scale, offset, *_POSSIBLE_M)
+
+
+@cache
+def _cleaner() -> Any:
+    return compiled()(clean)
+
+
+def clean(values, missing, scale, offset, low, high):
+    """Scale float32 pixels (rows, columns) in place, in one sweep.
+
+    NaN where a stored number is among ``missing``, or the scaled one lies outside ``low`` to
+    ``high``.
+    """
+    a, b = np.float32(scale), np.float32(offset)
+    lowest, highest = np.float32(low), np.float32(high)
+    for i in range(values.shape[0]):
+        row = values[i]
+        for value in missing:
+            for j in range(row.size):
+                row[j] = np.nan if row[j] == value else row[j]
+        for j in range(row.size):
+            z = row[j] * a + b
+            row[j] = z if lowest < z < highest else np.nan
 
 
 def reason(error: BaseException) -> str:

@@ -15,9 +15,15 @@ import pandas as pd
 from borderrisk.errors import ConfigError, DataError, did_you_mean
 from borderrisk.grid import WGS84
 from borderrisk.sources import rowchecks as checks
-from borderrisk.sources.dates import PRECISIONS, is_day_number, read_dates, widened
 from borderrisk.sources.layouts import LAYOUTS, read_layout, read_table
-from borderrisk.sources.rowchecks import CONFIDENCE_WEIGHT, Rejections
+from borderrisk.sources.rowchecks import (
+    CONFIDENCE_WEIGHT,
+    PRECISIONS,
+    Rejections,
+    is_day_number,
+    read_dates,
+    widened,
+)
 from borderrisk.sources.worldbase import plain_name, world
 
 log = logging.getLogger(__name__)

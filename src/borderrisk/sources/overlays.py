@@ -26,8 +26,7 @@ from borderrisk.errors import ConfigError, DataError, GridError
 from borderrisk.grid import Grid
 from borderrisk.sources._tiles import UNREADABLE, raster_header, reason
 from borderrisk.sources.files import TABLES, Reading, existing, opened
-from borderrisk.sources.tables import read_text_table
-from borderrisk.sources.vectors import parts_of_kind, read_vector
+from borderrisk.sources.tables import parts_of_kind, read_text_table, read_vector
 
 log = logging.getLogger(__name__)
 

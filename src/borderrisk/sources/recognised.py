@@ -15,10 +15,9 @@ from typing import Any
 import pandas as pd
 
 from borderrisk.errors import DataError, listed
-from borderrisk.sources.dates import read_dates
 from borderrisk.sources.incidents import Bounds, IncidentTable, read_incidents
 from borderrisk.sources.layouts import CODE_NAME, LAYOUTS, RADIUS_KM, layout_of, unread_columns
-from borderrisk.sources.rowchecks import degrees, exchanged, numbers
+from borderrisk.sources.rowchecks import degrees, exchanged, numbers, read_dates
 from borderrisk.sources.tables import first_record, read_text_table
 from borderrisk.sources.worldbase import plain_name
 

@@ -25,7 +25,7 @@ from borderrisk.sources import cutting, worldbase
 from borderrisk.sources.cutting import Made, Wanted, corner
 from borderrisk.sources.downloads import Remote, Store
 from borderrisk.sources.layouts import GED_COLUMNS
-from borderrisk.sources.vectors import read_vector
+from borderrisk.sources.tables import read_vector
 
 _BOUNDARIES = "https://www.geoboundaries.org/api/current/gbOpen/{}/{}/"
 _OVERPASS = "https://overpass-api.de/api/interpreter?data="

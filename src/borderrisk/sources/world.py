@@ -16,8 +16,7 @@ from shapely.geometry.base import BaseGeometry
 from borderrisk.errors import DataError, did_you_mean
 from borderrisk.grid import WGS84, polygons
 from borderrisk.sources.rowchecks import check_not_swapped, degrees, numbers
-from borderrisk.sources.tables import read_text_table
-from borderrisk.sources.vectors import find_column, only_kind, read_vector
+from borderrisk.sources.tables import find_column, only_kind, read_text_table, read_vector
 
 log = logging.getLogger(__name__)
 
