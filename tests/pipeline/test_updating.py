@@ -17,7 +17,7 @@ from borderrisk.pipeline.rehearsing import rehearse
 from borderrisk.pipeline.result import open_run
 from borderrisk.pipeline.starting import init
 from borderrisk.pipeline.updating import update, update_all
-from borderrisk.runs import alone
+from borderrisk.runs.folder import alone
 
 SMALL = """
 grid: {cell_size_m: 40000}

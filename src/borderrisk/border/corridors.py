@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,6 +16,7 @@ from rasterio.features import shapes
 from scipy.ndimage import gaussian_filter
 from shapely.geometry.base import BaseGeometry
 
+from borderrisk.compute import map_parallel
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.features.travel import (
     FarSide,
@@ -95,11 +94,11 @@ def find_corridors(
     layers, polygons, lines = {}, [], []
     for name, to in solves.targets.items():
         best = _worthwhile(name, to, solves.far_sides)
-        between = partial(Way.between, solves, name, at_home=at_home)
-        with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-            ways = list(pool.map(between, best, best.values()))
-        least = np.minimum.reduce([way.slack for way in ways])
-        layers[f"slack_{name}"] = (("y", "x"), *_cell_slack(least, grid, name))
+        between = partial(Way.between, solves, name, at_home)
+        ways = map_parallel(between, best.items(), workers=workers)
+        least = block_mean(np.minimum.reduce([way.slack for way in ways]), grid).astype("float32")
+        said = f"Slack of the way from the far side to {spoken('target', name)['en']}"
+        layers[f"slack_{name}"] = (("y", "x"), least, {"units": "h", "long_name": said})
         polygons += [way.polygons(edges, solves.fine.grid) for way in ways]
         lines += [way.routes(edges[-1], routes, separation_km, solves.fine.grid) for way in ways]
     return Corridors(grid.dataset().assign(layers), _joined(polygons), _joined(lines))
@@ -121,9 +120,10 @@ class Way:
 
     @classmethod
     def between(
-        cls, solves: Solves, target: str, neighbour: str, best: float, *, at_home: np.ndarray
+        cls, solves: Solves, target: str, at_home: np.ndarray, fewest: tuple[str, float]
     ) -> Way:
         """Add the hours from the far side to the hours to the target, over the border between."""
+        neighbour, best = fewest
         far, to = solves.far_sides[neighbour], solves.targets[target]
         border = far.through.is_source
         cells = np.flatnonzero(border)
@@ -209,12 +209,6 @@ def _worthwhile(name: str, to: Travel, far_sides: Mapping[str, FarSide]) -> dict
     return {code: h for code, h in hours.items() if h <= _WORTHWHILE * best}
 
 
-def _cell_slack(slack: np.ndarray, grid: Grid, name: str) -> tuple[np.ndarray, dict[str, str]]:
-    place = spoken("target", name)["en"]
-    attrs = {"units": "h", "long_name": f"Slack of the way from the far side to {place}"}
-    return block_mean(slack, grid).astype("float32"), attrs
-
-
 def _joined(frames: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(pd.concat(frames, ignore_index=True), crs=4326)
 
@@ -241,7 +235,7 @@ def random_routes(
     walking: Walking | None = None,
     draws: int = DRAWS,
     cost_spread: float = COST_SPREAD,
-    seed: int | np.random.SeedSequence = 0,
+    seed: int = 0,
     workers: int | None = None,
 ) -> RandomRoutes:
     """Find the quickest routes from far-side settlements to targets, over perturbed costs.
@@ -260,35 +254,13 @@ def random_routes(
             f"{cost_spread:g})."
         )
     fine = fine.at_most(MAX_DRAW_PIXELS, grid)
-    draw = _drawer(grid, fine, places, home, walking, cost_spread)
-    root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        results = list(pool.map(draw, root.spawn(draws)))
-    frames = [found.assign(draw=k) for k, (found, _) in enumerate(results)]
-    crossings = _weighted(pd.concat(frames, ignore_index=True), places)
-    passed = np.sum([passed for _, passed in results], axis=0)
-    return RandomRoutes(crossings, passed / (draws * len(places.targets)))
-
-
-Draw = Callable[[np.random.SeedSequence], tuple[pd.DataFrame, np.ndarray]]
-
-
-def _drawer(
-    grid: Grid,
-    fine: FineTerrain,
-    places: Places,
-    home: BaseGeometry,
-    walking: Walking | None,
-    cost_spread: float,
-) -> Draw:
-    """Make the function that perturbs the ground once and follows the routes to every target."""
-    ground = fine.ground(walking)
-    at_home = mask_of(home, fine.grid)
+    ground, at_home = fine.ground(walking), mask_of(home, fine.grid)
     starts = cells_of_settlements(places, fine, ground.open, "far")
     goals = {name: target_cell(name, at, fine, ground.open) for name, at in places.targets.items()}
     sigma = _CORRELATION_KM * 1000 / fine.grid.cell_size_m
 
     def draw(seed: np.random.SeedSequence) -> tuple[pd.DataFrame, np.ndarray]:
+        """Perturb the ground once and follow the routes to every target."""
         slowed = ground.slowed(_perturbation(fine.grid.shape, sigma, cost_spread, seed))
         passed, frames = np.zeros(grid.shape), []
         for name, goal in goals.items():
@@ -296,7 +268,11 @@ def _drawer(
             frames.append(_follow(to, starts, at_home, fine.grid, passed).assign(target=name))
         return pd.concat(frames, ignore_index=True), passed
 
-    return draw
+    results = map_parallel(draw, np.random.SeedSequence(seed).spawn(draws), workers=workers)
+    frames = [found.assign(draw=k) for k, (found, _) in enumerate(results)]
+    crossings = _weighted(pd.concat(frames, ignore_index=True), places)
+    passed = np.sum([passed for _, passed in results], axis=0)
+    return RandomRoutes(crossings, passed / (draws * len(places.targets)))
 
 
 def _perturbation(

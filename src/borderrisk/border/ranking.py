@@ -157,19 +157,16 @@ def _along(segments: gpd.GeoDataFrame, cells: xr.Dataset, grid: Grid) -> dict[st
     known = {name: mean(name) for name in _TERRAIN if name in cells}
     if _INLAND in cells:
         known["hours_inland"] = mean(_INLAND)
-    targets = [str(n) for n in cells.data_vars if _is_target(str(n))]
+    names = (str(n) for n in cells.data_vars)
+    targets = [n for n in names if n.startswith("hours_to_") and n != _INLAND]
     if not targets:
         return known
     hours = np.stack([mean(name) for name in targets])
     nearest = np.argmin(np.where(np.isnan(hours), np.inf, hours), axis=0)
     best = hours[nearest, np.arange(len(segments))]
-    names = np.array([name.removeprefix("hours_to_") for name in targets], dtype=object)
-    target = np.where(np.isnan(best), "", names[nearest])
+    called = np.array([name.removeprefix("hours_to_") for name in targets], dtype=object)
+    target = np.where(np.isnan(best), "", called[nearest])
     return known | {"hours_to_target": best, "nearest_target": target}
-
-
-def _is_target(name: str) -> bool:
-    return name.startswith("hours_to_") and name != _INLAND
 
 
 def _sample(segments: gpd.GeoDataFrame, grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -192,8 +189,13 @@ def against_earlier(table: gpd.GeoDataFrame, previous: pd.DataFrame) -> gpd.GeoD
     lacks) and ``change``: ``rose`` or ``fell`` where the intervals of the ranks do not meet,
     ``within intervals`` where they do, ``no intervals`` without any.
     """
-    before = previous.set_index("segment_id").reindex(table.segment_id)
-    _check_same_cut(table, before)
+    before, ends = previous.set_index("segment_id").reindex(table.segment_id), ["from_km", "to_km"]
+    apart = np.abs(table[ends].to_numpy(float) - before[ends].to_numpy(float)).max(axis=1)
+    if np.isnan(apart).all() or np.nanmax(apart) > _SAME_KM:
+        raise ConfigError(
+            "The two runs cut the border differently, so their segments cannot be compared; give "
+            "both the same border lines, study_area.window and segments.segment_km."
+        )
     expected = before.expected_per_year.to_numpy(float)
     return table.assign(
         expected_before=expected,
@@ -203,21 +205,12 @@ def against_earlier(table: gpd.GeoDataFrame, previous: pd.DataFrame) -> gpd.GeoD
     )
 
 
-def _check_same_cut(table: pd.DataFrame, before: pd.DataFrame) -> None:
-    ends = ["from_km", "to_km"]
-    apart = np.abs(table[ends].to_numpy(float) - before[ends].to_numpy(float)).max(axis=1)
-    if np.isnan(apart).all() or np.nanmax(apart) > _SAME_KM:
-        raise ConfigError(
-            "The two runs cut the border differently, so their segments cannot be compared; give "
-            "both the same border lines, study_area.window and segments.segment_km."
-        )
-
-
 def _beyond_intervals(table: pd.DataFrame, before: pd.DataFrame) -> np.ndarray:
     if any(name not in part for part in (table, before) for name in ("rank_low", "rank_high")):
         return np.full(len(table), "no intervals", dtype=object)
-    best, worst = (table[name].to_numpy(float) for name in ("rank_low", "rank_high"))
-    best_before, worst_before = (before[name].to_numpy(float) for name in ("rank_low", "rank_high"))
+    (best, worst), (best_before, worst_before) = (
+        part[["rank_low", "rank_high"]].to_numpy(float).T for part in (table, before)
+    )
     cases = [np.isnan(best_before), worst < best_before, best > worst_before]
     words = np.array(["no intervals", "rose", "fell", "within intervals"], dtype=object)
     return np.asarray(words[np.select(cases, [0, 1, 2], 3)])

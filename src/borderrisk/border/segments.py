@@ -76,11 +76,13 @@ def cut_border(
 
 
 def _cut_pair(pair: str, line: BaseGeometry, crs: CRS, segment_km: float) -> gpd.GeoDataFrame:
-    pieces = [
-        piece
-        for part in sorted(map(_from_north, _joined(line)), key=lambda p: -p.coords[0][1])
-        for piece in _equal_pieces(part, segment_km)
-    ]
+    merged = linemerge(line) if isinstance(line, MultiLineString) else line
+    parts = [_from_north(part) for part in shapely.get_parts(merged) if part.length > 0]
+    pieces = []
+    for part in sorted(parts, key=lambda p: -p.coords[0][1]):
+        number = max(1, round(part.length / 1000 / segment_km))
+        cuts = pairwise(np.linspace(0, part.length, number + 1))
+        pieces += [substring(part, a, b) for a, b in cuts]
     lonlat = gpd.GeoSeries(pieces, crs=crs).to_crs(4326)
     geod = Geod(ellps="WGS84")
     length = np.array([geod.geometry_length(g) / 1000 for g in lonlat])
@@ -98,23 +100,11 @@ def _cut_pair(pair: str, line: BaseGeometry, crs: CRS, segment_km: float) -> gpd
     )
 
 
-def _joined(line: BaseGeometry) -> list[LineString]:
-    """Continuous lines, each as long as the parts allow."""
-    merged = linemerge(line) if isinstance(line, MultiLineString) else line
-    return [part for part in shapely.get_parts(merged) if part.length > 0]
-
-
 def _from_north(line: LineString) -> LineString:
     """Return the line so that it begins at its northern (then western) end."""
     first, last = line.coords[0], line.coords[-1]
     starts_north = (first[1], -first[0]) >= (last[1], -last[0])
     return line if starts_north else shapely.reverse(line)
-
-
-def _equal_pieces(line: LineString, segment_km: float) -> list[BaseGeometry]:
-    n = max(1, round(line.length / 1000 / segment_km))
-    cuts = np.linspace(0, line.length, n + 1)
-    return [substring(line, a, b) for a, b in pairwise(cuts)]
 
 
 def nearest_segment(
@@ -141,7 +131,10 @@ def attribute_cells(
     (:attr:`borderrisk.features.travel.Solves.far`). Rows of the result, one per grid cell, sum to
     1, so whatever is summed over the cells is the same summed over the segments.
     """
-    label = _border_labels(segments, through_border, fine)
+    row, col = np.nonzero(through_border.is_source)
+    start = np.full(fine.shape, -1, np.int32)
+    start[row, col] = nearest_segment(segments, fine, fine.x[col], fine.y[row])
+    label = through_border.labels(start)
     factor = fine.shape[0] // grid.shape[0]
     row, col = np.nonzero(label >= 0)
     cell = (row // factor) * grid.shape[1] + col // factor
@@ -152,15 +145,6 @@ def attribute_cells(
     nearest = nearest_segment(segments, grid, x, y)
     counts = (counts + coo_matrix((np.ones(len(lost)), (lost, nearest)), shape=shape)).tocsr()
     return csr_matrix(counts.multiply(1 / counts.sum(axis=1)))
-
-
-def _border_labels(segments: gpd.GeoDataFrame, travel: Travel, fine: Grid) -> np.ndarray:
-    """Segment through which each fine cell is reached; −1 where no path leads."""
-    sources = travel.is_source
-    row, col = np.nonzero(sources)
-    start = np.full(fine.shape, -1, np.int32)
-    start[row, col] = nearest_segment(segments, fine, fine.x[col], fine.y[row])
-    return travel.labels(start)
 
 
 def route_crossings(

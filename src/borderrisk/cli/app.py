@@ -18,7 +18,7 @@ from borderrisk.cli import (
 )
 from borderrisk.cli.common import wrapped
 from borderrisk.errors import BorderRiskError
-from borderrisk.runs import Stopped, stoppable
+from borderrisk.runs.folder import Stopped, stoppable
 
 INTERRUPTED = 130
 _INTERRUPTED = "interrupted; nothing unfinished was kept"

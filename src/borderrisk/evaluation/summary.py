@@ -244,8 +244,6 @@ def _calibration(
         risk = scores.risk_class(scores.risk_percentile(intensity, area))
         happened = np.asarray(forecast.tests[years].counted.sum(axis=0)).ravel()
         parts.append([v[inside] for v in (intensity * area * years, happened, risk)])
-    if not parts:
-        return []
     expected, observed, classes = (np.concatenate(found) for found in zip(*parts, strict=True))
     return metrics.class_counts(expected, observed, classes, level, ground)
 
@@ -259,8 +257,6 @@ def _reliability(
         inside = forecast.ground(ground)
         chance = scores.probability(forecast.intensity[model], area, years * scores.DAYS_PER_YEAR)
         parts.append((chance[inside], metrics.occurred(forecast.tests[years].counted)[inside]))
-    if not parts:
-        return []
     chance, happened = (np.concatenate(found) for found in zip(*parts, strict=True))
     classes = np.digitize(chance, _CHANCES[1:])
     rows = []

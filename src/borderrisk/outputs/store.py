@@ -15,7 +15,7 @@ from borderrisk.errors import DataError
 from borderrisk.grid import Grid
 from borderrisk.outputs.gridfiles import read_features, write_features
 from borderrisk.outputs.scene import Focus, Relief, Scene, SceneMeta
-from borderrisk.runs import check_plain, files_below, read_json
+from borderrisk.runs.hashing import check_plain, files_below, read_json
 from borderrisk.sources._tiles import raster_header
 from borderrisk.sources.files import check_size
 

@@ -29,7 +29,8 @@ from borderrisk.pipeline.carrying import check_features
 from borderrisk.pipeline.result import MODEL, Result, open_run, records, segments_of, write_table
 from borderrisk.pipeline.run import Variant, score, write_run
 from borderrisk.pipeline.stages import Stages
-from borderrisk.runs import check_free, new_run_id
+from borderrisk.runs.folder import check_free
+from borderrisk.runs.manifest import new_run_id
 from borderrisk.scores import expected_count
 
 CAUSES = {
@@ -88,15 +89,17 @@ def split_change(a: Result, b: Result) -> Split:
     cells = CellTable.from_dataset(a.scene.cells, saved.features, missing="median")
     days = b.scene.meta.horizon_days or 365
     old, new = a.scene.incidents, b.scene.incidents
-    kept = _corrected(old, new)
+    # The earlier incidents as the later run has them; withdrawn ones are gone.
+    kept = new[new["incident_id"].isin(old["incident_id"])].reset_index(drop=True)
 
     def expected(incidents: gpd.GeoDataFrame, origin: str) -> np.ndarray:
         domain = cells.to_grid(cells.area_100km2 * 100 / cells.grid.cell_area_km2)
         panel = Panel.build(incidents, cells.grid, np.nan_to_num(domain))
         home = panel.incidents["incident_id"].map(incidents.set_index("incident_id")["home"])
         panel = replace(panel, incidents=panel.incidents.assign(home=home))
-        carried = fitted.carried(cells, panel, pd.Timestamp(origin))
-        return _on_grid(cells, carried, days)
+        intensity = fitted.carried(cells, panel, pd.Timestamp(origin)).intensity(cells)
+        found = expected_count(intensity, cells.study_area_100km2, days)
+        return np.asarray(cells.to_grid(np.where(cells.study, found, np.nan)))
 
     steps = [
         expected(old, a.scene.meta.origin),
@@ -110,17 +113,6 @@ def split_change(a: Result, b: Result) -> Split:
     # What carrying alone does to A: nothing, but for rounding of what a run keeps.
     parts["fading"] = parts["fading"] + steps[0] - first
     return Split(first, steps[-1], parts)
-
-
-def _corrected(old: gpd.GeoDataFrame, new: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """Return the earlier incidents as the later run has them; withdrawn ones are gone."""
-    known = new[new["incident_id"].isin(old["incident_id"])]
-    return known.reset_index(drop=True)
-
-
-def _on_grid(cells: CellTable, fitted: Fitted, days: float) -> np.ndarray:
-    found = expected_count(fitted.intensity(cells), cells.study_area_100km2, days)
-    return np.asarray(cells.to_grid(np.where(cells.study, found, np.nan)))
 
 
 def _of_run(result: Result, days: float) -> np.ndarray:
@@ -186,7 +178,12 @@ def score_regions(
     raised.
     """
     jobs = [(config, _place(config, folder)) for config in configs]
-    _check(jobs, force)
+    names = [config.name for config, _ in jobs]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(f"Regions need names of their own: {', '.join(twice)} occurs twice.")
+    there = [str(out) for _, out in jobs if out.exists()]
+    if there and not force:
+        raise OutputError(f"{there[0]} exists already; give another folder, or use force.")
     chosen = scheduler or _scheduler(jobs)
     one = partial(_score_one, Path(model_path).resolve())
     if is_cluster(chosen):
@@ -225,15 +222,6 @@ def _folders(jobs: list[tuple[Config, Path]], found: list[Path | BorderRiskError
     raise type(failed[0][1])("\n".join(lines)) from failed[0][1]
 
 
-def _check(jobs: list[tuple[Config, Path]], force: bool) -> None:
-    names = [config.name for config, _ in jobs]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ConfigError(f"Regions need names of their own: {', '.join(twice)} occurs twice.")
-    there = [str(out) for _, out in jobs if out.exists()]
-    if there and not force:
-        raise OutputError(f"{there[0]} exists already; give another folder, or use force.")
-
-
 def _score_one(model_path: Path, job: tuple[Config, Path]) -> Path | BorderRiskError:
     """Score one region, or say why not; repeated without harm when a worker was lost."""
     config, out = job
@@ -247,14 +235,9 @@ def _score_one(model_path: Path, job: tuple[Config, Path]) -> Path | BorderRiskE
 
 
 _SHOWN = (
-    "segment_id",
-    "section",
-    "expected_before",
-    "expected_after",
-    "displaced",
-    "rank_before",
+    "segment_id", "section", "expected_before", "expected_after", "displaced", "rank_before",
     "rank",
-)
+)  # fmt: skip
 _TOP = 20
 
 
@@ -281,7 +264,12 @@ def scenario(
         f"which scenario {name} takes away; move a target or close ways instead of removing them",
     )  # fmt: skip
     base = ranked_segments(before, score_cells(before))
-    variant = Variant(name, called, base, _note(config, called))
+    note = (
+        f"What-if: {called}. The model of {config.title or config.name} was kept and applied to "
+        "the changed conditions; nothing was fitted again, and there are no intervals. It shows "
+        "what the model would expect, not what people would do."
+    )
+    variant = Variant(name, called, base, note)
     result = write_run(after, before[steps.model], out, force=force, variant=variant)
     moved = result.scene.layers["segments"]
     facts = {
@@ -291,7 +279,12 @@ def scenario(
         "expected_after": float(moved["expected_per_year"].sum()),
         "displaced": float(np.abs(moved["change_per_year"]).sum() / 2),
     }
-    return facts, _most_moved(result.scene, moved)
+    order = np.argsort(-np.abs(moved["change_per_year"].to_numpy()), kind="stable")[:_TOP]
+    table = moved.iloc[order].rename(
+        columns={"expected_per_year": "expected_after", "change_per_year": "displaced"}
+    )
+    table = table.assign(section=section_names(result.scene, table, "en"))
+    return facts, records(table[list(_SHOWN)])
 
 
 def _titles(config: Config, name: str) -> dict[str, str]:
@@ -301,19 +294,3 @@ def _titles(config: Config, name: str) -> dict[str, str]:
     if config.title_fa:
         titles["title_fa"] = f"{config.title_fa}: {own.title_fa or own.title or name}"
     return titles
-
-
-def _note(config: Config, called: str) -> str:
-    return (
-        f"What-if: {called}. The model of {config.title or config.name} was kept and applied to "
-        "the changed conditions; nothing was fitted again, and there are no intervals. It shows "
-        "what the model would expect, not what people would do."
-    )
-
-
-def _most_moved(scene: Scene, moved: gpd.GeoDataFrame) -> list[dict[str, Any]]:
-    order = np.argsort(-np.abs(moved["change_per_year"].to_numpy()), kind="stable")[:_TOP]
-    table = moved.iloc[order].rename(
-        columns={"expected_per_year": "expected_after", "change_per_year": "displaced"}
-    )
-    return records(table.assign(section=section_names(scene, table, "en"))[list(_SHOWN)])

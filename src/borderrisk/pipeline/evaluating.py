@@ -46,8 +46,28 @@ def evaluate(
     ``neighbours`` are codes, as in the names of features. ``DataError`` as for :func:`check`.
     """
     check(config.evaluation, known)
-    forecasts, transfer = _tests(config, cells, known, origin, neighbours, work)
-    return _card(config, config.model.estimator, forecasts, transfer, cells, border_line(border))
+    section, given = config.evaluation, tested(config, cells)
+    jobs: list[Callable[[], Any]] = [
+        partial(
+            backtest, cells, known, _origins(section), section.horizons_years, given,
+            near_km=section.near_km, least=section.min_past_incidents, seed=config.seed, workers=1,
+        )
+    ]  # fmt: skip
+    if section.spatial:
+        distances = [f"border_distance_{code}_km" for code in neighbours]
+        jobs.append(
+            partial(
+                spatial_tests, cells, known, origin, given,
+                seed=config.seed, neighbour_distances=distances, workers=1,
+            )
+        )  # fmt: skip
+    # Side by side, in processes of their own.
+    scheduler = work.scheduler if is_cluster(work.scheduler) else "processes"
+    forecasts, *transfer = map_parallel(
+        _call, jobs, scheduler=scheduler, workers=work.workers, progress=work.teller("evaluation")
+    )
+    line, own = border_line(border), config.model.estimator
+    return _card(config, own, forecasts, transfer[0] if transfer else None, cells, line)
 
 
 def evaluate_carried(
@@ -120,38 +140,6 @@ def tested(config: Any, cells: CellTable) -> dict[str, Settings]:
     """Return the config's own model, and every other one that the cells are enough for."""
     own, days = config.model, YEAR_DAYS * min(config.evaluation.horizons_years)
     return usable((own.estimator, *models()), cells, days, **{own.estimator: own.parameters})
-
-
-def _tests(
-    config: Any,
-    cells: CellTable,
-    known: Panel,
-    origin: pd.Timestamp,
-    neighbours: Sequence[str],
-    work: Work,
-) -> tuple[list[Forecasts], Transfer | None]:
-    """Run the tests side by side, in processes of their own."""
-    section, given = config.evaluation, tested(config, cells)
-    jobs: list[Callable[[], Any]] = [
-        partial(
-            backtest, cells, known, _origins(section), section.horizons_years, given,
-            near_km=section.near_km, least=section.min_past_incidents, seed=config.seed, workers=1,
-        )
-    ]  # fmt: skip
-    if section.spatial:
-        distances = [f"border_distance_{code}_km" for code in neighbours]
-        jobs.append(
-            partial(
-                spatial_tests, cells, known, origin, given,
-                seed=config.seed, neighbour_distances=distances, workers=1,
-            )
-        )  # fmt: skip
-    scheduler = work.scheduler if is_cluster(work.scheduler) else "processes"
-    found = map_parallel(
-        _call, jobs, scheduler=scheduler, workers=work.workers, progress=work.teller("evaluation")
-    )
-    forecasts, *transfer = found
-    return forecasts, transfer[0] if transfer else None
 
 
 def _call(job: Callable[[], Any]) -> Any:

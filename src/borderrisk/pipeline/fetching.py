@@ -22,7 +22,8 @@ from borderrisk.config.yamltext import edit_yaml
 from borderrisk.errors import ConfigError, DataError, OutputError, did_you_mean, plain
 from borderrisk.outputs.atomic import write_text
 from borderrisk.pipeline.inputs import ROLES, Inputs, lay_area
-from borderrisk.runs import alone, read_json, sha256_file
+from borderrisk.runs.folder import alone
+from borderrisk.runs.hashing import read_json, sha256_file
 from borderrisk.sources.basedata import read_resources
 from borderrisk.sources.cutting import Made, Wanted
 from borderrisk.sources.downloads import Received, Store, check_room

@@ -37,17 +37,9 @@ from borderrisk.pipeline.evaluating import border_line
 from borderrisk.pipeline.result import SCENE_FOLDER, records
 from borderrisk.pipeline.run import write_run
 from borderrisk.pipeline.stages import Stages
-from borderrisk.runs import (
-    Manifest,
-    RunFolder,
-    check_free,
-    check_sums,
-    file_facts,
-    read_json,
-    sha256_file,
-    write_manifest,
-)
-from borderrisk.runs.manifest import MANIFEST
+from borderrisk.runs.folder import RunFolder, check_free
+from borderrisk.runs.hashing import check_sums, read_json, sha256_file
+from borderrisk.runs.manifest import MANIFEST, Manifest, file_facts, write_manifest
 from borderrisk.scores import DAYS_PER_YEAR
 from borderrisk.sources.files import check_size
 from borderrisk.sources.incidents import IncidentTable, read_incidents, rows_left_out
@@ -90,7 +82,10 @@ def forecast(
     be written.
     """
     checking.require_incidents(config)
-    day = _day(origin)
+    try:
+        day = pd.Timestamp(origin).date().isoformat()
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"The origin must be a date like 2025-01-01 (got {origin!r}).") from error
     check_free(out, force=False)
     changes = {
         "train": {"origin": day}, "outputs": {"horizon_days": horizon_days},
@@ -114,13 +109,6 @@ def forecast(
         "folder": str(result.folder), "origin": day, "horizon_days": horizon_days,
         "hash": check_sums(result.folder), "incidents": known, "notes": notes,
     }  # fmt: skip
-
-
-def _day(origin: date | datetime | str) -> str:
-    try:
-        return str(pd.Timestamp(origin).date().isoformat())
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"The origin must be a date like 2025-01-01 (got {origin!r}).") from error
 
 
 def _freeze(
@@ -292,7 +280,14 @@ def _verified(
     }
     with RunFolder(final, force=force) as folder:
         _draw_outcome(source, later.table, panel, found, folder.path)
-        _write_verification(folder.path, facts, found, rows_left_out(rejected, found.left_out))
+        tables = {
+            "scores": found.table, "missed": found.missed, "capture": _curves(found),
+            "rejected": rows_left_out(rejected, found.left_out),
+        }  # fmt: skip
+        for name, table in tables.items():
+            write_rows(table, folder.path / f"{name}.csv")
+        curves = {"capture_curve": found.capture_curve, "calibration": found.calibration}
+        write_manifest(folder.path, {"kind": "verification"} | facts | curves)
     return facts, _text(found, notes)
 
 
@@ -338,22 +333,6 @@ def _draw_outcome(
         (folder / OUTCOME).write_bytes(render(figure, "png"))
 
 
-def _write_verification(
-    folder: Path,
-    facts: dict[str, Any],
-    found: verification.Verification,
-    left_out: pd.DataFrame,
-) -> None:
-    curves = {"capture_curve": found.capture_curve, "calibration": found.calibration}
-    tables = {
-        "scores": found.table, "missed": found.missed, "capture": _curves(found),
-        "rejected": left_out,
-    }  # fmt: skip
-    for name, table in tables.items():
-        write_rows(table, folder / f"{name}.csv")
-    write_manifest(folder, {"kind": "verification"} | facts | curves)
-
-
 def _read_later(path: Path, how: dict[str, Any]) -> IncidentTable:
     """Read incidents as the forecast read its own; every row must have its date."""
     table = read_incidents(path, **{**how, "columns": how["columns"] or None})
@@ -396,9 +375,7 @@ def _text(found: verification.Verification, notes: list[str]) -> str:
         *notes,
         *([f"{gain} bits per incident over {spoken(gain.baseline)}"] if gain else []),
         found.table[columns].round(3).to_string(index=False),
-        f"{len(found.missed)} incident(s) fell in class 1-2 cells"
-        + "".join(
-            f"\n  {row.incident_id} {row.date:%Y-%m-%d}" for row in found.missed.itertuples()
-        ),
+        f"{len(found.missed)} incident(s) fell in class 1-2 cells",
+        *(f"  {row.incident_id} {row.date:%Y-%m-%d}" for row in found.missed.itertuples()),
     ]
     return "\n".join(lines)

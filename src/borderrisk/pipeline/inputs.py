@@ -52,6 +52,11 @@ ROLES = {
 
 
 _COARSE_M = 200_000
+# How the section of the incidents says that its file is read.
+_READ = (
+    "layout", "columns", "default_radius_km", "kinds", "confidence", "start", "end",
+    "max_radius_km", "calendar", "radius_km",
+)  # fmt: skip
 
 
 class Inputs:
@@ -93,10 +98,7 @@ class Inputs:
         """Border lines of home with its neighbours."""
         area = self._config.study_area
         return world.read_borders(
-            self._config.data.borders,
-            home=area.home,
-            neighbours=area.neighbours,
-            window=area.window,
+            self._config.data.borders, area.home, area.neighbours, area.window
         )
 
     @cached_property
@@ -226,8 +228,18 @@ class Study:
 
     @cached_property
     def base(self) -> xr.Dataset:
-        """The grid with ``exposure`` and ``domain``."""
-        return base_dataset(self.area, self.land)
+        """The grid with ``exposure`` and ``domain``: shares of study area and land."""
+        shares = {
+            "exposure": (self.area.polygon, "Share of the cell inside the study area"),
+            "domain": (self.land, "Share of the cell that is land of study area and halo"),
+        }
+        return self.grid.dataset().assign(
+            {
+                name: (("y", "x"), np.maximum(self.grid.coverage(shape), 0),
+                       {"units": "1", "long_name": text})
+                for name, (shape, text) in shares.items()
+            }
+        )  # fmt: skip
 
     @property
     def place(self) -> dict[str, Any]:
@@ -244,21 +256,6 @@ class Study:
         """(west, south, east, north) of study area and halo, degrees."""
         west, south, east, north = reproject(self.area.halo, self.grid.crs, WGS84).bounds
         return west, south, east, north
-
-
-def base_dataset(area: StudyArea, land: BaseGeometry) -> xr.Dataset:
-    """Return the grid with the covered shares of study area and land."""
-    grid = area.grid
-    shares = {
-        "exposure": (grid.coverage(area.polygon), "Share of the cell inside the study area"),
-        "domain": (grid.coverage(land), "Share of the cell that is land of study area and halo"),
-    }
-    return grid.dataset().assign(
-        {
-            name: (("y", "x"), np.maximum(values, 0), {"units": "1", "long_name": text})
-            for name, (values, text) in shares.items()
-        }
-    )
 
 
 def lay_area(config: Any, files: Any) -> Study:
@@ -289,29 +286,17 @@ def along_border(config: Any, files: Any, cell_size_m: float) -> StudyArea:
 
 
 def read_incident_table(
-    config: Config, region: tuple[float, float, float, float] | None, path: Path | None = None
+    config: Config, region: tuple[float, float, float, float] | None
 ) -> incidents.IncidentTable:
-    """Read the incidents, or another file in their layout, with the filters of a config.
+    """Read the incidents with the filters of a config.
 
     ``region``, (west, south, east, north) in degrees, serves to notice swapped coordinates.
     """
-    section, file = config.data.incidents, path or config.data.incidents.path
-    if file is None:
+    section = config.data.incidents
+    if section.path is None:
         raise ConfigError("data.incidents.path: there is no file of incidents in this config.")
-    return incidents.read_incidents(
-        file,
-        layout=section.layout,
-        columns=section.columns or None,
-        default_radius_km=section.default_radius_km,
-        kinds=section.kinds,
-        confidence=section.confidence,
-        start=section.start,
-        end=section.end,
-        max_radius_km=section.max_radius_km,
-        region=region,
-        calendar=section.calendar,
-        radius_km=section.radius_km or None,
-    )
+    how = {name: getattr(section, name) for name in _READ}
+    return incidents.read_incidents(section.path, region=region, **how)
 
 
 def input_files(config: Config) -> list[Path]:

@@ -109,22 +109,20 @@ def doubt(estimate: Estimate) -> str:
     )
 
 
-def _values(config: Config, key: str) -> Iterator[tuple[Location, Any]]:
-    """Yield the numbers of a key, those of a list one by one."""
+def _value(config: Config, key: str) -> Any:
+    """Return what a config has under a key; None if there is none."""
     value: Any = config.model_dump(mode="json")
     for name in key.split("."):
         value = value.get(name) if isinstance(value, dict) else None
-    place: Location = tuple(key.split("."))
-    if isinstance(value, list):
-        yield from (((*place, i), item) for i, item in enumerate(value))
-    elif isinstance(value, int | float):
-        yield place, value
+    return value
 
 
 def _largest(config: Config) -> Iterator[Problem]:
     for key, most in MOST.items():
-        for place, value in _values(config, key):
-            if value > most.value:
+        found, at = _value(config, key), tuple(key.split("."))
+        for k, value in enumerate(found if isinstance(found, list) else [found]):
+            if isinstance(value, int | float) and value > most.value:
+                place: Location = (*at, k) if isinstance(found, list) else at
                 takes = f", which would take {spoken(value * most.seconds)}" if most.seconds else ""
                 yield Problem(
                     place, f"{counted(value)} {most.unit}{takes}; the most is {most.value:,}"
@@ -133,11 +131,8 @@ def _largest(config: Config) -> Iterator[Problem]:
 
 
 def _longest(config: Config) -> Iterator[Problem]:
-    data = config.model_dump(mode="json")
     for key, most in LENGTHS.items():
-        value: Any = data
-        for name in key.split("."):
-            value = value[name]
+        value = _value(config, key)
         if len(value) > most:
             message = f"{len(value):,} entries; the most is {most:,}: leave some out"
             yield Problem(tuple(key.split(".")), message)

@@ -43,7 +43,9 @@ def rehearse(
     least = config.evaluation.min_past_incidents
     found: list[Period] = []
     for days in horizons:
-        models = _models(config, cells, days)
+        own = config.model
+        names = dict.fromkeys((own.estimator, REFERENCE, LAST_PERIOD))
+        models = usable(names, cells, days, **{own.estimator: own.parameters})
         memo: Memo = {}
         for origin in origins(first, as_of, days):
             past = panel.before(origin)
@@ -51,8 +53,9 @@ def rehearse(
                 continue
             said = _said(models, config, cells, past, origin, days, memo, line)
             end = origin + pd.Timedelta(days=days)
-            mass, kept = in_study(cells, panel.between(origin, end))
-            weight = panel.between(origin, end).incidents["weight"].to_numpy(float)[kept]
+            later = panel.between(origin, end)
+            mass, kept = in_study(cells, later)
+            weight = later.incidents["weight"].to_numpy(float)[kept]
             found.append(
                 Period(
                     kind=REHEARSAL, origin=f"{origin:%Y-%m-%d}", days=days,
@@ -83,12 +86,6 @@ def origins(first: pd.Timestamp, as_of: pd.Timestamp, days: int) -> list[pd.Time
         found.append(start)
         start += pd.DateOffset(months=step)
     return found
-
-
-def _models(config: Config, cells: CellTable, days: int) -> dict[str, Settings]:
-    own = config.model
-    names = dict.fromkeys((own.estimator, REFERENCE, LAST_PERIOD))
-    return usable(names, cells, days, **{own.estimator: own.parameters})
 
 
 def _said(

@@ -28,7 +28,8 @@ from borderrisk.outputs.store import load_scene
 from borderrisk.outputs.vectorfiles import write_layer
 from borderrisk.outputs.webmap import write_map
 from borderrisk.outputs.webmap.notebook import card, risk_map
-from borderrisk.runs import find_run, read_json
+from borderrisk.runs.hashing import read_json
+from borderrisk.runs.manifest import find_run
 from borderrisk.words import nearest_places, numeral
 
 SCENE_FOLDER = "scene"
@@ -192,14 +193,17 @@ def write_maps(
     check_file(folder / WHOLE)
     if focus is not None:
         scene.focus(focus)
-    names = [focus] if focus else [None, *(f.name for f in scene.focuses)]
     paths = []
-    for name in names:
-        path = folder / map_name(name)
+    for name in _windows(scene, focus):
+        paths.append(folder / map_name(name))
         speech = language or scene.meta.language
-        write_map(scene, path, focus=name, language=speech, tiles=tiles)
-        paths.append(path)
+        write_map(scene, paths[-1], focus=name, language=speech, tiles=tiles)
     return paths
+
+
+def _windows(scene: Scene, focus: str | None) -> list[str | None]:
+    """Return one focus, or the whole (None) and all."""
+    return [focus] if focus else [None, *(f.name for f in scene.focuses)]
 
 
 def write_briefs(
@@ -213,13 +217,12 @@ def write_briefs(
     result = open_run(run_path)
     scene, folder = result.scene, Path(out) if out else result.folder
     check_file(folder / "brief.html")
-    names = [focus] if focus else [None, *(f.name for f in scene.focuses)]
     return [
         write_brief(
             scene, folder / f"brief{f'-{name}' if name else ''}.html", focus=name,
             language=language or scene.meta.language, figures=result.folder / "figures",
         )
-        for name in names
+        for name in _windows(scene, focus)
     ]  # fmt: skip
 
 
@@ -267,7 +270,9 @@ def top_segments(
         table = against_earlier(table, segments_of(open_run(against).scene))
     if out is not None:
         write_table(table, Path(out))
-    table = table.assign(near=_near(scene, table), section=section_names(scene, table, "en"))
+    middle = table.geometry.to_crs(scene.grid.crs).interpolate(0.5, normalized=True)
+    near = [str(name or "") for name in nearest_places(scene.settlements, middle)]
+    table = table.assign(near=near, section=section_names(scene, table, "en"))
     if against is None:
         return _rows(top(table, count), _SHOWN)
     order = np.argsort(-np.abs(np.nan_to_num(table["change_per_year"])), kind="stable")
@@ -286,12 +291,6 @@ def told_segments(run_path: str | Path, count: int, *, out: str | Path | None = 
 def _rows(table: pd.DataFrame, names: tuple[str, ...]) -> list[dict[str, Any]]:
     shown = table[[name for name in names if name in table]].astype(object)
     return records(shown.where(shown.notna(), None))
-
-
-def _near(scene: Scene, table: gpd.GeoDataFrame) -> list[str]:
-    """Where each segment is, like ``7 km N of Mirjaveh``."""
-    middle = table.geometry.to_crs(scene.grid.crs).interpolate(0.5, normalized=True)
-    return [str(near or "") for near in nearest_places(scene.settlements, middle)]
 
 
 @dataclass(frozen=True)
@@ -322,28 +321,17 @@ def allocate_segments(
             f"{result.folder}: holds an index, which says nothing of how many incidents to expect "
             "behind a segment; give incidents (data.incidents) and run again to plan on a forecast."
         )
-    segments = segments_of(result.scene)
-    drawn = _replicates(result.folder / SEGMENT_REPLICATES)
+    segments, meta = segments_of(result.scene), result.scene.meta
     found = allocate(
-        segments,
-        km,
-        spacing_km=spacing_km,
-        randomise=randomise,
-        draws=days,
-        seed=result.scene.meta.seed if seed is None else seed,
-        replicates=drawn,
-        level=result.scene.meta.level,
-    )
-    rows = records(found.segments)
-    payload = {
-        "km": found.km,
-        "capture": found.capture,
-        "capture_low": found.capture_low,
-        "capture_high": found.capture_high,
-        "segments": rows,
-        "schedule": None if found.schedule is None else records(found.schedule),
-    }
-    placed = _placed(segments, found.segments)
+        segments, km, spacing_km=spacing_km, randomise=randomise, draws=days,
+        seed=meta.seed if seed is None else seed, level=meta.level,
+        replicates=_replicates(result.folder / SEGMENT_REPLICATES),
+    )  # fmt: skip
+    payload = {name: getattr(found, name) for name in ("km", "capture", "capture_low",
+               "capture_high")}  # fmt: skip
+    payload["segments"] = records(found.segments)
+    payload["schedule"] = None if found.schedule is None else records(found.schedule)
+    placed = segments.set_index("segment_id").loc[found.segments["segment_id"]]
     names = dict(zip(placed.index, section_names(result.scene, placed, "en"), strict=True))
     shown = found.segments.assign(segment_id=found.segments["segment_id"].map(names))
     shown = shown.rename(columns={"segment_id": "section"}).drop(columns="pair")
@@ -356,10 +344,6 @@ def _replicates(path: Path) -> np.ndarray | None:
         return np.array(np.load(path, mmap_mode="r")) if path.exists() else None
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read ({error}); make the run again.") from error
-
-
-def _placed(segments: gpd.GeoDataFrame, chosen: pd.DataFrame) -> gpd.GeoDataFrame:
-    return segments.set_index("segment_id").loc[chosen["segment_id"]]
 
 
 def _plan_text(found: Allocation, names: dict[str, str]) -> str:

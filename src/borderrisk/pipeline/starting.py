@@ -20,7 +20,7 @@ from borderrisk.errors import BorderRiskError, ConfigError, OutputError
 from borderrisk.pipeline import limits, study
 from borderrisk.pipeline.inputs import Inputs
 from borderrisk.pipeline.study import STRIP_KM, Border, choose_border
-from borderrisk.runs import check_target, workplace
+from borderrisk.runs.folder import check_target, workplace
 from borderrisk.sources import worldbase
 from borderrisk.sources.files import parts_of
 from borderrisk.sources.recognised import Choose, recognise
@@ -136,43 +136,29 @@ def _config_text(
         evaluation = study.origins(here["date"], whole["date_end"].max()) or {"enabled": False}
     km = ", ".join(f"{code} {length:,.0f} km" for code, length in border.km.items())
     part = {"home": border.home.code, "neighbours": list(border.km), "window": border.window}
-    base = {name: f"data/{path}" for name, path in worldbase.CUT.items()}
-    data = {
-        "package": f"data/{worldbase.PACKAGE}",
-        **base,
-        "elevation": {"path": base["elevation"]},
-    }
-    known = {"incidents": record.section} if record.section else {}
+    data: dict[str, Any] = {"package": f"data/{worldbase.PACKAGE}"}
+    data |= {name: f"data/{path}" for name, path in worldbase.CUT.items()}
+    data["elevation"] = {"path": data["elevation"]}
+    data |= {"incidents": record.section} if record.section else {}
     testing = "Yearly forecasts that the record can be tested with" if len(whole) else ""
     if evaluation.get("enabled") is False:
         testing = "Too few incidents in too few years to test forecasts with"
     sections: list[tuple[str, dict[str, Any]]] = [
-        (
-            "Made by borderrisk init; change what you like, then borderrisk validate FOLDER",
-            {
-                "name": study.slug(folder.absolute().name),
-                "title": border.title(),
-                "title_fa": border.title("name_fa"),
-            },
-        ),
-        (
-            f"The side of {border.home.name}, {STRIP_KM} km deep; length of the border: {km}",
-            {"study_area": {key: value for key, value in part.items() if value}},
-        ),
+        ("Made by borderrisk init; change what you like, then borderrisk validate FOLDER",
+         {"name": study.slug(folder.absolute().name), "title": border.title(),
+          "title_fa": border.title("name_fa")}),
+        (f"The side of {border.home.name}, {STRIP_KM} km deep; length of the border: {km}",
+         {"study_area": {key: value for key, value in part.items() if value}}),
         (f"{cell} km: {why}", {"grid": {"cell_size_m": cell * 1000}}),
-        (
-            "Maps of their own" + ("" if focus else ": where most incidents are reported"),
-            {"focus": {name: window.section() for name, window in windows.items()}},
-        ),
-        (record.comment, {"data": data | known}),
-        (
-            "Largest towns of the strip: longitude, latitude",
-            {"features": {"travel": study.travel(border, places)}},
-        ),
+        ("Maps of their own" + ("" if focus else ": where most incidents are reported"),
+         {"focus": {name: window.section() for name, window in windows.items()}}),
+        (record.comment, {"data": data}),
+        ("Largest towns of the strip: longitude, latitude",
+         {"features": {"travel": study.travel(border, places)}}),
         (testing, {"evaluation": evaluation}),
         ("Results are kept in this folder", {"outputs": {"folder": "."}}),
         ("", {"compute": {"cache": ".cache"}}),
-    ]
+    ]  # fmt: skip
     return "\n".join(
         (f"# {comment}\n" if comment else "") + write_yaml(section)
         for comment, section in sections

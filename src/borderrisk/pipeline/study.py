@@ -326,8 +326,6 @@ def _town(name: str, places: pd.DataFrame) -> pd.Series:
         where = f"{found.iloc[0]['name']} ({found.iloc[0]['country']}) lies far from the study area"
         raise ConfigError(f"--focus {name}: {where}; choose a town near the border")
     names = {plain_name(town): town for town in reversed(places["name"].tolist())}
-    close = get_close_matches(wanted, names, n=3, cutoff=0.7)
-    hint = (
-        f"did you mean {' or '.join(names[c] for c in close)}?" if close else "check its spelling"
-    )
+    close = [names[c] for c in get_close_matches(wanted, names, n=3, cutoff=0.7)]
+    hint = f"did you mean {' or '.join(close)}?" if close else "check its spelling"
     raise ConfigError(f"--focus {name}: there is no such town in the area; {hint}")

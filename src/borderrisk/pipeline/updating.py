@@ -27,8 +27,9 @@ from borderrisk.pipeline.inputs import read_incident_table
 from borderrisk.pipeline.intake import Merged, take_in
 from borderrisk.pipeline.result import Result, open_run
 from borderrisk.pipeline.stages import Progress
-from borderrisk.runs import SUMS, alone, check_sums, is_frozen, read_json, sweep
-from borderrisk.runs.manifest import MANIFEST
+from borderrisk.runs.folder import alone, is_frozen, sweep
+from borderrisk.runs.hashing import SUMS, check_sums, read_json
+from borderrisk.runs.manifest import MANIFEST, manifest_of
 from borderrisk.sources.incidents import IncidentTable
 from borderrisk.words import nearest_places
 
@@ -184,10 +185,6 @@ class _Cycle:
         rows = sorted(found.values(), key=lambda row: (row[2].days, row[2].origin))
         return {folder: period for _, folder, period in rows}
 
-    def periods(self) -> list[Period]:
-        """How every verified forecast did, by length and in order of time."""
-        return list(self._outcomes.values())
-
     def rehearsal(self) -> list[Period]:
         path = self.config.record_folder / REHEARSAL
         if not path.exists():
@@ -212,7 +209,8 @@ class _Cycle:
             for folder, period in self._outcomes.items()
             if (picture := folder / forecasting.OUTCOME).exists()
         }
-        text = record_page(title, self.periods(), self.rehearsal(), self.issued, drawn)
+        periods = list(self._outcomes.values())
+        text = record_page(title, periods, self.rehearsal(), self.issued, drawn)
         _write_other(text, self.config.record_folder / RECORD_PAGE)
 
     def said_forecasts(self) -> list[str]:
@@ -232,7 +230,7 @@ class _Cycle:
 
     def said_record(self, verified: Sequence[str]) -> list[str]:
         """Say how the last forecast did, and all of them; which of them reports changed."""
-        found = self.periods()
+        found = list(self._outcomes.values())
         if not found:
             return ["No forecast has come to its end yet: the track record is still empty."]
         last = max(found, key=lambda p: (p.end, -p.days))
@@ -277,11 +275,7 @@ def _issued(config: Config) -> list[Issued]:
 
 def _thawed(folder: Path) -> bool:
     """Whether a folder holds a forecast, of which nothing vouches any more."""
-    try:
-        kind = read_json(folder / MANIFEST).get("kind")
-    except (OSError, ValueError, AttributeError):
-        return False
-    return bool(kind == forecasting.KIND)
+    return bool(manifest_of(folder).get("kind") == forecasting.KIND)
 
 
 def _as_issued(folder: Path) -> Issued:

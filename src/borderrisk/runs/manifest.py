@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ _LOGGERS = ("borderrisk", "py.warnings")
 _ABSOLUTE = re.compile(r"(?<![\w.:/…])(?:[A-Za-z]:[\\/]|/)(?:[^\s\\/'\"<>|:,;()]+[\\/])+")
 
 
+@dataclass(kw_only=True)
 class Manifest:
     """Collects the facts of a run and writes them.
 
@@ -44,54 +46,39 @@ class Manifest:
     further facts, JSON-ready.
     """
 
-    def __init__(
-        self,
-        *,
-        run_id: str,
-        config_name: str,
-        config_hash: str,
-        seed: int,
-        project: Path,
-        kind: str = "run",
-    ) -> None:
-        self.counts: dict[str, int] = {}
-        self.notes: list[str] = []
-        self.more: dict[str, Any] = {}
-        self._facts = {
-            "kind": kind,
-            "run_id": run_id,
-            "config": {"name": config_name, "sha256": config_hash},
-            "seed": seed,
-        }
-        self._project = project.absolute()
-        self._inputs: list[dict[str, Any]] = []
-        self._start = time.perf_counter()
-        self._started = datetime.now(UTC)
+    run_id: str
+    config_name: str
+    config_hash: str
+    seed: int
+    project: Path
+    kind: str = "run"
+    inputs: list[dict[str, Any]] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    more: dict[str, Any] = field(default_factory=dict)
+    _start: float = field(default_factory=time.perf_counter)
+    _started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def add_inputs(
         self, files: Iterable[Path], sha256: Callable[[Path], str] = sha256_file
-    ) -> dict[str, str]:
-        """Note input files; return their shown paths and hashes, for cache keys.
-
-        As ``sha256`` a :class:`~borderrisk.runs.hashing.FileHashes` remembers.
-        """
-        hashes = {}
-        for path in files:
-            facts = file_facts(path, self._project, sha256)
-            self._inputs.append(facts)
-            hashes[facts["path"]] = facts["sha256"]
-        return hashes
+    ) -> None:
+        """Note input files, with what tells their hash."""
+        project = self.project.absolute()
+        self.inputs += [file_facts(path, project, sha256) for path in files]
 
     def to_dict(self, stages: Iterable[StageRecord] = ()) -> dict[str, Any]:
         """Return the manifest as JSON-ready data."""
         return {
             "format_version": FORMAT_VERSION,
-            **self._facts,
+            "kind": self.kind,
+            "run_id": self.run_id,
+            "config": {"name": self.config_name, "sha256": self.config_hash},
+            "seed": self.seed,
             **self.more,
             "started": self._started.isoformat(timespec="seconds"),
             "seconds": round(time.perf_counter() - self._start, 3),
             "peak_memory_mb": peak_memory_mb(),
-            "inputs": self._inputs,
+            "inputs": self.inputs,
             "counts": self.counts,
             "notes": self.notes,
             "stages": [
@@ -116,13 +103,13 @@ def write_manifest(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
     return facts
 
 
-def listed_files(folder: Path) -> list[str]:
-    """Names of the files that a run says are its own; none if it does not say."""
+def manifest_of(folder: Path) -> dict[str, Any]:
+    """Return what a manifest says; nothing of a damaged one, which is noticed when opened."""
     try:
         facts = read_json(folder / MANIFEST)
-        return [str(name) for name in facts["files"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
+    except (OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
 
 
 def project_folder(config_folder: Path) -> Path:
@@ -202,32 +189,20 @@ def find_run(path: str | Path) -> Path:
     if not path.is_dir():
         raise DataError(f"{path}: is a file; give the folder of a run.")
     if (path / MANIFEST).is_file():
-        return _scored(path)
+        if (kind := manifest_of(path).get("kind", SCORED[0])) not in SCORED:
+            raise DataError(
+                f"{path}: holds the {kind} of a config, no scored cells; give a folder written by "
+                "`borderrisk run` or `borderrisk scenario`."
+            )
+        return path
     runs = _runs_in(path) or _runs_in(path / RUNS)
     if runs:
-        return max(runs, key=_age_key)
+        return max(
+            runs, key=lambda run: (run.name[:16], (run / MANIFEST).stat().st_mtime_ns, run.name)
+        )
     configs = sorted(p.name for p in path.iterdir() if p.is_dir() and _runs_in(p))
     hint = f"; give one of {', '.join(configs)} in it" if configs else ""
     raise DataError(f"{path}: holds no finished run (no {MANIFEST}){hint}.")
-
-
-def _scored(path: Path) -> Path:
-    kind = _kind(path)
-    if kind not in SCORED:
-        raise DataError(
-            f"{path}: holds the {kind} of a config, no scored cells; give a folder written by "
-            "`borderrisk run` or `borderrisk scenario`."
-        )
-    return path
-
-
-def _kind(path: Path) -> str:
-    """Read from a manifest what a folder holds; damaged ones are noticed when opened."""
-    try:
-        facts = read_json(path / MANIFEST)
-    except (OSError, ValueError):
-        return SCORED[0]
-    return str(facts.get("kind", SCORED[0])) if isinstance(facts, dict) else SCORED[0]
 
 
 def _runs_in(folder: Path) -> list[Path]:
@@ -236,10 +211,6 @@ def _runs_in(folder: Path) -> list[Path]:
         for path in (folder.iterdir() if folder.is_dir() else ())
         if _RUN_ID.fullmatch(path.name) and (path / MANIFEST).is_file()
     ]
-
-
-def _age_key(run: Path) -> tuple[str, int, str]:
-    return (run.name[:16], (run / MANIFEST).stat().st_mtime_ns, run.name)
 
 
 class JsonLinesFormatter(logging.Formatter):

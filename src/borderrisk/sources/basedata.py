@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from borderrisk.errors import DataError
-from borderrisk.runs import read_json
+from borderrisk.runs.hashing import read_json, sha256_file
 from borderrisk.sources.files import existing
 
 
@@ -72,9 +71,7 @@ def _facts(resource: dict[str, Any]) -> dict[str, str]:
 
 
 def _info(path: Path, resources: dict[Path, dict[str, str]]) -> SourceInfo:
-    with path.open("rb") as file:
-        actual = hashlib.file_digest(file, "sha256").hexdigest()
-    facts = resources.get(path.resolve(), {})
+    actual, facts = sha256_file(path), resources.get(path.resolve(), {})
     expected = facts.get("hash", "").removeprefix("sha256:")
     if expected and actual != expected:
         raise DataError(

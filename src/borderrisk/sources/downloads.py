@@ -30,7 +30,7 @@ import urllib3
 from rasterio.errors import RasterioError
 
 from borderrisk.errors import DataError, OutputError, plain
-from borderrisk.runs import read_json
+from borderrisk.runs.hashing import read_json
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

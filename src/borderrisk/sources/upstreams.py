@@ -20,7 +20,7 @@ import pandas as pd
 import shapely
 
 from borderrisk.errors import ConfigError, DataError
-from borderrisk.runs import read_json
+from borderrisk.runs.hashing import read_json
 from borderrisk.sources import cutting, worldbase
 from borderrisk.sources.cutting import Made, Wanted, corner
 from borderrisk.sources.downloads import Remote, Store
