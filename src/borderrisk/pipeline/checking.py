@@ -97,7 +97,7 @@ def validate(config: Config, rejected: Path | None = None) -> Checked:
         check_file(rejected)
     stages = Stages.of(config)
     estimate = limits.check(config, stages.inputs)
-    if estimate.size.grid > _MOST_CELLS:
+    if estimate.grid > _MOST_CELLS:
         stages = Stages.of(_coarse(config, estimate))
     study, elevation = stages[steps.area], stages.inputs.elevation
     check_coverage(elevation, study.grid, needed=study.base["exposure"].to_numpy() > 0)
@@ -110,14 +110,13 @@ def validate(config: Config, rejected: Path | None = None) -> Checked:
         with writing(rejected) as partial:
             write_rows(record.rejected(), partial)
     estimate = _told(config, stages, record)
-    size = estimate.size
     area = {
-        "cells": round(size.scored),
-        "cells_read": round(size.read),
-        "cell_km": size.cell_km,
-        "km2": round(size.area_km2),
-        "border_km": {pair: round(km, 1) for pair, km in size.km.items()},
-        "segments": round(size.segments),
+        "cells": round(estimate.scored),
+        "cells_read": round(estimate.read),
+        "cell_km": estimate.cell_km,
+        "km2": round(estimate.area_km2),
+        "border_km": {pair: round(km, 1) for pair, km in estimate.km.items()},
+        "segments": round(estimate.segments),
     }
     if whole.shape == study.grid.shape:
         for name, part in (("cells", "exposure"), ("cells_read", "domain")):
@@ -137,7 +136,7 @@ def tell(stages: Stages) -> list[InputUse]:
     estimate = _told(stages.config, stages, stages[steps.incidents])
     log.info(
         "a run of about %s cells will take some %s and %s of memory",
-        *(counted(estimate.size.scored), spoken(estimate.total_seconds)),
+        *(counted(estimate.scored), spoken(estimate.total_seconds)),
         in_bytes(estimate.total_bytes),
     )
     return [InputUse(r.what, r.read, r.without, r.used_for) for r in found]
@@ -163,7 +162,7 @@ def _row(reading: Reading, stages: Stages) -> dict[str, Any]:
 
 def _coarse(config: Config, estimate: Estimate) -> Config:
     """Return the config with cells so large that counting effects on them takes no time."""
-    metres = float(1000 * np.sqrt(estimate.size.box_km2 / _MOST_CELLS))
+    metres = float(1000 * np.sqrt(estimate.box_km2 / _MOST_CELLS))
     log.warning(
         "effects of the inputs are counted on cells of %.2g km; a run has smaller ones",
         metres / 1000,

@@ -19,7 +19,6 @@ from borderrisk.grid import MAX_CELLS
 from borderrisk.pipeline.costs import (
     WORK,
     Estimate,
-    Size,
     count_origins,
     counted,
     in_bytes,
@@ -95,7 +94,7 @@ def check(config: Config, inputs: Inputs, incidents: int | None = None) -> Estim
     size = measured(config, inputs, incidents)
     if problems := [*_too_many(config, size)] or [*_too_much(config, size)]:
         raise config.refused(problems)
-    return Estimate(size)
+    return size
 
 
 def doubt(estimate: Estimate) -> str:
@@ -144,11 +143,11 @@ def _longest(config: Config) -> Iterator[Problem]:
         )
 
 
-def _too_many(config: Config, size: Size) -> Iterator[Problem]:
+def _too_many(config: Config, size: Estimate) -> Iterator[Problem]:
     """Find more cells or segments than can be held, whatever the machine."""
     if size.grid > MAX_CELLS:
         fits = _fitting(size, _CELL) or "larger cells"
-        held = in_bytes(sum(p.bytes * p.times(size) for p in WORK if p.key == _CELL))
+        held = in_bytes(sum(size.bytes(p) for p in WORK if p.key == _CELL))
         yield Problem(
             tuple(_CELL.split(".")),
             f"the grid would have {counted(size.grid)} cells, some {held} of memory; the most is "
@@ -164,21 +163,21 @@ def _too_many(config: Config, size: Size) -> Iterator[Problem]:
         )
 
 
-def _too_much(config: Config, size: Size) -> Iterator[Problem]:
+def _too_much(config: Config, size: Estimate) -> Iterator[Problem]:
     """Find a run that needs more memory than there is, or more time than anyone waits."""
-    found, most = Estimate(size), CERTAIN * machine_bytes()
-    if found.total_bytes > most:
-        said = f"{in_bytes(found.total_bytes)} of memory"
+    most = CERTAIN * machine_bytes()
+    if size.total_bytes > most:
+        said = f"{in_bytes(size.total_bytes)} of memory"
         limit = f"twice the {in_bytes(machine_bytes())} of this machine"
-        yield _refused(config, size, said, limit, {p.key: found.bytes(p) for p in WORK})
-    if found.total_seconds > MOST_HOURS * 3600:
+        yield _refused(config, size, said, limit, {p.key: size.bytes(p) for p in WORK})
+    if size.total_seconds > MOST_HOURS * 3600:
         limit = f"the {MOST_HOURS:g} h of the longest run"
-        parts = {part.key: found.seconds(part) for part in WORK}
-        yield _refused(config, size, spoken(found.total_seconds), limit, parts)
+        parts = {part.key: size.seconds(part) for part in WORK}
+        yield _refused(config, size, spoken(size.total_seconds), limit, parts)
 
 
 def _refused(
-    config: Config, size: Size, takes: str, limit: str, parts: Mapping[str, float]
+    config: Config, size: Estimate, takes: str, limit: str, parts: Mapping[str, float]
 ) -> Problem:
     """Name the key that most of it goes to."""
     key = max(_ADJUSTED, key=lambda key: parts.get(key, 0.0))
@@ -193,16 +192,15 @@ def _refused(
     )
 
 
-def _possible(size: Size) -> bool:
-    found = Estimate(size)
+def _possible(size: Estimate) -> bool:
     return (
         size.grid <= MAX_CELLS
-        and found.total_bytes <= CERTAIN * machine_bytes()
-        and found.total_seconds <= MOST_HOURS * 3600
+        and size.total_bytes <= CERTAIN * machine_bytes()
+        and size.total_seconds <= MOST_HOURS * 3600
     )
 
 
-def _fitting(size: Size, key: str) -> str | None:
+def _fitting(size: Estimate, key: str) -> str | None:
     """Return the value of a key with which a run is possible, to a tenth, if there is one."""
     name, factor, unit = _ADJUSTED[key]
     up = factor > 1

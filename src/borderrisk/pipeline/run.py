@@ -27,13 +27,7 @@ from borderrisk.outputs.store import save_scene
 from borderrisk.outputs.trackrecord import RECORD_PAGE
 from borderrisk.outputs.vectorfiles import write_layer, write_qml
 from borderrisk.outputs.webmap import write_map
-from borderrisk.pipeline import checking, evaluating, steps
-from borderrisk.pipeline.assembly import (
-    counts,
-    make_scene,
-    score_cells,
-    segment_replicates,
-)
+from borderrisk.pipeline import assembly, checking, evaluating, steps
 from borderrisk.pipeline.carrying import Carriage, check_features, check_places
 from borderrisk.pipeline.inputs import input_files
 from borderrisk.pipeline.readings import NO_INCIDENTS
@@ -159,9 +153,9 @@ def write_run(
             uses = checking.tell(stages)
             if model is None and config.evaluation.enabled and stages[steps.incidents].given:
                 evaluating.check(config.evaluation, stages[steps.incidents].known)
-            scored = score_cells(stages, model, elsewhere=variant is None)
+            scored = assembly.score_cells(stages, model, elsewhere=variant is None)
             card, (notes, opening, opening_fa) = _tested(stages, model, variant)
-            scene = make_scene(stages, scored, run_id, card, before)
+            scene = assembly.make_scene(stages, scored, run_id, card, before)
             # The way from a forecast of a border's own folder to the track record there.
             there = config.is_contained and final.absolute().parent == config.forecasts_folder
             record = f"../../{RECORD_PAGE}" if freeze and there else ""
@@ -176,7 +170,7 @@ def write_run(
             with stages.cache.timed("outputs"), ThreadPoolExecutor(1) as beside:
                 figures = beside.submit(draw_figures, scene, config, folder.path)
                 write_outputs(scene, config, folder.path)
-                drawn = segment_replicates(stages, scored)
+                drawn = assembly.segment_replicates(stages, scored)
                 if drawn is not None:  # for the intervals of watch plans
                     np.save(folder.path / SEGMENT_REPLICATES, drawn.astype("float32"))
                 figures.result()
@@ -221,7 +215,7 @@ def _tested(
 
 
 def _with_manifest(scene: Scene, manifest: Manifest, stages: Stages) -> Scene:
-    manifest.counts.update(counts(stages))
+    manifest.counts.update(assembly.counts(stages))
     manifest.more.update(
         {key: scene.stamp.get(key, "") for key in ("forecast_period", "data_until")}
     )
@@ -296,8 +290,8 @@ def evaluate(
         checking.tell(stages)
         scorecard = stages[steps.scorecard]
         _write_card(scorecard, folder.path)
-        scored = score_cells(stages)
-        scene = make_scene(stages, scored, run_id, scorecard)
+        scored = assembly.score_cells(stages)
+        scene = assembly.make_scene(stages, scored, run_id, scorecard)
         draw_figures(scene, config, folder.path)
         _manifest(stages, run_id, "evaluation").write(folder.path, stages.cache.records)
     return folder.final, scorecard

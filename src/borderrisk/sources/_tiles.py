@@ -215,19 +215,14 @@ def _placed(path: Path, ds: Any) -> tuple[CRS, Affine, bool]:
     south_up = t.e > 0
     if south_up:
         t = Affine(t.a, 0.0, t.c, 0.0, -t.e, t.f + t.e * ds.height)
-    _check_latitudes(path, crs, t.f + t.e * ds.height, t.f)
-    return crs, t, south_up
-
-
-def _check_latitudes(path: Path, crs: CRS, south: float, north: float) -> None:
-    if not crs.is_geographic:
-        return
+    south, north = t.f + t.e * ds.height, t.f
     quarter = np.pi / 2 / crs.axis_info[0].unit_conversion_factor
-    if south < -quarter * 1.001 or north > quarter * 1.001:
+    if crs.is_geographic and (south < -quarter * 1.001 or north > quarter * 1.001):
         raise DataError(
             f"{path}: latitudes of {south:g} to {north:g} are impossible; longitude and latitude "
             "look swapped. Re-create the raster with x = longitude, y = latitude."
         )
+    return crs, t, south_up
 
 
 class Handles(threading.local):

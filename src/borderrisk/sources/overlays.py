@@ -26,6 +26,7 @@ from borderrisk.errors import ConfigError, DataError, GridError
 from borderrisk.grid import Grid
 from borderrisk.sources._tiles import UNREADABLE, raster_header, reason
 from borderrisk.sources.files import TABLES, Reading, existing, opened
+from borderrisk.sources.rowchecks import refuse_cell
 from borderrisk.sources.tables import parts_of_kind, read_text_table, read_vector
 
 log = logging.getLogger(__name__)
@@ -357,13 +358,8 @@ def _places(table: pd.DataFrame, grid: Grid, where: str) -> tuple[np.ndarray, np
 
 def _numbers(column: pd.Series, where: str) -> np.ndarray:
     values = pd.to_numeric(column, errors="coerce")
-    wrong = column.notna() & ~np.isfinite(values)
-    if wrong.any():
-        row = column.index[wrong][0]
-        raise DataError(
-            f"{where}, row {row}: {column.name} is {column[row]!r}; expected a finite number, "
-            "or nothing where it is not known."
-        )
+    expected = "expected a finite number, or nothing where it is not known"
+    refuse_cell(column, column.notna() & ~np.isfinite(values), where, expected)
     if values.isna().any():
         log.warning(
             "%s: %s has no value in %d of %d rows; the median takes their place in the model.",

@@ -291,6 +291,13 @@ def reject_repeated(ids: pd.Series, rejections: Rejections) -> int:
     return len(again)
 
 
+def refuse_cell(column: pd.Series, wrong: pd.Series, where: str, expected: str) -> None:
+    """Raise ``DataError`` at the first cell of a column that is wrong, and say what is expected."""
+    if wrong.any():
+        row = column.index[wrong][0]
+        raise DataError(f"{where}, row {row}: {column.name} is {column[row]!r}; {expected}.")
+
+
 def numbers(values: pd.Series) -> pd.Series:
     """Return floats; NaN where a cell is blank or no number.
 
@@ -347,10 +354,9 @@ def check_not_swapped(lon: pd.Series, lat: pd.Series, region: Bounds | None, whe
     ``region`` is (west, south, east, north) in degrees where they are expected, else the globe.
     """
     if exchanged(lon, lat, region)[0]:
-        known = lon.notna() & lat.notna()
-        as_is = _inside(lon, lat, region or _GLOBE)[known].mean()
-        swapped = _inside(lat, lon, region or _GLOBE)[known].mean()
-        west, south, east, north = (f"{side:.4g}" for side in region or _GLOBE)
+        known, bounds = lon.notna() & lat.notna(), region or _GLOBE
+        as_is, swapped = (_inside(*xy, bounds)[known].mean() for xy in ((lon, lat), (lat, lon)))
+        west, south, east, north = (f"{side:.4g}" for side in bounds)
         raise DataError(
             f"{where}: latitude and longitude look swapped: {as_is:.0%} of the points lie in the "
             f"expected region ({west} to {east} E, {south} to {north} N) as they are, "

@@ -97,18 +97,14 @@ def _write(frame: gpd.GeoDataFrame, path: Path) -> None:
 
 
 def _borders_make(wanted: Wanted, store: Store, remotes: list[Remote], folder: Path) -> Made:
-    lines, countries = cutting.refined(
-        wanted, read_vector(store.get(remotes[1]), "borders").geometry
-    )
+    parts = read_vector(store.get(remotes[1]), "borders").geometry
+    lines, countries = cutting.refined(wanted, parts)
     return _boundaries(store, remotes, folder, borders=lines, countries=countries)
 
 
 def _zones_make(_: Wanted, store: Store, remotes: list[Remote], folder: Path) -> Made:
-    zones = (
-        read_vector(store.get(remotes[1]), "zones")
-        .rename(columns=str.lower)
-        .set_geometry("geometry")
-    )
+    zones = read_vector(store.get(remotes[1]), "zones").rename(columns=str.lower)
+    zones = zones.set_geometry("geometry")
     shapes = shapely.simplify(shapely.make_valid(zones.geometry.to_numpy()), cutting.TOLERANCE_DEG)
     named = {"name": zones["shapename"], "country": zones["shapegroup"]}
     zones = gpd.GeoDataFrame(named, geometry=shapes, crs=4326).dropna(subset="name")
@@ -151,11 +147,8 @@ class _Osm:
                      for w, s in wanted.squares(n)}  # fmt: skip
         found = []
         for name, box in boxes.items():
-            kind, out, at = (
-                "way" if n else "nwr",
-                "geom" if n else "center",
-                ",".join(map(str, box)),
-            )
+            kind, out = ("way", "geom") if n else ("nwr", "center")
+            at = ",".join(map(str, box))
             asked = "".join(f'{kind}["{tag}"="{value}"]({at});' for tag, value in self.tags)
             url = _OVERPASS + quote(f"[out:json][timeout:180];({asked});out tags {out};", safe="")
             source = "OpenStreetMap (Overpass)"
