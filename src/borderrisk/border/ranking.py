@@ -174,9 +174,8 @@ def _sample(segments: gpd.GeoDataFrame, grid: Grid) -> tuple[np.ndarray, np.ndar
     lines = np.asarray(segments.geometry.to_crs(grid.crs), dtype=object)
     counts = np.maximum(1, np.round(shapely.length(lines) / _SAMPLE_M)).astype(int)
     owner = np.repeat(np.arange(len(lines)), counts)
-    part = (np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts) + 0.5) / counts[
-        owner
-    ]
+    number = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+    part = (number + 0.5) / counts[owner]
     points = shapely.line_interpolate_point(lines[owner], part, normalized=True)
     row, col = grid.rowcol(shapely.get_x(points), shapely.get_y(points))
     return owner[row >= 0], row[row >= 0], col[row >= 0]
@@ -340,15 +339,11 @@ def prospective_curves(
     low, high = _bounds(curves[model], weight, level, seed)
     captured = {**means, LENGTH: km / total}
     return BorderCapture(
-        border_km=total,
-        origins=len(outlooks),
-        incidents=float(weight.sum()),
-        km=km.round(3).tolist(),
+        border_km=total, origins=len(outlooks), incidents=float(weight.sum()),
+        km=km.round(3).tolist(), model=model,
         captured={name: values.round(4).tolist() for name, values in captured.items()},
-        model=model,
-        low=low.round(4).tolist(),
-        high=high.round(4).tolist(),
-    )
+        low=low.round(4).tolist(), high=high.round(4).tolist(),
+    )  # fmt: skip
 
 
 def _curve(

@@ -68,12 +68,9 @@ def spatial_tests(
     return Transfer(
         rows=rows_by(table, ["fold", "model"]),
         summary=sorted(summaries(table, block, seed), key=lambda row: -row.bits),
-        block_km=block_km,
-        buffer_km=buffer_km,
-        scored=scored,
-        unscored=len(block) - scored,
+        block_km=block_km, buffer_km=buffer_km, scored=scored, unscored=len(block) - scored,
         untested=untested,
-    )
+    )  # fmt: skip
 
 
 def location_buffer_km(panel: Panel) -> float:
@@ -183,13 +180,8 @@ def restrict(cells: CellTable, panel: Panel, keep: np.ndarray) -> tuple[CellTabl
     """
     mask = cells.mask.copy()
     mask[cells.mask] = keep
-    part = CellTable(
-        cells.grid,
-        mask,
-        cells.x[keep].reset_index(drop=True),
-        cells.area_100km2[keep],
-        cells.exposure[keep],
-    )
+    x, area = cells.x[keep].reset_index(drop=True), cells.area_100km2[keep]
+    part = CellTable(cells.grid, mask, x, area, cells.exposure[keep])
     mass = csr_matrix(panel.mass[:, np.flatnonzero(keep)])
     share = np.asarray(mass.sum(axis=1)).ravel()
     cut = replace(panel, domain=np.where(mask, panel.domain, 0.0), mass=_normalised(mass))
@@ -220,10 +212,8 @@ def border_regions(
     regions = [region_of(n, nearest == k, cells, panel, clear) for k, n in enumerate(known)]
     empty = [region.name for region in regions if not region.incidents.any()]
     reason = "no incident to score in the part of the study area nearest to it"
-    return (
-        [region for region in regions if region.incidents.any()],
-        untested | dict.fromkeys(empty, reason),
-    )
+    kept = [region for region in regions if region.incidents.any()]
+    return kept, untested | dict.fromkeys(empty, reason)
 
 
 def nearest_cell(cells: CellTable, panel: Panel) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from borderrisk.errors import DataError
+from borderrisk.errors import DataError, listed
 from borderrisk.evaluation import metrics as measures
 from borderrisk.evaluation import prospective
 from borderrisk.evaluation.backtest import (
@@ -189,14 +189,10 @@ def check_dates(incidents: pd.DataFrame, forecast: Forecast) -> None:
     early = incidents[incidents["date_end"] < forecast.origin]
     if early.empty:
         return
-    shown = [
-        f"{name} ({day:%Y-%m-%d})"
-        for name, day in zip(early["incident_id"], early["date"], strict=True)
-    ][:_LISTED]
-    more = f" and {len(early) - _LISTED} more" if len(early) > _LISTED else ""
+    shown = [f"{row.incident_id} ({row.date:%Y-%m-%d})" for row in early.itertuples()]
     raise DataError(
         f"{len(early)} incident(s) are dated before the forecast's origin "
-        f"{forecast.origin:%Y-%m-%d}: {', '.join(shown)}{more}. A forecast is only verified with "
+        f"{forecast.origin:%Y-%m-%d}: {listed(shown, _LISTED)}. A forecast is only verified with "
         "what happened since; remove them from the file."
     )
 
@@ -240,18 +236,14 @@ def _left_out(panel: Panel, fates: np.ndarray) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else found
 
 
-def _subsets(forecast: Forecast, later: Panel) -> dict[str, np.ndarray]:
-    """Positions of all incidents, and of those at repeat and at new places."""
-    everything = np.arange(len(later))
-    if forecast.past is None or not len(forecast.past):
-        return {GROUNDS[0]: everything}
-    new = new_places(forecast.past, later, NEAR_KM)
-    return dict(zip(GROUNDS, (everything, everything[~new], everything[new]), strict=True))
-
-
 def _table(forecast: Forecast, mass: csr_matrix, later: Panel) -> pd.DataFrame:
     rows = []
-    for subset, index in _subsets(forecast, later).items():
+    everything = np.arange(len(later))
+    subsets = {GROUNDS[0]: everything}
+    if forecast.past is not None and len(forecast.past):
+        new = new_places(forecast.past, later, NEAR_KM)
+        subsets = dict(zip(GROUNDS, (everything, everything[~new], everything[new]), strict=True))
+    for subset, index in subsets.items():
         for model, values in forecast.said.intensity.items():
             role = "model" if model == FORECAST else "baseline"
             row = {"model": model, "role": role, "subset": subset, "incidents": len(index)}

@@ -96,14 +96,10 @@ def score_cells(
         variables |= _behind(stages, cells, model)
     if model.trust is not None:
         codes = scoring.trust_codes(
-            cells,
-            ds,
-            stages[steps.incidents].panel,
-            model.trust,
-            config.study_area.halo_km,
+            cells, ds, stages[steps.incidents].panel, model.trust, config.study_area.halo_km,
             leans=scoring.leans_on_ground(cells, model.model),
             trained_here=carried is None or not elsewhere,
-        )
+        )  # fmt: skip
         variables |= scoring.trust_variable(cells, codes)
     curves = by_decile(parts, cells.x, cells.study_area_100km2)
     totals = []
@@ -250,29 +246,20 @@ def _meta(stages: Stages, scored: Scored, run_id: str, scorecard: Scorecard | No
     if index:
         title, title_fa = f"{title}: an index, not a forecast", f"{title_fa}: شاخص، نه پیش‌بینی"
     return SceneMeta(
-        title=title,
-        title_fa=title_fa.removeprefix(": "),
-        run_id=run_id,
-        config_name=config.name,
-        origin=scored.model.origin,
+        title=title, title_fa=title_fa.removeprefix(": "), run_id=run_id, config_name=config.name,
+        origin=scored.model.origin, level=config.uncertainty.level, seed=config.seed,
         horizon_days=None if index else config.outputs.horizon_days,
-        level=config.uncertainty.level,
-        language=config.outputs.language,
-        seed=config.seed,
-        statement=INDEX_STATEMENT if index else STATEMENT,
+        language=config.outputs.language, statement=INDEX_STATEMENT if index else STATEMENT,
         sources=[
             Source(**vars(source) | {"path": shown_path(source.path, stages.project)})
             for source in stages.inputs.sources
         ],
         incident_counts=counts(stages),
         rejected=[Rejected(*row) for row in rejected.itertuples(index=False)],
-        notes=list(record.table.notes),
         model=facts | {"origin": scored.model.origin, **extra.get("facts", {})},
-        effects=scored.effects,
-        totals=scored.totals,
-        scorecard=scorecard,
-        config_text=config.dump_yaml(),
-    )
+        notes=list(record.table.notes), effects=scored.effects, totals=scored.totals,
+        scorecard=scorecard, config_text=config.dump_yaml(),
+    )  # fmt: skip
 
 
 def relief(source: Elevation, grid: Grid) -> Relief | None:

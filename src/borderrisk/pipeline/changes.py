@@ -257,8 +257,12 @@ def scenario(
     checking.require_incidents(config)
     changed = config.with_scenario(name)
     check_free(out, force)
-    before, after = Stages.of(config), Stages.of(changed.with_changes(_titles(config, name)))
-    called = config.scenarios[name].title or name
+    own = config.scenarios[name]
+    called = own.title or name
+    titles = {"title": f"{config.title or config.name}: {called}"}
+    if config.title_fa:
+        titles["title_fa"] = f"{config.title_fa}: {own.title_fa or called}"
+    before, after = Stages.of(config), Stages.of(changed.with_changes(titles))
     check_features(
         before[steps.model], after, f"The model of {config.name}",
         f"which scenario {name} takes away; move a target or close ways instead of removing them",
@@ -273,24 +277,14 @@ def scenario(
     result = write_run(after, before[steps.model], out, force=force, variant=variant)
     moved = result.scene.layers["segments"]
     facts = {
-        "scenario": called,
-        "folder": str(result.folder),
+        "scenario": called, "folder": str(result.folder),
         "expected_before": float(moved["expected_before"].sum()),
         "expected_after": float(moved["expected_per_year"].sum()),
         "displaced": float(np.abs(moved["change_per_year"]).sum() / 2),
-    }
+    }  # fmt: skip
     order = np.argsort(-np.abs(moved["change_per_year"].to_numpy()), kind="stable")[:_TOP]
     table = moved.iloc[order].rename(
         columns={"expected_per_year": "expected_after", "change_per_year": "displaced"}
     )
     table = table.assign(section=section_names(result.scene, table, "en"))
     return facts, records(table[list(_SHOWN)])
-
-
-def _titles(config: Config, name: str) -> dict[str, str]:
-    """Name the scenario in the titles of its maps and report."""
-    own = config.scenarios[name]
-    titles = {"title": f"{config.title or config.name}: {own.title or name}"}
-    if config.title_fa:
-        titles["title_fa"] = f"{config.title_fa}: {own.title_fa or own.title or name}"
-    return titles

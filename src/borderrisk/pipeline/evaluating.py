@@ -10,15 +10,9 @@ import pandas as pd
 
 from borderrisk.border.segments import Border
 from borderrisk.compute import is_cluster, map_parallel
+from borderrisk.evaluation import backtest as tests
 from borderrisk.evaluation import summary
-from borderrisk.evaluation.backtest import (
-    BorderLine,
-    Forecasts,
-    backtest,
-    check_periods,
-    origin_rows,
-    yearly_origins,
-)
+from borderrisk.evaluation.backtest import BorderLine, Forecasts, backtest, yearly_origins
 from borderrisk.evaluation.findings import headline
 from borderrisk.evaluation.scorecard import Scorecard, Transfer
 from borderrisk.evaluation.transfer import spatial_tests
@@ -104,19 +98,14 @@ def _card(
 ) -> Scorecard:
     """Summarise the tests of one model."""
     level, seed = config.uncertainty.level, config.seed
-    rows = origin_rows(forecasts, cells, line)
+    rows = tests.origin_rows(forecasts, cells, line)
     part = summary.prospective(
         forecasts, rows, cells, name,
         near_km=config.evaluation.near_km, level=level, seed=seed, line=line,
     )  # fmt: skip
-    return Scorecard(
-        name,
-        headline(name, part),
-        part,
-        summary.border_curves(forecasts, cells, line, name, level=level, seed=seed),
-        transfer,
-        summary.notes(forecasts, part),
-    )
+    curves = summary.border_curves(forecasts, cells, line, name, level=level, seed=seed)
+    notes = summary.notes(forecasts, part)
+    return Scorecard(name, headline(name, part), part, curves, transfer, notes)
 
 
 def border_line(border: Border) -> BorderLine:
@@ -129,7 +118,9 @@ def check(section: Any, known: Panel) -> None:
 
     ``DataError`` if an origin has too few earlier incidents or a horizon passes the data.
     """
-    check_periods(known, _origins(section), section.horizons_years, section.min_past_incidents)
+    tests.check_periods(
+        known, _origins(section), section.horizons_years, section.min_past_incidents
+    )
 
 
 def _origins(section: Any) -> list[pd.Timestamp]:

@@ -232,10 +232,13 @@ def verify(
     opened, made = open_forecast(source)
     table = _read_later(path, made["incidents"])
     verification.check_dates(table.incidents, opened)
-    last = f"{table.incidents['date_end'].max():%Y-%m-%d}"
+    last, how = f"{table.incidents['date_end'].max():%Y-%m-%d}", made["incidents"]
+    reasons = table.rejected["reason"].astype(str).str.split(": ").str[0].value_counts()
+    unread = unread_columns(path, how["layout"], how["columns"], how["default_radius_km"])
     notes = [
         f"Verified with {path.name}, whose last incident is dated {last}.",
-        *_reader_notes(path, table, made["incidents"]),
+        *(f"{n} row(s) rejected: {reason}." for reason, n in reasons.items()),
+        *([f"Columns that were not read: {', '.join(unread)}."] if unread else []),
     ]
     final = Path(out) if out else source.with_name(f"{source.resolve().name}-verified-{last}")
     record = Later(path, table, last, notes)
@@ -346,16 +349,6 @@ def _read_later(path: Path, how: dict[str, Any]) -> IncidentTable:
             "its date; mend the file."
         )
     return table
-
-
-def _reader_notes(path: Path, table: IncidentTable, how: dict[str, Any]) -> list[str]:
-    """Say why rows were rejected, and which columns were not read."""
-    reasons = table.rejected["reason"].astype(str).str.split(": ").str[0].value_counts()
-    notes = [f"{n} row(s) rejected: {reason}." for reason, n in reasons.items()]
-    unread = unread_columns(path, how["layout"], how["columns"], how["default_radius_km"])
-    if unread:
-        notes.append(f"Columns that were not read: {', '.join(unread)}.")
-    return notes
 
 
 def _curves(found: verification.Verification) -> pd.DataFrame:

@@ -71,20 +71,15 @@ class Result:
         """Return the run in a few JSON-ready facts."""
         meta = self.scene.meta
         return {
-            "folder": str(self.folder),
-            "title": meta.title,
-            "run_id": meta.run_id,
-            "origin": meta.origin,
-            "horizon_days": meta.horizon_days,
-            "data_until": self.scene.data_until,
-            "sentences": sentences(self.scene),
+            "folder": str(self.folder), "title": meta.title, "run_id": meta.run_id,
+            "origin": meta.origin, "horizon_days": meta.horizon_days,
+            "data_until": self.scene.data_until, "sentences": sentences(self.scene),
             "counts": self.manifest.get("counts", {}),
             "totals": [asdict(total) for total in meta.totals],
             "files": sorted(p.name for p in self.folder.iterdir()),
             "skill": self.scorecard.headline if self.scorecard else None,
-            "seconds": self.manifest.get("seconds"),
-            "statement": meta.statement,
-        }
+            "seconds": self.manifest.get("seconds"), "statement": meta.statement,
+        }  # fmt: skip
 
     def describe(self) -> str:
         """Return the run as a few lines of text: the answer, its map, and what to do next."""

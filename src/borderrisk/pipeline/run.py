@@ -154,18 +154,13 @@ def write_run(
             if model is None and config.evaluation.enabled and stages[steps.incidents].given:
                 evaluating.check(config.evaluation, stages[steps.incidents].known)
             scored = assembly.score_cells(stages, model, elsewhere=variant is None)
-            card, (notes, opening, opening_fa) = _tested(stages, model, variant)
+            card, said = _tested(stages, model, variant)
             scene = assembly.make_scene(stages, scored, run_id, card, before)
             # The way from a forecast of a border's own folder to the track record there.
             there = config.is_contained and final.absolute().parent == config.forecasts_folder
             record = f"../../{RECORD_PAGE}" if freeze and there else ""
-            manifest.notes.extend(notes)
-            meta = replace(
-                scene.meta, inputs=uses, record=record, notes=[*notes, *scene.meta.notes],
-                statement=f"{opening} {scene.meta.statement}".lstrip(), statement_fa=opening_fa,
-                scenario=variant.name if variant else "",
-            )  # fmt: skip
-            scene = replace(scene, meta=meta)
+            named = variant.name if variant else ""
+            scene = _noted(scene, manifest, said, inputs=uses, record=record, scenario=named)
             save_model(folder.path / MODEL, scored.model)
             with stages.cache.timed("outputs"), ThreadPoolExecutor(1) as beside:
                 figures = beside.submit(draw_figures, scene, config, folder.path)
@@ -185,7 +180,7 @@ def write_run(
     return Result(folder.final, scene, facts)
 
 
-def _manifest(stages: Stages, run_id: str, kind: str = "run") -> Manifest:
+def _manifest(stages: Stages, run_id: str, kind: str) -> Manifest:
     config = stages.config
     manifest = Manifest(
         run_id=run_id, config_name=config.name, config_hash=config.hash, seed=config.seed,
@@ -195,13 +190,14 @@ def _manifest(stages: Stages, run_id: str, kind: str = "run") -> Manifest:
     return manifest
 
 
+# What a reader has to know before all else, and how the statement begins for it, in en and fa.
+_Said = tuple[Sequence[str], str, str]
+
+
 def _tested(
     stages: Stages, model: ModelFile | None, variant: Variant | None
-) -> tuple[Scorecard | None, tuple[Sequence[str], str, str]]:
-    """Make the scorecard, if there can be one; return what a reader has to know before all else.
-
-    That are notes, and how the statement begins for it, in English and Persian.
-    """
+) -> tuple[Scorecard | None, _Said]:
+    """Make the scorecard, if there can be one, and what is to be said."""
     wanted = stages.config.evaluation.enabled
     if variant:
         return None, ([variant.note], f"What-if: {variant.called}.", "")
@@ -214,11 +210,17 @@ def _tested(
     return card, ([*carried.notes(), *tested], carried.statement, carried.statement_fa)
 
 
+def _noted(scene: Scene, manifest: Manifest, said: _Said, **facts: Any) -> Scene:
+    notes, opening, opening_fa = said
+    manifest.notes.extend(notes)
+    statement = f"{opening} {scene.meta.statement}".lstrip()
+    facts |= {"notes": [*notes, *scene.meta.notes], "statement": statement}
+    return replace(scene, meta=replace(scene.meta, statement_fa=opening_fa, **facts))
+
+
 def _with_manifest(scene: Scene, manifest: Manifest, stages: Stages) -> Scene:
     manifest.counts.update(assembly.counts(stages))
-    manifest.more.update(
-        {key: scene.stamp.get(key, "") for key in ("forecast_period", "data_until")}
-    )
+    manifest.more |= {key: scene.stamp.get(key, "") for key in ("forecast_period", "data_until")}
     manifest.notes.extend(stages[steps.incidents].table.notes)
     facts = manifest.to_dict(stages.cache.records)
     return replace(scene, meta=replace(scene.meta, manifest=facts))

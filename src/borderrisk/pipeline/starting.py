@@ -81,17 +81,6 @@ def init(
     return Started(folder, notes, ready=incidents is not None)
 
 
-def _explained(section: dict[str, Any]) -> str:
-    """Say what the keys under incidents are."""
-    parts = {
-        "columns": "columns: our names, and the file's",
-        "radius_km": "radius_km: what codes of the place's precision mean, km",
-        "default_radius_km": "default_radius_km: where a row does not say it",
-    }
-    found = [text for key, text in parts.items() if key in section]
-    return "Of incidents, " + "; ".join(found) if found else ""
-
-
 @dataclass(frozen=True)
 class _Record:
     """The incidents when the config is written: its section, all rows, those in the study area."""
@@ -120,7 +109,13 @@ class _Record:
         notes += [f"incidents: {note}" for note in found.notes]
         notes.append(f"incidents: {len(here)} of {len(table)} lie in the study area")
         section = {"path": f"data/{_copies(path)[path]}", **found.section()}
-        return cls(section, _explained(section), table, here)
+        parts = {
+            "columns": "columns: our names, and the file's",
+            "radius_km": "radius_km: what codes of the place's precision mean, km",
+            "default_radius_km": "default_radius_km: where a row does not say it",
+        }
+        keys = "; ".join(text for key, text in parts.items() if key in section)
+        return cls(section, f"Of incidents, {keys}" if keys else "", table, here)
 
 
 def _config_text(

@@ -270,12 +270,12 @@ def _issued(config: Config) -> list[Issued]:
     """
     place = config.forecasts_folder
     found = {path.parent for name in (SUMS, MANIFEST) for path in place.glob(f"[!.]*/{name}")}
-    return [_as_issued(path) for path in sorted(found) if (path / SUMS).exists() or _thawed(path)]
-
-
-def _thawed(folder: Path) -> bool:
-    """Whether a folder holds a forecast, of which nothing vouches any more."""
-    return bool(manifest_of(folder).get("kind") == forecasting.KIND)
+    # A forecast without sums, of which nothing vouches any more, is refused as others are.
+    return [
+        _as_issued(path)
+        for path in sorted(found)
+        if (path / SUMS).exists() or manifest_of(path).get("kind") == forecasting.KIND
+    ]
 
 
 def _as_issued(folder: Path) -> Issued:

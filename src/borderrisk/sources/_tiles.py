@@ -110,7 +110,6 @@ def open_tile(path: Path) -> Tile:
             stated += [(tile, unit)] if (unit := stated_unit(ds)) else []
     with _header(path) as ds:
         _check_bands(path, ds)
-        _check_block(path, ds)
         crs, transform, south_up = _placed(path, ds)
         unit = stated_unit(ds)
         masked = any(MaskFlags.per_dataset in flags for flags in ds.mask_flag_enums[:1])
@@ -184,10 +183,6 @@ def _check_bands(path: Path, ds: Any) -> None:
             f"{path}: the pixels are numbers of a colour table (a picture), not elevation; export "
             "the raw data instead of the rendered image."
         )
-
-
-def _check_block(path: Path, ds: Any) -> None:
-    """Refuse pixels of which too many have to be unpacked at once."""
     height, width = ds.block_shapes[0]
     if height * width * np.dtype(ds.dtypes[0]).itemsize > _BLOCK_BYTES:
         raise DataError(
@@ -269,19 +264,13 @@ def read_tile(
         ) from error
     if mask is not None:
         values[mask == 0] = np.nan
-    _to_metres(values, tile, factor, bad_values)
-    return values[::-1] if tile.south_up else values
-
-
-def _to_metres(
-    values: np.ndarray, tile: Tile, factor: float, bad_values: tuple[float, ...]
-) -> None:
     # A void is far below any ground; a stored number that is scaled to one is none.
     metres = {v: (v * tile.scale + tile.offset) * factor for v in _VOIDS}
     voids = [v for v, z in metres.items() if _POSSIBLE_M[0] < z < -500]
     missing = [v for v in (tile.nodata, *voids, *bad_values) if v is not None and np.isfinite(v)]
     scale, offset = tile.scale * factor, tile.offset * factor
     _cleaner()(values, np.array(missing, np.float32), scale, offset, *_POSSIBLE_M)
+    return values[::-1] if tile.south_up else values
 
 
 @cache
@@ -345,25 +334,20 @@ def metres_per_unit(units: str | None, stated: Sequence[tuple[Path, str]]) -> fl
                 f"{path} says its values are in {word!r}, but {known[0][0]} in {known[0][1]!r}; "
                 "files of one elevation must share the unit (gdal_calc.py converts one)."
             )
-    if known:
-        _compare(units, *known[0])
-    return METRES_PER_UNIT[units or "m"]
-
-
-def _compare(units: str | None, path: Path, word: str, unit: str) -> None:
-    if unit == (units or "m"):
-        return
-    if units is not None:
+    path, word, unit = known[0] if known else (Path(), "", units or "m")
+    if units is not None and unit != units:
         log.warning(
             "%s says its values are in %r; they are read as data.elevation.units says: %s.",
             *(path, word, units),
         )
-        return
-    mend = "set data.elevation.units: ft" if unit == "ft" else "convert it to metres"
-    raise DataError(
-        f"{path} says its values are in {word!r}, but elevation is read as metres where the config "
-        f"names no unit; {mend}, or data.elevation.units: m if the file's label is wrong."
-    )
+    elif units is None and unit != "m":
+        mend = "set data.elevation.units: ft" if unit == "ft" else "convert it to metres"
+        raise DataError(
+            f"{path} says its values are in {word!r}, but elevation is read as metres where the "
+            f"config names no unit; {mend}, or data.elevation.units: m if the file's label is "
+            "wrong."
+        )
+    return METRES_PER_UNIT[units or "m"]
 
 
 def _known(word: str) -> str:

@@ -144,7 +144,8 @@ def _columns(cells: pd.DataFrame, choose: Choose, notes: list[str]) -> Iterator[
             fitting = [c for c in left if _WORDS[ours] & set(plain[c].split())]
         options = [c for c in fitting if _can_be(ours, cells[c], notes)]
         if ours == "date" and options[1:]:
-            options = [c for c in options if _are_dates(cells[c])] or options
+            read = {c: read_dates(cells[c], "jalali")["first"].notna().mean() for c in options}
+            options = [c for c in options if read[c] > _READABLE] or options
         if not options:
             continue
         sure = plain[options[0]] == names[0] or not options[1:]
@@ -175,10 +176,6 @@ def _can_be(ours: str, cells: pd.Series, notes: list[str]) -> bool:
             )
             return False
     return True
-
-
-def _are_dates(cells: pd.Series) -> bool:
-    return bool(read_dates(cells, "jalali")["first"].notna().mean() > _READABLE)
 
 
 def _turn_round(
