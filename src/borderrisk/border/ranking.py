@@ -130,7 +130,6 @@ def rank_of(rate: np.ndarray) -> np.ndarray:
 def _intervals(
     out: gpd.GeoDataFrame, flow: csr_matrix, replicates: np.ndarray, level: float, years: float
 ) -> dict[str, np.ndarray]:
-    """Bounds that hold the estimates."""
     length = out.length_km.to_numpy()
     per_year = replicates @ flow
     lowest, highest = tails(level)
@@ -359,7 +358,6 @@ def _curve(
 def _bounds(
     curves: np.ndarray, weight: np.ndarray, level: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Interval of the mean curve over resampled origins."""
     rng = np.random.default_rng(seed)
     drawn = rng.integers(0, len(weight), (_RESAMPLES, len(weight)))
     times = np.stack([np.bincount(row, minlength=len(weight)) for row in drawn]) * weight

@@ -167,7 +167,6 @@ def verify(
 def _period(
     forecast: Forecast, mass: csr_matrix, later: Panel, until: pd.Timestamp | None
 ) -> Period:
-    """Run the tests fixed in advance."""
     if until is None:
         until = min(later.incidents["date_end"].max() + pd.Timedelta(days=1), forecast.end)
     weight = later.incidents["weight"].to_numpy(float)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
@@ -30,7 +31,6 @@ from borderrisk.outputs.scene import (
     Relief,
     Scene,
     SceneMeta,
-    Source,
     is_index,
 )
 from borderrisk.pipeline import scoring, steps
@@ -251,7 +251,7 @@ def _meta(stages: Stages, scored: Scored, run_id: str, scorecard: Scorecard | No
         horizon_days=None if index else config.outputs.horizon_days,
         language=config.outputs.language, statement=INDEX_STATEMENT if index else STATEMENT,
         sources=[
-            Source(**vars(source) | {"path": shown_path(source.path, stages.project)})
+            replace(source, path=shown_path(Path(source.path), stages.project))
             for source in stages.inputs.sources
         ],
         incident_counts=counts(stages),

@@ -96,7 +96,6 @@ def _card(
     cells: CellTable,
     line: BorderLine,
 ) -> Scorecard:
-    """Summarise the tests of one model."""
     level, seed = config.uncertainty.level, config.seed
     rows = tests.origin_rows(forecasts, cells, line)
     part = summary.prospective(

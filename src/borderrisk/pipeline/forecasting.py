@@ -262,7 +262,6 @@ class Later:
 def _verified(
     source: Path, opened: Forecast, made: dict[str, Any], later: Later, final: Path, force: bool
 ) -> tuple[dict[str, Any], str]:
-    """Score a forecast and write how it did."""
     panel = Panel.build(later.table.incidents, opened.cells.grid, opened.domain)
     rejected = later.table.rejected
     found = verification.verify(opened, panel, rejected=len(rejected), until=later.until)
@@ -326,7 +325,6 @@ def verify_record(
 def _draw_outcome(
     source: Path, table: IncidentTable, panel: Panel, found: verification.Verification, folder: Path
 ) -> None:
-    """Draw the forecast with the incidents that were scored."""
     out = {*found.left_out["incident_id"], *panel.rejected["incident_id"]}
     scored = table.incidents[~table.incidents["incident_id"].isin(out)]
     scene = replace(load_scene(source / SCENE_FOLDER), incidents=scored)

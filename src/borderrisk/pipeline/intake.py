@@ -18,7 +18,7 @@ from borderrisk.config.whole import Config
 from borderrisk.config.yamltext import edit_yaml
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.outputs.atomic import plain_rows, write_text, writing
-from borderrisk.sources.basedata import without_checksum
+from borderrisk.pipeline.inputs import without_checksum
 from borderrisk.sources.incidents import TEXT_FIELDS, IncidentTable, read_incidents
 from borderrisk.sources.layouts import layout_of
 from borderrisk.sources.recognised import recognise

@@ -109,7 +109,6 @@ def doubt(estimate: Estimate) -> str:
 
 
 def _value(config: Config, key: str) -> Any:
-    """Return what a config has under a key; None if there is none."""
     value: Any = config.model_dump(mode="json")
     for name in key.split("."):
         value = value.get(name) if isinstance(value, dict) else None

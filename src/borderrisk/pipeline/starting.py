@@ -121,7 +121,6 @@ class _Record:
 def _config_text(
     folder: Path, border: Border, record: _Record, places: pd.DataFrame, focus: Sequence[str]
 ) -> str:
-    """Return the config of a folder, with the reasons of what it chooses."""
     area, here, whole = border.area, record.here, record.incidents
     cell, why = study.cell_km(here["radius_km"], area.polygon.area / 1e6, sum(border.km.values()))
     windows = dict(study.around(text, area, places) for text in focus)
@@ -200,7 +199,6 @@ def _incidents_in(folder: Path) -> Path | None:
 
 @contextmanager
 def _named(folder: Path) -> Iterator[None]:
-    """Say which folder it was that could not be written."""
     try:
         yield
     except OSError as error:

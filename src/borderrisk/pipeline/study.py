@@ -148,7 +148,6 @@ def _refuse_apart(home: Country, lines: dict[str, MultiLineString]) -> None:
 
 
 def _apart(one: MultiLineString, other: MultiLineString) -> float:
-    """Distance between two lines, km."""
     return _GEOD.geometry_length(shapely.shortest_line(one, other)) / 1000
 
 
@@ -302,7 +301,6 @@ def slug(text: str) -> str:
 
 
 def _inside(polygon: Any, area: StudyArea, places: pd.DataFrame) -> np.ndarray:
-    """Whether places lie in a polygon in grid metres."""
     shapely.prepare(polygon)
     return shapely.contains_xy(polygon, *area.grid.project(places["longitude"], places["latitude"]))
 

@@ -119,7 +119,6 @@ class _Cycle:
 
     @property
     def origin(self) -> pd.Timestamp:
-        """First day of the next forecast."""
         return self.as_of.replace(day=1)
 
     @property
@@ -127,7 +126,6 @@ class _Cycle:
         return tuple(sorted(self.config.forecasts.horizons_days))
 
     def path(self, origin: pd.Timestamp, days: int) -> Path:
-        """Folder of a forecast."""
         return self.config.forecasts_folder / f"{origin:%Y-%m-%d}-{days}d"
 
     def forecast(self, progress: Progress | None = None) -> list[str]:
@@ -146,13 +144,11 @@ class _Cycle:
         return made
 
     def latest(self) -> Path | None:
-        """Latest frozen forecast of the shortest period."""
         found = [it for it in self.issued if it.days == self.horizons[0]]
         last = max(found, key=lambda it: it.origin, default=None)
         return None if last is None else self.config.forecasts_folder / last.source
 
     def verify(self) -> list[str]:
-        """Verify every forecast whose time is over, where its incidents changed since."""
         done, record = [], self.config.data.incidents.path or Path()
         for it in self.issued:
             if it.end > self.as_of:
@@ -330,7 +326,6 @@ def _moved(before: Path | None, after: Path | None) -> tuple[float, list[str]]:
 
 
 def _places(result: Result, rose: np.ndarray) -> str:
-    """Where the cells that rose most are."""
     most = [int(k) for k in np.argsort(-rose, axis=None)[:_NEAR] if rose.flat[k] > 0]
     if not most:
         return ""

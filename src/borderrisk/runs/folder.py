@@ -284,7 +284,6 @@ class _Lock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def release(self) -> None:
-        """Give the folder up and remove the mark."""
         self._path.unlink(missing_ok=True)
         os.close(self._file)
 

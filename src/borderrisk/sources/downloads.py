@@ -173,7 +173,6 @@ class Store:
         """Return the access token that a service gives for a filled form; it is kept nowhere."""
 
         def ask() -> str:
-            """Fill the form once."""
             with self._ask("POST", remote, data=dict(form)) as answer:
                 _refuse(remote, answer)
                 if token := answer.json().get("access_token"):

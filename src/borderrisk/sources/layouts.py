@@ -300,7 +300,6 @@ def _is_bare(layout: Layout, record: list[str]) -> bool:
 
 
 def _require(columns: Iterable[str], header: list[str], path: str | Path) -> None:
-    """Raise ``DataError`` naming every needed column that the header lacks."""
     missing = sorted(set(columns).difference(header))
     if missing:
         hints = " ".join(f"{name}:{did_you_mean(name, header)}" for name in missing)

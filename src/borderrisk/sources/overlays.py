@@ -222,7 +222,6 @@ def _shapes(path: Path, what: str, effect: str, grid: Grid) -> tuple[gpd.GeoData
 
 
 def _extended(shape: Any) -> Any:
-    """Return the lines and polygons of a geometry."""
     parts = [parts_of_kind(shape, kind) for kind in ("polygon", "line")]
     parts = [part for part in parts if not part.is_empty]
     return parts[0] if len(parts) == 1 else shapely.GeometryCollection(parts)
@@ -321,7 +320,6 @@ def count_features(path: str | Path, columns: Sequence[str], grid: Grid) -> dict
 def _cells(
     path: str | Path, columns: Sequence[str], grid: Grid
 ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-    """Return rows, columns and values of the cells of a table."""
     where = f"{_TABLE}: {path}"
     table = _read(Path(path), [CELL_ID, *columns], where)
     return *_places(table, grid, where), {name: _numbers(table[name], where) for name in columns}

@@ -191,7 +191,6 @@ def _turn_round(
 
 
 def _calendar(dates: pd.Series, notes: list[str]) -> str:
-    """Return ``jalali`` if most dates are of the Iranian calendar."""
     read = read_dates(dates, "jalali")
     unread = read_dates(dates)["first"].isna()
     if (unread & read["first"].notna()).mean() <= _READABLE:

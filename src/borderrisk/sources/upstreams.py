@@ -126,14 +126,12 @@ class _Osm:
     areas: int = 0
 
     def row(self, title: str) -> Upstream:
-        """Return the row of the table."""
         return Upstream(
             (f"data.{self.key}",), title, "OpenStreetMap", _ODBL, "© OpenStreetMap contributors",
             self.expect, self.find, self.make,
         )  # fmt: skip
 
     def expect(self, wanted: Wanted) -> tuple[int, float]:
-        """Return answers and MB."""
         answers = len(self.find(wanted))
         return answers, answers * self.mb
 
