@@ -224,13 +224,9 @@ _FORECAST = ("expected_per_year", "share", "rate_per_km", "expected", "count_low
 
 
 def index_table(
-    segments: gpd.GeoDataFrame,
-    attribution: csr_matrix,
-    cells: xr.Dataset,
-    grid: Grid,
-    *,
+    segments: gpd.GeoDataFrame, attribution: csr_matrix, cells: xr.Dataset, grid: Grid, *,
     crossings: np.ndarray | None = None,
-) -> gpd.GeoDataFrame:
+) -> gpd.GeoDataFrame:  # fmt: skip
     """Rank the segments by the mean index of the ground behind them, ``risk`` of the cells.
 
     Columns are those of :func:`segment_table`; what only a forecast says is empty. Segments without
@@ -308,14 +304,9 @@ class BorderCapture:
 
 
 def prospective_curves(
-    outlooks: Sequence[Outlook],
-    attribution: csr_matrix,
-    length_km: np.ndarray,
-    model: str,
-    *,
-    level: float = 0.9,
-    seed: int = 0,
-) -> BorderCapture | None:
+    outlooks: Sequence[Outlook], attribution: csr_matrix, length_km: np.ndarray, model: str, *,
+    level: float = 0.9, seed: int = 0,
+) -> BorderCapture | None:  # fmt: skip
     """Return how much of the next period's incidents lay behind the k kilometres ranked first.
 
     At each origin every model ranks the segments by what it expects behind them; curves are means

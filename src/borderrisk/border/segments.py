@@ -184,12 +184,9 @@ class Named:
 
     @classmethod
     def of(
-        cls,
-        grid: Grid,
-        lines: Iterable[shapely.Geometry],
-        zones: gpd.GeoDataFrame | None,
+        cls, grid: Grid, lines: Iterable[shapely.Geometry], zones: gpd.GeoDataFrame | None,
         crossings: gpd.GeoDataFrame | None,
-    ) -> Named:
+    ) -> Named:  # fmt: skip
         """Keep the zones on a grid, and the crossings of border ``lines`` (grid metres)."""
         zone = None
         if zones is not None:

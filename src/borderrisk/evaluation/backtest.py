@@ -172,16 +172,9 @@ def _far(known: np.ndarray, points: np.ndarray, near_km: float) -> np.ndarray:
 
 
 def forecast_origin(
-    cells: CellTable,
-    panel: Panel,
-    origin: pd.Timestamp,
-    horizons: Sequence[int],
-    models: Mapping[str, Settings],
-    *,
-    near_km: float,
-    seed: int,
-    memo: Memo | None = None,
-) -> Forecasts:
+    cells: CellTable, panel: Panel, origin: pd.Timestamp, horizons: Sequence[int],
+    models: Mapping[str, Settings], *, near_km: float, seed: int, memo: Memo | None = None,
+) -> Forecasts:  # fmt: skip
     """Fit every model on the past of one origin; they see no other incident.
 
     Horizons are in years; an earlier incident within ``near_km`` makes a repeat place; a memo

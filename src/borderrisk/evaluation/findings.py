@@ -174,11 +174,8 @@ def skill_tables(part: Prospective) -> Iterator[tuple[str, list[Skill]]]:
         for subset in SUBSETS if years == part.shortest else ("all", NEW_GROUND):
             rows = part.of(subset, years)
             if rows:
-                count = many(rows[0].incidents, "incident")
-                yield (
-                    f"{SUBSET_WORDS[subset].capitalize()}, {many(years, 'year')} ahead, {count}",
-                    rows,
-                )
+                who, count = SUBSET_WORDS[subset], many(rows[0].incidents, "incident")
+                yield f"{who.capitalize()}, {many(years, 'year')} ahead, {count}", rows
 
 
 def render_text(card: Scorecard) -> str:

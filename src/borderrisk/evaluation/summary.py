@@ -45,16 +45,9 @@ def used_origins(forecasts: Sequence[Forecasts], years: int) -> list[Forecasts]:
 
 
 def prospective(
-    forecasts: Sequence[Forecasts],
-    rows: list[Skill],
-    cells: CellTable,
-    model: str,
-    *,
-    near_km: float,
-    level: float = 0.9,
-    seed: int = 0,
-    line: BorderLine | None = None,
-) -> Prospective:
+    forecasts: Sequence[Forecasts], rows: list[Skill], cells: CellTable, model: str, *,
+    near_km: float, level: float = 0.9, seed: int = 0, line: BorderLine | None = None,
+) -> Prospective:  # fmt: skip
     """Summarise a backtest from its forecasts and their :func:`~.backtest.origin_rows`.
 
     Calibration, reliability and totals are about ``model``, the config's own. ``near_km`` is what
@@ -95,15 +88,9 @@ def prospective(
 
 
 def summary_rows(
-    forecasts: Sequence[Forecasts],
-    rows: Sequence[Skill],
-    area: np.ndarray,
-    years: int,
-    subset: str,
-    *,
-    level: float,
-    seed: int,
-) -> list[Skill]:
+    forecasts: Sequence[Forecasts], rows: Sequence[Skill], area: np.ndarray, years: int,
+    subset: str, *, level: float, seed: int,
+) -> list[Skill]:  # fmt: skip
     """Average every model over the origins with enough incidents, with its gains.
 
     Bits and captures are means over incidents, the other metrics means over origins. Gains have a
@@ -269,14 +256,9 @@ def _reliability(
 
 
 def border_curves(
-    forecasts: Sequence[Forecasts],
-    cells: CellTable,
-    line: BorderLine,
-    model: str,
-    *,
-    level: float,
+    forecasts: Sequence[Forecasts], cells: CellTable, line: BorderLine, model: str, *, level: float,
     seed: int,
-) -> BorderCapture | None:
+) -> BorderCapture | None:  # fmt: skip
     """Curve of what watching the first k kilometres of border would have covered.
 
     Of the shortest horizon, over the forecasts followed by enough incidents, with the same for

@@ -79,13 +79,9 @@ def location_buffer_km(panel: Panel) -> float:
 
 
 def fit_fold(
-    cells: CellTable,
-    past: Panel,
-    origin: Any,
-    models: Mapping[str, Settings],
-    seed: int,
+    cells: CellTable, past: Panel, origin: Any, models: Mapping[str, Settings], seed: int,
     fold: Fold,
-) -> dict[str, np.ndarray]:
+) -> dict[str, np.ndarray]:  # fmt: skip
     """Intensity of every cell by every model, from what the fold may see."""
     seen, panel = restrict(cells, past.subset(fold.train), fold.cells)
     memo: Memo = {}

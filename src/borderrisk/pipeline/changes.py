@@ -184,7 +184,13 @@ def score_regions(
     there = [str(out) for _, out in jobs if out.exists()]
     if there and not force:
         raise OutputError(f"{there[0]} exists already; give another folder, or use force.")
-    chosen = scheduler or _scheduler(jobs)
+    named = sorted({config.compute.scheduler for config, _ in jobs})
+    if scheduler is None and len(named) > 1:
+        raise ConfigError(
+            f"Regions scored together need one compute.scheduler (they name {', '.join(named)}); "
+            "choose it with --set compute.scheduler=..."
+        )
+    chosen = scheduler or (named[0] if named else "threads")
     one = partial(_score_one, Path(model_path).resolve())
     if is_cluster(chosen):
         return _folders(jobs, map_parallel(one, jobs, scheduler=chosen))
@@ -196,16 +202,6 @@ def _place(config: Config, folder: str | Path | None) -> Path:
         return Path(folder) / config.name
     parent = config.runs_folder
     return parent / new_run_id(parent, config.hash)
-
-
-def _scheduler(jobs: list[tuple[Config, Path]]) -> str:
-    found = sorted({config.compute.scheduler for config, _ in jobs})
-    if len(found) > 1:
-        raise ConfigError(
-            f"Regions scored together need one compute.scheduler (they name {', '.join(found)}); "
-            "choose it with --set compute.scheduler=..."
-        )
-    return found[0] if found else "threads"
 
 
 def _folders(jobs: list[tuple[Config, Path]], found: list[Path | BorderRiskError]) -> list[Path]:

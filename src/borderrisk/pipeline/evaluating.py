@@ -26,14 +26,9 @@ from borderrisk.pipeline.stages import Work
 
 
 def evaluate(
-    config: Any,
-    cells: CellTable,
-    known: Panel,
-    origin: pd.Timestamp,
-    border: Border,
-    neighbours: Sequence[str],
-    work: Work,
-) -> Scorecard:
+    config: Any, cells: CellTable, known: Panel, origin: pd.Timestamp, border: Border,
+    neighbours: Sequence[str], work: Work,
+) -> Scorecard:  # fmt: skip
     """Run every test that the config asks for.
 
     ``known`` are the incidents that evaluation may use: those before the config's own ``origin``.
@@ -65,14 +60,9 @@ def evaluate(
 
 
 def evaluate_carried(
-    config: Any,
-    cells: CellTable,
-    learned: Fitted,
-    known: Panel,
-    border: Border,
-    origins: Sequence[pd.Timestamp],
-    work: Work,
-) -> Scorecard:
+    config: Any, cells: CellTable, learned: Fitted, known: Panel, border: Border,
+    origins: Sequence[pd.Timestamp], work: Work,
+) -> Scorecard:  # fmt: skip
     """Test a model learned elsewhere from some origins, beside those that are fitted here.
 
     ``DataError`` as for :func:`check`.
@@ -89,13 +79,9 @@ def evaluate_carried(
 
 
 def _card(
-    config: Any,
-    name: str,
-    forecasts: list[Forecasts],
-    transfer: Transfer | None,
-    cells: CellTable,
+    config: Any, name: str, forecasts: list[Forecasts], transfer: Transfer | None, cells: CellTable,
     line: BorderLine,
-) -> Scorecard:
+) -> Scorecard:  # fmt: skip
     level, seed = config.uncertainty.level, config.seed
     rows = tests.origin_rows(forecasts, cells, line)
     part = summary.prospective(

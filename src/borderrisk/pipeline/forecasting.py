@@ -282,8 +282,11 @@ def _verified(
     }
     with RunFolder(final, force=force) as folder:
         _draw_outcome(source, later.table, panel, found, folder.path)
+        captured = {name: curve["captured"] for name, curve in found.capture_curve.items()}
+        shares = [curve["area_share"] for curve in found.capture_curve.values()]
         tables = {
-            "scores": found.table, "missed": found.missed, "capture": _curves(found),
+            "scores": found.table, "missed": found.missed,
+            "capture": pd.DataFrame({"area_share": shares[0]} | captured if shares else {}),
             "rejected": rows_left_out(rejected, found.left_out),
         }  # fmt: skip
         for name, table in tables.items():
@@ -347,15 +350,6 @@ def _read_later(path: Path, how: dict[str, Any]) -> IncidentTable:
             "its date; mend the file."
         )
     return table
-
-
-def _curves(found: verification.Verification) -> pd.DataFrame:
-    """Share of the incidents captured in the highest-ranked share of the area, by model."""
-    if not found.capture_curve:
-        return pd.DataFrame()
-    shares = next(iter(found.capture_curve.values()))["area_share"]
-    models = {name: curve["captured"] for name, curve in found.capture_curve.items()}
-    return pd.DataFrame({"area_share": shares, **models})
 
 
 def _text(found: verification.Verification, notes: list[str]) -> str:

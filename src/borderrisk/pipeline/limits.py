@@ -153,7 +153,7 @@ def _too_many(config: Config, size: Estimate) -> Iterator[Problem]:
             f"{MAX_CELLS:,} cells: use {fits} {got(config.grid.cell_size_m)}",
         )
     if size.segments > MOST_SEGMENTS:
-        fits = _rounded_up(size.border_km / MOST_SEGMENTS)
+        fits = _rounded(size.border_km / MOST_SEGMENTS, up=True)
         yield Problem(
             ("segments", "segment_km"),
             f"{size.border_km:,.0f} km of border would be cut into {counted(size.segments)} "
@@ -207,7 +207,7 @@ def _fitting(size: Estimate, key: str) -> str | None:
     if up:  # from the smallest cells that a grid can have
         value = max(value, math.sqrt(size.box_km2 / MAX_CELLS))
     for _ in range(_STEPS):
-        rounded = _rounded_up(value * unit) if up else _rounded_down(value * unit)
+        rounded = _rounded(value * unit, up)
         changes: dict[str, Any] = {name: float(rounded) / unit if up else int(rounded)}
         if _possible(replace(size, **changes)):
             return f"{rounded} or {'more' if up else 'less'}"
@@ -215,12 +215,10 @@ def _fitting(size: Estimate, key: str) -> str | None:
     return None
 
 
-def _rounded_up(value: float) -> str:
-    """Return two figures that are not less."""
-    step = 10.0 ** (math.floor(math.log10(value)) - 1)
-    return f"{math.ceil(round(value / step, 6)) * step:g}"
-
-
-def _rounded_down(value: float) -> str:
+def _rounded(value: float, up: bool) -> str:
+    """Return two figures that are not less, or a whole number of two that is not more."""
+    if up:
+        step = 10.0 ** (math.floor(math.log10(value)) - 1)
+        return f"{math.ceil(round(value / step, 6)) * step:g}"
     step = 10.0 ** max(0, math.floor(math.log10(max(value, 1))) - 1)
     return f"{math.floor(value / step) * step:g}"

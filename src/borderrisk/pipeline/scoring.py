@@ -34,10 +34,9 @@ def score_variables(
     cells: CellTable, fitted: Fitted, horizon_days: float, level: float
 ) -> dict[str, xr.DataArray]:
     """Intensity and its parts, counts, probability, risk, class and rank of the study's cells."""
-    study, area = cells.study, cells.study_area_100km2
+    area = cells.study_area_100km2
     intensity, parts = fitted.intensity(cells), fitted.parts(cells)
-    risk = np.zeros(len(cells))
-    risk[study] = scores.risk_percentile(intensity[study], area[study])
+    ranked = _ranked(cells, intensity)
     expected = scores.expected_count(intensity, area, horizon_days)
     low, high = scores.count_bounds(expected, level)
     whole = np.where(intensity > 0, intensity, 1.0)
@@ -47,40 +46,32 @@ def score_variables(
         "count_low": low,
         "count_high": high,
         "probability": scores.probability(intensity, area, horizon_days),
-        "risk": risk,
-        "rank": _ranks(intensity, study),
-        "susceptibility": fitted.susceptibility(cells),
-        **{f"share_{name}": parts[name] / whole for name in PARTS},
     }
+    more = {f"share_{name}": parts[name] / whole for name in PARTS}
+    more = {"susceptibility": fitted.susceptibility(cells)} | more
     found = {name: _variable(cells, name, value) for name, value in values.items()}
-    return found | _classes(cells, risk)
+    found |= {name: ranked.pop(name) for name in ("risk", "rank")}
+    return found | {name: _variable(cells, name, value) for name, value in more.items()} | ranked
 
 
 def index_variables(cells: CellTable, fitted: Fitted) -> dict[str, xr.DataArray]:
     """Risk, class, rank and trust of an index: where it is higher, and nothing else."""
-    study, area = cells.study, cells.study_area_100km2
-    intensity = fitted.intensity(cells)
-    risk = np.zeros(len(cells))
-    risk[study] = scores.risk_percentile(intensity[study], area[study])
-    ranks = _ranks(intensity, study)
-    found = {"risk": _variable(cells, "risk", risk), "rank": _variable(cells, "rank", ranks)}
-    found |= _classes(cells, risk) | trust_variable(cells, np.where(study, 0, -1))
+    found = _ranked(cells, fitted.intensity(cells))
+    found |= trust_variable(cells, np.where(cells.study, 0, -1))
     declared = scores.by_name()
     return {name: values.assign_attrs(scores.as_index(declared[name]).attrs)
             for name, values in found.items()}  # fmt: skip
 
 
-def _classes(cells: CellTable, risk: np.ndarray) -> dict[str, xr.DataArray]:
-    classes = np.where(cells.study, scores.risk_class(risk), 0)
-    grid = np.maximum(cells.to_grid(classes.astype("int16")), 0).astype("uint8")
-    return {"risk_class": _declared("risk_class", grid)}
-
-
-def _ranks(intensity: np.ndarray, study: np.ndarray) -> np.ndarray:
-    """Rank among the study cells, 1 for the highest; ties in row-major order."""
-    ranks = np.zeros(len(intensity))
+def _ranked(cells: CellTable, intensity: np.ndarray) -> dict[str, xr.DataArray]:
+    """Risk, rank (1 for the highest; ties in row-major order) and class of the study's cells."""
+    study, area = cells.study, cells.study_area_100km2
+    risk, ranks = np.zeros(len(cells)), np.zeros(len(cells))
+    risk[study] = scores.risk_percentile(intensity[study], area[study])
     ranks[study] = rank(intensity[study])
-    return ranks
+    classes = cells.to_grid(np.where(study, scores.risk_class(risk), 0).astype("int16"))
+    found = {name: _variable(cells, name, of) for name, of in (("risk", risk), ("rank", ranks))}
+    return found | {"risk_class": _declared("risk_class", np.maximum(classes, 0).astype("uint8"))}
 
 
 def interval_variables(cells: CellTable, intervals: Intervals) -> dict[str, xr.DataArray]:
@@ -94,13 +85,9 @@ def interval_variables(cells: CellTable, intervals: Intervals) -> dict[str, xr.D
 
 
 def area_totals(
-    cells: CellTable,
-    fitted: Fitted,
-    intervals: Intervals | None,
-    focuses: Sequence[Focus],
-    horizon_days: float,
-    level: float,
-) -> list[AreaTotal]:
+    cells: CellTable, fitted: Fitted, intervals: Intervals | None, focuses: Sequence[Focus],
+    horizon_days: float, level: float,
+) -> list[AreaTotal]:  # fmt: skip
     """Incidents to expect within the horizon in the study area, then in each focus.
 
     The study area's may be as many as the level of the fitted model says; those of a part scatter
@@ -160,15 +147,9 @@ def incident_variables(
 
 
 def trust_codes(
-    cells: CellTable,
-    ds: xr.Dataset,
-    panel: Panel,
-    test: trust.Dissimilarity,
-    halo_km: float,
-    *,
-    leans: np.ndarray,
-    trained_here: bool,
-) -> np.ndarray:
+    cells: CellTable, ds: xr.Dataset, panel: Panel, test: trust.Dissimilarity, halo_km: float, *,
+    leans: np.ndarray, trained_here: bool,
+) -> np.ndarray:  # fmt: skip
     """Return where each score can be relied on, int8, shape (cells,).
 
     Unknown ground matters where the score ``leans`` on it. In the region it was trained on, a cell

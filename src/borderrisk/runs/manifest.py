@@ -146,16 +146,11 @@ def peak_memory_mb() -> float | None:
         return None
     unit = 1 if sys.platform == "darwin" else 1024
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    own = _own_peak_kb() or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux tells the peak of this program alone; getrusage adds that of what started it.
+    status = Path("/proc/self/status").read_text() if Path("/proc/self/status").exists() else ""
+    found = re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE)
+    own = int(found[1]) if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(max(own, children) * unit / 1e6, 1)
-
-
-def _own_peak_kb(status: Path = Path("/proc/self/status")) -> int | None:
-    """Peak that Linux tells of this program alone; getrusage adds that of what started it."""
-    if not status.exists():
-        return None
-    found = re.search(r"^VmHWM:\s*(\d+) kB", status.read_text(), re.MULTILINE)
-    return int(found[1]) if found else None
 
 
 def new_run_id(parent: Path, config_hash: str, now: datetime | None = None) -> str:

@@ -240,13 +240,9 @@ class Handles(threading.local):
 
 
 def read_tile(
-    tile: Tile,
-    handles: Handles,
-    rows: slice,
-    cols: slice,
-    factor: float,
-    bad_values: tuple[float, ...],
-) -> np.ndarray:
+    tile: Tile, handles: Handles, rows: slice, cols: slice, factor: float, bad_values: tuple[float,
+    ...],
+) -> np.ndarray:  # fmt: skip
     """Pixels of a tile in metres, float32, NaN where missing."""
     height, width = rows.stop - rows.start, cols.stop - cols.start
     top = tile.shape[0] - rows.stop if tile.south_up else rows.start
