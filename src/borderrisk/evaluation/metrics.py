@@ -134,8 +134,8 @@ def poisson_interval(observed: float, level: float = 0.9) -> tuple[float, float]
 
 
 def class_counts(
-    expected: np.ndarray, happened: np.ndarray, risk_class: np.ndarray, level: float = 0.9, ground:
-    str = "all",
+    expected: np.ndarray, happened: np.ndarray, risk_class: np.ndarray, level: float = 0.9,
+    ground: str = "all",
 ) -> list[ClassCount]:  # fmt: skip
     """Compare expected and observed incidents per risk class, with Poisson intervals.
 

@@ -139,8 +139,8 @@ def _taken_here(model: ModelFile, cells: CellTable, record: steps.Record) -> Mod
 
 
 def make_scene(
-    stages: Stages, scored: Scored, run_id: str, scorecard: Scorecard | None, previous:
-    gpd.GeoDataFrame | None = None,
+    stages: Stages, scored: Scored, run_id: str, scorecard: Scorecard | None,
+    previous: gpd.GeoDataFrame | None = None,
 ) -> Scene:  # fmt: skip
     """Build the scene of a run; segments are compared with ``previous`` where given."""
     study = stages[steps.area]

@@ -240,8 +240,8 @@ class Handles(threading.local):
 
 
 def read_tile(
-    tile: Tile, handles: Handles, rows: slice, cols: slice, factor: float, bad_values: tuple[float,
-    ...],
+    tile: Tile, handles: Handles, rows: slice, cols: slice, factor: float,
+    bad_values: tuple[float, ...],
 ) -> np.ndarray:  # fmt: skip
     """Pixels of a tile in metres, float32, NaN where missing."""
     height, width = rows.stop - rows.start, cols.stop - cols.start

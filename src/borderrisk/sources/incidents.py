@@ -226,9 +226,9 @@ def _dates(
 
 
 def _filtered(
-    frame: gpd.GeoDataFrame, rejections: Rejections, kinds: Sequence[str] | None, confidence:
-    Sequence[str] | None, start: pd.Timestamp | None, end: pd.Timestamp | None, max_radius_km: float
-    | None,
+    frame: gpd.GeoDataFrame, rejections: Rejections, kinds: Sequence[str] | None,
+    confidence: Sequence[str] | None, start: pd.Timestamp | None, end: pd.Timestamp | None,
+    max_radius_km: float | None,
 ) -> gpd.GeoDataFrame:  # fmt: skip
     """Return the rows that every filter keeps (None = all); one left out by several counts once."""
     filters: dict[str, tuple[str, Any, Callable[[pd.Series], pd.Series]]] = {
