@@ -349,10 +349,7 @@ def exchanged(lon: pd.Series, lat: pd.Series, region: Bounds | None) -> tuple[bo
 
 
 def check_not_swapped(lon: pd.Series, lat: pd.Series, region: Bounds | None, where: str) -> None:
-    """Raise ``DataError`` if most points make sense only with latitude and longitude exchanged.
-
-    ``region`` is (west, south, east, north) in degrees where they are expected, else the globe.
-    """
+    """Raise ``DataError`` if most points make sense only as :func:`exchanged` says."""
     if exchanged(lon, lat, region)[0]:
         known, bounds = lon.notna() & lat.notna(), region or _GLOBE
         as_is, swapped = (_inside(*xy, bounds)[known].mean() for xy in ((lon, lat), (lat, lon)))
