@@ -270,7 +270,14 @@ def random_routes(
 
     results = map_parallel(draw, np.random.SeedSequence(seed).spawn(draws), workers=workers)
     frames = [found.assign(draw=k) for k, (found, _) in enumerate(results)]
-    crossings = _weighted(pd.concat(frames, ignore_index=True), places)
+    crossings = pd.concat(frames, ignore_index=True)
+    if missing := set(places.targets) - set(crossings.target):
+        raise DataError(
+            f"No route from the far side reaches {', '.join(sorted(missing))}; every way is closed."
+        )
+    total = crossings.groupby("target").weight.transform("sum")
+    order = ["target", "draw", "x", "y", "hours", "weight"]
+    crossings = crossings.assign(weight=crossings.weight / total)[order]
     passed = np.sum([passed for _, passed in results], axis=0)
     return RandomRoutes(crossings, passed / (draws * len(places.targets)))
 
@@ -305,14 +312,3 @@ def _follow(
             "weight": weight[crossed],
         }
     )
-
-
-def _weighted(crossings: pd.DataFrame, places: Places) -> pd.DataFrame:
-    missing = set(places.targets) - set(crossings.target)
-    if missing:
-        raise DataError(
-            f"No route from the far side reaches {', '.join(sorted(missing))}; every way is closed."
-        )
-    total = crossings.groupby("target").weight.transform("sum")
-    order = ["target", "draw", "x", "y", "hours", "weight"]
-    return crossings.assign(weight=crossings.weight / total)[order]

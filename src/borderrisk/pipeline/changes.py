@@ -39,6 +39,11 @@ CAUSES = {
     "new": "new incidents",
     "model": "the model learned anew, and changed inputs",
 }
+_SHOWN = (
+    "segment_id", "section", "expected_before", "expected_after", "displaced", "rank_before",
+    "rank",
+)  # fmt: skip
+_TOP = 20
 
 
 @dataclass(frozen=True)
@@ -228,13 +233,6 @@ def _score_one(model_path: Path, job: tuple[Config, Path]) -> Path | BorderRiskE
         return score(model_path, config, out=out.absolute(), force=True).folder
     except BorderRiskError as error:
         return error
-
-
-_SHOWN = (
-    "segment_id", "section", "expected_before", "expected_after", "displaced", "rank_before",
-    "rank",
-)  # fmt: skip
-_TOP = 20
 
 
 def scenario(

@@ -191,14 +191,6 @@ def _refused(
     )
 
 
-def _possible(size: Estimate) -> bool:
-    return (
-        size.grid <= MAX_CELLS
-        and size.total_bytes <= CERTAIN * machine_bytes()
-        and size.total_seconds <= MOST_HOURS * 3600
-    )
-
-
 def _fitting(size: Estimate, key: str) -> str | None:
     """Return the value of a key with which a run is possible, to a tenth, if there is one."""
     name, factor, unit = _ADJUSTED[key]
@@ -209,7 +201,9 @@ def _fitting(size: Estimate, key: str) -> str | None:
     for _ in range(_STEPS):
         rounded = _rounded(value * unit, up)
         changes: dict[str, Any] = {name: float(rounded) / unit if up else int(rounded)}
-        if _possible(replace(size, **changes)):
+        other = replace(size, **changes)
+        held = other.grid <= MAX_CELLS and other.total_bytes <= CERTAIN * machine_bytes()
+        if held and other.total_seconds <= MOST_HOURS * 3600:
             return f"{rounded} or {'more' if up else 'less'}"
         value *= factor
     return None

@@ -147,10 +147,7 @@ def read_incidents(
         )
     for far in _apart(kept["date"]):
         log.warning("%s: %s", where, far)
-    notes = [
-        *_notes(rejections, len(records), kept, region),
-        *_conversions(records.loc[kept.index], kept),
-    ]
+    notes = _notes(rejections, records, kept, region)
     incidents = kept.sort_values(["date", "incident_id"], kind="stable").reset_index(drop=True)
     return IncidentTable(incidents, rejections.frame(records["incident_id"]), notes)
 
@@ -273,9 +270,10 @@ def _shown(value: Any) -> str:
 
 
 def _notes(
-    rejections: Rejections, total: int, kept: gpd.GeoDataFrame, region: Bounds | None
+    rejections: Rejections, records: pd.DataFrame, kept: gpd.GeoDataFrame, region: Bounds | None
 ) -> list[str]:
-    notes = [f"{len(kept)} of {total} incidents are used"]
+    """Count what is used and what is not, and say which cells were not taken as they are."""
+    notes = [f"{len(kept)} of {len(records)} incidents are used"]
     for kind, count in rejections.counts().items():
         row = min(row for row, its in rejections.kinds.items() if its == kind)
         detail = rejections.reasons[row].removeprefix(kind).removeprefix(": ")
@@ -286,15 +284,10 @@ def _notes(
         inside = kept.geometry.x.between(west, east) & kept.geometry.y.between(south, north)
         if not inside.all():
             notes.append(f"{int((~inside).sum())} incidents lie outside the expected region")
-    return notes
-
-
-def _conversions(records: pd.DataFrame, kept: gpd.GeoDataFrame) -> list[str]:
-    """Say which cells were not taken as they are."""
-    unread = int(((records["deaths_reported"] != "") & kept["deaths_reported"].isna()).sum())
-    numbered = int(records["date"].map(checks.is_day_number).sum())
-    notes = [f"{unread} deaths_reported are not whole numbers; taken as unknown"] if unread else []
-    if numbered:
+    used = records.loc[kept.index]
+    if unread := int(((used["deaths_reported"] != "") & kept["deaths_reported"].isna()).sum()):
+        notes.append(f"{unread} deaths_reported are not whole numbers; taken as unknown")
+    if numbered := int(used["date"].map(checks.is_day_number).sum()):
         notes.append(f"{numbered} dates are day numbers of a spreadsheet (41640 = 2014-01-01)")
     return notes
 

@@ -172,9 +172,8 @@ def read_points(path: str | Path, what: str = "posts", *, named: bool = False) -
         raise DataError(f"{what}: {path} has no column name.{did_you_mean('name', table.columns)}")
     if named:
         _check_named(table["name"], f"{what}: {path}")
-    names = table["name"].to_numpy() if "name" in table else ""
-    frame = pd.DataFrame({"name": names}, index=range(len(points)))
-    return gpd.GeoDataFrame(frame, geometry=points.to_numpy(), crs=WGS84)
+    names = table["name"].to_numpy() if "name" in table else [""] * len(points)
+    return gpd.GeoDataFrame({"name": names}, geometry=points.to_numpy(), crs=WGS84)
 
 
 def check_near(frame: gpd.GeoDataFrame, region: Bounds, what: str, path: str | Path) -> None:
