@@ -3,8 +3,8 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from borderrisk.pipeline.intake import COLUMNS as PLAIN
-from borderrisk.pipeline.intake import merge, plain_table
+from borderrisk.pipeline.cycle import COLUMNS as PLAIN
+from borderrisk.pipeline.cycle import merge, plain_table
 from borderrisk.sources.incidents import COLUMNS, read_incidents
 
 

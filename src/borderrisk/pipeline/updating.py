@@ -22,9 +22,9 @@ from borderrisk.evaluation.prospective import Issued, Period
 from borderrisk.outputs.atomic import write_text
 from borderrisk.outputs.compare import ROSE, compare
 from borderrisk.outputs.trackrecord import CYCLE_PAGE, RECORD_PAGE, Updated, cycle_page, record_page
-from borderrisk.pipeline import checking, forecasting, rehearsing
+from borderrisk.pipeline import checking, forecasting
+from borderrisk.pipeline.cycle import Merged, past_forecasts, take_in
 from borderrisk.pipeline.inputs import read_incident_table
-from borderrisk.pipeline.intake import Merged, take_in
 from borderrisk.pipeline.result import Result, open_run
 from borderrisk.pipeline.stages import Progress
 from borderrisk.runs.folder import alone, is_frozen, sweep
@@ -193,7 +193,7 @@ class _Cycle:
 
     def rehearse(self, first: pd.Timestamp) -> int:
         """Make the forecasts that the record would hold since a day: scores and counts only."""
-        rows = rehearsing.rehearse(self.config, first, self.as_of, self.horizons)
+        rows = past_forecasts(self.config, first, self.as_of, self.horizons)
         text = json.dumps([row.to_json() for row in rows], indent=1) + "\n"
         return len(rows) * _write_other(text, self.config.record_folder / REHEARSAL)
 
