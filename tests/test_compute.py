@@ -312,3 +312,58 @@ def test_kernels_compile_where_nothing_can_be_kept():
         [sys.executable, "-c", UNWRITABLE], env=env, capture_output=True, text=True, check=False
     )
     assert done.stdout == "42 None\n", done.stderr
+
+
+LATE = """
+import sys
+from borderrisk import cli, compute
+from borderrisk.cli.run_commands import LATE
+
+compute.compile_ahead = lambda modules: None
+try:
+    cli.main()
+except SystemExit as end:
+    assert not end.code, end.code
+from numba.core.sigutils import normalize_signature
+for kernel, signature in compute._LATE:
+    used, ahead = set(kernel.signatures), normalize_signature(signature)[0]
+    assert used == {ahead}, (kernel, used, ahead)
+    assert kernel.py_func.__module__ in LATE
+print(len(compute._LATE), file=sys.stderr)
+"""
+
+
+@pytest.mark.slow
+def test_kernels_compiled_ahead_are_those_that_a_run_uses(tmp_path):
+    small = ["grid.cell_size_m=50000", f"compute.cache={tmp_path}/cache", "outputs.figures=[]",
+             "outputs.focus=[]", "model.parameters={n_estimators: 10}"]  # fmt: skip
+    pairs = [word for pair in small for word in ("--set", pair)]
+    done = subprocess.run(
+        [sys.executable, "-c", LATE, "run", str(CONFIG), "--no-evaluate", *pairs,
+         "--out", str(tmp_path / "out")],
+        env=os.environ | {"PYTHONPATH": SOURCE}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.split()[-1] == "8"
+
+
+AHEAD = """
+from types import SimpleNamespace
+from borderrisk import compute
+
+compute.available_workers = lambda: 2
+compute.atexit = SimpleNamespace(register=lambda kill: kill.__self__.wait())
+compute.compile_ahead(["borderrisk.features._loops"])
+"""
+
+
+def test_what_is_kept_is_not_compiled_ahead_again(tmp_path):
+    env = os.environ | {"PYTHONPATH": SOURCE, "NUMBA_CACHE_DIR": str(tmp_path)}
+    found = []
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", AHEAD], env=env, check=True)
+        found.append({path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nbi")})
+    assert found[0] == found[1]
+    assert {path.name.split("-")[0] for path in found[0]} >= {
+        "_loops.distances", "_loops.mark_visible", "_loops.horizon_angles",
+    }  # fmt: skip

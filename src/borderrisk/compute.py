@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import subprocess
+import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from pathlib import Path
 from typing import Any, TypeVar
 
 from borderrisk.errors import BorderRiskError, ConfigError
@@ -16,6 +21,7 @@ R = TypeVar("R")
 ADDRESSES = ("tcp://", "tls://")
 _BACKENDS = {"threads": "threading", "processes": "loky"}
 _CONNECT_TIMEOUT_S = 10
+_LATE: list[tuple[Any, str]] = []
 
 
 def available_workers() -> int:
@@ -25,21 +31,59 @@ def available_workers() -> int:
     return int(cpu_count())
 
 
-def compiled(**options: Any) -> Callable[[Any], Any]:
+def compiled(ahead: str = "", **options: Any) -> Callable[[Any], Any]:
     """Compile a kernel with numba, once for all runs where there is a folder to keep it in.
 
     An install that cannot be written to, used without a home, has none; then every process compiles
-    anew.
+    anew. ``ahead`` is the signature that runs use, of a kernel that they need late: a first run has
+    it compiled meanwhile (:func:`compile_ahead`).
     """
     from numba import njit
 
     def decorate(function: Any) -> Any:
         try:
-            return njit(nogil=True, cache=True, **options)(function)
+            kernel = njit(nogil=True, cache=True, **options)(function)
         except RuntimeError:  # numba finds no folder for its cache
             return njit(nogil=True, **options)(function)
+        if ahead and hasattr(kernel, "stats"):  # not where numba is switched off
+            _LATE.append((kernel, ahead))
+        return kernel
 
     return decorate
+
+
+def compile_ahead(modules: Sequence[str]) -> None:
+    """Compile late kernels of some modules in a process of its own, unless they are kept already.
+
+    The process ends with this one at the latest; nothing depends on whether it was in time.
+    """
+    if not sys.executable or available_workers() < 2 or _is_kept(modules[0]):
+        return
+    program = f"import {', '.join(modules)}; from borderrisk.compute import compile_late as c; c()"
+    command, none = [sys.executable, "-P", "-c", program], subprocess.DEVNULL
+    with suppress(OSError):  # no more processes are allowed
+        child = subprocess.Popen(command, stdin=none, stdout=none, stderr=none)
+        atexit.register(child.kill)
+
+
+def _is_kept(module: str) -> bool:
+    """Whether the late kernels of a module were compiled since it was last changed."""
+    source = Path(str(import_module(module).__file__))
+    for kernel, _ in _LATE:
+        if kernel.py_func.__module__ == module:
+            index = f"{source.stem}.{kernel.py_func.__qualname__}-*.nbi"
+            found = Path(kernel.stats.cache_path).glob(index)
+            if not any(path.stat().st_mtime > source.stat().st_mtime for path in found):
+                return False
+    return True
+
+
+def compile_late() -> None:
+    """Compile the late kernels of all modules that are loaded."""
+    from numba.core.sigutils import normalize_signature
+
+    for kernel, signature in _LATE:
+        kernel.compile(normalize_signature(signature)[0])
 
 
 def is_cluster(scheduler: str) -> bool:

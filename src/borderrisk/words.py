@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import math
 import re
@@ -10,7 +9,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -292,17 +291,15 @@ def _numeral(value: float) -> str:
 
 
 @cache
-def _countries() -> dict[str, Label]:
-    """Names of countries by code, from the outlines in the package."""
-    packed = files("borderrisk").joinpath("basedata", "outlines.topojson.gz").read_bytes()
-    shapes = json.loads(gzip.decompress(packed))["objects"]["countries"]["geometries"]
-    names = ((shape["id"], shape["properties"]) for shape in shapes)
-    return {code: {"en": its["name"], "fa": its["name_fa"]} for code, its in names}
+def countries() -> dict[str, dict[str, Any]]:
+    """Facts about the countries of the world base by code: ``iso2, name, name_fa, aliases``."""
+    return dict(json.loads(files("borderrisk").joinpath("basedata", "countries.json").read_bytes()))
 
 
 def country_label(code: str) -> Label:
     """Name of a country by its ISO 3166 code; the code itself when none is known."""
-    return dict(_countries().get(code, {"en": code, "fa": code}))
+    known = countries().get(code, {"name": code, "name_fa": code})
+    return {"en": known["name"], "fa": known["name_fa"]}
 
 
 def pair_label(pair: str) -> Label:

@@ -49,6 +49,12 @@ def test_project_folder_is_the_nearest_with_data(project):
     assert project_folder(project / "configs") == project
 
 
+def test_project_folder_is_never_the_root_of_the_file_system(monkeypatch):
+    """A path from there would tell of the machine."""
+    monkeypatch.setattr(Path, "exists", lambda path: path.parent == Path("/"))
+    assert project_folder(Path("/home/somebody/border")) != Path("/")
+
+
 def test_paths_outside_the_project_are_names(project):
     assert shown_path(project / "data" / "a.csv", project) == "data/a.csv"
     assert shown_path(project / "data" / ".." / "x.csv", project) == "x.csv"

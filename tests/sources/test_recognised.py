@@ -69,6 +69,7 @@ def test_it_says_which_column_is_what_and_how_precise_the_dates_are(told):
         {"date": "Date of incident", "latitude": "Lat.", "longitude": "Long."},
         {"date": "eventDate", "latitude": "Latitude (WGS84)", "longitude": "Longitude (WGS84)"},
         {"date": "تاریخ", "latitude": "عرض جغرافیایی", "longitude": "طول جغرافیایی"},
+        {"date": "When", "latitude": "lat", "longitude": "lng", "place": "where"},
         {"date": "INCIDENT_DATE", "latitude": "Y", "longitude": "X", "radius_km": "Accuracy km"},
         {
             "date": "Date of Incident",
@@ -177,8 +178,8 @@ def test_published_layouts_are_known_in_any_case_and_show_their_codes(told):
 
 
 def test_what_is_no_column_is_refused_by_name(told):
-    with pytest.raises(DataError, match=r"recognised as date .*\(it has: latitude, .*when\)"):
-        told(rows(date=None, when=DAYS))
+    with pytest.raises(DataError, match=r"recognised as date .*\(it has: latitude, .*observed\)"):
+        told(rows(date=None, observed=DAYS))
 
 
 def spreadsheet(path):

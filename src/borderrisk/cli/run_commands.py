@@ -7,6 +7,11 @@ from pathlib import Path
 import click
 
 from borderrisk.cli import common
+from borderrisk.compute import compile_ahead
+
+# Where the kernels are that a run needs after the terrain, which takes long to compile.
+LATE = ("borderrisk.model.treeshap", "borderrisk.features._loops",
+        "borderrisk.features.travel.dijkstra")  # fmt: skip
 
 
 @click.command()
@@ -38,6 +43,7 @@ def run(
     """
     common.configure_logging(verbose, as_json)
     config = common.load(config_path, overrides)
+    compile_ahead(LATE)
     from borderrisk.pipeline import run
 
     with common.progress_line() as progress:

@@ -63,7 +63,7 @@ def _fill(x, y, segments, out):
             out[r, c] = np.sqrt(best)
 
 
-@compiled(error_model="numpy")
+@compiled("(f8[::1], f8[::1], f8[:, ::1], f8[:, ::1])", error_model="numpy")
 def distances(x, y, segments, out):
     """Fill ``out`` (rows, columns) with the distance of points on a grid to the nearest segment.
 
@@ -82,7 +82,7 @@ def distances(x, y, segments, out):
                     _fill(fine_x, fine_y, nearest, tile[i : i + FINE, j : j + FINE])
 
 
-@compiled()
+@compiled("(f4[:, ::1], f8, i8, i8, i8, f8, f8, b1[:, ::1])")
 def mark_visible(
     elevation, size, row, col, radius, eye, target, seen
 ):  # pragma: no cover - compiled
@@ -140,7 +140,7 @@ def _ray(
         highest = max(highest, ground)
 
 
-@compiled()
+@compiled("(f4[:, ::1], f8, i8[::1], i8, i8, i8, f4[:, ::1])")
 def horizon_angles(
     elevation, size, distances, stride, first, last, out
 ):  # pragma: no cover - compiled

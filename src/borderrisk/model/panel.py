@@ -27,6 +27,8 @@ RADIUS_PER_SIGMA = float(np.sqrt(2 * np.log(10)))
 # Each axis is cut here: sqrt(0.995) of a Gaussian along it, 99.5 % of the disc's mass together.
 _CUT_SIGMA = 3.0232
 _MIN_SIGMA_M = 1.0
+# Cells of discs worked on at a time.
+_AT_ONCE = 1 << 20
 # An incident with less of its mass than this on scored or read land is not placed.
 MIN_SHARE = 0.10
 # Points of a disc that are asked which side of the border they lie on, along a sunflower's spiral.
@@ -273,34 +275,59 @@ def spread(
     sum to 1 or are empty where the domain is out of reach, and each one's share on cells of the
     domain before it was cut to land and renormalised.
     """
-    column = np.where(domain > 0, np.cumsum(domain.ravel() > 0).reshape(domain.shape) - 1, -1)
     sigma_m = np.maximum(np.asarray(sigma_m, float), _MIN_SIGMA_M)
-    reach = _CUT_SIGMA * sigma_m
-    index, data, share = [], [], np.zeros(len(sigma_m))
-    for i, (xi, yi, si, ri) in enumerate(zip(x, y, sigma_m, reach, strict=True)):
-        rows, cols = grid.window((xi - ri, yi - ri, xi + ri, yi + ri))
-        weights = np.outer(_axis_mass(grid, yi, si, rows, 1), _axis_mass(grid, xi, si, cols, 0))
-        inside = column[rows, cols] >= 0
-        values = weights[inside] * domain[rows, cols][inside]
-        share[i], total = weights[inside].sum(), values.sum()
-        keep = values > 0
-        index.append(column[rows, cols][inside][keep])
-        data.append(values[keep] / total if total > 0 else values[keep])
-    indptr = np.concatenate([[0], np.cumsum([len(part) for part in data])])
-    flat = [np.concatenate(part) if part else np.zeros(0) for part in (data, index)]
-    mass = csr_matrix(
-        (flat[0], flat[1].astype(np.int64), indptr), shape=(len(data), int(column.max()) + 1)
-    )
-    return mass, share
+    widths = np.ceil(2 * _CUT_SIGMA * sigma_m / grid.cell_size_m).astype(int) + 1
+    index, data, counts, share, order = [], [], [], np.zeros(len(sigma_m)), []
+    # Incidents whose discs touch as many cells are worked on together.
+    for width in np.unique(widths):
+        alike = np.flatnonzero(widths == width)
+        size = np.minimum(width, grid.shape)
+        for some in np.array_split(alike, 1 + len(alike) * size.prod() // _AT_ONCE):
+            cell, weights = _window_mass(x[some], y[some], sigma_m[some], grid, size)
+            land = domain.ravel()[cell]
+            share[some] = (weights * (land > 0)).sum(axis=1)
+            weights *= land
+            total, keep = weights.sum(axis=1, keepdims=True), weights > 0
+            data.append((weights / np.where(total > 0, total, 1.0))[keep])
+            index.append(cell[keep])
+            counts.append(keep.sum(axis=1))
+            order.append(some)
+    column = np.cumsum(domain.ravel() > 0) - 1
+    indptr = np.concatenate([[0], *counts]).cumsum()
+    flat, cell = (np.concatenate([[], *part]) for part in (data, index))
+    shape = (len(sigma_m), int(column[-1]) + 1)
+    mass = csr_matrix((flat, column[cell.astype(np.int64)], indptr), shape=shape)
+    return mass[np.argsort(np.concatenate([[], *order]))], share
 
 
-def _axis_mass(grid: Grid, centre: float, sigma: float, cells: slice, axis: int) -> np.ndarray:
-    """Mass of a cut normal distribution in consecutive cells; axis 0 runs east, 1 south."""
+def _window_mass(
+    x: np.ndarray, y: np.ndarray, sigma: np.ndarray, grid: Grid, size: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cells of a window around each point, by their flat position, and the mass of each.
+
+    Both are (points, cells of the window), by rows; windows have ``size`` rows and columns.
+    """
     t = grid.transform
-    edge = np.arange(cells.start, cells.stop + 1) * grid.cell_size_m
-    z = ((t.c + edge - centre) if axis == 0 else (centre - t.f + edge)) / sigma
-    z = np.clip(z, -_CUT_SIGMA, _CUT_SIGMA)
-    return np.diff(ndtr(z)) / (2 * ndtr(_CUT_SIGMA) - 1)
+    down, row = _axis_mass(t.f - y, sigma, grid.cell_size_m, size[0], grid.shape[0])
+    across, col = _axis_mass(x - t.c, sigma, grid.cell_size_m, size[1], grid.shape[1])
+    cell = row[:, :, None] * grid.shape[1] + col[:, None, :]
+    mass = down[:, :, None] * across[:, None, :]
+    return cell.reshape(len(x), -1), mass.reshape(len(x), -1)
+
+
+def _axis_mass(
+    centre: np.ndarray, sigma: np.ndarray, cell_m: float, size: int, most: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mass of cut normal distributions in consecutive cells of an axis, and which cells those are.
+
+    ``centre`` is metres from where the axis begins; both are (points, size).
+    """
+    first = np.floor((centre - _CUT_SIGMA * sigma) / cell_m)
+    first = np.clip(first, 0, most - size).astype(int)
+    edge = (first[:, None] + np.arange(size + 1)) * cell_m
+    z = np.clip((edge - centre[:, None]) / sigma[:, None], -_CUT_SIGMA, _CUT_SIGMA)
+    mass = np.diff(ndtr(z), axis=1) / (2 * ndtr(_CUT_SIGMA) - 1)
+    return mass, first[:, None] + np.arange(size)
 
 
 def _draw_columns(mass: csr_matrix, rng: np.random.Generator) -> np.ndarray:

@@ -37,7 +37,7 @@ def effects(trees: Sequence[Any], matrix: np.ndarray) -> np.ndarray:
         x = np.ascontiguousarray(matrix[rows].T, dtype=np.float32)
         found = np.zeros(x.shape)
         for walk in walks:
-            _add_effects(x, walk, found)
+            _add_effects(x, *walk, found)
         out[rows] = found.T / len(walks)
 
     map_parallel(work, range(0, len(matrix), _ROWS))
@@ -54,8 +54,7 @@ class _Walk(NamedTuple):
     share: np.ndarray
     value: np.ndarray
     depth: int
-    at: np.ndarray
-    weight: np.ndarray
+    nodes: np.ndarray
 
     @classmethod
     def of(cls, tree: Any) -> _Walk:
@@ -71,14 +70,13 @@ class _Walk(NamedTuple):
         )
         return cls(
             tree.feature.astype(np.int64),
-            np.asarray(tree.threshold, dtype=np.float64),
+            np.ascontiguousarray(tree.threshold, dtype=np.float64),
             tree.missing_go_to_left.astype(bool),
             children,
             share,
             np.ascontiguousarray(value),
             int(tree.max_depth),
-            (1 + at) / 2,
-            weight / 2,
+            np.array([1 + at, weight]) / 2,
         )
 
 
@@ -95,18 +93,25 @@ def _most_columns(children: np.ndarray, feature: np.ndarray) -> int:
     return most
 
 
-@compiled(error_model="numpy")
-def _add_effects(x, walk, out):  # pragma: no cover - compiled
+@compiled(
+    "(f4[:, ::1], i8[::1], f8[::1], b1[::1], i8[:, ::1], f8[::1], f8[::1], i8, f8[:, ::1], "
+    "f8[:, ::1])",
+    error_model="numpy",
+)
+def _add_effects(
+    x, feature, cut, gap_left, children, shares, value, depth, nodes, out
+):  # pragma: no cover - compiled
     """Add the effects of one tree on some rows; ``x`` and ``out`` have a row per column.
 
     Going down an edge turns its column's factor from what earlier edges made of it (``old``: met
     and of share 1 where there were none) into a new one; coming back, all leaves below give the
     column what the new factor is worth more than the old.
     """
-    shape = (walk.depth + 1, walk.at.size, _ABREAST)
+    at, weight = nodes
+    shape = (depth + 1, at.size, _ABREAST)
     product, below = np.empty(shape), np.empty(shape)
     # Loops: assigning whole rows makes numba compile its messages about shapes, for seconds.
-    _spread(walk.weight, product[0])
+    _spread(weight, product[0])
     met, part = np.ones((shape[0], _ABREAST)), np.ones(shape[0])
     node = np.zeros(shape[0], np.int64)
     turn, old = np.zeros_like(node), np.zeros_like(node)
@@ -115,28 +120,26 @@ def _add_effects(x, walk, out):  # pragma: no cover - compiled
         turn[0], d = 0, 0
         while d >= 0:
             here = node[d]
-            if walk.children[here, 0] < 0:
-                _scale(product[d], walk.value[here], below[d])
+            if children[here, 0] < 0:
+                _scale(product[d], value[here], below[d])
             elif turn[d] < 2:
                 left, j = turn[d] == 0, d
                 if left:
                     _scale(product[d], 0.0, below[d])
-                while j > 0 and walk.feature[node[j - 1]] != walk.feature[here]:
+                while j > 0 and feature[node[j - 1]] != feature[here]:
                     j -= 1
                 turn[d] += 1
                 d += 1
-                node[d], turn[d], old[d] = walk.children[here, turn[d - 1] - 1], 0, j
-                share = walk.share[node[d]]
+                node[d], turn[d], old[d] = children[here, turn[d - 1] - 1], 0, j
+                share = shares[node[d]]
                 part[d] = part[j] * share
-                values = x[walk.feature[here], rows]
-                _meet(values, walk.cut[here], walk.gap_left[here], left, met[j], met[d])
-                _multiply(
-                    product[d - 1], product[d], walk.at, share, part[j], part[d], met[j], met[d]
-                )
+                values = x[feature[here], rows]
+                _meet(values, cut[here], gap_left[here], left, met[j], met[d])
+                _multiply(product[d - 1], product[d], at, share, part[j], part[d], met[j], met[d])
                 continue
             if d > 0:
-                j, column = old[d], out[walk.feature[node[d - 1]], rows]
-                _credit(below[d], below[d - 1], column, walk.at, part[j], part[d], met[j], met[d])
+                j, column = old[d], out[feature[node[d - 1]], rows]
+                _credit(below[d], below[d - 1], column, at, part[j], part[d], met[j], met[d])
             d -= 1
 
 

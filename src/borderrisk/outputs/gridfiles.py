@@ -55,6 +55,21 @@ def read_netcdf(path: Path) -> xr.Dataset:
             ds = stored.load()
     except RuntimeError as error:  # HDF5's, of damage inside
         raise ValueError(f"{path.name} is damaged: {error}") from error
+    return _placed(ds)
+
+
+def keep_grid(ds: xr.Dataset, path: Path) -> None:
+    """Write a dataset for :func:`kept_grid`: NetCDF-3, ten times as fast, and twice as large."""
+    with _own_locks():
+        ds.to_netcdf(path, engine="scipy")
+
+
+def kept_grid(path: Path) -> xr.Dataset:
+    """Read a dataset of :func:`keep_grid` into memory, its projection a coordinate."""
+    return _placed(xr.load_dataset(path, engine="scipy"))
+
+
+def _placed(ds: xr.Dataset) -> xr.Dataset:
     return ds.set_coords("spatial_ref") if "spatial_ref" in ds.data_vars else ds
 
 

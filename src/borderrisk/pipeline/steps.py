@@ -41,7 +41,7 @@ from borderrisk.model.uncertainty import (
     load_intervals,
     save_intervals,
 )
-from borderrisk.outputs.gridfiles import read_netcdf, write_netcdf
+from borderrisk.outputs.gridfiles import keep_grid, kept_grid
 from borderrisk.pipeline import evaluating
 from borderrisk.pipeline.inputs import Study, lay_area
 from borderrisk.pipeline.movement import Ground
@@ -87,8 +87,8 @@ def ground(given: Given) -> Ground:
 
 def _keep_dataset(name: str) -> Keep[xr.Dataset]:
     return Keep(
-        lambda ds, folder: write_netcdf(ds, folder / name),
-        lambda folder: read_netcdf(folder / name),
+        lambda ds, folder: keep_grid(ds, folder / name),
+        lambda folder: kept_grid(folder / name),
     )
 
 
@@ -200,7 +200,7 @@ def _save_border(border: Border, folder: Path) -> None:
     save_npz(folder / "attribution.npz", border.attribution)
     if border.crossings is not None:
         np.save(folder / "crossings.npy", border.crossings)
-    write_netcdf(border.slack, folder / "slack.nc")
+    keep_grid(border.slack, folder / "slack.nc")
     for name, layer in border.layers.items():
         layer.to_parquet(folder / f"{name}.parquet")
 
@@ -212,7 +212,7 @@ def _load_border(folder: Path) -> Border:
         gpd.read_parquet(folder / "segments.parquet"),
         csr_matrix(load_npz(folder / "attribution.npz")),
         np.load(crossings) if crossings.exists() else None,
-        read_netcdf(folder / "slack.nc"),
+        kept_grid(folder / "slack.nc"),
         {name: gpd.read_parquet(path) for name, path in layers.items() if path.exists()},
     )
 

@@ -113,9 +113,12 @@ def manifest_of(folder: Path) -> dict[str, Any]:
 
 
 def project_folder(config_folder: Path) -> Path:
-    """Return the folder a config's project lives in: the nearest with a repository or ``data``."""
+    """Return the folder a config's project lives in: the nearest with a repository or ``data``.
+
+    Never the root of the file system: a path from there tells of the machine.
+    """
     config_folder = config_folder.absolute()
-    for folder in (config_folder, *config_folder.parents):
+    for folder in (config_folder, *config_folder.parents[:-1]):
         if any((folder / mark).exists() for mark in (".git", "pyproject.toml", "data")):
             return folder
     return config_folder

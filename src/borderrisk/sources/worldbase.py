@@ -33,10 +33,12 @@ from shapely.geometry import LineString, MultiLineString, MultiPolygon, Polygon
 from shapely.ops import linemerge
 
 from borderrisk.errors import ConfigError, DataError
+from borderrisk.words import countries
 
 Bounds = tuple[float, float, float, float]
 OUTLINES, ELEVATION = "outlines.topojson.gz", "elevation_5arcmin.tif"
-SETTLEMENTS, PACKAGE = "settlements.parquet", "datapackage.json"
+COUNTRIES, SETTLEMENTS = "countries.json", "settlements.parquet"
+PACKAGE = "datapackage.json"
 CUT = {
     "borders": "borders.geojson",
     "countries": "countries.geojson",
@@ -126,8 +128,8 @@ class World:
         geometries = document["objects"]["countries"]["geometries"]
         self.geometries: dict[str, dict[str, Any]] = {g["id"]: g for g in geometries}
         self.countries = {
-            code: Country(code, **g["properties"] | {"aliases": tuple(g["properties"]["aliases"])})
-            for code, g in self.geometries.items()
+            code: Country(code, **facts | {"aliases": tuple(facts["aliases"])})
+            for code, facts in countries().items()
         }
 
     def find(self, text: str) -> Country:

@@ -43,7 +43,7 @@ LINK, FILL, FIRST = 0, 1, 2
 FREE, USED, ENTRIES = 0, 1, 2
 
 
-@compiled()
+@compiled("(f4[:, ::1], f4[:, ::1], f8[::1], i8, i8, u2[:, ::1])")
 def permit_moves(elevation, road, limit, first, last, moves):  # pragma: no cover - compiled
     """Write the move masks of some rows.
 
@@ -76,7 +76,10 @@ def _is_open(elevation, r, c, k):  # pragma: no cover - compiled
     return not (one and two) if k < NEAR_MOVES else not (one or two)
 
 
-@compiled()
+@compiled(
+    "(f4[::1], u2[::1], f4[::1], f4[::1], f8[:, ::1], f8[::1], Tuple((f8, i8)), i8[::1], "
+    "f4[::1], u1[::1])"
+)
 def accumulate(  # noqa: C901 - one function, for the reason below
     elevation, moves, multiplier, road, steps, table, ring, starts, hours, came,
 ):  # fmt: skip  # pragma: no cover - compiled
@@ -241,7 +244,7 @@ def _grown(blocks):  # pragma: no cover - compiled
     return more
 
 
-@compiled()
+@compiled("(u1[::1], i8, i4[::1])")
 def carry(came, cols, label):  # pragma: no cover - compiled
     """Write the label of each cell's source over its own, following the moves back.
 
@@ -262,7 +265,7 @@ def carry(came, cols, label):  # pragma: no cover - compiled
             at -= offset[came[at]]
 
 
-@compiled()
+@compiled("(u1[:, ::1], b1[:, ::1], i8[::1], f8[::1], i8[:, ::1], f8[:, ::1])")
 def follow(came, at_home, starts, weight, gate, passed):  # pragma: no cover - compiled
     """Walk from each start back along the moves to the source.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from affine import Affine
 from rasterio.enums import Resampling
 from rasterio.io import MemoryFile
 from rasterio.warp import reproject
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_cdt
 
 from borderrisk.grid import WGS84, transformer
 from borderrisk.outputs.scene import Relief
@@ -25,9 +26,9 @@ FADE = 0.06
 # Heights below are drawn flat, and below the second as water.
 SEA_LEVEL, WATER = 0.0, -60.0
 LIGHTS = ((315.0, 0.5), (270.0, 0.25), (0.0, 0.25))
-ALTITUDE = np.radians(45.0)
+ALTITUDE = math.radians(45.0)
 # Slopes are stretched until the steepest tenth looks this steep, or coarse terrain draws flat.
-STEEP = np.tan(np.radians(38.0))
+STEEP = math.tan(math.radians(38.0))
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def relief_image(view: View) -> ReliefImage | None:
     west, south = t.transform(box[0], box[1])
     east, north = t.transform(box[2], box[3])
     shade = hillshade(
-        np.maximum(heights, SEA_LEVEL), pixel * np.cos(np.radians((south + north) / 2))
+        np.maximum(heights, SEA_LEVEL), pixel * math.cos(math.radians((south + north) / 2))
     )
     picture = _webp(_coloured(shade, heights), _placed(box, pixel))
     data = base64.b64encode(picture).decode("ascii")
@@ -65,10 +66,10 @@ def hillshade(heights: np.ndarray, pixel_m: float) -> np.ndarray:
     steep = float(np.quantile(np.hypot(south, east), 0.9))
     stretch = max(1.0, STEEP / steep) if steep > 0 else 1.0
     rise_east, rise_north = east * stretch, -south * stretch
-    light = np.full(heights.shape, np.sin(ALTITUDE))
+    light = np.full_like(rise_east, math.sin(ALTITUDE))
     for azimuth, weight in LIGHTS:
-        a = np.radians(azimuth)
-        light -= weight * np.cos(ALTITUDE) * (rise_east * np.sin(a) + rise_north * np.cos(a))
+        a, strength = math.radians(azimuth), weight * math.cos(ALTITUDE)
+        light -= strength * math.sin(a) * rise_east + strength * math.cos(a) * rise_north
     return np.clip(light / np.sqrt(1 + rise_east**2 + rise_north**2), 0, 1)
 
 
@@ -107,17 +108,17 @@ def _placed(box: Bounds, pixel: float) -> Affine:
 
 def _coloured(shade: np.ndarray, heights: np.ndarray) -> np.ndarray:
     """Red, green, blue and opacity: grey land, bluish water, nothing where heights are missing."""
-    grey = 70 + 185 * np.clip(shade / 0.95, 0, 1)
+    grey = (70 + 185 * np.clip(shade / 0.95, 0, 1)).astype(np.uint8)
     water = heights < WATER
-    tint = [np.where(water, level, grey) for level in (178, 201, 217)]
-    opacity = 255 * _inside(np.isfinite(heights))
-    return np.stack([*tint, opacity]).astype(np.uint8)
+    tint = [np.where(water, np.uint8(level), grey) for level in (178, 201, 217)]
+    opacity = (255 * _inside(np.isfinite(heights))).astype(np.uint8)
+    return np.stack([*tint, opacity])
 
 
 def _inside(known: np.ndarray) -> np.ndarray:
     """Opacity from 1 down to 0 at the edge of the picture and of the known heights."""
-    to_edge = distance_transform_edt(np.pad(known, 1))[1:-1, 1:-1] - 1
-    return np.round(np.clip(to_edge / (FADE * min(known.shape)), 0, 1), 1)
+    to_edge = distance_transform_cdt(np.pad(known, 1))[1:-1, 1:-1] - 1
+    return np.round(np.clip(to_edge / np.float32(FADE * min(known.shape)), 0, 1), 1)
 
 
 def _webp(bands: np.ndarray, transform: Affine) -> bytes:
