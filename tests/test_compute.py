@@ -17,7 +17,6 @@ from borderrisk.errors import ConfigError, OutputError
 from borderrisk.model import uncertainty
 from borderrisk.model.registry import make_model
 from borderrisk.pipeline import changes
-from borderrisk.pipeline import changes as regions
 from borderrisk.pipeline import result as results
 from borderrisk.pipeline import run as jobs
 
@@ -258,7 +257,7 @@ def test_regions_scored_on_a_cluster_that_loses_a_worker_equal_the_local_ones(
         for km in ("150", "200")
     ]
     local = changes.score_regions(model, places, tmp_path / "local")
-    marker = one_dies(regions)
+    marker = one_dies(changes)
     apart = [
         place.model_copy(
             update={"compute": place.compute.model_copy(update={"cache": tmp_path / "other"})}

@@ -106,8 +106,8 @@ def test_an_unknown_scenario_is_a_usage_error_and_leaves_nothing(small, tmp_path
 def test_a_scenario_may_add_and_move_targets_but_not_remove_what_the_model_reads(small, tmp_path):
     config = small(**{"features.exclude": "[hours_to_kerman]"})
 
-    def run(name, changes):
-        targets = {"features": {"travel": {"targets": changes}}}
+    def run(name, moved):
+        targets = {"features": {"travel": {"targets": moved}}}
         own = config.model_copy(update={"scenarios": {name: ScenarioConfig(changes=targets)}})
         return changes.scenario(own, name, out=tmp_path / name)[0]
 
