@@ -34,7 +34,7 @@ from benchmarks.determinism import DIFFERS, OWN, SAME_ID, compared
 from borderrisk.config import load_config
 from borderrisk.pipeline.starting import init
 from borderrisk.pipeline.updating import update
-from borderrisk.runs import check_sums
+from borderrisk.runs.hashing import check_sums
 
 SMALL = """
 grid: {cell_size_m: 40000}

@@ -17,7 +17,7 @@ from borderrisk.model.protocol import MODELS, model
 from borderrisk.outputs.export import FORMATS, cells_table, write_cells
 from borderrisk.pipeline.inputs import ROLES, Inputs, Role
 from borderrisk.pipeline.stages import Stages, UndeclaredReadError, stage
-from borderrisk.runs import StageCache
+from borderrisk.runs.cache import StageCache
 from borderrisk.sources import layouts
 from borderrisk.sources.incidents import read_incidents
 

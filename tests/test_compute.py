@@ -16,8 +16,7 @@ from borderrisk.config import load_config
 from borderrisk.errors import ConfigError, OutputError
 from borderrisk.model import uncertainty
 from borderrisk.model.registry import make_model
-from borderrisk.pipeline import elsewhere
-from borderrisk.pipeline import elsewhere as regions
+from borderrisk.pipeline import changes
 from borderrisk.pipeline import result as results
 from borderrisk.pipeline import run as jobs
 
@@ -257,15 +256,15 @@ def test_regions_scored_on_a_cluster_that_loses_a_worker_equal_the_local_ones(
         region(f"strip-{km}", tmp_path, **{"study_area.border_strip_km": km})
         for km in ("150", "200")
     ]
-    local = elsewhere.score_regions(model, places, tmp_path / "local")
-    marker = one_dies(regions)
+    local = changes.score_regions(model, places, tmp_path / "local")
+    marker = one_dies(changes)
     apart = [
         place.model_copy(
             update={"compute": place.compute.model_copy(update={"cache": tmp_path / "other"})}
         )
         for place in places
     ]
-    remote = elsewhere.score_regions(model, apart, tmp_path / "remote", scheduler=cluster)
+    remote = changes.score_regions(model, apart, tmp_path / "remote", scheduler=cluster)
     assert marker.exists()
     assert (
         [path.name for path in remote]
@@ -281,10 +280,10 @@ def test_regions_scored_on_a_cluster_that_loses_a_worker_equal_the_local_ones(
 def test_regions_need_names_and_folders_of_their_own(tmp_path):
     twice = [region("same", tmp_path)] * 2
     with pytest.raises(ConfigError, match="same occurs twice"):
-        elsewhere.score_regions("model", twice, tmp_path)
+        changes.score_regions("model", twice, tmp_path)
     (tmp_path / "there").mkdir()
     with pytest.raises(OutputError, match="exists already"):
-        elsewhere.score_regions("model", [region("there", tmp_path)], tmp_path)
+        changes.score_regions("model", [region("there", tmp_path)], tmp_path)
 
 
 UNWRITABLE = """

@@ -29,8 +29,8 @@ from borderrisk.model.level import YEAR_DAYS, Level, expected_level, step_back
 from borderrisk.model.panel import Panel
 from borderrisk.model.protocol import Memo
 from borderrisk.pipeline import steps
-from borderrisk.pipeline.defaults import FOCUS_KM
 from borderrisk.pipeline.stages import Stages
+from borderrisk.pipeline.study import FOCUS_KM
 
 DAYS = (YEAR_DAYS, 90, 30)
 LEVELS = (0.8, 0.9)

@@ -19,7 +19,7 @@ from borderrisk.model.protocol import Fitted
 from borderrisk.pipeline import steps
 from borderrisk.pipeline.inputs import Inputs
 from borderrisk.pipeline.stages import Stages
-from borderrisk.runs import StageCache
+from borderrisk.runs.cache import StageCache
 from borderrisk.scores import risk_percentile
 
 TOP_SHARE = 0.10

@@ -6,8 +6,7 @@ import pytest
 import shapely
 from affine import Affine
 
-from borderrisk.border.corridors import find_corridors
-from borderrisk.border.routes import random_routes
+from borderrisk.border.corridors import find_corridors, random_routes
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.features.travel import FineTerrain, Places, solve_travel, tobler_kmh
 from borderrisk.grid import Grid, laea_crs

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import shapely
 
-from borderrisk.border.named import NO_ZONE, Named, names_of
+from borderrisk.border.segments import NO_ZONE, Named, names_of
 from borderrisk.grid import Grid, laea_crs
 
 GRID = Grid.covering((-40_000, -40_000, 40_000, 40_000), laea_crs(61, 31), 10_000.0)

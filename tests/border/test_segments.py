@@ -8,14 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from borderrisk.border.capture import (
+from borderrisk.border.ranking import (
+    Levels,
     Outlook,
+    against_earlier,
     border_capture,
     capture_curve,
     observed_by_segment,
     prospective_curves,
+    rank_of,
+    segment_table,
+    top,
 )
-from borderrisk.border.ranking import Levels, against_earlier, rank_of, segment_table, top
 from borderrisk.border.segments import attribute_cells, cut_border, route_crossings
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.evaluation.findings import border_lines

@@ -15,7 +15,7 @@ WAITING = """
 import sys, time
 import click
 from borderrisk.cli.app import app
-from borderrisk.runs import RunFolder
+from borderrisk.runs.folder import RunFolder
 
 @app.command()
 def wait():

@@ -9,7 +9,6 @@ from scipy.sparse import csr_matrix
 
 from borderrisk.errors import DataError
 from borderrisk.evaluation.backtest import BASELINES, BorderLine
-from borderrisk.evaluation.metrics import information_gain
 from borderrisk.evaluation.verification import Forecast, check_dates, verify
 from borderrisk.grid import WGS84
 from borderrisk.model.cells import CellTable
@@ -239,22 +238,6 @@ def test_a_subset_without_incidents_has_no_metrics(frozen):
     found = verify(forecast, panel_of(forecast, ("a", "2020-02-01", WEST)))
     assert row_of(found, "forecast", "new")["incidents"] == 0
     assert np.isnan(row_of(found, "forecast", "new")["bits"])
-
-
-def test_own_metrics_see_the_study_cells(frozen):
-    forecast = frozen()
-    seen = []
-
-    def bits(intensity, area, mass):
-        seen.append((intensity.tolist(), area.tolist(), mass.toarray().tolist()))
-        return information_gain(intensity, area, mass).sum()
-
-    panel = panel_of(forecast, ("a", "2020-02-01", WEST), ("b", "2020-03-01", WEST))
-    found = verify(forecast, panel, {"total_bits": bits})
-    columns = ["model", "role", "subset", "incidents", "total_bits"]
-    assert found.table.columns.tolist() == columns
-    assert seen[0] == ([3.0, 1.0], [1.0, 1.0], [[1.0, 0.0], [1.0, 0.0]])
-    assert row_of(found, "forecast")["total_bits"] == pytest.approx(2 * np.log2(1.5))
 
 
 def test_capture_by_border_length(frozen, grid):

@@ -10,7 +10,7 @@ import pytest
 from tests.fetching.loopback import serving
 
 from borderrisk.errors import DataError, OutputError
-from borderrisk.runs import alone
+from borderrisk.runs.folder import alone
 from borderrisk.sources import downloads
 from borderrisk.sources.downloads import Remote, Store
 

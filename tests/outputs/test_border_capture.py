@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from borderrisk.border.capture import BorderCapture
+from borderrisk.border.ranking import BorderCapture
 from borderrisk.outputs.figures import draw, write_figures
 from borderrisk.outputs.report import write_report
 

@@ -7,7 +7,7 @@ import shapely
 from matplotlib.collections import EllipseCollection, LineCollection
 from matplotlib.colors import rgb_to_hsv, to_rgb
 
-from borderrisk.border.capture import BorderCapture
+from borderrisk.border.ranking import BorderCapture
 from borderrisk.errors import ConfigError, OutputError
 from borderrisk.evaluation.scorecard import ChanceClass
 from borderrisk.outputs.figures import draw, risk_figure, write_figures

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from borderrisk.cli.app import app
 from borderrisk.errors import ConfigError
 from borderrisk.model.modelfile import load_model
-from borderrisk.pipeline import elsewhere, steps
+from borderrisk.pipeline import changes, steps
 from borderrisk.pipeline import result as results
 from borderrisk.pipeline import run as jobs
 from borderrisk.pipeline.stages import Stages
@@ -284,10 +284,10 @@ def test_the_scheduler_of_the_configs_is_used_and_must_be_one(place, monkeypatch
         asked.append(scheduler)
         return [out for _, out in jobs]
 
-    monkeypatch.setattr("borderrisk.pipeline.elsewhere.map_parallel", there)
+    monkeypatch.setattr("borderrisk.pipeline.changes.map_parallel", there)
     one = load(name="one", **{"compute.scheduler": address})
     two = load(name="two", **{"compute.scheduler": address})
-    elsewhere.score_regions(model("kde"), [one, two], tmp_path)
+    changes.score_regions(model("kde"), [one, two], tmp_path)
     assert asked == [address]
     with pytest.raises(ConfigError, match=r"one compute\.scheduler \(they name tcp.*threads\)"):
-        elsewhere.score_regions(model("kde"), [one, load(name="other")], tmp_path)
+        changes.score_regions(model("kde"), [one, load(name="other")], tmp_path)

@@ -17,7 +17,7 @@ from borderrisk.evaluation.backtest import BASELINES
 from borderrisk.pipeline import forecasting, result
 from borderrisk.pipeline import run as jobs
 from borderrisk.pipeline.forecasting import open_forecast
-from borderrisk.runs import sha256_file
+from borderrisk.runs.hashing import sha256_file
 
 CONFIG = Path(__file__).parents[2] / "configs" / "eastern-border.yaml"
 ORIGIN = "2024-01-01"

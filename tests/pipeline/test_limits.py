@@ -14,7 +14,7 @@ import shapely
 from borderrisk.config import load_config
 from borderrisk.errors import ConfigError
 from borderrisk.pipeline import costs, limits
-from borderrisk.pipeline.costs import WORK, Estimate, Size, in_bytes, measured, spoken
+from borderrisk.pipeline.costs import WORK, Estimate, in_bytes, measured, spoken
 from borderrisk.pipeline.inputs import Inputs
 
 from .conftest import CONFIGS
@@ -150,7 +150,7 @@ def test_smaller_cells_are_more_by_the_square(planted):
 def test_a_border_of_ten_thousand_kilometres_is_answered_at_once(planted):
     config = planted(-45.0, 45.0, **{"grid.cell_size_m": "10000"})
     start = time.process_time()
-    size = check(config).size
+    size = check(config)
     assert time.process_time() - start < 2
     assert size.border_km == pytest.approx(9_970, rel=0.001)  # a quarter of the way around
     assert size.scored == pytest.approx(50 * size.border_km / 100, rel=0.05)  # far from its middle
@@ -159,23 +159,23 @@ def test_a_border_of_ten_thousand_kilometres_is_answered_at_once(planted):
         check(planted(-45.0, 45.0, **short))
 
 
-SIZE = Size(
+SIZE = Estimate(
     {"AAA-BBB": 1000.0}, 200_000, 350_000, 700_000, 5.0, 90.0, 10.0, 200, 23, 50, 3, 6, 200, 2
 )
 
 
 def test_parts_add_up_and_more_of_anything_is_never_less():
-    whole = Estimate(SIZE)
+    whole = SIZE
     assert whole.total_seconds == pytest.approx(sum(map(whole.seconds, WORK)))
     assert whole.without_intervals().total_seconds < whole.total_seconds
     for changes in ({"cell_km": 2.5}, {"replicates": 500}, {"tests": 100}, {"incidents": 5000}):
-        more = Estimate(replace(SIZE, **changes))
+        more = replace(SIZE, **changes)
         assert more.total_seconds > whole.total_seconds
         assert more.total_bytes >= whole.total_bytes
 
 
 def test_workers_share_what_can_be_shared():
-    one, four = (Estimate(replace(SIZE, workers=n)) for n in (1, 4))
+    one, four = (replace(SIZE, workers=n) for n in (1, 4))
     shared = sum(one.seconds(part) for part in WORK if part.parallel)
     assert one.total_seconds - four.total_seconds == pytest.approx(0.75 * shared)
 

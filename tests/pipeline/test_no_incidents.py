@@ -13,7 +13,7 @@ from borderrisk.cli.app import app
 from borderrisk.config import load_config
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.model.registry import make_model
-from borderrisk.pipeline import elsewhere, forecasting, steps
+from borderrisk.pipeline import changes, forecasting, steps
 from borderrisk.pipeline import result as results
 from borderrisk.pipeline import run as jobs
 from borderrisk.pipeline.stages import Stages
@@ -88,7 +88,7 @@ def test_what_needs_incidents_says_so(config, index, tmp_path):
         lambda: jobs.evaluate(config, out=tmp_path / "e"),
         lambda: jobs.train(config, tmp_path / "m.skops"),
         lambda: forecasting.forecast(config, origin="2020-01-01", horizon_days=365, out=None),
-        lambda: elsewhere.scenario(config, "closed", out=tmp_path / "s"),
+        lambda: changes.scenario(config, "closed", out=tmp_path / "s"),
     ):
         with pytest.raises(ConfigError, match=r"index has no incidents .* give data\.incidents"):
             job()

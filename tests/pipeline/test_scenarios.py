@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from borderrisk.cli.app import app
 from borderrisk.config.sections import ScenarioConfig
 from borderrisk.errors import ConfigError, DataError
-from borderrisk.pipeline import changes, elsewhere, steps
+from borderrisk.pipeline import changes, steps
 from borderrisk.pipeline import result as results
 from borderrisk.pipeline import run as jobs
 from borderrisk.pipeline.stages import Stages
@@ -28,7 +28,7 @@ def closed(small, tmp_path_factory):
         {"scenarios": {"closed": {"changes": {"features": {"travel": {"closed": [GATE]}}}}}}
     )
     out = tmp_path_factory.mktemp("scenario") / "closed"
-    return elsewhere.scenario(config, "closed", out=out), out
+    return changes.scenario(config, "closed", out=out), out
 
 
 def test_closing_a_stretch_moves_its_risk_to_others_and_keeps_the_rest(closed, finished):
@@ -75,7 +75,7 @@ def test_compare_shows_the_shift_of_a_scenario(closed, finished, tmp_path):
 
 def test_a_scenario_that_changes_nothing_moves_nothing(small, tmp_path):
     config = small().with_changes({"scenarios": {"same": {"changes": {"seed": small().seed}}}})
-    facts, _ = elsewhere.scenario(config, "same", out=tmp_path / "s")
+    facts, _ = changes.scenario(config, "same", out=tmp_path / "s")
     assert facts["displaced"] == pytest.approx(0, abs=1e-9)
     table = gpd.read_parquet(tmp_path / "s" / "segments.parquet")
     assert table["rank"].tolist() == table.rank_before.tolist()
@@ -89,7 +89,7 @@ def test_only_the_stages_a_scenario_touches_are_run_again(closed, small):
     config = small().with_changes(
         {"scenarios": {"routes": {"changes": {"corridors": {"cost_spread": 0.1}}}}}
     )
-    elsewhere.scenario(config, "routes", out=out.with_name("routes"))
+    changes.scenario(config, "routes", out=out.with_name("routes"))
     stages = {
         s["name"]: s["cached"] for s in results.open_run(out.with_name("routes")).manifest["stages"]
     }
@@ -99,17 +99,17 @@ def test_only_the_stages_a_scenario_touches_are_run_again(closed, small):
 
 def test_an_unknown_scenario_is_a_usage_error_and_leaves_nothing(small, tmp_path):
     with pytest.raises(ConfigError, match="no scenario 'flood'"):
-        elsewhere.scenario(small(), "flood", out=tmp_path / "s")
+        changes.scenario(small(), "flood", out=tmp_path / "s")
     assert not (tmp_path / "s").exists()
 
 
 def test_a_scenario_may_add_and_move_targets_but_not_remove_what_the_model_reads(small, tmp_path):
     config = small(**{"features.exclude": "[hours_to_kerman]"})
 
-    def run(name, changes):
-        targets = {"features": {"travel": {"targets": changes}}}
+    def run(name, moved):
+        targets = {"features": {"travel": {"targets": moved}}}
         own = config.model_copy(update={"scenarios": {name: ScenarioConfig(changes=targets)}})
-        return elsewhere.scenario(own, name, out=tmp_path / name)[0]
+        return changes.scenario(own, name, out=tmp_path / name)[0]
 
     added = run("added", {"birjand": [59.2, 32.87]})
     assert added["displaced"] == pytest.approx(0, abs=1e-9)

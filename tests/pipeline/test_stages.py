@@ -14,7 +14,7 @@ from borderrisk.config.whole import PATH_KEYS
 from borderrisk.pipeline import steps
 from borderrisk.pipeline.inputs import ROLES, Inputs
 from borderrisk.pipeline.stages import Stage, Stages, UndeclaredReadError, Work, stage
-from borderrisk.runs import StageCache
+from borderrisk.runs.cache import StageCache
 
 CONFIG = Path(__file__).parents[2] / "configs" / "eastern-border.yaml"
 STAGES = [value for value in vars(steps).values() if isinstance(value, Stage)]

@@ -21,7 +21,7 @@ from borderrisk.pipeline.checking import validate
 from borderrisk.pipeline.inputs import Inputs, lay_area
 from borderrisk.pipeline.starting import init
 from borderrisk.pipeline.study import list_neighbours
-from borderrisk.runs import find_run
+from borderrisk.runs.manifest import find_run
 from borderrisk.sources.worldbase import world
 
 LESOTHO = (28.2, -29.6)

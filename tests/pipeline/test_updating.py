@@ -12,12 +12,11 @@ from borderrisk.config import load_config
 from borderrisk.errors import ConfigError, DataError, OutputError
 from borderrisk.pipeline import updating
 from borderrisk.pipeline.changes import CAUSES, split_change
-from borderrisk.pipeline.intake import take_in
-from borderrisk.pipeline.rehearsing import rehearse
+from borderrisk.pipeline.cycle import past_forecasts, take_in
 from borderrisk.pipeline.result import open_run
 from borderrisk.pipeline.starting import init
 from borderrisk.pipeline.updating import update, update_all
-from borderrisk.runs import alone
+from borderrisk.runs.folder import alone
 
 SMALL = """
 grid: {cell_size_m: 40000}
@@ -252,13 +251,13 @@ def test_a_rehearsal_knows_only_what_was_known(cycled):
     """What happens from an origin on changes its score, and nothing that was forecast."""
     config = load_config(cycled[0])
     first, end = pd.Timestamp("2024-01-01"), pd.Timestamp("2024-07-15")
-    whole = rehearse(config, first, end, (90,))
+    whole = past_forecasts(config, first, end, (90,))
     assert [period.origin for period in whole] == ["2024-01-01", "2024-04-01"]
     table = pd.read_csv(config.data.incidents.path, dtype=str, keep_default_na=False)
     cut = config.data.incidents.path.with_name("cut.csv")
     table[table["date_end"] < "2024-04-01"].to_csv(cut, index=False)
     past = config.with_changes({"data": {"incidents": {"path": str(cut)}}})
-    less = rehearse(past, first, end, (90,))
+    less = past_forecasts(past, first, end, (90,))
     cut.unlink()
     for a, b in zip(whole, less, strict=True):
         assert (a.expected, a.low, a.high) == (b.expected, b.low, b.high)

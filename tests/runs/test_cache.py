@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from borderrisk.runs import StageCache, StageKey, hashing
+from borderrisk.runs import hashing
+from borderrisk.runs.cache import StageCache, StageKey
 
 CODE = ("borderrisk.errors",)
 KEY = StageKey("fit", CODE, '{"model":"gam"}', (StageKey("features", CODE),), {"a.csv": "00"})

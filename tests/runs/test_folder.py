@@ -7,12 +7,16 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import borderrisk
 from borderrisk.errors import DataError, OutputError
-from borderrisk.runs import RunFolder, check_sums, check_target, folder, write_manifest
+from borderrisk.runs import folder
+from borderrisk.runs.folder import RunFolder, check_target
+from borderrisk.runs.hashing import check_sums
+from borderrisk.runs.manifest import write_manifest
 
 SOURCE = str(Path(borderrisk.__file__).parents[1])
 
@@ -56,7 +60,7 @@ def test_an_error_leaves_parents_that_others_use(tmp_path):
 
 BODY = """
     import sys, time
-    from borderrisk.runs import RunFolder
+    from borderrisk.runs.folder import RunFolder
     with RunFolder(sys.argv[1]) as run:
         (run.path / "half.txt").write_text("half")
         print("inside", flush=True)
@@ -167,7 +171,7 @@ def test_a_full_disk_is_named(tmp_path):
 
 
 def test_a_full_disk_is_seen_behind_another_librarys_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(folder, "_free_bytes", lambda _: 10)
+    monkeypatch.setattr(folder.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
     with pytest.raises(OutputError, match="disk is full"), RunFolder(tmp_path / "a"):
         raise RuntimeError("writing band 3 failed")
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from borderrisk.sources.dates import read_dates, widened
+from borderrisk.sources.rowchecks import read_dates, widened
 
 days = st.dates(
     min_value=pd.Timestamp("1900-01-01").date(), max_value=pd.Timestamp("2200-12-31").date()

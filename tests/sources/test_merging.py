@@ -3,9 +3,9 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
+from borderrisk.pipeline.cycle import COLUMNS as PLAIN
+from borderrisk.pipeline.cycle import merge, plain_table
 from borderrisk.sources.incidents import COLUMNS, read_incidents
-from borderrisk.sources.merging import COLUMNS as PLAIN
-from borderrisk.sources.merging import merge, plain_table
 
 
 def table(*rows):

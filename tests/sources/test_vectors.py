@@ -11,7 +11,7 @@ import pytest
 import shapely
 
 from borderrisk.errors import DataError
-from borderrisk.sources.vectors import describe_vector, read_vector
+from borderrisk.sources.tables import describe_vector, read_vector
 
 POINTS = [shapely.Point(60.5, 31.0), shapely.Point(61.0, 32.25)]
 FRAME = gpd.GeoDataFrame({"name": ["a", "b"]}, geometry=POINTS, crs=4326)

@@ -1,7 +1,8 @@
-"""Border segments: stretches of the line, and the cells reached through each."""
+"""Border segments: stretches of the line, the cells reached through each, names along them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -11,16 +12,21 @@ import pandas as pd
 import shapely
 import xarray as xr
 from pyproj import CRS, Geod
+from rasterio.features import rasterize
 from scipy.sparse import coo_matrix, csr_matrix
 from shapely.geometry import LineString, MultiLineString
 from shapely.geometry.base import BaseGeometry
 from shapely.ops import linemerge, substring
 
-from borderrisk.errors import ConfigError
+from borderrisk.errors import ConfigError, DataError
 from borderrisk.features.travel import Travel
 from borderrisk.grid import Grid
 
 SEGMENT_KM = 10.0
+ZONE, NO_ZONE = "zone", -1
+# Farther from the border that is studied, a crossing is of another one.
+CROSSING_KM = 25.0
+_FURTHEST_ZONE_M = 20_000.0
 
 
 @dataclass(frozen=True)
@@ -70,11 +76,13 @@ def cut_border(
 
 
 def _cut_pair(pair: str, line: BaseGeometry, crs: CRS, segment_km: float) -> gpd.GeoDataFrame:
-    pieces = [
-        piece
-        for part in sorted(map(_from_north, _joined(line)), key=lambda p: -p.coords[0][1])
-        for piece in _equal_pieces(part, segment_km)
-    ]
+    merged = linemerge(line) if isinstance(line, MultiLineString) else line
+    parts = [_from_north(part) for part in shapely.get_parts(merged) if part.length > 0]
+    pieces = []
+    for part in sorted(parts, key=lambda p: -p.coords[0][1]):
+        number = max(1, round(part.length / 1000 / segment_km))
+        cuts = pairwise(np.linspace(0, part.length, number + 1))
+        pieces += [substring(part, a, b) for a, b in cuts]
     lonlat = gpd.GeoSeries(pieces, crs=crs).to_crs(4326)
     geod = Geod(ellps="WGS84")
     length = np.array([geod.geometry_length(g) / 1000 for g in lonlat])
@@ -92,23 +100,11 @@ def _cut_pair(pair: str, line: BaseGeometry, crs: CRS, segment_km: float) -> gpd
     )
 
 
-def _joined(line: BaseGeometry) -> list[LineString]:
-    """Continuous lines, each as long as the parts allow."""
-    merged = linemerge(line) if isinstance(line, MultiLineString) else line
-    return [part for part in shapely.get_parts(merged) if part.length > 0]
-
-
 def _from_north(line: LineString) -> LineString:
     """Return the line so that it begins at its northern (then western) end."""
     first, last = line.coords[0], line.coords[-1]
     starts_north = (first[1], -first[0]) >= (last[1], -last[0])
     return line if starts_north else shapely.reverse(line)
-
-
-def _equal_pieces(line: LineString, segment_km: float) -> list[BaseGeometry]:
-    n = max(1, round(line.length / 1000 / segment_km))
-    cuts = np.linspace(0, line.length, n + 1)
-    return [substring(line, a, b) for a, b in pairwise(cuts)]
 
 
 def nearest_segment(
@@ -135,7 +131,10 @@ def attribute_cells(
     (:attr:`borderrisk.features.travel.Solves.far`). Rows of the result, one per grid cell, sum to
     1, so whatever is summed over the cells is the same summed over the segments.
     """
-    label = _border_labels(segments, through_border, fine)
+    row, col = np.nonzero(through_border.is_source)
+    start = np.full(fine.shape, -1, np.int32)
+    start[row, col] = nearest_segment(segments, fine, fine.x[col], fine.y[row])
+    label = through_border.labels(start)
     factor = fine.shape[0] // grid.shape[0]
     row, col = np.nonzero(label >= 0)
     cell = (row // factor) * grid.shape[1] + col // factor
@@ -146,15 +145,6 @@ def attribute_cells(
     nearest = nearest_segment(segments, grid, x, y)
     counts = (counts + coo_matrix((np.ones(len(lost)), (lost, nearest)), shape=shape)).tocsr()
     return csr_matrix(counts.multiply(1 / counts.sum(axis=1)))
-
-
-def _border_labels(segments: gpd.GeoDataFrame, travel: Travel, fine: Grid) -> np.ndarray:
-    """Segment through which each fine cell is reached; −1 where no path leads."""
-    sources = travel.is_source
-    row, col = np.nonzero(sources)
-    start = np.full(fine.shape, -1, np.int32)
-    start[row, col] = nearest_segment(segments, fine, fine.x[col], fine.y[row])
-    return travel.labels(start)
 
 
 def route_crossings(
@@ -177,3 +167,91 @@ def attribute_nearest(grid: Grid, segments: gpd.GeoDataFrame) -> csr_matrix:
     nearest = nearest_segment(segments, grid, x, y)
     ones = np.ones(grid.size)
     return csr_matrix((ones, (np.arange(grid.size), nearest)), (grid.size, len(segments)))
+
+
+@dataclass(frozen=True)
+class Named:
+    """Zones and crossings of a study area, None where the config names no file.
+
+    ``zones`` and ``crossings`` have ``name`` and a geometry, WGS84; ``zone`` is the row of the
+    zone that holds the centre of each cell, int16 of the grid's shape, ``NO_ZONE`` outside all.
+    """
+
+    grid: Grid
+    zones: gpd.GeoDataFrame | None = None
+    zone: np.ndarray | None = None
+    crossings: gpd.GeoDataFrame | None = None
+
+    @classmethod
+    def of(
+        cls, grid: Grid, lines: Iterable[shapely.Geometry], zones: gpd.GeoDataFrame | None,
+        crossings: gpd.GeoDataFrame | None,
+    ) -> Named:  # fmt: skip
+        """Keep the zones on a grid, and the crossings of border ``lines`` (grid metres)."""
+        zone = None
+        if zones is not None:
+            local = zones.to_crs(grid.crs)
+            here = np.asarray(local.intersects(shapely.box(*grid.bounds)))
+            zones = zones[here].reset_index(drop=True)
+            zone = _codes(local[here], grid)
+        if crossings is not None:
+            border = shapely.union_all(list(lines))
+            apart = np.asarray(crossings.to_crs(grid.crs).distance(border))
+            crossings = crossings[apart <= 1000 * CROSSING_KM].reset_index(drop=True)
+        return cls(grid, zones, zone, crossings)
+
+    def along(self, segments: gpd.GeoDataFrame) -> dict[str, np.ndarray]:
+        """Return what is named along each segment: ``zone``, ``crossing`` and ``crossing_km``.
+
+        The zone that the segment's middle is in or, as outlines differ, the next within 20 km, else
+        ``""``; the nearest crossing, and how far it is from the segment (0 on it). What no file
+        names is left out.
+        """
+        lines = segments.geometry.to_crs(self.grid.crs)
+        found: dict[str, np.ndarray] = {}
+        if self.zones is not None and len(self.zones):
+            middle = shapely.line_interpolate_point(lines.to_numpy(), 0.5, normalized=True)
+            row, apart = _nearest(middle, self.zones.to_crs(self.grid.crs))
+            names = self.zones["name"].to_numpy(object)[row]
+            found["zone"] = np.where(apart <= _FURTHEST_ZONE_M, names, "")
+        if self.crossings is not None and len(self.crossings):
+            row, apart = _nearest(lines.to_numpy(), self.crossings.to_crs(self.grid.crs))
+            found["crossing"] = self.crossings["name"].to_numpy(object)[row]
+            found["crossing_km"] = np.round(apart / 1000, 3)
+        return found
+
+    def variables(self) -> dict[str, xr.DataArray]:
+        """Return the zone of each cell as a variable on the grid, where there are zones."""
+        if self.zone is None:
+            return {}
+        attrs = {"units": "1", "long_name": "Zone: its row in the layer zones (-1: none)"}
+        return {ZONE: xr.DataArray(self.zone, dims=("y", "x"), attrs=attrs)}
+
+    def layers(self) -> dict[str, gpd.GeoDataFrame]:
+        """Return the layers of a scene that there are."""
+        both = {"zones": self.zones, "crossings": self.crossings}
+        return {name: layer for name, layer in both.items() if layer is not None and len(layer)}
+
+
+def names_of(zones: gpd.GeoDataFrame, codes: np.ndarray) -> np.ndarray:
+    """Return the name of the zone of each code, ``""`` outside all; shape of ``codes``."""
+    names = np.append(zones["name"].to_numpy(object), "")
+    return np.asarray(names[codes])
+
+
+def _codes(zones: gpd.GeoDataFrame, grid: Grid) -> np.ndarray:
+    if len(zones) > np.iinfo(np.int16).max:
+        raise DataError(f"zones: {len(zones):,} areas are too many to be told apart.")
+    pairs = [(shape, row) for row, shape in enumerate(zones.geometry)]
+    if not pairs:
+        return np.full(grid.shape, NO_ZONE, np.int16)
+    return np.asarray(
+        rasterize(pairs, grid.shape, transform=grid.transform, fill=NO_ZONE, dtype="int16")
+    )
+
+
+def _nearest(points: np.ndarray, among: gpd.GeoDataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Row of the nearest geometry to each, and its distance in metres."""
+    tree = shapely.STRtree(among.geometry.to_numpy())
+    (_, row), apart = tree.query_nearest(points, return_distance=True, all_matches=False)
+    return row, apart

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import geopandas as gpd
 import numpy as np
@@ -34,7 +33,7 @@ class Allocation:
     capture: float
     capture_low: float
     capture_high: float
-    schedule: pd.DataFrame | None = field(default=None)
+    schedule: pd.DataFrame | None = None
 
 
 def allocate(
@@ -76,7 +75,7 @@ def allocate(
     return Allocation(
         _watched(segments, coverage),
         km=float(coverage @ length),
-        capture=_share(coverage, expected),
+        capture=float(coverage @ expected) / max(float(expected.sum()), np.finfo(float).tiny),
         capture_low=low,
         capture_high=high,
         schedule=schedule,
@@ -146,7 +145,10 @@ def _best(
     """0/1 choice of the most expected incidents within the budget and the spacing."""
     rules = [LinearConstraint(length[None, :], ub=km + _EPS)]
     if windows:
-        rules.append(LinearConstraint(_matrix(windows, len(length)), ub=1))
+        row = np.repeat(np.arange(len(windows)), [len(group) for group in windows])
+        once = coo_matrix((np.ones(len(row)), (row, np.concatenate(windows))),
+                          shape=(len(windows), len(length)))  # fmt: skip
+        rules.append(LinearConstraint(csr_matrix(once), ub=1))
     # a slight price on length: of two equally good choices, the shorter
     price = 1e-9 * expected.sum() / length.sum() * length
     found = milp(price - expected, integrality=1, bounds=Bounds(0, 1), constraints=rules)
@@ -166,34 +168,23 @@ def _windows(segments: pd.DataFrame, spacing_km: float) -> list[np.ndarray]:
     return groups
 
 
-def _matrix(windows: list[np.ndarray], n: int) -> csr_matrix:
-    row = np.repeat(np.arange(len(windows)), [len(group) for group in windows])
-    entries = (np.ones(len(row)), (row, np.concatenate(windows)))
-    return csr_matrix(coo_matrix(entries, shape=(len(windows), n)))
-
-
 def _check(km: float, spacing_km: float, length: np.ndarray, draws: int) -> None:
-    for problem in _problems(km, spacing_km, length, draws):
-        raise ConfigError(problem)
-
-
-def _problems(km: float, spacing_km: float, length: np.ndarray, draws: int) -> Iterator[str]:
     if not (np.isfinite(km) and km > 0):
-        yield f"The budget must be a positive number of kilometres (got {km:g})."
+        raise ConfigError(f"The budget must be a positive number of kilometres (got {km:g}).")
     if km > length.sum() + _EPS:
-        yield (
+        raise ConfigError(
             f"The budget ({km:g} km) is longer than the whole border ({length.sum():,.0f} km); "
             "there is nothing to choose."
         )
     if km + _EPS < length.min():
-        yield (
+        raise ConfigError(
             f"The budget ({km:g} km) is shorter than the shortest segment ({length.min():.1f} km); "
             "give more, or cut shorter segments (segments.segment_km)."
         )
     if not (np.isfinite(spacing_km) and spacing_km >= 0):
-        yield f"spacing_km must not be negative (got {spacing_km:g})."
+        raise ConfigError(f"spacing_km must not be negative (got {spacing_km:g}).")
     if draws < 1:
-        yield f"A schedule needs at least 1 day (got {draws})."
+        raise ConfigError(f"A schedule needs at least 1 day (got {draws}).")
 
 
 def _check_windows(
@@ -209,11 +200,6 @@ def _check_windows(
         f"the same time (from {first} on). Lower the spacing, or the budget to at most "
         f"{km / load.max():.0f} km."
     )
-
-
-def _share(coverage: np.ndarray, expected: np.ndarray) -> float:
-    total = float(expected.sum())
-    return float(coverage @ expected) / total if total > 0 else 0.0
 
 
 def _interval(

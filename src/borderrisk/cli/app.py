@@ -12,7 +12,7 @@ import click
 from borderrisk.cli import read_commands, run_commands, skill_commands, start_commands
 from borderrisk.cli.common import wrapped
 from borderrisk.errors import BorderRiskError
-from borderrisk.runs import Stopped, stoppable
+from borderrisk.runs.folder import Stopped, stoppable
 
 INTERRUPTED = 130
 _INTERRUPTED = "interrupted; nothing unfinished was kept"

@@ -139,12 +139,12 @@ def score(
     Example: borderrisk score model.skops north.yaml south.yaml --out regions
     """
     configs = [common.load(path, overrides) for path in config_paths]
-    from borderrisk.pipeline import elsewhere, result, run
+    from borderrisk.pipeline import changes, result, run
 
     if len(configs) == 1:
         found = run.score(model_path, configs[0], out=out, force=force)
         return found.summary(), found.describe()
-    folders = elsewhere.score_regions(model_path, configs, out, force=force)
+    folders = changes.score_regions(model_path, configs, out, force=force)
     results = [result.open_run(folder) for folder in folders]
     described = "\n\n".join(one.describe() for one in results)
     return {"runs": [one.summary() for one in results]}, described

@@ -146,9 +146,9 @@ def scenario(config: Config, name: str, out: Path | None, force: bool) -> tuple[
 
     Example: borderrisk scenario configs/eastern-border.yaml closed-harirud
     """
-    from borderrisk.pipeline import elsewhere
+    from borderrisk.pipeline import changes
 
-    facts, rows = elsewhere.scenario(config, name, out=out, force=force)
+    facts, rows = changes.scenario(config, name, out=out, force=force)
     named = [{k: v for k, v in row.items() if k != "segment_id"} for row in rows]
     return facts | {"segments": rows}, common.facts_text(facts), "", common.table_text(named)
 

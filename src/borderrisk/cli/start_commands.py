@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from borderrisk.cli import common
-from borderrisk.runs import Stopped
+from borderrisk.runs.folder import Stopped
 
 if TYPE_CHECKING:
     from borderrisk.pipeline.fetching import Plan

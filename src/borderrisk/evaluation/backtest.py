@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix, diags_array
 from scipy.spatial import cKDTree
 
 from borderrisk import scores
-from borderrisk.border.capture import border_capture, observed_by_segment
+from borderrisk.border.ranking import border_capture, observed_by_segment
 from borderrisk.compute import map_parallel
 from borderrisk.errors import DataError
 from borderrisk.evaluation import metrics
@@ -172,16 +172,9 @@ def _far(known: np.ndarray, points: np.ndarray, near_km: float) -> np.ndarray:
 
 
 def forecast_origin(
-    cells: CellTable,
-    panel: Panel,
-    origin: pd.Timestamp,
-    horizons: Sequence[int],
-    models: Mapping[str, Settings],
-    *,
-    near_km: float,
-    seed: int,
-    memo: Memo | None = None,
-) -> Forecasts:
+    cells: CellTable, panel: Panel, origin: pd.Timestamp, horizons: Sequence[int],
+    models: Mapping[str, Settings], *, near_km: float, seed: int, memo: Memo | None = None,
+) -> Forecasts:  # fmt: skip
     """Fit every model on the past of one origin; they see no other incident.
 
     Horizons are in years; an earlier incident within ``near_km`` makes a repeat place; a memo

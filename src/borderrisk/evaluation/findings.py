@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from borderrisk.border.capture import LENGTH, BorderCapture
+from borderrisk.border.ranking import LENGTH, BorderCapture
 from borderrisk.evaluation.scorecard import (
     LEAST_EXPECTED,
     NEW_GROUND,
@@ -174,11 +174,8 @@ def skill_tables(part: Prospective) -> Iterator[tuple[str, list[Skill]]]:
         for subset in SUBSETS if years == part.shortest else ("all", NEW_GROUND):
             rows = part.of(subset, years)
             if rows:
-                count = many(rows[0].incidents, "incident")
-                yield (
-                    f"{SUBSET_WORDS[subset].capitalize()}, {many(years, 'year')} ahead, {count}",
-                    rows,
-                )
+                who, count = SUBSET_WORDS[subset], many(rows[0].incidents, "incident")
+                yield f"{who.capitalize()}, {many(years, 'year')} ahead, {count}", rows
 
 
 def render_text(card: Scorecard) -> str:
@@ -189,7 +186,8 @@ def render_text(card: Scorecard) -> str:
         lines += [*_LEGEND, ""]
     for title, rows in skill_tables(part):
         lines += [title, *_table(rows, _COLUMNS), ""]
-    lines += _paragraph(border_lines(card.border_capture))
+    if watched := border_lines(card.border_capture):
+        lines += [*watched, ""]
     lines += transfer_lines(card.transfer, card.model)
     if card.transfer and card.transfer.summary:
         lines += _table(card.transfer.summary, _BEHIND)
@@ -209,11 +207,9 @@ _COLUMNS = (
     ("auc", "AUC", 7), ("brier", "Brier", 9), ("log_score", "log score", 11),
 )  # fmt: skip
 _BEHIND = (
-    ("bits", "bits", 7),
-    ("gain", "over distance", 24),
-    ("capture_10", "10 %", 7),
+    ("bits", "bits", 7), ("gain", "over distance", 24), ("capture_10", "10 %", 7),
     ("auc", "AUC", 7),
-)
+)  # fmt: skip
 
 
 def _table(rows: Sequence[Skill | Behind], columns: Iterable[tuple[str, str, int]]) -> list[str]:
@@ -234,7 +230,3 @@ def _text(key: str, value: Any) -> str:
     if "capture" in key:
         return f"{value:.0%}"
     return str(value) if isinstance(value, Gain) else f"{round(value, 2) + 0.0:.2f}"
-
-
-def _paragraph(lines: list[str]) -> list[str]:
-    return [*lines, ""] if lines else []

@@ -134,12 +134,9 @@ def poisson_interval(observed: float, level: float = 0.9) -> tuple[float, float]
 
 
 def class_counts(
-    expected: np.ndarray,
-    happened: np.ndarray,
-    risk_class: np.ndarray,
-    level: float = 0.9,
+    expected: np.ndarray, happened: np.ndarray, risk_class: np.ndarray, level: float = 0.9,
     ground: str = "all",
-) -> list[ClassCount]:
+) -> list[ClassCount]:  # fmt: skip
     """Compare expected and observed incidents per risk class, with Poisson intervals.
 
     ``happened`` is the sum, per cell, of the mass of those that occurred; classes without a cell

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 from scipy.stats import nbinom
 
-from borderrisk.border.capture import observed_by_segment
+from borderrisk.border.ranking import observed_by_segment
 from borderrisk.evaluation import metrics
 from borderrisk.evaluation.scorecard import REFERENCE, ClassCount, Plain
 from borderrisk.model.level import Level

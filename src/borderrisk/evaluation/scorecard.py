@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from pydantic import TypeAdapter
 
-from borderrisk.border.capture import BorderCapture
+from borderrisk.border.ranking import BorderCapture
 
 # What every headline compares with: the model without what the ground explains.
 REFERENCE = "history_alone"

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from borderrisk import scores
-from borderrisk.border.capture import BorderCapture, Outlook, prospective_curves
+from borderrisk.border.ranking import BorderCapture, Outlook, prospective_curves
 from borderrisk.evaluation import metrics
 from borderrisk.evaluation.backtest import BASELINES, MIN_LATER, BorderLine, Forecasts
 from borderrisk.evaluation.findings import many
@@ -45,16 +45,9 @@ def used_origins(forecasts: Sequence[Forecasts], years: int) -> list[Forecasts]:
 
 
 def prospective(
-    forecasts: Sequence[Forecasts],
-    rows: list[Skill],
-    cells: CellTable,
-    model: str,
-    *,
-    near_km: float,
-    level: float = 0.9,
-    seed: int = 0,
-    line: BorderLine | None = None,
-) -> Prospective:
+    forecasts: Sequence[Forecasts], rows: list[Skill], cells: CellTable, model: str, *,
+    near_km: float, level: float = 0.9, seed: int = 0, line: BorderLine | None = None,
+) -> Prospective:  # fmt: skip
     """Summarise a backtest from its forecasts and their :func:`~.backtest.origin_rows`.
 
     Calibration, reliability and totals are about ``model``, the config's own. ``near_km`` is what
@@ -95,15 +88,9 @@ def prospective(
 
 
 def summary_rows(
-    forecasts: Sequence[Forecasts],
-    rows: Sequence[Skill],
-    area: np.ndarray,
-    years: int,
-    subset: str,
-    *,
-    level: float,
-    seed: int,
-) -> list[Skill]:
+    forecasts: Sequence[Forecasts], rows: Sequence[Skill], area: np.ndarray, years: int,
+    subset: str, *, level: float, seed: int,
+) -> list[Skill]:  # fmt: skip
     """Average every model over the origins with enough incidents, with its gains.
 
     Bits and captures are means over incidents, the other metrics means over origins. Gains have a
@@ -244,8 +231,6 @@ def _calibration(
         risk = scores.risk_class(scores.risk_percentile(intensity, area))
         happened = np.asarray(forecast.tests[years].counted.sum(axis=0)).ravel()
         parts.append([v[inside] for v in (intensity * area * years, happened, risk)])
-    if not parts:
-        return []
     expected, observed, classes = (np.concatenate(found) for found in zip(*parts, strict=True))
     return metrics.class_counts(expected, observed, classes, level, ground)
 
@@ -259,8 +244,6 @@ def _reliability(
         inside = forecast.ground(ground)
         chance = scores.probability(forecast.intensity[model], area, years * scores.DAYS_PER_YEAR)
         parts.append((chance[inside], metrics.occurred(forecast.tests[years].counted)[inside]))
-    if not parts:
-        return []
     chance, happened = (np.concatenate(found) for found in zip(*parts, strict=True))
     classes = np.digitize(chance, _CHANCES[1:])
     rows = []
@@ -273,14 +256,9 @@ def _reliability(
 
 
 def border_curves(
-    forecasts: Sequence[Forecasts],
-    cells: CellTable,
-    line: BorderLine,
-    model: str,
-    *,
-    level: float,
+    forecasts: Sequence[Forecasts], cells: CellTable, line: BorderLine, model: str, *, level: float,
     seed: int,
-) -> BorderCapture | None:
+) -> BorderCapture | None:  # fmt: skip
     """Curve of what watching the first k kilometres of border would have covered.
 
     Of the shortest horizon, over the forecasts followed by enough incidents, with the same for

@@ -47,38 +47,30 @@ def spatial_tests(
     by default.
     """
     past = require_past(panel, origin, 2)
-    plan = _plan(cells, past, neighbour_distances)
-    fit = partial(fit_fold, cells, past, origin, models, seed)
-    intensities = map_parallel(fit, [fold for _, fold in plan.tested], workers=workers)
-    scores = [
-        score_fold(fold, region, found, cells)
-        for (region, fold), found in zip(plan.tested, intensities, strict=True)
-    ]
-    return _result(scores, plan, seed)
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """Borders to leave out with their folds, and why some cannot be."""
-
-    tested: list[tuple[Region, Fold]]
-    untested: dict[str, str]
-    block: np.ndarray
-    block_km: float
-    buffer_km: float
-
-
-def _plan(cells: CellTable, past: Panel, distances: Sequence[str]) -> _Plan:
     buffer_km = location_buffer_km(past)
     block_km = max(BLOCK_PER_BUFFER * buffer_km, 2 * cells.grid.cell_size_m / 1000)
     number, _ = square_blocks(cells.x[list(COORDINATES)].to_numpy(), block_km)
+    block = number[nearest_cell(cells, past)]
     clear = past.incidents["radius_km"].to_numpy(float) <= buffer_km
-    regions, untested = border_regions(cells, past, clear, distances)
+    regions, untested = border_regions(cells, past, clear, neighbour_distances)
     folds = [(region, held_out(region, cells, past, buffer_km)) for region in regions]
     reason = "no incident left to train on"
     untested |= {region.name: reason for region, fold in folds if fold is None}
     tested = [(region, fold) for region, fold in folds if fold is not None]
-    return _Plan(tested, untested, number[nearest_cell(cells, past)], block_km, buffer_km)
+    fit = partial(fit_fold, cells, past, origin, models, seed)
+    intensities = map_parallel(fit, [fold for _, fold in tested], workers=workers)
+    parts = [
+        score_fold(fold, region, found, cells)
+        for (region, fold), found in zip(tested, intensities, strict=True)
+    ]
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    scored = int(table["incident"].nunique()) if len(table) else 0
+    return Transfer(
+        rows=rows_by(table, ["fold", "model"]),
+        summary=sorted(summaries(table, block, seed), key=lambda row: -row.bits),
+        block_km=block_km, buffer_km=buffer_km, scored=scored, unscored=len(block) - scored,
+        untested=untested,
+    )  # fmt: skip
 
 
 def location_buffer_km(panel: Panel) -> float:
@@ -87,13 +79,9 @@ def location_buffer_km(panel: Panel) -> float:
 
 
 def fit_fold(
-    cells: CellTable,
-    past: Panel,
-    origin: Any,
-    models: Mapping[str, Settings],
-    seed: int,
+    cells: CellTable, past: Panel, origin: Any, models: Mapping[str, Settings], seed: int,
     fold: Fold,
-) -> dict[str, np.ndarray]:
+) -> dict[str, np.ndarray]:  # fmt: skip
     """Intensity of every cell by every model, from what the fold may see."""
     seen, panel = restrict(cells, past.subset(fold.train), fold.cells)
     memo: Memo = {}
@@ -124,20 +112,6 @@ def score_fold(
         for name, everywhere in (intensities.items() if len(incident) else ())
     ]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-
-
-def _result(scores: list[pd.DataFrame], plan: _Plan, seed: int) -> Transfer:
-    table = pd.concat(scores, ignore_index=True) if scores else pd.DataFrame()
-    scored = int(table["incident"].nunique()) if len(table) else 0
-    return Transfer(
-        rows=rows_by(table, ["fold", "model"]),
-        summary=sorted(summaries(table, plan.block, seed), key=lambda row: -row.bits),
-        block_km=plan.block_km,
-        buffer_km=plan.buffer_km,
-        scored=scored,
-        unscored=len(plan.block) - scored,
-        untested=plan.untested,
-    )
 
 
 def rows_by(table: pd.DataFrame, keys: list[str]) -> list[Behind]:
@@ -202,13 +176,8 @@ def restrict(cells: CellTable, panel: Panel, keep: np.ndarray) -> tuple[CellTabl
     """
     mask = cells.mask.copy()
     mask[cells.mask] = keep
-    part = CellTable(
-        cells.grid,
-        mask,
-        cells.x[keep].reset_index(drop=True),
-        cells.area_100km2[keep],
-        cells.exposure[keep],
-    )
+    x, area = cells.x[keep].reset_index(drop=True), cells.area_100km2[keep]
+    part = CellTable(cells.grid, mask, x, area, cells.exposure[keep])
     mass = csr_matrix(panel.mass[:, np.flatnonzero(keep)])
     share = np.asarray(mass.sum(axis=1)).ravel()
     cut = replace(panel, domain=np.where(mask, panel.domain, 0.0), mass=_normalised(mass))
@@ -229,7 +198,7 @@ def border_regions(
     ``clear`` marks incidents located well enough to be scored; ``distances`` are columns
     ``border_distance_<ccc>_km``. The other neighbours are returned by code, with the reason.
     """
-    columns = {neighbour(name): name for name in distances}
+    columns = {name.split("_")[2].upper(): name for name in distances}
     known = {code: name for code, name in columns.items() if name in cells.x}
     untested = {code: f"no column {name}" for code, name in columns.items() if code not in known}
     if len(known) < 2:
@@ -239,15 +208,8 @@ def border_regions(
     regions = [region_of(n, nearest == k, cells, panel, clear) for k, n in enumerate(known)]
     empty = [region.name for region in regions if not region.incidents.any()]
     reason = "no incident to score in the part of the study area nearest to it"
-    return (
-        [region for region in regions if region.incidents.any()],
-        untested | dict.fromkeys(empty, reason),
-    )
-
-
-def neighbour(column: str) -> str:
-    """Return the code of the neighbour in ``border_distance_<ccc>_km``."""
-    return column.removeprefix("border_distance_").removesuffix("_km").upper()
+    kept = [region for region in regions if region.incidents.any()]
+    return kept, untested | dict.fromkeys(empty, reason)
 
 
 def nearest_cell(cells: CellTable, panel: Panel) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -39,7 +39,6 @@ _FATES = {
     "after": "not wholly before the end of the horizon",
     "rejected": "rejected by the reader or its filters",
 }
-Metric = Callable[[np.ndarray, np.ndarray, csr_matrix], float]
 
 
 @dataclass(frozen=True)
@@ -79,24 +78,15 @@ class Forecast:
         return [name for name in self.intensity if name != FORECAST]
 
     @cached_property
-    def study_intensity(self) -> dict[str, np.ndarray]:
-        """Intensity of each model in the cells of the study area."""
-        return {name: values[self.cells.study] for name, values in self.intensity.items()}
-
-    @cached_property
-    def study_area(self) -> np.ndarray:
-        """Scored area of the cells of the study area, 100 km²."""
-        return np.asarray(self.cells.study_area_100km2[self.cells.study])
-
-    @property
     def said(self) -> Said:
         """What it said of the cells of the study area."""
-        study = self.cells.study
-        line = None
+        study, line = self.cells.study, None
         if self.line is not None:
             line = csr_matrix(self.line.attribution[np.flatnonzero(self.cells.mask.ravel())[study]])
-        return Said(FORECAST, self.study_intensity, self.level, self.risk_class[study],
-                    self.study_area, self.horizon_days, line)  # fmt: skip
+        intensity = {name: values[study] for name, values in self.intensity.items()}
+        area = np.asarray(self.cells.study_area_100km2[study])
+        return Said(FORECAST, intensity, self.level, self.risk_class[study], area,
+                    self.horizon_days, line)  # fmt: skip
 
     @cached_property
     def domain(self) -> np.ndarray:
@@ -136,7 +126,6 @@ class Verification:
 def verify(
     forecast: Forecast,
     panel: Panel,
-    metrics: Mapping[str, Metric] | None = None,
     *,
     rejected: int = 0,
     until: pd.Timestamp | None = None,
@@ -145,11 +134,9 @@ def verify(
 
     The panel holds new incidents on the forecast's grid, spread over ``forecast.domain``. Those
     whose reported period is not wholly within the horizon are left out and counted, as are
-    ``rejected`` rows of the file that are no part of the panel. The columns of the table are
-    ``metrics``, each ``f(intensity, area, mass)`` of the study cells' intensities and areas (100
-    km²) and the incidents' mass on them (rows sum to 1); by default bits, captures, AUC, Brier and
-    log score, and the capture along the border. With ``until``, the day that the record is known to
-    reach, no incident in the whole horizon is a result, too.
+    ``rejected`` rows of the file that are no part of the panel. The metrics of the table are bits,
+    captures, AUC, Brier and log score, and the capture along the border. With ``until``, the day
+    that the record is known to reach, no incident in the whole horizon is a result, too.
 
     ``DataError`` if an incident was over before the origin (all are listed), the panel is on
     another grid, or no incident of the horizon lies in the study area.
@@ -157,11 +144,14 @@ def verify(
     check_dates(panel.incidents, forecast)
     mass, later, fates = _on_study_cells(forecast, panel)
     counts = _counts(panel, fates, rejected)
-    if until is None or until < forecast.end:
-        _check_scored(forecast, counts)
-    table = _table(forecast, mass, _subsets(forecast, later), metrics)
+    if not counts[SCORED] and (until is None or until < forecast.end):
+        raise DataError(
+            f"No incident is dated from {forecast.origin:%Y-%m-%d} to {forecast.last_day:%Y-%m-%d} "
+            f"and lies inside the study area (of {counts['given']}: {_fates(counts)}); there is "
+            "nothing to verify the forecast with."
+        )
     return Verification(
-        table=table,
+        table=_table(forecast, mass, later),
         gain=_gain(forecast, mass),
         capture_curve=_curves(forecast, mass),
         calibration=_calibration(forecast, mass),
@@ -176,7 +166,6 @@ def verify(
 def _period(
     forecast: Forecast, mass: csr_matrix, later: Panel, until: pd.Timestamp | None
 ) -> Period:
-    """Run the tests fixed in advance."""
     if until is None:
         until = min(later.incidents["date_end"].max() + pd.Timedelta(days=1), forecast.end)
     weight = later.incidents["weight"].to_numpy(float)
@@ -233,15 +222,6 @@ def _counts(panel: Panel, fates: np.ndarray, rejected: int) -> dict[str, int]:
     return {"given": len(panel) + len(panel.rejected) + rejected, **found}
 
 
-def _check_scored(forecast: Forecast, counts: Mapping[str, int]) -> None:
-    if not counts[SCORED]:
-        raise DataError(
-            f"No incident is dated from {forecast.origin:%Y-%m-%d} to {forecast.last_day:%Y-%m-%d} "
-            f"and lies inside the study area (of {counts['given']}: {_fates(counts)}); there is "
-            "nothing to verify the forecast with."
-        )
-
-
 def _left_out(panel: Panel, fates: np.ndarray) -> pd.DataFrame:
     """Incidents that were not scored, those that could not be placed last."""
     out = fates != SCORED
@@ -255,58 +235,40 @@ def _left_out(panel: Panel, fates: np.ndarray) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else found
 
 
-def _subsets(forecast: Forecast, later: Panel) -> dict[str, np.ndarray]:
-    """Positions of all incidents, and of those at repeat and at new places."""
-    everything = np.arange(len(later))
-    if forecast.past is None or not len(forecast.past):
-        return {GROUNDS[0]: everything}
-    new = new_places(forecast.past, later, NEAR_KM)
-    return dict(zip(GROUNDS, (everything, everything[~new], everything[new]), strict=True))
-
-
-def _table(
-    forecast: Forecast,
-    mass: csr_matrix,
-    subsets: Mapping[str, np.ndarray],
-    metrics: Mapping[str, Metric] | None,
-) -> pd.DataFrame:
+def _table(forecast: Forecast, mass: csr_matrix, later: Panel) -> pd.DataFrame:
     rows = []
+    everything = np.arange(len(later))
+    subsets = {GROUNDS[0]: everything}
+    if forecast.past is not None and len(forecast.past):
+        new = new_places(forecast.past, later, NEAR_KM)
+        subsets = dict(zip(GROUNDS, (everything, everything[~new], everything[new]), strict=True))
     for subset, index in subsets.items():
-        for model, values in forecast.study_intensity.items():
+        for model, values in forecast.said.intensity.items():
             role = "model" if model == FORECAST else "baseline"
             row = {"model": model, "role": role, "subset": subset, "incidents": len(index)}
             if len(index):
-                row |= _scored(forecast, values, mass[index], metrics)
+                row |= _scored(forecast, values, mass[index])
             rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _scored(
-    forecast: Forecast,
-    values: np.ndarray,
-    mass: csr_matrix,
-    metrics: Mapping[str, Metric] | None,
-) -> dict[str, float]:
-    if metrics is None:
-        years, area = forecast.horizon_days / DAYS_PER_YEAR, forecast.study_area
-        found = place_scores(values, area, mass) | chance_scores(values, area, mass, years)
-        if forecast.line is not None:
-            behind = behind_border(values * area, forecast.cells, mass, forecast.line)
-            found["border_capture_10"] = behind
-        return found
-    return {
-        name: float(metric(values, forecast.study_area, mass)) for name, metric in metrics.items()
-    }
+def _scored(forecast: Forecast, values: np.ndarray, mass: csr_matrix) -> dict[str, float]:
+    years, area = forecast.horizon_days / DAYS_PER_YEAR, forecast.said.area
+    found = place_scores(values, area, mass) | chance_scores(values, area, mass, years)
+    if forecast.line is not None:
+        behind = behind_border(values * area, forecast.cells, mass, forecast.line)
+        found["border_capture_10"] = behind
+    return found
 
 
 def _gain(forecast: Forecast, mass: csr_matrix) -> Gain | None:
     """Bits over history alone, or over the best baseline where that was not frozen as well."""
     if not (forecast.baselines and mass.shape[0]):
         return None
-    area = forecast.study_area
+    area = forecast.said.area
     bits = {
         name: measures.information_gain(values, area, mass)
-        for name, values in forecast.study_intensity.items()
+        for name, values in forecast.said.intensity.items()
     }
     rival = max(forecast.baselines, key=lambda name: (name == REFERENCE, bits[name].mean()))
     found = measures.paired_difference(bits[FORECAST], bits[rival], np.zeros(mass.shape[0]))
@@ -314,7 +276,7 @@ def _gain(forecast: Forecast, mass: csr_matrix) -> Gain | None:
 
 
 def _curves(forecast: Forecast, mass: csr_matrix) -> dict[str, dict[str, list[float]]]:
-    shares, area = np.linspace(0, 1, 101), forecast.study_area
+    shares, area = np.linspace(0, 1, 101), forecast.said.area
     if not mass.shape[0]:
         return {}
     return {
@@ -322,15 +284,15 @@ def _curves(forecast: Forecast, mass: csr_matrix) -> dict[str, dict[str, list[fl
             "area_share": shares.tolist(),
             "captured": measures.capture_curve(values, area, mass, shares).tolist(),
         }
-        for name, values in forecast.study_intensity.items()
+        for name, values in forecast.said.intensity.items()
     }
 
 
 def _calibration(forecast: Forecast, mass: csr_matrix) -> list[dict[str, Any]]:
     years = forecast.horizon_days / DAYS_PER_YEAR
-    expected = forecast.study_intensity[FORECAST] * forecast.study_area * years
+    expected = forecast.said.intensity[FORECAST] * forecast.said.area * years
     happened = np.asarray(mass.sum(axis=0)).ravel()
-    classes = forecast.risk_class[forecast.cells.study]
+    classes = forecast.said.risk_class
     return [asdict(row) for row in measures.class_counts(expected, happened, classes)]
 
 

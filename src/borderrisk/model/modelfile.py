@@ -21,7 +21,7 @@ from sklearn.tree import DecisionTreeRegressor
 from borderrisk.errors import ConfigError, DataError, OutputError
 from borderrisk.model.protocol import Fitted
 from borderrisk.model.registry import opened, packed
-from borderrisk.runs import check_plain
+from borderrisk.runs.hashing import check_plain
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 from rasterio.errors import RasterioError
 
 from borderrisk.errors import OutputError
-from borderrisk.runs import check_target, workplace
+from borderrisk.runs.folder import check_target, workplace
 
 # Text that a spreadsheet computes, or moves to another cell, and what begins alike but is a number.
 _COMPUTED = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")

@@ -24,7 +24,7 @@ from borderrisk.features.catalogue import feature_names
 from borderrisk.grid import Grid
 from borderrisk.outputs.atomic import writing
 from borderrisk.outputs.scene import Focus, Relief, Scene, SceneMeta
-from borderrisk.runs import check_plain, files_below, read_json
+from borderrisk.runs.hashing import check_plain, files_below, read_json
 from borderrisk.scores import shown
 from borderrisk.sources._tiles import raster_header
 from borderrisk.sources.files import check_size

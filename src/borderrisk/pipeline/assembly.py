@@ -23,7 +23,6 @@ from borderrisk.model.cells import CellTable
 from borderrisk.model.drivers import by_decile
 from borderrisk.model.modelfile import ModelFile
 from borderrisk.model.uncertainty import Intervals
-from borderrisk.outputs.gridfiles import load_scene
 from borderrisk.outputs.headline import explained
 from borderrisk.outputs.scene import (
     AreaTotal,
@@ -32,14 +31,12 @@ from borderrisk.outputs.scene import (
     Relief,
     Scene,
     SceneMeta,
-    Source,
     is_index,
 )
 from borderrisk.pipeline import scoring, steps
 from borderrisk.pipeline.inputs import Study
-from borderrisk.pipeline.result import SCENE_FOLDER, segments_of
 from borderrisk.pipeline.stages import Stages
-from borderrisk.runs import find_run, shown_path
+from borderrisk.runs.manifest import shown_path
 from borderrisk.sources.elevation import Elevation
 from borderrisk.sources.overlays import roads_to_draw
 
@@ -77,7 +74,9 @@ def score_cells(
     ds, border = stages[steps.features], stages[steps.border]
     stages.forget(steps.ground)
     config, model = stages.config, carried or stages[steps.model]
-    cells = stages[steps.cells] if carried is None else cells_for(stages, carried)
+    cells = stages[steps.cells]
+    if carried is not None:
+        cells = CellTable.from_dataset(ds, carried.features, missing="median")
     if carried is not None and elsewhere:
         model = _taken_here(carried, cells, stages[steps.incidents])
     index = model.extra.get("index", False) and not stages[steps.incidents].given
@@ -97,14 +96,10 @@ def score_cells(
         variables |= _behind(stages, cells, model)
     if model.trust is not None:
         codes = scoring.trust_codes(
-            cells,
-            ds,
-            stages[steps.incidents].panel,
-            model.trust,
-            config.study_area.halo_km,
+            cells, ds, stages[steps.incidents].panel, model.trust, config.study_area.halo_km,
             leans=scoring.leans_on_ground(cells, model.model),
             trained_here=carried is None or not elsewhere,
-        )
+        )  # fmt: skip
         variables |= scoring.trust_variable(cells, codes)
     curves = by_decile(parts, cells.x, cells.study_area_100km2)
     totals = []
@@ -132,11 +127,6 @@ def _behind(stages: Stages, cells: CellTable, model: ModelFile) -> dict[str, xr.
     return scoring.incident_variables(cells, found, np.array([shown[name] for name in past], int))
 
 
-def cells_for(stages: Stages, model: ModelFile) -> CellTable:
-    """Return the cells with the features that a model reads."""
-    return CellTable.from_dataset(stages[steps.features], model.features, missing="median")
-
-
 def _taken_here(model: ModelFile, cells: CellTable, record: steps.Record) -> ModelFile:
     """Give a model of elsewhere the earlier incidents and the level of this place."""
     fitted = model.model.carried(cells, record.panel, record.origin)
@@ -149,12 +139,9 @@ def _taken_here(model: ModelFile, cells: CellTable, record: steps.Record) -> Mod
 
 
 def make_scene(
-    stages: Stages,
-    scored: Scored,
-    run_id: str,
-    scorecard: Scorecard | None,
+    stages: Stages, scored: Scored, run_id: str, scorecard: Scorecard | None,
     previous: gpd.GeoDataFrame | None = None,
-) -> Scene:
+) -> Scene:  # fmt: skip
     """Build the scene of a run; segments are compared with ``previous`` where given."""
     study = stages[steps.area]
     named = stages[steps.named]
@@ -172,19 +159,13 @@ def make_scene(
     segments, border = ranked_segments(stages, scored, previous), stages[steps.border]
     if not scene.is_index:
         segments = explained(scene, segments, border.attribution)
-    layers = {"segments": segments, **border.layers, **named.layers(), **_roads(stages)}
+    layers = {"segments": segments, **border.layers, **named.layers()}
+    if stages.inputs.roads is not None:
+        speeds = stages.config.features.travel.road_speeds_kmh
+        layers["roads"] = roads_to_draw(stages.inputs.roads, speeds, study.halo_bounds)
     if stages.inputs.posts is not None:
         layers["posts"] = _within_halo(stages.inputs.posts, study)
     return replace(scene, layers=layers)
-
-
-def _roads(stages: Stages) -> dict[str, gpd.GeoDataFrame]:
-    """Roads of study area and halo, as maps draw them, if there are any."""
-    path = stages.inputs.roads
-    if path is None:
-        return {}
-    speeds = stages.config.features.travel.road_speeds_kmh
-    return {"roads": roads_to_draw(path, speeds, stages[steps.area].halo_bounds)}
 
 
 def ranked_segments(
@@ -194,32 +175,21 @@ def ranked_segments(
 
     With an earlier ranking they show how they changed since.
     """
-    border, intervals = stages[steps.border], scored.intervals
+    border, intervals, config = stages[steps.border], scored.intervals, stages.config
+    given = border.segments, border.attribution, scored.cells, stages[steps.area].grid
     if is_index(scored.cells):
-        table = index_table(
-            border.segments, border.attribution, scored.cells, stages[steps.area].grid,
+        table = index_table(*given, crossings=border.crossings)
+    else:
+        table = segment_table(
+            *given,
+            replicates=None if intervals is None else intervals.replicates,
+            level=config.uncertainty.level,
+            horizon_days=config.outputs.horizon_days,
             crossings=border.crossings,
-        )  # fmt: skip
-        return table.assign(**stages[steps.named].along(border.segments))
-    section = stages.config.segments
-    table = segment_table(
-        border.segments,
-        border.attribution,
-        scored.cells,
-        stages[steps.area].grid,
-        replicates=None if intervals is None else intervals.replicates,
-        level=stages.config.uncertainty.level,
-        horizon_days=stages.config.outputs.horizon_days,
-        crossings=border.crossings,
-        previous=previous,
-        levels=Levels(section.level_shares, section.level_rates),
-    )
+            previous=previous,
+            levels=Levels(config.segments.level_shares, config.segments.level_rates),
+        )
     return table.assign(**stages[steps.named].along(border.segments))
-
-
-def earlier_segments(run: Path) -> gpd.GeoDataFrame:
-    """Read the ranked segments of a finished run."""
-    return segments_of(load_scene(find_run(run) / SCENE_FOLDER))
 
 
 def segment_replicates(stages: Stages, scored: Scored) -> np.ndarray | None:
@@ -267,45 +237,26 @@ def _within_halo(points: gpd.GeoDataFrame, study: Study) -> gpd.GeoDataFrame:
 def _meta(stages: Stages, scored: Scored, run_id: str, scorecard: Scorecard | None) -> SceneMeta:
     config, record = stages.config, stages[steps.incidents]
     rejected = record.rejected().astype(object).fillna("").astype(str)
-    index = is_index(scored.cells)
+    index, extra = is_index(scored.cells), scored.model.extra
+    facts = {key: extra.get(key) for key in ("estimator", "parameters", "incidents")}
     title, title_fa = config.title or config.name, config.title_fa or ""
     if index:
         title, title_fa = f"{title}: an index, not a forecast", f"{title_fa}: شاخص، نه پیش‌بینی"
     return SceneMeta(
-        title=title,
-        title_fa=title_fa.removeprefix(": "),
-        run_id=run_id,
-        config_name=config.name,
-        origin=scored.model.origin,
+        title=title, title_fa=title_fa.removeprefix(": "), run_id=run_id, config_name=config.name,
+        origin=scored.model.origin, level=config.uncertainty.level, seed=config.seed,
         horizon_days=None if index else config.outputs.horizon_days,
-        level=config.uncertainty.level,
-        language=config.outputs.language,
-        seed=config.seed,
-        statement=INDEX_STATEMENT if index else STATEMENT,
-        sources=[_source(source, stages.project) for source in stages.inputs.sources],
+        language=config.outputs.language, statement=INDEX_STATEMENT if index else STATEMENT,
+        sources=[
+            replace(source, path=shown_path(Path(source.path), stages.project))
+            for source in stages.inputs.sources
+        ],
         incident_counts=counts(stages),
         rejected=[Rejected(*row) for row in rejected.itertuples(index=False)],
-        notes=list(record.table.notes),
-        model=_model_facts(scored.model),
-        effects=scored.effects,
-        totals=scored.totals,
-        scorecard=scorecard,
-        config_text=config.dump_yaml(),
-    )
-
-
-def _source(source: Any, project: Path) -> Source:
-    said = {
-        key: str(getattr(source, key) or "")
-        for key in ("title", "version", "licence", "attribution")
-    }
-    path = shown_path(source.path, project)
-    return Source(**said, sha256=source.sha256, bytes=source.bytes, path=str(path))
-
-
-def _model_facts(model: ModelFile) -> dict[str, Any]:
-    facts = {key: model.extra.get(key) for key in ("estimator", "parameters", "incidents")}
-    return facts | {"origin": model.origin, **model.extra.get("facts", {})}
+        model=facts | {"origin": scored.model.origin, **extra.get("facts", {})},
+        notes=list(record.table.notes), effects=scored.effects, totals=scored.totals,
+        scorecard=scorecard, config_text=config.dump_yaml(),
+    )  # fmt: skip
 
 
 def relief(source: Elevation, grid: Grid) -> Relief | None:

@@ -144,14 +144,11 @@ class Carriage:
             )  # fmt: skip
         except DataError as error:
             return None, [f"The model was not tested here. {error}"]
-        return card, self._overlap(origins)
-
-    def _overlap(self, origins: list[pd.Timestamp]) -> list[str]:
-        before = [day for day in origins if day < pd.Timestamp(self.trained_to)]
-        if not before:
-            return [f"All {many(len(origins), 'test period')} begin after the model's training."]
-        return [
-            f"{len(before)} of {many(len(origins), 'test period')} begin before the model's "
-            f"training ended ({self.trained_to}): it saw nothing of this area, but may know what "
-            "the two places had in common in those years."
+        early, periods = sum(day < trained for day in origins), many(len(origins), "test period")
+        if not early:
+            return card, [f"All {periods} begin after the model's training."]
+        return card, [
+            f"{early} of {periods} begin before the model's training ended ({self.trained_to}): it "
+            "saw nothing of this area, but may know what the two places had in common in those "
+            "years."
         ]

@@ -20,7 +20,7 @@ from borderrisk.pipeline import limits, steps
 from borderrisk.pipeline.costs import Estimate, counted, in_bytes, spoken
 from borderrisk.pipeline.readings import open_inputs
 from borderrisk.pipeline.stages import Stages
-from borderrisk.runs import shown_path
+from borderrisk.runs.manifest import shown_path
 from borderrisk.sources.files import Reading
 
 log = logging.getLogger(__name__)
@@ -55,22 +55,17 @@ class Checked:
     estimate: Estimate
     rejected: pd.DataFrame
 
-    @property
-    def run(self) -> dict[str, dict[str, float]]:
-        """Seconds and MB of a run, and of a first look."""
-        both = {"whole run": self.estimate, "first look": self.estimate.without_intervals()}
-        return {
-            name: {"seconds": round(e.total_seconds), "memory_mb": round(e.total_bytes / 1e6)}
-            for name, e in both.items()
-        }
-
     def payload(self) -> dict[str, Any]:
         """Return all of it, JSON-ready."""
+        both = {"whole run": self.estimate, "first look": self.estimate.without_intervals()}
         return {
             "inputs": self.inputs,
             "incidents": {"by year": self.by_year, "by precision": self.by_precision},
             "study_area": self.area,
-            "run": self.run,
+            "run": {
+                name: {"seconds": round(e.total_seconds), "memory_mb": round(e.total_bytes / 1e6)}
+                for name, e in both.items()
+            },
             "rejected": len(self.rejected),
         }
 
@@ -102,7 +97,7 @@ def validate(config: Config, rejected: Path | None = None) -> Checked:
         check_file(rejected)
     stages = Stages.of(config)
     estimate = limits.check(config, stages.inputs)
-    if estimate.size.grid > _MOST_CELLS:
+    if estimate.grid > _MOST_CELLS:
         stages = Stages.of(_coarse(config, estimate))
     study, elevation = stages[steps.area], stages.inputs.elevation
     check_coverage(elevation, study.grid, needed=study.base["exposure"].to_numpy() > 0)
@@ -115,17 +110,19 @@ def validate(config: Config, rejected: Path | None = None) -> Checked:
         with writing(rejected) as partial:
             write_rows(record.rejected(), partial)
     estimate = _told(config, stages, record)
-    area = _area(estimate)
+    area = {
+        "cells": round(estimate.scored),
+        "cells_read": round(estimate.read),
+        "cell_km": estimate.cell_km,
+        "km2": round(estimate.area_km2),
+        "border_km": {pair: round(km, 1) for pair, km in estimate.km.items()},
+        "segments": round(estimate.segments),
+    }
     if whole.shape == study.grid.shape:
         for name, part in (("cells", "exposure"), ("cells_read", "domain")):
             area[name] = int((study.base[part].to_numpy() > 0).sum())
-    return Checked(
-        [_row(reading, stages) for reading in found],
-        *_incident_counts(record),
-        area,
-        estimate,
-        record.rejected(),
-    )
+    rows = [_row(reading, stages) for reading in found]
+    return Checked(rows, *_incident_counts(record), area, estimate, record.rejected())
 
 
 def tell(stages: Stages) -> list[InputUse]:
@@ -139,7 +136,7 @@ def tell(stages: Stages) -> list[InputUse]:
     estimate = _told(stages.config, stages, stages[steps.incidents])
     log.info(
         "a run of about %s cells will take some %s and %s of memory",
-        *(counted(estimate.size.scored), spoken(estimate.total_seconds)),
+        *(counted(estimate.scored), spoken(estimate.total_seconds)),
         in_bytes(estimate.total_bytes),
     )
     return [InputUse(r.what, r.read, r.without, r.used_for) for r in found]
@@ -154,26 +151,18 @@ def _told(config: Config, stages: Stages, record: steps.Record) -> Estimate:
 
 
 def _row(reading: Reading, stages: Stages) -> dict[str, Any]:
-    header = reading.header
+    header, path = reading.header, shown_path(reading.path, stages.project)
     return {
-        "input": reading.what,
-        "path": shown_path(reading.path, stages.project),
-        "holds": reading.holds,
-        "left out": reading.without,
-        "used for": reading.used_for,
-        "read": reading.read,
-        "format": header.format,
-        "layer": header.layer,
-        "rows": reading.rows,
-        "crs": header.crs,
-        "extent": reading.extent,
+        "input": reading.what, "path": path, "holds": reading.holds, "left out": reading.without,
+        "used for": reading.used_for, "read": reading.read, "format": header.format,
+        "layer": header.layer, "rows": reading.rows, "crs": header.crs, "extent": reading.extent,
         "units": header.units,
-    }
+    }  # fmt: skip
 
 
 def _coarse(config: Config, estimate: Estimate) -> Config:
     """Return the config with cells so large that counting effects on them takes no time."""
-    metres = float(1000 * np.sqrt(estimate.size.box_km2 / _MOST_CELLS))
+    metres = float(1000 * np.sqrt(estimate.box_km2 / _MOST_CELLS))
     log.warning(
         "effects of the inputs are counted on cells of %.2g km; a run has smaller ones",
         metres / 1000,
@@ -195,18 +184,6 @@ def _incident_counts(record: steps.Record) -> tuple[dict[str, int], dict[str, in
         {str(year): int(n) for year, n in years.items()},
         {name: n for name, n in precision.items() if n},
     )
-
-
-def _area(estimate: Estimate) -> dict[str, Any]:
-    size = estimate.size
-    return {
-        "cells": round(size.scored),
-        "cells_read": round(size.read),
-        "cell_km": size.cell_km,
-        "km2": round(size.area_km2),
-        "border_km": {pair: round(km, 1) for pair, km in size.km.items()},
-        "segments": round(size.segments),
-    }
 
 
 def _spelt(counts: dict[str, int]) -> str:

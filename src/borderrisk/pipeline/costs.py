@@ -28,9 +28,10 @@ _CONTAINER = Path("/sys/fs/cgroup/memory.max")
 
 
 @dataclass(frozen=True)
-class Size:
-    """What a config asks for, counted without making any of it; areas in km².
+class Estimate:
+    """What a config asks for, counted without making any of it, and what a run of it will take.
 
+    Time and memory are good to within a factor of two; areas are in km².
     ``km`` is the length of the border by pair of countries; ``box_km2`` is the area of the grid,
     ``land_km2`` what of it is land of study area and halo. ``pixel_m`` is that of the elevation,
     None without travel.
@@ -93,6 +94,28 @@ class Size:
         """Stretches of the border."""
         return self.border_km / self.segment_km
 
+    def seconds(self, part: Work) -> float:
+        """Time of one part, as a user waits for it."""
+        return part.times(self) * part.seconds / (self.workers if part.parallel else 1)
+
+    def bytes(self, part: Work) -> float:
+        """Memory of one part."""
+        return part.times(self) * part.bytes
+
+    @property
+    def total_seconds(self) -> float:
+        """Time of the whole run."""
+        return sum(map(self.seconds, WORK))
+
+    @property
+    def total_bytes(self) -> float:
+        """Memory at the most."""
+        return sum(map(self.bytes, WORK))
+
+    def without_intervals(self) -> Estimate:
+        """Return the estimate of a first look: no intervals, no tests."""
+        return replace(self, replicates=0, tests=0)
+
 
 @dataclass(frozen=True)
 class Work:
@@ -104,7 +127,7 @@ class Work:
 
     name: str
     key: str
-    times: Callable[[Size], float]
+    times: Callable[[Estimate], float]
     seconds: float = 0.0
     bytes: float = 0.0
     parallel: bool = False
@@ -132,49 +155,19 @@ WORK: tuple[Work, ...] = (
 """What parts cost on the machine of docs/performance.md, with compiled loops and nothing kept."""
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """What a run of a size will take, to within a factor of two."""
-
-    size: Size
-
-    def seconds(self, part: Work) -> float:
-        """Time of one part, as a user waits for it."""
-        shared = self.size.workers if part.parallel else 1
-        return part.times(self.size) * part.seconds / shared
-
-    def bytes(self, part: Work) -> float:
-        """Memory of one part."""
-        return part.times(self.size) * part.bytes
-
-    @property
-    def total_seconds(self) -> float:
-        """Time of the whole run."""
-        return sum(map(self.seconds, WORK))
-
-    @property
-    def total_bytes(self) -> float:
-        """Memory at the most."""
-        return sum(map(self.bytes, WORK))
-
-    def without_intervals(self) -> Estimate:
-        """Return the estimate of a first look: no intervals, no tests."""
-        return Estimate(replace(self.size, replicates=0, tests=0))
-
-
 def count_origins(config: Config) -> int:
     """Return the number of forecast origins, one a year."""
     return config.evaluation.last_origin.year - config.evaluation.first_origin.year + 1
 
 
-def measured(config: Config, inputs: Inputs, incidents: int | None = None) -> Size:
+def measured(config: Config, inputs: Inputs, incidents: int | None = None) -> Estimate:
     """Count what a config asks for; so many ``incidents`` at the most, where they are known."""
     study, area = inputs.outline, inputs.outline.area
     west, south, east, north = area.halo.bounds
     travel, corridors = config.features.travel, config.corridors
     tested = config.evaluation
     tests = count_origins(config) * len(tested.horizons_years) + tested.spatial * len(study.lines)
-    return Size(
+    return Estimate(
         km={
             str(row.pair): Geod(ellps="WGS84").geometry_length(row.geometry) / 1000
             for row in inputs.borders.itertuples()

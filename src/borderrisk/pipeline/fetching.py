@@ -21,9 +21,9 @@ from borderrisk.config.loader import config_file
 from borderrisk.config.yamltext import edit_yaml
 from borderrisk.errors import ConfigError, DataError, OutputError, did_you_mean, plain
 from borderrisk.outputs.atomic import write_text
-from borderrisk.pipeline.inputs import ROLES, Inputs, lay_area
-from borderrisk.runs import alone, read_json, sha256_file
-from borderrisk.sources.basedata import read_resources
+from borderrisk.pipeline.inputs import ROLES, Inputs, lay_area, read_resources
+from borderrisk.runs.folder import alone
+from borderrisk.runs.hashing import read_json, sha256_file
 from borderrisk.sources.cutting import Made, Wanted
 from borderrisk.sources.downloads import Received, Store, check_room
 from borderrisk.sources.upstreams import UPSTREAMS
@@ -245,7 +245,6 @@ def _config_text(planned: Plan, keys: Mapping[str, object]) -> str:
 
 
 def _credit(path: Path, what: str, made: Made, came: list[Received]) -> dict[str, Any]:
-    """Return the entry of a file in the datapackage."""
     row = UPSTREAMS[what]
     name, title, address = row.licence
     return {

@@ -36,17 +36,9 @@ from borderrisk.pipeline.evaluating import border_line
 from borderrisk.pipeline.result import SCENE_FOLDER, records
 from borderrisk.pipeline.run import write_run
 from borderrisk.pipeline.stages import Stages
-from borderrisk.runs import (
-    Manifest,
-    RunFolder,
-    check_free,
-    check_sums,
-    file_facts,
-    read_json,
-    sha256_file,
-    write_manifest,
-)
-from borderrisk.runs.manifest import MANIFEST
+from borderrisk.runs.folder import RunFolder, check_free
+from borderrisk.runs.hashing import check_sums, read_json, sha256_file
+from borderrisk.runs.manifest import MANIFEST, Manifest, file_facts, write_manifest
 from borderrisk.scores import DAYS_PER_YEAR
 from borderrisk.sources.files import check_size
 from borderrisk.sources.incidents import IncidentTable, read_incidents, rows_left_out
@@ -88,7 +80,10 @@ def forecast(
     be written.
     """
     checking.require_incidents(config)
-    day = _day(origin)
+    try:
+        day = pd.Timestamp(origin).date().isoformat()
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"The origin must be a date like 2025-01-01 (got {origin!r}).") from error
     check_free(out, force=False)
     changes = {
         "train": {"origin": day}, "outputs": {"horizon_days": horizon_days},
@@ -112,13 +107,6 @@ def forecast(
         "folder": str(result.folder), "origin": day, "horizon_days": horizon_days,
         "hash": check_sums(result.folder), "incidents": known, "notes": notes,
     }  # fmt: skip
-
-
-def _day(origin: date | datetime | str) -> str:
-    try:
-        return str(pd.Timestamp(origin).date().isoformat())
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"The origin must be a date like 2025-01-01 (got {origin!r}).") from error
 
 
 def _freeze(
@@ -242,10 +230,13 @@ def verify(
     opened, made = open_forecast(source)
     table = _read_later(path, made["incidents"])
     verification.check_dates(table.incidents, opened)
-    last = f"{table.incidents['date_end'].max():%Y-%m-%d}"
+    last, how = f"{table.incidents['date_end'].max():%Y-%m-%d}", made["incidents"]
+    reasons = table.rejected["reason"].astype(str).str.split(": ").str[0].value_counts()
+    unread = unread_columns(path, how["layout"], how["columns"], how["default_radius_km"])
     notes = [
         f"Verified with {path.name}, whose last incident is dated {last}.",
-        *_reader_notes(path, table, made["incidents"]),
+        *(f"{n} row(s) rejected: {reason}." for reason, n in reasons.items()),
+        *([f"Columns that were not read: {', '.join(unread)}."] if unread else []),
     ]
     final = Path(out) if out else source.with_name(f"{source.resolve().name}-verified-{last}")
     record = Later(path, table, last, notes)
@@ -269,7 +260,6 @@ class Later:
 def _verified(
     source: Path, opened: Forecast, made: dict[str, Any], later: Later, final: Path, force: bool
 ) -> tuple[dict[str, Any], str]:
-    """Score a forecast and write how it did."""
     panel = Panel.build(later.table.incidents, opened.cells.grid, opened.domain)
     rejected = later.table.rejected
     found = verification.verify(opened, panel, rejected=len(rejected), until=later.until)
@@ -290,7 +280,17 @@ def _verified(
     }
     with RunFolder(final, force=force) as folder:
         _draw_outcome(source, later.table, panel, found, folder.path)
-        _write_verification(folder.path, facts, found, rows_left_out(rejected, found.left_out))
+        captured = {name: curve["captured"] for name, curve in found.capture_curve.items()}
+        shares = [curve["area_share"] for curve in found.capture_curve.values()]
+        tables = {
+            "scores": found.table, "missed": found.missed,
+            "capture": pd.DataFrame({"area_share": shares[0]} | captured if shares else {}),
+            "rejected": rows_left_out(rejected, found.left_out),
+        }  # fmt: skip
+        for name, table in tables.items():
+            write_rows(table, folder.path / f"{name}.csv")
+        curves = {"capture_curve": found.capture_curve, "calibration": found.calibration}
+        write_manifest(folder.path, {"kind": "verification"} | facts | curves)
     return facts, _text(found, notes)
 
 
@@ -326,7 +326,6 @@ def verify_record(
 def _draw_outcome(
     source: Path, table: IncidentTable, panel: Panel, found: verification.Verification, folder: Path
 ) -> None:
-    """Draw the forecast with the incidents that were scored."""
     out = {*found.left_out["incident_id"], *panel.rejected["incident_id"]}
     scored = table.incidents[~table.incidents["incident_id"].isin(out)]
     scene = replace(load_scene(source / SCENE_FOLDER), incidents=scored)
@@ -334,22 +333,6 @@ def _draw_outcome(
         figure = outcome_figure(scene, list(found.missed["incident_id"]))
     if figure is not None:
         (folder / OUTCOME).write_bytes(render(figure, "png"))
-
-
-def _write_verification(
-    folder: Path,
-    facts: dict[str, Any],
-    found: verification.Verification,
-    left_out: pd.DataFrame,
-) -> None:
-    curves = {"capture_curve": found.capture_curve, "calibration": found.calibration}
-    tables = {
-        "scores": found.table, "missed": found.missed, "capture": _curves(found),
-        "rejected": left_out,
-    }  # fmt: skip
-    for name, table in tables.items():
-        write_rows(table, folder / f"{name}.csv")
-    write_manifest(folder, {"kind": "verification"} | facts | curves)
 
 
 def _read_later(path: Path, how: dict[str, Any]) -> IncidentTable:
@@ -366,25 +349,6 @@ def _read_later(path: Path, how: dict[str, Any]) -> IncidentTable:
     return table
 
 
-def _reader_notes(path: Path, table: IncidentTable, how: dict[str, Any]) -> list[str]:
-    """Say why rows were rejected, and which columns were not read."""
-    reasons = table.rejected["reason"].astype(str).str.split(": ").str[0].value_counts()
-    notes = [f"{n} row(s) rejected: {reason}." for reason, n in reasons.items()]
-    unread = unread_columns(path, how["layout"], how["columns"], how["default_radius_km"])
-    if unread:
-        notes.append(f"Columns that were not read: {', '.join(unread)}.")
-    return notes
-
-
-def _curves(found: verification.Verification) -> pd.DataFrame:
-    """Share of the incidents captured in the highest-ranked share of the area, by model."""
-    if not found.capture_curve:
-        return pd.DataFrame()
-    shares = next(iter(found.capture_curve.values()))["area_share"]
-    models = {name: curve["captured"] for name, curve in found.capture_curve.items()}
-    return pd.DataFrame({"area_share": shares, **models})
-
-
 def _text(found: verification.Verification, notes: list[str]) -> str:
     shown = ["model", "role", "subset", "incidents", "bits", "capture_10", "auc"]
     columns = [name for name in shown if name in found.table]
@@ -393,9 +357,7 @@ def _text(found: verification.Verification, notes: list[str]) -> str:
         *notes,
         *([f"{gain} bits per incident over {spoken(gain.baseline)}"] if gain else []),
         found.table[columns].round(3).to_string(index=False),
-        f"{len(found.missed)} incident(s) fell in class 1-2 cells"
-        + "".join(
-            f"\n  {row.incident_id} {row.date:%Y-%m-%d}" for row in found.missed.itertuples()
-        ),
+        f"{len(found.missed)} incident(s) fell in class 1-2 cells",
+        *(f"  {row.incident_id} {row.date:%Y-%m-%d}" for row in found.missed.itertuples()),
     ]
     return "\n".join(lines)

@@ -1,8 +1,9 @@
-"""Every input of a config by its role, and the area they are about."""
+"""Every input of a config by its role, its checksum and credits, and the area they are about."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -18,9 +19,11 @@ from borderrisk.area import StudyArea, reproject
 from borderrisk.config import Config
 from borderrisk.errors import ConfigError, DataError, did_you_mean
 from borderrisk.grid import WGS84, Grid
-from borderrisk.sources import basedata, incidents, world
+from borderrisk.outputs.scene import Source
+from borderrisk.runs.hashing import read_json, sha256_file
+from borderrisk.sources import incidents, world
 from borderrisk.sources.elevation import Elevation, open_elevation
-from borderrisk.sources.files import parts_of
+from borderrisk.sources.files import existing, parts_of
 from borderrisk.sources.overlays import read_feature_table, read_population
 
 
@@ -52,6 +55,11 @@ ROLES = {
 
 
 _COARSE_M = 200_000
+# How the section of the incidents says that its file is read.
+_READ = (
+    "layout", "columns", "default_radius_km", "kinds", "confidence", "start", "end",
+    "max_radius_km", "calendar", "radius_km",
+)  # fmt: skip
 
 
 class Inputs:
@@ -78,9 +86,9 @@ class Inputs:
         return list(dict.fromkeys(part for file in files for part in (file, *parts_of(file))))
 
     @cached_property
-    def sources(self) -> list[basedata.SourceInfo]:
+    def sources(self) -> list[Source]:
         """Where the files come from, their checksums verified."""
-        return basedata.verify(self._config.data.package, input_files(self._config))
+        return verify(self._config.data.package, input_files(self._config))
 
     @cached_property
     def outline(self) -> Study:
@@ -93,10 +101,7 @@ class Inputs:
         """Border lines of home with its neighbours."""
         area = self._config.study_area
         return world.read_borders(
-            self._config.data.borders,
-            home=area.home,
-            neighbours=area.neighbours,
-            window=area.window,
+            self._config.data.borders, area.home, area.neighbours, area.window
         )
 
     @cached_property
@@ -226,8 +231,18 @@ class Study:
 
     @cached_property
     def base(self) -> xr.Dataset:
-        """The grid with ``exposure`` and ``domain``."""
-        return base_dataset(self.area, self.land)
+        """The grid with ``exposure`` and ``domain``: shares of study area and land."""
+        shares = {
+            "exposure": (self.area.polygon, "Share of the cell inside the study area"),
+            "domain": (self.land, "Share of the cell that is land of study area and halo"),
+        }
+        return self.grid.dataset().assign(
+            {
+                name: (("y", "x"), np.maximum(self.grid.coverage(shape), 0),
+                       {"units": "1", "long_name": text})
+                for name, (shape, text) in shares.items()
+            }
+        )  # fmt: skip
 
     @property
     def place(self) -> dict[str, Any]:
@@ -244,21 +259,6 @@ class Study:
         """(west, south, east, north) of study area and halo, degrees."""
         west, south, east, north = reproject(self.area.halo, self.grid.crs, WGS84).bounds
         return west, south, east, north
-
-
-def base_dataset(area: StudyArea, land: BaseGeometry) -> xr.Dataset:
-    """Return the grid with the covered shares of study area and land."""
-    grid = area.grid
-    shares = {
-        "exposure": (grid.coverage(area.polygon), "Share of the cell inside the study area"),
-        "domain": (grid.coverage(land), "Share of the cell that is land of study area and halo"),
-    }
-    return grid.dataset().assign(
-        {
-            name: (("y", "x"), np.maximum(values, 0), {"units": "1", "long_name": text})
-            for name, (values, text) in shares.items()
-        }
-    )
 
 
 def lay_area(config: Any, files: Any) -> Study:
@@ -289,32 +289,78 @@ def along_border(config: Any, files: Any, cell_size_m: float) -> StudyArea:
 
 
 def read_incident_table(
-    config: Config, region: tuple[float, float, float, float] | None, path: Path | None = None
+    config: Config, region: tuple[float, float, float, float] | None
 ) -> incidents.IncidentTable:
-    """Read the incidents, or another file in their layout, with the filters of a config.
+    """Read the incidents with the filters of a config.
 
     ``region``, (west, south, east, north) in degrees, serves to notice swapped coordinates.
     """
-    section, file = config.data.incidents, path or config.data.incidents.path
-    if file is None:
+    section = config.data.incidents
+    if section.path is None:
         raise ConfigError("data.incidents.path: there is no file of incidents in this config.")
-    return incidents.read_incidents(
-        file,
-        layout=section.layout,
-        columns=section.columns or None,
-        default_radius_km=section.default_radius_km,
-        kinds=section.kinds,
-        confidence=section.confidence,
-        start=section.start,
-        end=section.end,
-        max_radius_km=section.max_radius_km,
-        region=region,
-        calendar=section.calendar,
-        radius_km=section.radius_km or None,
-    )
+    how = {name: getattr(section, name) for name in _READ}
+    return incidents.read_incidents(section.path, region=region, **how)
 
 
 def input_files(config: Config) -> list[Path]:
     """Every file that the inputs are read from, in a fixed order and each once."""
     inputs = Inputs(config)
     return list(dict.fromkeys(path for role in ROLES for path in inputs.files(role)))
+
+
+def verify(package_path: str | Path | None, files: Iterable[str | Path]) -> list[Source]:
+    """Return what is known about each file, after comparing it with the package's checksum.
+
+    Files that the Frictionless data package does not list are taken as they are. DataError if a
+    file is missing, or a listed one differs from its checksum.
+    """
+    resources = {} if package_path is None else read_resources(package_path)
+    return [
+        _checked(existing(file, "data"), resources.get(Path(file).resolve(), {})) for file in files
+    ]
+
+
+def read_resources(package_path: str | Path) -> dict[Path, dict[str, str]]:
+    """Return title, version, licence, attribution and hash of resources by absolute path."""
+    path = existing(package_path, "data package")
+    try:
+        resources = read_json(path)["resources"]
+        return {(path.parent / str(r["path"])).resolve(): _facts(r) for r in resources}
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise DataError(
+            f"data package: {path} is not a Frictionless data package ({error!r})."
+        ) from error
+
+
+def without_checksum(package_path: str | Path, file: str | Path) -> str | None:
+    """Return a data package's text without checksum and size of one file; None if it has none.
+
+    For a file that its user goes on with. ``DataError`` as for :func:`read_resources`.
+    """
+    read_resources(package_path)
+    package = json.loads(Path(package_path).read_text("utf-8"))
+    changed = False
+    for resource in package["resources"]:
+        if (Path(package_path).parent / resource["path"]).resolve() == Path(file).resolve():
+            for name in ("hash", "bytes"):
+                changed |= resource.pop(name, None) is not None
+    return json.dumps(package, ensure_ascii=False, indent=1) + "\n" if changed else None
+
+
+def _facts(resource: dict[str, Any]) -> dict[str, str]:
+    licences = [it.get("title") or it.get("name", "") for it in resource.get("licenses", [])]
+    names = ("title", "version", "attribution", "hash")
+    found = {name: str(resource[name]) for name in names if name in resource}
+    return {**found, "licence": "; ".join(map(str, licences))}
+
+
+def _checked(path: Path, facts: Mapping[str, str]) -> Source:
+    actual, expected = sha256_file(path), facts.get("hash", "").removeprefix("sha256:")
+    if expected and actual != expected:
+        raise DataError(
+            f"data: {path} is not the file its data package describes: sha256 is {actual}, "
+            f"expected {expected}. Restore it, or name your own file in the config instead."
+        )
+    said = {name: facts.get(name, "") for name in ("version", "licence", "attribution")}
+    size = path.stat().st_size
+    return Source(facts.get("title", path.name), **said, sha256=actual, bytes=size, path=str(path))

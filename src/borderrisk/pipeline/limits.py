@@ -19,7 +19,6 @@ from borderrisk.grid import MAX_CELLS
 from borderrisk.pipeline.costs import (
     WORK,
     Estimate,
-    Size,
     count_origins,
     counted,
     in_bytes,
@@ -95,7 +94,7 @@ def check(config: Config, inputs: Inputs, incidents: int | None = None) -> Estim
     size = measured(config, inputs, incidents)
     if problems := [*_too_many(config, size)] or [*_too_much(config, size)]:
         raise config.refused(problems)
-    return Estimate(size)
+    return size
 
 
 def doubt(estimate: Estimate) -> str:
@@ -109,22 +108,19 @@ def doubt(estimate: Estimate) -> str:
     )
 
 
-def _values(config: Config, key: str) -> Iterator[tuple[Location, Any]]:
-    """Yield the numbers of a key, those of a list one by one."""
+def _value(config: Config, key: str) -> Any:
     value: Any = config.model_dump(mode="json")
     for name in key.split("."):
         value = value.get(name) if isinstance(value, dict) else None
-    place: Location = tuple(key.split("."))
-    if isinstance(value, list):
-        yield from (((*place, i), item) for i, item in enumerate(value))
-    elif isinstance(value, int | float):
-        yield place, value
+    return value
 
 
 def _largest(config: Config) -> Iterator[Problem]:
     for key, most in MOST.items():
-        for place, value in _values(config, key):
-            if value > most.value:
+        found, at = _value(config, key), tuple(key.split("."))
+        for k, value in enumerate(found if isinstance(found, list) else [found]):
+            if isinstance(value, int | float) and value > most.value:
+                place: Location = (*at, k) if isinstance(found, list) else at
                 takes = f", which would take {spoken(value * most.seconds)}" if most.seconds else ""
                 yield Problem(
                     place, f"{counted(value)} {most.unit}{takes}; the most is {most.value:,}"
@@ -133,11 +129,8 @@ def _largest(config: Config) -> Iterator[Problem]:
 
 
 def _longest(config: Config) -> Iterator[Problem]:
-    data = config.model_dump(mode="json")
     for key, most in LENGTHS.items():
-        value: Any = data
-        for name in key.split("."):
-            value = value[name]
+        value = _value(config, key)
         if len(value) > most:
             message = f"{len(value):,} entries; the most is {most:,}: leave some out"
             yield Problem(tuple(key.split(".")), message)
@@ -149,18 +142,18 @@ def _longest(config: Config) -> Iterator[Problem]:
         )
 
 
-def _too_many(config: Config, size: Size) -> Iterator[Problem]:
+def _too_many(config: Config, size: Estimate) -> Iterator[Problem]:
     """Find more cells or segments than can be held, whatever the machine."""
     if size.grid > MAX_CELLS:
         fits = _fitting(size, _CELL) or "larger cells"
-        held = in_bytes(sum(p.bytes * p.times(size) for p in WORK if p.key == _CELL))
+        held = in_bytes(sum(size.bytes(p) for p in WORK if p.key == _CELL))
         yield Problem(
             tuple(_CELL.split(".")),
             f"the grid would have {counted(size.grid)} cells, some {held} of memory; the most is "
             f"{MAX_CELLS:,} cells: use {fits} {got(config.grid.cell_size_m)}",
         )
     if size.segments > MOST_SEGMENTS:
-        fits = _rounded_up(size.border_km / MOST_SEGMENTS)
+        fits = _rounded(size.border_km / MOST_SEGMENTS, up=True)
         yield Problem(
             ("segments", "segment_km"),
             f"{size.border_km:,.0f} km of border would be cut into {counted(size.segments)} "
@@ -169,21 +162,21 @@ def _too_many(config: Config, size: Size) -> Iterator[Problem]:
         )
 
 
-def _too_much(config: Config, size: Size) -> Iterator[Problem]:
+def _too_much(config: Config, size: Estimate) -> Iterator[Problem]:
     """Find a run that needs more memory than there is, or more time than anyone waits."""
-    found, most = Estimate(size), CERTAIN * machine_bytes()
-    if found.total_bytes > most:
-        said = f"{in_bytes(found.total_bytes)} of memory"
+    most = CERTAIN * machine_bytes()
+    if size.total_bytes > most:
+        said = f"{in_bytes(size.total_bytes)} of memory"
         limit = f"twice the {in_bytes(machine_bytes())} of this machine"
-        yield _refused(config, size, said, limit, {p.key: found.bytes(p) for p in WORK})
-    if found.total_seconds > MOST_HOURS * 3600:
+        yield _refused(config, size, said, limit, {p.key: size.bytes(p) for p in WORK})
+    if size.total_seconds > MOST_HOURS * 3600:
         limit = f"the {MOST_HOURS:g} h of the longest run"
-        parts = {part.key: found.seconds(part) for part in WORK}
-        yield _refused(config, size, spoken(found.total_seconds), limit, parts)
+        parts = {part.key: size.seconds(part) for part in WORK}
+        yield _refused(config, size, spoken(size.total_seconds), limit, parts)
 
 
 def _refused(
-    config: Config, size: Size, takes: str, limit: str, parts: Mapping[str, float]
+    config: Config, size: Estimate, takes: str, limit: str, parts: Mapping[str, float]
 ) -> Problem:
     """Name the key that most of it goes to."""
     key = max(_ADJUSTED, key=lambda key: parts.get(key, 0.0))
@@ -198,16 +191,7 @@ def _refused(
     )
 
 
-def _possible(size: Size) -> bool:
-    found = Estimate(size)
-    return (
-        size.grid <= MAX_CELLS
-        and found.total_bytes <= CERTAIN * machine_bytes()
-        and found.total_seconds <= MOST_HOURS * 3600
-    )
-
-
-def _fitting(size: Size, key: str) -> str | None:
+def _fitting(size: Estimate, key: str) -> str | None:
     """Return the value of a key with which a run is possible, to a tenth, if there is one."""
     name, factor, unit = _ADJUSTED[key]
     up = factor > 1
@@ -215,20 +199,20 @@ def _fitting(size: Size, key: str) -> str | None:
     if up:  # from the smallest cells that a grid can have
         value = max(value, math.sqrt(size.box_km2 / MAX_CELLS))
     for _ in range(_STEPS):
-        rounded = _rounded_up(value * unit) if up else _rounded_down(value * unit)
+        rounded = _rounded(value * unit, up)
         changes: dict[str, Any] = {name: float(rounded) / unit if up else int(rounded)}
-        if _possible(replace(size, **changes)):
+        other = replace(size, **changes)
+        held = other.grid <= MAX_CELLS and other.total_bytes <= CERTAIN * machine_bytes()
+        if held and other.total_seconds <= MOST_HOURS * 3600:
             return f"{rounded} or {'more' if up else 'less'}"
         value *= factor
     return None
 
 
-def _rounded_up(value: float) -> str:
-    """Return two figures that are not less."""
-    step = 10.0 ** (math.floor(math.log10(value)) - 1)
-    return f"{math.ceil(round(value / step, 6)) * step:g}"
-
-
-def _rounded_down(value: float) -> str:
+def _rounded(value: float, up: bool) -> str:
+    """Return two figures that are not less, or a whole number of two that is not more."""
+    if up:
+        step = 10.0 ** (math.floor(math.log10(value)) - 1)
+        return f"{math.ceil(round(value / step, 6)) * step:g}"
     step = 10.0 ** max(0, math.floor(math.log10(max(value, 1))) - 1)
     return f"{math.floor(value / step) * step:g}"

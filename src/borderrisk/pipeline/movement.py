@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from borderrisk.border.routes import MAX_DRAW_PIXELS
+from borderrisk.border.corridors import MAX_DRAW_PIXELS
 from borderrisk.errors import ConfigError
 from borderrisk.features.travel import (
     FineTerrain,
@@ -71,14 +71,10 @@ class Ground:
         """Roads, barriers, water and land cover, and what they do."""
         travel, files = self.config.features.travel, self.files
         return read_overlays(
-            self.study.grid,
-            roads=files.roads,
-            barriers=files.barriers,
-            water=files.water,
-            land_cover=files.land_cover,
-            speeds=travel.road_speeds_kmh,
+            self.study.grid, roads=files.roads, barriers=files.barriers, water=files.water,
+            land_cover=files.land_cover, speeds=travel.road_speeds_kmh,
             factors=travel.land_cover_factors,
-        )
+        )  # fmt: skip
 
     @property
     def absent(self) -> set[str]:
@@ -97,9 +93,16 @@ class Ground:
             factor = max(1, min(factor, int(np.sqrt(pixels / study.grid.size))))
         fine = FineTerrain.read(files.elevation, study.grid, land=study.all_land, factor=factor)
         given = self.overlays
+        barrier = fine.barrier if fine.barrier is not None else np.zeros(fine.grid.shape, bool)
+        if travel.blocked_above_m is not None:
+            barrier = barrier | (fine.elevation > travel.blocked_above_m)
+        if (walls := given.walls(fine.grid)) is not None:
+            barrier = barrier | walls
+        if travel.closed:
+            barrier = barrier | _closed_border(travel.closed, study, fine.grid)
         fine = replace(
             fine,
-            barrier=self._barriers(fine),
+            barrier=barrier,
             road_kmh=given.road_kmh(fine.grid),
             multiplier=given.walking_time(fine.grid),
         )
@@ -112,17 +115,6 @@ class Ground:
     def drawn(self) -> FineTerrain:
         """Return the coarser terrain that randomised routes are drawn on."""
         return self.terrain(MAX_DRAW_PIXELS)
-
-    def _barriers(self, fine: FineTerrain) -> np.ndarray:
-        travel, walls = self.config.features.travel, self.overlays.walls(fine.grid)
-        barrier = fine.barrier if fine.barrier is not None else np.zeros(fine.grid.shape, bool)
-        if travel.blocked_above_m is not None:
-            barrier = barrier | (fine.elevation > travel.blocked_above_m)
-        if walls is not None:
-            barrier = barrier | walls
-        if travel.closed:
-            barrier = barrier | _closed_border(travel.closed, self.study, fine.grid)
-        return barrier
 
 
 def _closed_border(

@@ -11,8 +11,7 @@ import numpy as np
 import shapely
 
 from borderrisk.area import reproject
-from borderrisk.border.named import CROSSING_KM
-from borderrisk.border.segments import cut_border
+from borderrisk.border.segments import CROSSING_KM, cut_border
 from borderrisk.errors import DataError
 from borderrisk.features import catalogue
 from borderrisk.features.terrain import doubts
@@ -25,7 +24,7 @@ from borderrisk.sources._tiles import describe_raster
 from borderrisk.sources.elevation import Elevation
 from borderrisk.sources.files import Header, Reading
 from borderrisk.sources.overlays import count_features
-from borderrisk.sources.vectors import describe_vector
+from borderrisk.sources.tables import describe_vector
 
 log = logging.getLogger(__name__)
 
@@ -73,10 +72,16 @@ def _header(reading: Reading) -> Header:
     return replace(header, units=header.units or _UNITS.get(reading.what, ""))
 
 
-def _placed(reading: Reading, frame: gpd.GeoDataFrame) -> Reading:
-    """Add how many rows were read, and where they lie."""
+def _placed(reading: Reading, frame: gpd.GeoDataFrame, why: str = "") -> Reading:
+    """Add how many rows were read, and where they lie; say ``why`` they have no effect."""
     west, south, east, north = map(float, frame.total_bounds)
-    return replace(reading, rows=len(frame), extent=(west, south, east, north))
+    return _effect(replace(reading, rows=len(frame), extent=(west, south, east, north)), why)
+
+
+def _effect(reading: Reading, why: str) -> Reading:
+    """Say aloud ``why`` an input has no effect, if it has none."""
+    none = f"no effect: {why}"
+    return replace(reading, used_for=none, warnings=(*reading.warnings, none)) if why else reading
 
 
 def _surroundings(stages: Stages) -> list[Reading]:
@@ -85,42 +90,27 @@ def _surroundings(stages: Stages) -> list[Reading]:
     km = sum(line.length for line in study.lines.values()) / 1000
     pieces = max(1, round(km / stages.config.segments.segment_km))
     missing = set(stages.config.study_area.neighbours) - set(study.borders["country_b"])
-    towns, near = _settlements(stages), _on_land(inputs.countries, study)
+    near = int(inputs.countries.intersects(shapely.box(*study.halo_bounds)).sum())
+    towns = _settlements(stages)
+    borders = Reading(
+        "borders", data.borders, f"{', '.join(study.borders['pair'])}; {km:,.0f} km",
+        f"study area, distances, about {pieces:,} segments",
+        f"outside study_area.window: {', '.join(sorted(missing))}" if missing else "",
+    )  # fmt: skip
+    countries = Reading(
+        "countries", data.countries, f"{len(inputs.countries)} outlines",
+        f"home and land: {near} of them on the grid",
+    )  # fmt: skip
+    settlements = Reading(
+        "settlements", data.settlements, f"{len(towns):,} places",
+        f"people and walking: {_inside(towns, study.grid):,} places on the grid",
+    )  # fmt: skip
     return [
-        _placed(
-            Reading(
-                "borders",
-                data.borders,
-                f"{', '.join(study.borders['pair'])}; {km:,.0f} km",
-                f"study area, distances, about {pieces:,} segments",
-                f"outside study_area.window: {', '.join(sorted(missing))}" if missing else "",
-            ),
-            study.borders,
-        ),
-        _placed(
-            Reading(
-                "countries",
-                data.countries,
-                f"{len(inputs.countries)} outlines",
-                f"home and land: {near} of them on the grid",
-            ),
-            inputs.countries,
-        ),
+        _placed(borders, study.borders),
+        _placed(countries, inputs.countries),
         _elevation(data.elevation.path[0], inputs.elevation, study),
-        _placed(
-            Reading(
-                "settlements",
-                data.settlements,
-                f"{len(towns):,} places",
-                f"people and walking: {_inside(towns, study.grid):,} places on the grid",
-            ),
-            towns,
-        ),
+        _placed(settlements, towns),
     ]
-
-
-def _on_land(countries: gpd.GeoDataFrame, study: Study) -> int:
-    return int(countries.intersects(shapely.box(*study.halo_bounds)).sum())
 
 
 def _elevation(path: Path, elevation: Elevation, study: Study) -> Reading:
@@ -132,16 +122,11 @@ def _elevation(path: Path, elevation: Elevation, study: Study) -> Reading:
     west, south, east, north = reproject(box, elevation.crs, WGS84).bounds
     narrow = "8-bit numbers: a hillshade, mask or picture rather than elevation"
     return Reading(
-        "elevation",
-        path,
-        f"{rows:,} x {cols:,} pixels, {elevation.crs.name}",
+        "elevation", path, f"{rows:,} x {cols:,} pixels, {elevation.crs.name}",
         f"terrain, walking, relief: covers {covered / study.area.polygon.area:.0%} of the area",
-        warnings=(
-            *([narrow] if elevation.is_narrow else []),
-            *doubts(elevation, study.grid),
-        ),
+        warnings=(*([narrow] if elevation.is_narrow else []), *doubts(elevation, study.grid)),
         extent=(west, south, east, north),
-    )
+    )  # fmt: skip
 
 
 def _settlements(stages: Stages) -> gpd.GeoDataFrame:
@@ -194,9 +179,8 @@ def _posts(stages: Stages) -> list[Reading]:
     uses = {"distance": _counts(stages, "post"), "walking": features.travel.enabled, "sight": seen}
     used = [name for name, on in uses.items() if on]
     does = f"{' and '.join(used)}: {_inside(posts, study.grid):,} posts on the grid"
-    off = "no effect: switched off in features (exclude, travel and concealment)"
-    reading = Reading("posts", path, f"{len(posts)} posts", does if used else off)
-    return [_placed(reading if used else replace(reading, warnings=(off,)), posts)]
+    off = "" if used else "switched off in features (exclude, travel and concealment)"
+    return [_placed(Reading("posts", path, f"{len(posts)} posts", does), posts, off)]
 
 
 def _counts(stages: Stages, what: str) -> bool:
@@ -208,29 +192,27 @@ def _counts(stages: Stages, what: str) -> bool:
 def _overlays(stages: Stages) -> list[Reading]:
     """Roads, barriers, water and land cover; without effect where what reads them is off."""
     travel, seen = stages.config.features.travel, stages.config.features.concealment
-    off = "no effect: what depends on it is switched off (features.travel.enabled)"
-    idle = (
-        {} if travel.enabled else dict.fromkeys(("roads", "barriers", "water", "land_cover"), off)
-    )
+    idle = dict[str, str]()
+    if not travel.enabled:
+        off = "what depends on it is switched off (features.travel.enabled)"
+        idle = dict.fromkeys(("roads", "barriers", "water", "land_cover"), off)
     watched = seen.enabled and "roads" in seen.observers
     if watched or _counts(stages, "road"):
         idle.pop("roads", None)
     if travel.enabled and travel.water_speed_factor == 1:
-        idle["water"] = "no effect: features.travel.water_speed_factor is 1"
+        idle["water"] = "features.travel.water_speed_factor is 1"
     overlays = stages[steps.ground].overlays
     read = {"roads": overlays.roads, "barriers": overlays.barriers, "water": overlays.water}
     found = []
     for reading in overlays.readings:
-        frame, does = read.get(reading.what), idle.get(reading.what)
+        frame = read.get(reading.what)
         one = reading if frame is None else _placed(reading, frame)
         if reading.what == "roads" and not travel.enabled:
             uses = {"distance": _counts(stages, "road"), "seen from, for concealment": watched}
             one = replace(one, used_for=" and ".join(name for name, on in uses.items() if on))
         elif reading.what == "roads" and _counts(stages, "road"):
             one = replace(one, used_for=f"{one.used_for}; distance")
-        if does is not None:
-            one = replace(one, used_for=does, warnings=(*one.warnings, does))
-        found.append(one)
+        found.append(_effect(one, idle.get(reading.what, "")))
     return found
 
 
@@ -248,11 +230,10 @@ def _named(stages: Stages) -> list[Reading]:
         share = exposure[inside].sum() / exposure.sum()
         count = int((along.get("zone", np.array([])) != "").sum())
         does = f"named in {count:,} of {len(segments):,} segments; covers {share:.0%} of the area"
-        found.append(_effect(
-            Reading("zones", data.zones, f"{len(inputs.zones):,} zones", does,
-                    _apart(len(inputs.zones) - len(named.zones), "outside the grid")),
-            inputs.zones, share > 0 or count > 0, "none of the zones lies in the area",
-        ))  # fmt: skip
+        why = "" if share > 0 or count > 0 else "none of the zones lies in the area"
+        out = _apart(len(inputs.zones) - len(named.zones), "outside the grid")
+        reading = Reading("zones", data.zones, f"{len(inputs.zones):,} zones", does, out)
+        found.append(_placed(reading, inputs.zones, why))
     if inputs.crossings is not None and data.crossings is not None:
         km = along.get("crossing_km", np.array([]))
         does = f"the nearest of each of {len(segments):,} segments"
@@ -260,24 +241,19 @@ def _named(stages: Stages) -> list[Reading]:
         does += "; distance" if _counts(stages, "crossing") else ""
         kept = 0 if named.crossings is None else len(named.crossings)
         far = f"farther than {CROSSING_KM:g} km from the border"
-        found.append(_effect(
-            Reading("crossings", data.crossings, f"{len(inputs.crossings):,} crossings", does,
-                    _apart(len(inputs.crossings) - kept, far)),
-            inputs.crossings, kept > 0, f"all of them are {far}",
-        ))  # fmt: skip
+        why, out = (
+            "" if kept else f"all of them are {far}",
+            _apart(len(inputs.crossings) - kept, far),
+        )
+        holds = f"{len(inputs.crossings):,} crossings"
+        found.append(
+            _placed(Reading("crossings", data.crossings, holds, does, out), inputs.crossings, why)
+        )
     return found
 
 
 def _apart(count: int, where: str) -> str:
     return f"{count:,} {where}" if count else ""
-
-
-def _effect(reading: Reading, frame: gpd.GeoDataFrame, works: bool, why: str) -> Reading:
-    """Add rows and extent, and say aloud what has no effect."""
-    reading = _placed(reading, frame)
-    if works:
-        return reading
-    return replace(reading, used_for=f"no effect: {why}", warnings=(f"no effect: {why}",))
 
 
 def _population(stages: Stages) -> list[Reading]:
@@ -294,10 +270,7 @@ def _population(stages: Stages) -> list[Reading]:
         why = "by the raster nobody lives in the area"
     if {"population", catalogue.feature("population").group} & {*stages.config.features.exclude}:
         why = "features.exclude leaves it out of the model"
-    reading = Reading("population", path, f"{total:,.0f} people in the area", does)
-    if not why:
-        return [reading]
-    return [replace(reading, used_for=f"no effect: {why}", warnings=(f"no effect: {why}",))]
+    return [_effect(Reading("population", path, f"{total:,.0f} people in the area", does), why)]
 
 
 def _own_features(stages: Stages, grid: Grid) -> list[Reading]:
@@ -307,12 +280,11 @@ def _own_features(stages: Stages, grid: Grid) -> list[Reading]:
     filled = count_features(features.table, features.columns, grid)
     holds = ", ".join(f"{name} in {n:,} cells" for name, n in filled.items())
     left = [name for name in filled if name in features.exclude]
-    does = "features of the model"
-    if len(left) == len(filled):
-        does = "no effect: features.exclude leaves its columns out of the model"
-    warnings = (does,) if does.startswith("no effect") else ()
+    none = len(left) == len(filled)
+    why = "features.exclude leaves its columns out of the model" if none else ""
     out = f"features.exclude: {', '.join(left)}" if left else ""
-    return [Reading("features.table", features.table, holds, does, out, warnings)]
+    reading = Reading("features.table", features.table, holds, "features of the model", out)
+    return [_effect(reading, why)]
 
 
 def _inside(points: gpd.GeoDataFrame, grid: Grid) -> int:

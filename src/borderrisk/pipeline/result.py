@@ -27,7 +27,8 @@ from borderrisk.outputs.scene import AreaTotal, Scene
 from borderrisk.outputs.vectorfiles import write_layer
 from borderrisk.outputs.webmap import write_map
 from borderrisk.outputs.webmap.notebook import card, risk_map
-from borderrisk.runs import find_run, read_json
+from borderrisk.runs.hashing import read_json
+from borderrisk.runs.manifest import find_run
 from borderrisk.words import numeral
 
 SCENE_FOLDER = "scene"
@@ -69,20 +70,15 @@ class Result:
         """Return the run in a few JSON-ready facts."""
         meta = self.scene.meta
         return {
-            "folder": str(self.folder),
-            "title": meta.title,
-            "run_id": meta.run_id,
-            "origin": meta.origin,
-            "horizon_days": meta.horizon_days,
-            "data_until": self.scene.data_until,
-            "sentences": headline.sentences(self.scene),
+            "folder": str(self.folder), "title": meta.title, "run_id": meta.run_id,
+            "origin": meta.origin, "horizon_days": meta.horizon_days,
+            "data_until": self.scene.data_until, "sentences": headline.sentences(self.scene),
             "counts": self.manifest.get("counts", {}),
             "totals": [asdict(total) for total in meta.totals],
             "files": sorted(p.name for p in self.folder.iterdir()),
             "skill": self.scorecard.headline if self.scorecard else None,
-            "seconds": self.manifest.get("seconds"),
-            "statement": meta.statement,
-        }
+            "seconds": self.manifest.get("seconds"), "statement": meta.statement,
+        }  # fmt: skip
 
     def describe(self) -> str:
         """Return the run as a few lines of text: the answer, its map, and what to do next."""
@@ -191,14 +187,17 @@ def write_maps(
     check_file(folder / WHOLE)
     if focus is not None:
         scene.focus(focus)
-    names = [focus] if focus else [None, *(f.name for f in scene.focuses)]
     paths = []
-    for name in names:
-        path = folder / map_name(name)
+    for name in _windows(scene, focus):
+        paths.append(folder / map_name(name))
         speech = language or scene.meta.language
-        write_map(scene, path, focus=name, language=speech, tiles=tiles)
-        paths.append(path)
+        write_map(scene, paths[-1], focus=name, language=speech, tiles=tiles)
     return paths
+
+
+def _windows(scene: Scene, focus: str | None) -> list[str | None]:
+    """Return one focus, or the whole (None) and all."""
+    return [focus] if focus else [None, *(f.name for f in scene.focuses)]
 
 
 def write_briefs(
@@ -212,13 +211,12 @@ def write_briefs(
     result = open_run(run_path)
     scene, folder = result.scene, Path(out) if out else result.folder
     check_file(folder / "brief.html")
-    names = [focus] if focus else [None, *(f.name for f in scene.focuses)]
     return [
         write_brief(
             scene, folder / f"brief{f'-{name}' if name else ''}.html", focus=name,
             language=language or scene.meta.language, figures=result.folder / "figures",
         )
-        for name in names
+        for name in _windows(scene, focus)
     ]  # fmt: skip
 
 
@@ -318,28 +316,21 @@ def allocate_segments(
             f"{result.folder}: holds an index, which says nothing of how many incidents to expect "
             "behind a segment; give incidents (data.incidents) and run again to plan on a forecast."
         )
-    segments = segments_of(result.scene)
-    drawn = _replicates(result.folder / SEGMENT_REPLICATES)
+    segments, meta = segments_of(result.scene), result.scene.meta
     found = allocate(
-        segments,
-        km,
-        spacing_km=spacing_km,
-        randomise=randomise,
-        draws=days,
-        seed=result.scene.meta.seed if seed is None else seed,
-        replicates=drawn,
-        level=result.scene.meta.level,
-    )
-    rows = records(found.segments)
-    payload = {
+        segments, km, spacing_km=spacing_km, randomise=randomise, draws=days,
+        seed=meta.seed if seed is None else seed, level=meta.level,
+        replicates=_replicates(result.folder / SEGMENT_REPLICATES),
+    )  # fmt: skip
+    payload: dict[str, Any] = {
         "km": found.km,
         "capture": found.capture,
         "capture_low": found.capture_low,
         "capture_high": found.capture_high,
-        "segments": rows,
+        "segments": records(found.segments),
         "schedule": None if found.schedule is None else records(found.schedule),
     }
-    placed = _placed(segments, found.segments)
+    placed = segments.set_index("segment_id").loc[found.segments["segment_id"]]
     names = dict(zip(placed.index, headline.section_names(result.scene, placed, "en"), strict=True))
     shown = found.segments.assign(segment_id=found.segments["segment_id"].map(names))
     shown = shown.rename(columns={"segment_id": "section"}).drop(columns="pair")
@@ -352,10 +343,6 @@ def _replicates(path: Path) -> np.ndarray | None:
         return np.array(np.load(path, mmap_mode="r")) if path.exists() else None
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read ({error}); make the run again.") from error
-
-
-def _placed(segments: gpd.GeoDataFrame, chosen: pd.DataFrame) -> gpd.GeoDataFrame:
-    return segments.set_index("segment_id").loc[chosen["segment_id"]]
 
 
 def _plan_text(found: Allocation, names: dict[str, str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -26,14 +26,7 @@ from borderrisk.outputs.scene import Scene, stamped
 from borderrisk.outputs.trackrecord import RECORD_PAGE
 from borderrisk.outputs.vectorfiles import write_layer, write_qml
 from borderrisk.outputs.webmap import write_map
-from borderrisk.pipeline import checking, evaluating, steps
-from borderrisk.pipeline.assembly import (
-    counts,
-    earlier_segments,
-    make_scene,
-    score_cells,
-    segment_replicates,
-)
+from borderrisk.pipeline import assembly, checking, evaluating, steps
 from borderrisk.pipeline.carrying import Carriage, check_features, check_places
 from borderrisk.pipeline.inputs import input_files
 from borderrisk.pipeline.readings import NO_INCIDENTS
@@ -43,12 +36,14 @@ from borderrisk.pipeline.result import (
     SEGMENT_REPLICATES,
     Result,
     map_name,
+    open_run,
     records,
     write_json,
     write_table,
 )
 from borderrisk.pipeline.stages import Progress, Stages
-from borderrisk.runs import LOG, Manifest, RunFolder, check_free, find_run, new_run_id, run_log
+from borderrisk.runs.folder import RunFolder, check_free
+from borderrisk.runs.manifest import LOG, Manifest, find_run, new_run_id, run_log
 
 
 def run(
@@ -105,7 +100,7 @@ def score(
     check_free(out, force)
     path = Path(model_path)
     saved = load_model(find_run(path) / MODEL if path.is_dir() else path)
-    stages = Stages.of(config, refresh=False)
+    stages = Stages.of(config)
     check_features(
         saved, stages, path.name, f"which {config.name} does not make; use the feature settings it "
         "was trained with"
@@ -142,7 +137,10 @@ def write_run(
     A frozen run has what ``freeze`` adds to its folder and manifest, and is sealed.
     """
     config = stages.config
-    before = variant.before if variant else _earlier(config)
+    # The earlier run that the config names is read before any work is done.
+    before, against = variant.before if variant else None, config.segments.against
+    if variant is None and against is not None:
+        before = open_run(against).segments
     parent = config.runs_folder
     run_id = new_run_id(parent, config.hash)
     kind = "scenario" if variant else "forecast" if freeze else "run"
@@ -154,17 +152,21 @@ def write_run(
             uses = checking.tell(stages)
             if model is None and config.evaluation.enabled and stages[steps.incidents].given:
                 evaluating.check(config.evaluation, stages[steps.incidents].known)
-            scored = score_cells(stages, model, elsewhere=variant is None)
+            scored = assembly.score_cells(stages, model, elsewhere=variant is None)
             card, said = _tested(stages, model, variant)
-            scene = make_scene(stages, scored, run_id, card, before)
-            record = _record(config, final) if freeze else ""
-            scene = replace(scene, meta=replace(scene.meta, inputs=uses, record=record))
-            scene = _noted(scene, manifest, said, variant.name if variant else "")
+            scene = assembly.make_scene(stages, scored, run_id, card, before)
+            # The way from a forecast of a border's own folder to the track record there.
+            there = config.is_contained and final.absolute().parent == config.forecasts_folder
+            record = f"../../{RECORD_PAGE}" if freeze and there else ""
+            named = variant.name if variant else ""
+            scene = _noted(scene, manifest, said, inputs=uses, record=record, scenario=named)
             save_model(folder.path / MODEL, scored.model)
             with stages.cache.timed("outputs"), ThreadPoolExecutor(1) as beside:
                 figures = beside.submit(draw_figures, scene, config, folder.path)
                 write_outputs(scene, config, folder.path)
-                write_replicates(segment_replicates(stages, scored), folder.path)
+                drawn = assembly.segment_replicates(stages, scored)
+                if drawn is not None:  # for the intervals of watch plans
+                    np.save(folder.path / SEGMENT_REPLICATES, drawn.astype("float32"))
                 figures.result()
             scene = _with_manifest(scene, manifest, stages)
             with stages.cache.timed("report"):
@@ -177,13 +179,7 @@ def write_run(
     return Result(folder.final, scene, facts)
 
 
-def _record(config: Config, final: Path) -> str:
-    """Way from a forecast of a border's own folder to the track record there."""
-    there = config.is_contained and final.absolute().parent == config.forecasts_folder
-    return f"../../{RECORD_PAGE}" if there else ""
-
-
-def _manifest(stages: Stages, run_id: str, kind: str = "run") -> Manifest:
+def _manifest(stages: Stages, run_id: str, kind: str) -> Manifest:
     config = stages.config
     manifest = Manifest(
         run_id=run_id, config_name=config.name, config_hash=config.hash, seed=config.seed,
@@ -193,19 +189,8 @@ def _manifest(stages: Stages, run_id: str, kind: str = "run") -> Manifest:
     return manifest
 
 
-def _earlier(config: Config) -> gpd.GeoDataFrame | None:
-    """Segments of the earlier run that the config names, read before any work is done."""
-    against = config.segments.against
-    return None if against is None else earlier_segments(against)
-
-
-@dataclass(frozen=True)
-class _Said:
-    """What a reader has to know before all else, and how the statement begins for it."""
-
-    notes: tuple[str, ...] = ()
-    opening: str = ""
-    opening_fa: str = ""
+# What a reader has to know before all else, and how the statement begins for it, in en and fa.
+_Said = tuple[Sequence[str], str, str]
 
 
 def _tested(
@@ -214,34 +199,27 @@ def _tested(
     """Make the scorecard, if there can be one, and what is to be said."""
     wanted = stages.config.evaluation.enabled
     if variant:
-        return None, _Said((variant.note,), f"What-if: {variant.called}.")
+        return None, ([variant.note], f"What-if: {variant.called}.", "")
     if model is None and not stages[steps.incidents].given:
-        return None, _Said((NO_INCIDENTS,))
+        return None, ([NO_INCIDENTS], "", "")
     if model is None:
-        return stages[steps.scorecard] if wanted else None, _Said()
+        return stages[steps.scorecard] if wanted else None, ([], "", "")
     carried = Carriage(model, stages)
     card, tested = carried.scorecard() if wanted else (None, [])
-    notes = (*carried.notes(), *tested)
-    return card, _Said(notes, carried.statement, carried.statement_fa)
+    return card, ([*carried.notes(), *tested], carried.statement, carried.statement_fa)
 
 
-def _noted(scene: Scene, manifest: Manifest, said: _Said, scenario: str) -> Scene:
-    manifest.notes.extend(said.notes)
-    meta = replace(
-        scene.meta,
-        notes=[*said.notes, *scene.meta.notes],
-        statement=f"{said.opening} {scene.meta.statement}".lstrip(),
-        statement_fa=said.opening_fa,
-        scenario=scenario,
-    )
-    return replace(scene, meta=meta)
+def _noted(scene: Scene, manifest: Manifest, said: _Said, **facts: Any) -> Scene:
+    notes, opening, opening_fa = said
+    manifest.notes.extend(notes)
+    statement = f"{opening} {scene.meta.statement}".lstrip()
+    facts |= {"notes": [*notes, *scene.meta.notes], "statement": statement}
+    return replace(scene, meta=replace(scene.meta, statement_fa=opening_fa, **facts))
 
 
 def _with_manifest(scene: Scene, manifest: Manifest, stages: Stages) -> Scene:
-    manifest.counts.update(counts(stages))
-    manifest.more.update(
-        {key: scene.stamp.get(key, "") for key in ("forecast_period", "data_until")}
-    )
+    manifest.counts.update(assembly.counts(stages))
+    manifest.more |= {key: scene.stamp.get(key, "") for key in ("forecast_period", "data_until")}
     manifest.notes.extend(stages[steps.incidents].table.notes)
     facts = manifest.to_dict(stages.cache.records)
     return replace(scene, meta=replace(scene.meta, manifest=facts))
@@ -313,8 +291,8 @@ def evaluate(
         checking.tell(stages)
         scorecard = stages[steps.scorecard]
         _write_card(scorecard, folder.path)
-        scored = score_cells(stages)
-        scene = make_scene(stages, scored, run_id, scorecard)
+        scored = assembly.score_cells(stages)
+        scene = assembly.make_scene(stages, scored, run_id, scorecard)
         draw_figures(scene, config, folder.path)
         _manifest(stages, run_id, "evaluation").write(folder.path, stages.cache.records)
     return folder.final, scorecard
@@ -338,7 +316,8 @@ def write_outputs(scene: Scene, config: Config, folder: Path) -> None:
     for name, layer in scene.layers.items():
         table = _with_routes(scene) if name == "corridors" else layer
         write_layer(stamped(table, scene), folder / f"{name}.geojson")
-    _write_segments(scene, folder)
+    for suffix in (".parquet", ".csv") if "segments" in scene.layers else ():
+        write_table(stamped(scene.layers["segments"], scene), folder / f"segments{suffix}")
     for focus in (None, *(f.name for f in scene.focuses)):
         write_map(scene, folder / map_name(focus), focus=focus, language=config.outputs.language)
     save_scene(scene, folder / SCENE_FOLDER, features)
@@ -350,20 +329,6 @@ def _with_routes(scene: Scene) -> gpd.GeoDataFrame:
     both = [part.assign(kind=kind) for kind, part in parts.items() if part is not None]
     table = gpd.GeoDataFrame(pd.concat(both, ignore_index=True), crs=4326)
     return table[["kind", *(name for name in table if name != "kind")]]
-
-
-def _write_segments(scene: Scene, folder: Path) -> None:
-    """Write the segments as tables, too."""
-    segments = scene.layers.get("segments")
-    if segments is not None:
-        for suffix in (".parquet", ".csv"):
-            write_table(stamped(segments, scene), folder / f"segments{suffix}")
-
-
-def write_replicates(replicates: np.ndarray | None, folder: Path) -> None:
-    """Keep the bootstrap of the segments, for the intervals of watch plans."""
-    if replicates is not None:
-        np.save(folder / SEGMENT_REPLICATES, replicates.astype("float32"))
 
 
 def draw_figures(scene: Scene, config: Config, folder: Path) -> None:

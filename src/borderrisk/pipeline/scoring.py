@@ -18,12 +18,15 @@ from borderrisk.model.protocol import PARTS, Fitted
 from borderrisk.model.uncertainty import Intervals, rank
 from borderrisk.outputs.scene import AreaTotal, Focus
 
+_ENDS = ("low", "high")
 
-def _variable(
-    cells: CellTable, name: str, values: np.ndarray, dtype: str = "float32", **attrs: Any
-) -> xr.DataArray:
+
+def _variable(cells: CellTable, name: str, values: np.ndarray) -> xr.DataArray:
     """One value per domain cell as a grid variable, missing outside the study area."""
-    grid = cells.to_grid(np.where(cells.study, values, np.nan)).astype(dtype)
+    return _declared(name, cells.to_grid(np.where(cells.study, values, np.nan)).astype("float32"))
+
+
+def _declared(name: str, grid: np.ndarray, **attrs: Any) -> xr.DataArray:
     return xr.DataArray(grid, dims=("y", "x"), attrs=scores.by_name()[name].attrs | attrs)
 
 
@@ -31,10 +34,9 @@ def score_variables(
     cells: CellTable, fitted: Fitted, horizon_days: float, level: float
 ) -> dict[str, xr.DataArray]:
     """Intensity and its parts, counts, probability, risk, class and rank of the study's cells."""
-    study, area = cells.study, cells.study_area_100km2
+    area = cells.study_area_100km2
     intensity, parts = fitted.intensity(cells), fitted.parts(cells)
-    risk = np.zeros(len(cells))
-    risk[study] = scores.risk_percentile(intensity[study], area[study])
+    ranked = _ranked(cells, intensity)
     expected = scores.expected_count(intensity, area, horizon_days)
     low, high = scores.count_bounds(expected, level)
     whole = np.where(intensity > 0, intensity, 1.0)
@@ -44,52 +46,38 @@ def score_variables(
         "count_low": low,
         "count_high": high,
         "probability": scores.probability(intensity, area, horizon_days),
-        "risk": risk,
-        "rank": _ranks(intensity, study),
-        "susceptibility": fitted.susceptibility(cells),
-        **{f"share_{name}": parts[name] / whole for name in PARTS},
     }
-    return {name: _variable(cells, name, value) for name, value in values.items()} | _classes(
-        cells, risk
-    )
+    more = {f"share_{name}": parts[name] / whole for name in PARTS}
+    more = {"susceptibility": fitted.susceptibility(cells)} | more
+    found = {name: _variable(cells, name, value) for name, value in values.items()}
+    found |= {name: ranked.pop(name) for name in ("risk", "rank")}
+    return found | {name: _variable(cells, name, value) for name, value in more.items()} | ranked
 
 
 def index_variables(cells: CellTable, fitted: Fitted) -> dict[str, xr.DataArray]:
     """Risk, class, rank and trust of an index: where it is higher, and nothing else."""
-    study, area = cells.study, cells.study_area_100km2
-    intensity = fitted.intensity(cells)
-    risk = np.zeros(len(cells))
-    risk[study] = scores.risk_percentile(intensity[study], area[study])
-    ranks = _ranks(intensity, study)
-    found = {"risk": _variable(cells, "risk", risk), "rank": _variable(cells, "rank", ranks)}
-    found |= _classes(cells, risk) | trust_variable(cells, np.where(study, 0, -1))
+    found = _ranked(cells, fitted.intensity(cells))
+    found |= trust_variable(cells, np.where(cells.study, 0, -1))
     declared = scores.by_name()
     return {name: values.assign_attrs(scores.as_index(declared[name]).attrs)
             for name, values in found.items()}  # fmt: skip
 
 
-def _classes(cells: CellTable, risk: np.ndarray) -> dict[str, xr.DataArray]:
-    classes = np.where(cells.study, scores.risk_class(risk), 0)
-    grid = np.maximum(cells.to_grid(classes.astype("int16")), 0).astype("uint8")
-    attrs = scores.by_name()["risk_class"].attrs
-    return {"risk_class": xr.DataArray(grid, dims=("y", "x"), attrs=attrs)}
-
-
-def _ranks(intensity: np.ndarray, study: np.ndarray) -> np.ndarray:
-    """Rank among the study cells, 1 for the highest; ties in row-major order."""
-    ranks = np.zeros(len(intensity))
+def _ranked(cells: CellTable, intensity: np.ndarray) -> dict[str, xr.DataArray]:
+    """Risk, rank (1 for the highest; ties in row-major order) and class of the study's cells."""
+    study, area = cells.study, cells.study_area_100km2
+    risk, ranks = np.zeros(len(cells)), np.zeros(len(cells))
+    risk[study] = scores.risk_percentile(intensity[study], area[study])
     ranks[study] = rank(intensity[study])
-    return ranks
+    classes = cells.to_grid(np.where(study, scores.risk_class(risk), 0).astype("int16"))
+    found = {name: _variable(cells, name, of) for name, of in (("risk", risk), ("rank", ranks))}
+    return found | {"risk_class": _declared("risk_class", np.maximum(classes, 0).astype("uint8"))}
 
 
 def interval_variables(cells: CellTable, intervals: Intervals) -> dict[str, xr.DataArray]:
     """Bounds of probability and rank."""
-    names = (
-        "probability_low", "probability_high", "expected_low", "expected_high", "rank_low",
-        "rank_high",
-    )  # fmt: skip
     found = {}
-    for name in names:
+    for name in (f"{of}_{end}" for of in ("probability", "expected", "rank") for end in _ENDS):
         values = np.full(len(cells), np.nan)
         values[cells.study] = getattr(intervals, name)
         found[name] = _variable(cells, name, values)
@@ -97,13 +85,9 @@ def interval_variables(cells: CellTable, intervals: Intervals) -> dict[str, xr.D
 
 
 def area_totals(
-    cells: CellTable,
-    fitted: Fitted,
-    intervals: Intervals | None,
-    focuses: Sequence[Focus],
-    horizon_days: float,
-    level: float,
-) -> list[AreaTotal]:
+    cells: CellTable, fitted: Fitted, intervals: Intervals | None, focuses: Sequence[Focus],
+    horizon_days: float, level: float,
+) -> list[AreaTotal]:  # fmt: skip
     """Incidents to expect within the horizon in the study area, then in each focus.
 
     The study area's may be as many as the level of the fitted model says; those of a part scatter
@@ -135,22 +119,13 @@ def driver_variables(cells: CellTable, parts: pd.DataFrame) -> dict[str, xr.Data
         return {}
     found = drivers.top_drivers(parts)
     codes = np.arange(len(found.features), dtype="int16")
-    attrs = {"flag_values": codes, "flag_meanings": " ".join(found.features)}
+    flags = {"flag_values": codes, "flag_meanings": " ".join(found.features)}
     variables = {}
     for k in range(found.codes.shape[1]):
         name = f"driver_{k + 1}"
         code = np.where(cells.study, found.codes[:, k], -1).astype("int16")
-        effect = np.where(cells.study, found.effects[:, k], np.nan)
-        variables[name] = xr.DataArray(
-            cells.to_grid(code),
-            dims=("y", "x"),
-            attrs=scores.by_name()[name].attrs | attrs,
-        )
-        variables[f"{name}_effect"] = xr.DataArray(
-            cells.to_grid(effect).astype("float32"),
-            dims=("y", "x"),
-            attrs=scores.by_name()[f"{name}_effect"].attrs,
-        )
+        variables[name] = _declared(name, cells.to_grid(code), **flags)
+        variables[f"{name}_effect"] = _variable(cells, f"{name}_effect", found.effects[:, k])
     return variables
 
 
@@ -164,26 +139,17 @@ def incident_variables(
     table = np.append(positions, -1)
     variables = {}
     for k in range(found.incident.shape[1]):
-        code = np.where(cells.study, table[found.incident[:, k]], -1)
-        attrs = scores.by_name()[f"incident_{k + 1}"].attrs
-        grid = cells.to_grid(code.astype("int32"))
-        variables[f"incident_{k + 1}"] = xr.DataArray(grid, dims=("y", "x"), attrs=attrs)
-        name = f"incident_{k + 1}_share"
-        variables[name] = _variable(cells, name, found.share[:, k])
+        code, name = np.where(cells.study, table[found.incident[:, k]], -1), f"incident_{k + 1}"
+        variables[name] = _declared(name, cells.to_grid(code.astype("int32")))
+        variables[f"{name}_share"] = _variable(cells, f"{name}_share", found.share[:, k])
     variables["incident_reasons"] = _variable(cells, "incident_reasons", found.reasons)
     return variables
 
 
 def trust_codes(
-    cells: CellTable,
-    ds: xr.Dataset,
-    panel: Panel,
-    test: trust.Dissimilarity,
-    halo_km: float,
-    *,
-    leans: np.ndarray,
-    trained_here: bool,
-) -> np.ndarray:
+    cells: CellTable, ds: xr.Dataset, panel: Panel, test: trust.Dissimilarity, halo_km: float, *,
+    leans: np.ndarray, trained_here: bool,
+) -> np.ndarray:  # fmt: skip
     """Return where each score can be relied on, int8, shape (cells,).
 
     Unknown ground matters where the score ``leans`` on it. In the region it was trained on, a cell
@@ -191,12 +157,14 @@ def trust_codes(
     """
     near = [n for n in ds.data_vars if str(n).startswith("settlement_distance_")]
     distance = ds[near[0]].to_numpy()[cells.mask] if near else None
+    # Inputs were read of cells with elevation, and of open sea.
+    known = (ds["terrain_valid_share"].to_numpy() > 0) | (ds["domain"].to_numpy() == 0)
     return trust.trust_codes(
         cells,
         extrapolates=leans
         & test.extrapolates(cells.x, trust.area_folds(cells) if trained_here else None),
         sparse=trust.sparse(cells, panel.counts(weighted=False), distance),
-        edge=trust.edge(cells, _known(ds), halo_km),
+        edge=trust.edge(cells, known, halo_km),
     )
 
 
@@ -208,11 +176,4 @@ def leans_on_ground(cells: CellTable, fitted: Fitted) -> np.ndarray:
 
 def trust_variable(cells: CellTable, codes: np.ndarray) -> dict[str, xr.DataArray]:
     """Return the codes of :func:`trust_codes` as a grid variable."""
-    grid = cells.to_grid(codes).astype("int8")
-    return {"trust": xr.DataArray(grid, dims=("y", "x"), attrs=scores.by_name()["trust"].attrs)}
-
-
-def _known(ds: xr.Dataset) -> np.ndarray:
-    """Cells whose inputs were read: those with elevation, and open sea."""
-    share = ds["terrain_valid_share"].to_numpy()
-    return (share > 0) | (ds["domain"].to_numpy() == 0)
+    return {"trust": _declared("trust", cells.to_grid(codes).astype("int8"))}

@@ -16,7 +16,8 @@ from typing import Any, Generic, Protocol, TypeVar
 from borderrisk.config import Config
 from borderrisk.pipeline import limits
 from borderrisk.pipeline.inputs import ROLES, Inputs
-from borderrisk.runs import StageCache, StageKey, project_folder
+from borderrisk.runs.cache import StageCache, StageKey
+from borderrisk.runs.manifest import project_folder
 
 T = TypeVar("T")
 Progress = Callable[[str, int, int], None]

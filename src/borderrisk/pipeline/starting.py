@@ -17,10 +17,10 @@ from borderrisk.config.loader import CONFIG_FILE, load_config
 from borderrisk.config.whole import Config
 from borderrisk.config.yamltext import read_yaml, write_yaml
 from borderrisk.errors import BorderRiskError, ConfigError, OutputError
-from borderrisk.pipeline import defaults, limits
+from borderrisk.pipeline import limits, study
 from borderrisk.pipeline.inputs import Inputs
 from borderrisk.pipeline.study import STRIP_KM, Border, choose_border
-from borderrisk.runs import check_target, workplace
+from borderrisk.runs.folder import check_target, workplace
 from borderrisk.sources import worldbase
 from borderrisk.sources.files import parts_of
 from borderrisk.sources.recognised import Choose, recognise
@@ -66,7 +66,7 @@ def init(
         return _example(folder or Path(EXAMPLE), force)
     country, notes = world().find(home), list[str]()
     border = choose_border(country, neighbours, window, notes)
-    folder = folder or Path(defaults.slug(" ".join([country.name, *neighbours])))
+    folder = folder or Path(study.slug(" ".join([country.name, *neighbours])))
     _refuse_taken(folder, force)
     incidents = incidents or _incidents_in(folder)
     record = _Record.read(incidents, border, choose, notes)
@@ -79,17 +79,6 @@ def init(
 
     notes += _write(folder, text, fill)
     return Started(folder, notes, ready=incidents is not None)
-
-
-def _explained(section: dict[str, Any]) -> str:
-    """Say what the keys under incidents are."""
-    parts = {
-        "columns": "columns: our names, and the file's",
-        "radius_km": "radius_km: what codes of the place's precision mean, km",
-        "default_radius_km": "default_radius_km: where a row does not say it",
-    }
-    found = [text for key, text in parts.items() if key in section]
-    return "Of incidents, " + "; ".join(found) if found else ""
 
 
 @dataclass(frozen=True)
@@ -109,7 +98,7 @@ class _Record:
         found = recognise(path, border.bounds(0), choose)
         table = found.table.incidents
         at = {"longitude": table.geometry.x, "latitude": table.geometry.y}
-        here = defaults.in_area(border.area, pd.DataFrame(table).assign(**at))
+        here = study.in_area(border.area, pd.DataFrame(table).assign(**at))
         if here.empty:
             said = "; ".join(found.notes[1:])
             raise ConfigError(
@@ -120,61 +109,50 @@ class _Record:
         notes += [f"incidents: {note}" for note in found.notes]
         notes.append(f"incidents: {len(here)} of {len(table)} lie in the study area")
         section = {"path": f"data/{_copies(path)[path]}", **found.section()}
-        return cls(section, _explained(section), table, here)
+        parts = {
+            "columns": "columns: our names, and the file's",
+            "radius_km": "radius_km: what codes of the place's precision mean, km",
+            "default_radius_km": "default_radius_km: where a row does not say it",
+        }
+        keys = "; ".join(text for key, text in parts.items() if key in section)
+        return cls(section, f"Of incidents, {keys}" if keys else "", table, here)
 
 
 def _config_text(
     folder: Path, border: Border, record: _Record, places: pd.DataFrame, focus: Sequence[str]
 ) -> str:
-    """Return the config of a folder, with the reasons of what it chooses."""
     area, here, whole = border.area, record.here, record.incidents
-    cell, why = defaults.cell_km(
-        here["radius_km"], area.polygon.area / 1e6, sum(border.km.values())
-    )
-    windows = dict(defaults.around(text, area, places) for text in focus)
+    cell, why = study.cell_km(here["radius_km"], area.polygon.area / 1e6, sum(border.km.values()))
+    windows = dict(study.around(text, area, places) for text in focus)
     evaluation: dict[str, Any] = {}
     if len(whole):
-        windows = windows or defaults.busiest(area, here, defaults.in_area(area, places))
-        evaluation = defaults.origins(here["date"], whole["date_end"].max()) or {"enabled": False}
+        windows = windows or study.busiest(area, here, study.in_area(area, places))
+        evaluation = study.origins(here["date"], whole["date_end"].max()) or {"enabled": False}
     km = ", ".join(f"{code} {length:,.0f} km" for code, length in border.km.items())
-    study = {"home": border.home.code, "neighbours": list(border.km), "window": border.window}
-    base = {name: f"data/{path}" for name, path in worldbase.CUT.items()}
-    data = {
-        "package": f"data/{worldbase.PACKAGE}",
-        **base,
-        "elevation": {"path": base["elevation"]},
-    }
-    known = {"incidents": record.section} if record.section else {}
+    part = {"home": border.home.code, "neighbours": list(border.km), "window": border.window}
+    data: dict[str, Any] = {"package": f"data/{worldbase.PACKAGE}"}
+    data |= {name: f"data/{path}" for name, path in worldbase.CUT.items()}
+    data["elevation"] = {"path": data["elevation"]}
+    data |= {"incidents": record.section} if record.section else {}
     testing = "Yearly forecasts that the record can be tested with" if len(whole) else ""
     if evaluation.get("enabled") is False:
         testing = "Too few incidents in too few years to test forecasts with"
     sections: list[tuple[str, dict[str, Any]]] = [
-        (
-            "Made by borderrisk init; change what you like, then borderrisk validate FOLDER",
-            {
-                "name": defaults.slug(folder.absolute().name),
-                "title": border.title(),
-                "title_fa": border.title("name_fa"),
-            },
-        ),
-        (
-            f"The side of {border.home.name}, {STRIP_KM} km deep; length of the border: {km}",
-            {"study_area": {key: value for key, value in study.items() if value}},
-        ),
+        ("Made by borderrisk init; change what you like, then borderrisk validate FOLDER",
+         {"name": study.slug(folder.absolute().name), "title": border.title(),
+          "title_fa": border.title("name_fa")}),
+        (f"The side of {border.home.name}, {STRIP_KM} km deep; length of the border: {km}",
+         {"study_area": {key: value for key, value in part.items() if value}}),
         (f"{cell} km: {why}", {"grid": {"cell_size_m": cell * 1000}}),
-        (
-            "Maps of their own" + ("" if focus else ": where most incidents are reported"),
-            {"focus": {name: window.section() for name, window in windows.items()}},
-        ),
-        (record.comment, {"data": data | known}),
-        (
-            "Largest towns of the strip: longitude, latitude",
-            {"features": {"travel": defaults.travel(border, places)}},
-        ),
+        ("Maps of their own" + ("" if focus else ": where most incidents are reported"),
+         {"focus": {name: window.section() for name, window in windows.items()}}),
+        (record.comment, {"data": data}),
+        ("Largest towns of the strip: longitude, latitude",
+         {"features": {"travel": study.travel(border, places)}}),
         (testing, {"evaluation": evaluation}),
         ("Results are kept in this folder", {"outputs": {"folder": "."}}),
         ("", {"compute": {"cache": ".cache"}}),
-    ]
+    ]  # fmt: skip
     return "\n".join(
         (f"# {comment}\n" if comment else "") + write_yaml(section)
         for comment, section in sections
@@ -221,7 +199,6 @@ def _incidents_in(folder: Path) -> Path | None:
 
 @contextmanager
 def _named(folder: Path) -> Iterator[None]:
-    """Say which folder it was that could not be written."""
     try:
         yield
     except OSError as error:

@@ -13,11 +13,10 @@ import pandas as pd
 import xarray as xr
 from scipy.sparse import csr_matrix, load_npz, save_npz
 
-from borderrisk.border.corridors import find_corridors
-from borderrisk.border.named import Named
-from borderrisk.border.routes import random_routes
+from borderrisk.border.corridors import find_corridors, random_routes
 from borderrisk.border.segments import (
     Border,
+    Named,
     attribute_cells,
     attribute_nearest,
     cut_border,

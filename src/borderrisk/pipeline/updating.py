@@ -22,15 +22,15 @@ from borderrisk.evaluation.prospective import Issued, Period
 from borderrisk.outputs.atomic import write_text
 from borderrisk.outputs.compare import ROSE, compare
 from borderrisk.outputs.trackrecord import CYCLE_PAGE, RECORD_PAGE, Updated, cycle_page, record_page
-from borderrisk.pipeline import checking, forecasting, rehearsing
+from borderrisk.pipeline import checking, forecasting
+from borderrisk.pipeline.cycle import Merged, past_forecasts, take_in
 from borderrisk.pipeline.inputs import read_incident_table
-from borderrisk.pipeline.intake import take_in
 from borderrisk.pipeline.result import Result, open_run
 from borderrisk.pipeline.stages import Progress
-from borderrisk.runs import SUMS, alone, check_sums, is_frozen, read_json, sweep
-from borderrisk.runs.manifest import MANIFEST
+from borderrisk.runs.folder import alone, is_frozen, sweep
+from borderrisk.runs.hashing import SUMS, check_sums, read_json
+from borderrisk.runs.manifest import MANIFEST, manifest_of
 from borderrisk.sources.incidents import IncidentTable
-from borderrisk.sources.merging import Merged
 from borderrisk.words import nearest_places
 
 REHEARSAL, VERIFICATIONS = "rehearsal.json", "verifications"
@@ -119,7 +119,6 @@ class _Cycle:
 
     @property
     def origin(self) -> pd.Timestamp:
-        """First day of the next forecast."""
         return self.as_of.replace(day=1)
 
     @property
@@ -127,7 +126,6 @@ class _Cycle:
         return tuple(sorted(self.config.forecasts.horizons_days))
 
     def path(self, origin: pd.Timestamp, days: int) -> Path:
-        """Folder of a forecast."""
         return self.config.forecasts_folder / f"{origin:%Y-%m-%d}-{days}d"
 
     def forecast(self, progress: Progress | None = None) -> list[str]:
@@ -146,13 +144,11 @@ class _Cycle:
         return made
 
     def latest(self) -> Path | None:
-        """Latest frozen forecast of the shortest period."""
         found = [it for it in self.issued if it.days == self.horizons[0]]
         last = max(found, key=lambda it: it.origin, default=None)
         return None if last is None else self.config.forecasts_folder / last.source
 
     def verify(self) -> list[str]:
-        """Verify every forecast whose time is over, where its incidents changed since."""
         done, record = [], self.config.data.incidents.path or Path()
         for it in self.issued:
             if it.end > self.as_of:
@@ -185,10 +181,6 @@ class _Cycle:
         rows = sorted(found.values(), key=lambda row: (row[2].days, row[2].origin))
         return {folder: period for _, folder, period in rows}
 
-    def periods(self) -> list[Period]:
-        """How every verified forecast did, by length and in order of time."""
-        return list(self._outcomes.values())
-
     def rehearsal(self) -> list[Period]:
         path = self.config.record_folder / REHEARSAL
         if not path.exists():
@@ -201,7 +193,7 @@ class _Cycle:
 
     def rehearse(self, first: pd.Timestamp) -> int:
         """Make the forecasts that the record would hold since a day: scores and counts only."""
-        rows = rehearsing.rehearse(self.config, first, self.as_of, self.horizons)
+        rows = past_forecasts(self.config, first, self.as_of, self.horizons)
         text = json.dumps([row.to_json() for row in rows], indent=1) + "\n"
         return len(rows) * _write_other(text, self.config.record_folder / REHEARSAL)
 
@@ -213,7 +205,8 @@ class _Cycle:
             for folder, period in self._outcomes.items()
             if (picture := folder / forecasting.OUTCOME).exists()
         }
-        text = record_page(title, self.periods(), self.rehearsal(), self.issued, drawn)
+        periods = list(self._outcomes.values())
+        text = record_page(title, periods, self.rehearsal(), self.issued, drawn)
         _write_other(text, self.config.record_folder / RECORD_PAGE)
 
     def said_forecasts(self) -> list[str]:
@@ -233,7 +226,7 @@ class _Cycle:
 
     def said_record(self, verified: Sequence[str]) -> list[str]:
         """Say how the last forecast did, and all of them; which of them reports changed."""
-        found = self.periods()
+        found = list(self._outcomes.values())
         if not found:
             return ["No forecast has come to its end yet: the track record is still empty."]
         last = max(found, key=lambda p: (p.end, -p.days))
@@ -273,16 +266,12 @@ def _issued(config: Config) -> list[Issued]:
     """
     place = config.forecasts_folder
     found = {path.parent for name in (SUMS, MANIFEST) for path in place.glob(f"[!.]*/{name}")}
-    return [_as_issued(path) for path in sorted(found) if (path / SUMS).exists() or _thawed(path)]
-
-
-def _thawed(folder: Path) -> bool:
-    """Whether a folder holds a forecast, of which nothing vouches any more."""
-    try:
-        kind = read_json(folder / MANIFEST).get("kind")
-    except (OSError, ValueError, AttributeError):
-        return False
-    return bool(kind == forecasting.KIND)
+    # A forecast without sums, of which nothing vouches any more, is refused as others are.
+    return [
+        _as_issued(path)
+        for path in sorted(found)
+        if (path / SUMS).exists() or manifest_of(path).get("kind") == forecasting.KIND
+    ]
 
 
 def _as_issued(folder: Path) -> Issued:
@@ -337,7 +326,6 @@ def _moved(before: Path | None, after: Path | None) -> tuple[float, list[str]]:
 
 
 def _places(result: Result, rose: np.ndarray) -> str:
-    """Where the cells that rose most are."""
     most = [int(k) for k in np.argsort(-rose, axis=None)[:_NEAR] if rose.flat[k] > 0]
     if not most:
         return ""

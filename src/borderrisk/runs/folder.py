@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import NoReturn
@@ -20,7 +20,7 @@ from unicodedata import category
 
 from borderrisk.errors import BorderRiskError, OutputError
 from borderrisk.runs.hashing import SUMS, files_below, write_sums
-from borderrisk.runs.manifest import MANIFEST, listed_files
+from borderrisk.runs.manifest import MANIFEST, manifest_of
 
 try:
     import fcntl
@@ -128,17 +128,13 @@ class RunFolder:
                 f"{self.final}: holds a run already; give another folder with --out, "
                 "or replace it with --force."
             )
-        self._refuse_others()
-
-    def _refuse_others(self) -> None:
-        """Refuse to replace a run together with what it did not write."""
-        own = set(listed_files(self.final))
-        for name in files_below(self.final):
-            if name not in own:
-                raise OutputError(
-                    f"{self.final / name}: is no file of the run there, so nothing is replaced; "
-                    "move it away, or give another folder with --out."
-                )
+        own = manifest_of(self.final).get("files")
+        own = own if isinstance(own, list) else []
+        if others := [name for name in files_below(self.final) if name not in own]:
+            raise OutputError(
+                f"{self.final / others[0]}: is no file of the run there, so nothing is replaced; "
+                "move it away, or give another folder with --out."
+            )
 
     def _make(self) -> None:
         parent = self.final.parent
@@ -189,14 +185,10 @@ def workplace(parent: Path) -> Iterator[Path]:
     sweep(parent)
     path = _sibling(parent / "output")
     path.mkdir(0o700)
-    try:
-        lock = _Lock(path)
-        try:
-            yield path
-        finally:
-            lock.release()
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, path, ignore_errors=True)
+        stack.callback(_Lock(path).release)
+        yield path
 
 
 @contextmanager
@@ -277,14 +269,9 @@ def _is_disk_full(error: BaseException, folder: Path) -> bool:
         if getattr(cause, "errno", None) in _FULL or "no space left" in str(cause).lower():
             return True
         cause = cause.__cause__ or cause.__context__
-    return _free_bytes(folder) < _NO_ROOM_BYTES
-
-
-def _free_bytes(folder: Path) -> float:
-    try:
-        return shutil.disk_usage(folder).free
-    except OSError:
-        return float("inf")
+    with suppress(OSError):
+        return shutil.disk_usage(folder).free < _NO_ROOM_BYTES
+    return False
 
 
 class _Lock:
@@ -297,7 +284,6 @@ class _Lock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def release(self) -> None:
-        """Give the folder up and remove the mark."""
         self._path.unlink(missing_ok=True)
         os.close(self._file)
 

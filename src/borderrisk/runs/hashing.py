@@ -12,6 +12,7 @@ import stat
 import time
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -88,7 +89,10 @@ class FileHashes:
 
     def __init__(self, memory: Path | None = None) -> None:
         self._memory = memory
-        self._known = _read_known(memory)
+        self._known: dict[str, str] = {}
+        with suppress(OSError, ValueError):
+            known = read_json(memory) if memory else {}
+            self._known = known if isinstance(known, dict) else {}
 
     def __call__(self, path: Path) -> str:
         """Return the hash of a file."""
@@ -135,14 +139,6 @@ def read_json(path: Path) -> Any:
         raise ValueError("it is nested too deeply") from error
 
 
-def _read_known(path: Path | None) -> dict[str, str]:
-    try:
-        known = read_json(path) if path else {}
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) else {}
-
-
 def code_version(packages: Iterable[str]) -> str:
     """Return the SHA-256 of the source of modules, and of packages with all they contain.
 
@@ -168,17 +164,14 @@ def _source(name: str) -> str:
 @lru_cache
 def package_versions() -> dict[str, str]:
     """Versions of borderrisk and of every package it requires that is installed."""
-    try:
+    required: list[str] = []
+    with suppress(metadata.PackageNotFoundError):
         required = metadata.requires("borderrisk") or []
-    except metadata.PackageNotFoundError:
-        required = []
     names = [re.split(r"[^\w.-]", text)[0] for text in required if "extra ==" not in text]
     versions = {}
     for name in sorted({"borderrisk", *names}, key=str.lower):
-        try:
+        with suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return versions
 
 
@@ -187,8 +180,6 @@ def tree_size(folder: Path) -> int:
     total = 0
     for parent, _, files in os.walk(folder):
         for name in files:
-            try:
+            with suppress(OSError):
                 total += (Path(parent) / name).stat().st_size
-            except OSError:
-                continue
     return total

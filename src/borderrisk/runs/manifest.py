@@ -1,14 +1,18 @@
-"""What went into a run and how it went (``manifest.json``), its id, and finding it again."""
+"""What went into a run (``manifest.json``), how it went (its log), its id, and finding it again."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import platform
 import re
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,8 +28,12 @@ RUNS = "runs"
 # Folders that hold scored cells; others (an evaluation) have a manifest too.
 SCORED = ("run", "scenario", "forecast")
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?")
+LOG = "log.jsonl"
+_LOGGERS = ("borderrisk", "py.warnings")
+_ABSOLUTE = re.compile(r"(?<![\w.:/…])(?:[A-Za-z]:[\\/]|/)(?:[^\s\\/'\"<>|:,;()]+[\\/])+")
 
 
+@dataclass(kw_only=True)
 class Manifest:
     """Collects the facts of a run and writes them.
 
@@ -38,54 +46,39 @@ class Manifest:
     further facts, JSON-ready.
     """
 
-    def __init__(
-        self,
-        *,
-        run_id: str,
-        config_name: str,
-        config_hash: str,
-        seed: int,
-        project: Path,
-        kind: str = "run",
-    ) -> None:
-        self.counts: dict[str, int] = {}
-        self.notes: list[str] = []
-        self.more: dict[str, Any] = {}
-        self._facts = {
-            "kind": kind,
-            "run_id": run_id,
-            "config": {"name": config_name, "sha256": config_hash},
-            "seed": seed,
-        }
-        self._project = project.absolute()
-        self._inputs: list[dict[str, Any]] = []
-        self._start = time.perf_counter()
-        self._started = datetime.now(UTC)
+    run_id: str
+    config_name: str
+    config_hash: str
+    seed: int
+    project: Path
+    kind: str = "run"
+    inputs: list[dict[str, Any]] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    more: dict[str, Any] = field(default_factory=dict)
+    _start: float = field(default_factory=time.perf_counter)
+    _started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def add_inputs(
         self, files: Iterable[Path], sha256: Callable[[Path], str] = sha256_file
-    ) -> dict[str, str]:
-        """Note input files; return their shown paths and hashes, for cache keys.
-
-        As ``sha256`` a :class:`~borderrisk.runs.hashing.FileHashes` remembers.
-        """
-        hashes = {}
-        for path in files:
-            facts = file_facts(path, self._project, sha256)
-            self._inputs.append(facts)
-            hashes[facts["path"]] = facts["sha256"]
-        return hashes
+    ) -> None:
+        """Note input files, with what tells their hash."""
+        project = self.project.absolute()
+        self.inputs += [file_facts(path, project, sha256) for path in files]
 
     def to_dict(self, stages: Iterable[StageRecord] = ()) -> dict[str, Any]:
         """Return the manifest as JSON-ready data."""
         return {
             "format_version": FORMAT_VERSION,
-            **self._facts,
+            "kind": self.kind,
+            "run_id": self.run_id,
+            "config": {"name": self.config_name, "sha256": self.config_hash},
+            "seed": self.seed,
             **self.more,
             "started": self._started.isoformat(timespec="seconds"),
             "seconds": round(time.perf_counter() - self._start, 3),
             "peak_memory_mb": peak_memory_mb(),
-            "inputs": self._inputs,
+            "inputs": self.inputs,
             "counts": self.counts,
             "notes": self.notes,
             "stages": [
@@ -110,13 +103,13 @@ def write_manifest(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
     return facts
 
 
-def listed_files(folder: Path) -> list[str]:
-    """Names of the files that a run says are its own; none if it does not say."""
+def manifest_of(folder: Path) -> dict[str, Any]:
+    """Return what a manifest says; nothing of a damaged one, which is noticed when opened."""
     try:
         facts = read_json(folder / MANIFEST)
-        return [str(name) for name in facts["files"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
+    except (OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
 
 
 def project_folder(config_folder: Path) -> Path:
@@ -156,16 +149,11 @@ def peak_memory_mb() -> float | None:
         return None
     unit = 1 if sys.platform == "darwin" else 1024
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    own = _own_peak_kb() or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux tells the peak of this program alone; getrusage adds that of what started it.
+    status = Path("/proc/self/status").read_text() if Path("/proc/self/status").exists() else ""
+    found = re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE)
+    own = int(found[1]) if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(max(own, children) * unit / 1e6, 1)
-
-
-def _own_peak_kb(status: Path = Path("/proc/self/status")) -> int | None:
-    """Peak that Linux tells of this program alone; getrusage adds that of what started it."""
-    if not status.exists():
-        return None
-    found = re.search(r"^VmHWM:\s*(\d+) kB", status.read_text(), re.MULTILINE)
-    return int(found[1]) if found else None
 
 
 def new_run_id(parent: Path, config_hash: str, now: datetime | None = None) -> str:
@@ -199,32 +187,20 @@ def find_run(path: str | Path) -> Path:
     if not path.is_dir():
         raise DataError(f"{path}: is a file; give the folder of a run.")
     if (path / MANIFEST).is_file():
-        return _scored(path)
+        if (kind := manifest_of(path).get("kind", SCORED[0])) not in SCORED:
+            raise DataError(
+                f"{path}: holds the {kind} of a config, no scored cells; give a folder written by "
+                "`borderrisk run` or `borderrisk scenario`."
+            )
+        return path
     runs = _runs_in(path) or _runs_in(path / RUNS)
     if runs:
-        return max(runs, key=_age_key)
+        return max(
+            runs, key=lambda run: (run.name[:16], (run / MANIFEST).stat().st_mtime_ns, run.name)
+        )
     configs = sorted(p.name for p in path.iterdir() if p.is_dir() and _runs_in(p))
     hint = f"; give one of {', '.join(configs)} in it" if configs else ""
     raise DataError(f"{path}: holds no finished run (no {MANIFEST}){hint}.")
-
-
-def _scored(path: Path) -> Path:
-    kind = _kind(path)
-    if kind not in SCORED:
-        raise DataError(
-            f"{path}: holds the {kind} of a config, no scored cells; give a folder written by "
-            "`borderrisk run` or `borderrisk scenario`."
-        )
-    return path
-
-
-def _kind(path: Path) -> str:
-    """Read from a manifest what a folder holds; damaged ones are noticed when opened."""
-    try:
-        facts = read_json(path / MANIFEST)
-    except (OSError, ValueError):
-        return SCORED[0]
-    return str(facts.get("kind", SCORED[0])) if isinstance(facts, dict) else SCORED[0]
 
 
 def _runs_in(folder: Path) -> list[Path]:
@@ -235,5 +211,75 @@ def _runs_in(folder: Path) -> list[Path]:
     ]
 
 
-def _age_key(run: Path) -> tuple[str, int, str]:
-    return (run.name[:16], (run / MANIFEST).stat().st_mtime_ns, run.name)
+class JsonLinesFormatter(logging.Formatter):
+    """One JSON object per record: ``time`` (UTC), ``seconds`` since the start, level, message.
+
+    Paths inside the project are shown relative to it, others by their name alone.
+    """
+
+    def __init__(self, project: Path) -> None:
+        super().__init__()
+        self._project = project
+        self._start = time.time()
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line."""
+        entry = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "seconds": round(record.created - self._start, 3),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": without_paths(record.getMessage(), self._project),
+        }
+        if record.exc_info:
+            text = self.formatException(record.exc_info)
+            entry["exception"] = without_paths(text, self._project)
+        return json.dumps(entry, ensure_ascii=False)
+
+
+def without_paths(text: str, project: Path) -> str:
+    """Return a text in which absolute paths are shortened.
+
+    Examples
+    --------
+    >>> without_paths("read /home/ann/maps/data/a.csv and /srv/dem/b.tif", Path("/home/ann/maps"))
+    'read data/a.csv and …/b.tif'
+    """
+    text = text.replace(f"{project}/", "").replace(str(project), ".")
+    for folder in (Path.home(), Path(tempfile.gettempdir())):
+        if folder != Path(folder.anchor):
+            text = text.replace(f"{folder}/", "/…/")
+    return _ABSOLUTE.sub("…/", text)
+
+
+@contextmanager
+def run_log(path: Path, project: Path) -> Iterator[None]:
+    """Write what is logged in the body to a file, at level INFO and above.
+
+    What other handlers show stays as it was.
+    """
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setLevel(logging.INFO)
+    handler.setFormatter(JsonLinesFormatter(project.absolute()))
+    with ExitStack() as stack:
+        stack.callback(handler.close)
+        for name in _LOGGERS:
+            stack.enter_context(_attached(logging.getLogger(name), handler))
+        yield
+
+
+@contextmanager
+def _attached(logger: logging.Logger, handler: logging.Handler) -> Iterator[None]:
+    level, others = logger.level, [(other, other.level) for other in logger.handlers]
+    shown = logger.getEffectiveLevel()
+    for other, own in others:
+        other.setLevel(max(own, shown))
+    logger.addHandler(handler)
+    logger.setLevel(min(shown, logging.INFO))
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        for other, own in others:
+            other.setLevel(own)

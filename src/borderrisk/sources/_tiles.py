@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from borderrisk.compute import available_workers
+from borderrisk.compute import available_workers, compiled
 from borderrisk.errors import ConfigError, DataError
 from borderrisk.sources.files import OFFLINE, Header, existing, files_behind, is_virtual
 
@@ -109,7 +110,6 @@ def open_tile(path: Path) -> Tile:
             stated += [(tile, unit)] if (unit := stated_unit(ds)) else []
     with _header(path) as ds:
         _check_bands(path, ds)
-        _check_block(path, ds)
         crs, transform, south_up = _placed(path, ds)
         unit = stated_unit(ds)
         masked = any(MaskFlags.per_dataset in flags for flags in ds.mask_flag_enums[:1])
@@ -183,10 +183,6 @@ def _check_bands(path: Path, ds: Any) -> None:
             f"{path}: the pixels are numbers of a colour table (a picture), not elevation; export "
             "the raw data instead of the rendered image."
         )
-
-
-def _check_block(path: Path, ds: Any) -> None:
-    """Refuse pixels of which too many have to be unpacked at once."""
     height, width = ds.block_shapes[0]
     if height * width * np.dtype(ds.dtypes[0]).itemsize > _BLOCK_BYTES:
         raise DataError(
@@ -214,19 +210,14 @@ def _placed(path: Path, ds: Any) -> tuple[CRS, Affine, bool]:
     south_up = t.e > 0
     if south_up:
         t = Affine(t.a, 0.0, t.c, 0.0, -t.e, t.f + t.e * ds.height)
-    _check_latitudes(path, crs, t.f + t.e * ds.height, t.f)
-    return crs, t, south_up
-
-
-def _check_latitudes(path: Path, crs: CRS, south: float, north: float) -> None:
-    if not crs.is_geographic:
-        return
+    south, north = t.f + t.e * ds.height, t.f
     quarter = np.pi / 2 / crs.axis_info[0].unit_conversion_factor
-    if south < -quarter * 1.001 or north > quarter * 1.001:
+    if crs.is_geographic and (south < -quarter * 1.001 or north > quarter * 1.001):
         raise DataError(
             f"{path}: latitudes of {south:g} to {north:g} are impossible; longitude and latitude "
             "look swapped. Re-create the raster with x = longitude, y = latitude."
         )
+    return crs, t, south_up
 
 
 class Handles(threading.local):
@@ -249,13 +240,9 @@ class Handles(threading.local):
 
 
 def read_tile(
-    tile: Tile,
-    handles: Handles,
-    rows: slice,
-    cols: slice,
-    factor: float,
+    tile: Tile, handles: Handles, rows: slice, cols: slice, factor: float,
     bad_values: tuple[float, ...],
-) -> np.ndarray:
+) -> np.ndarray:  # fmt: skip
     """Pixels of a tile in metres, float32, NaN where missing."""
     height, width = rows.stop - rows.start, cols.stop - cols.start
     top = tile.shape[0] - rows.stop if tile.south_up else rows.start
@@ -273,21 +260,36 @@ def read_tile(
         ) from error
     if mask is not None:
         values[mask == 0] = np.nan
-    _to_metres(values, tile, factor, bad_values)
-    return values[::-1] if tile.south_up else values
-
-
-def _to_metres(
-    values: np.ndarray, tile: Tile, factor: float, bad_values: tuple[float, ...]
-) -> None:
-    from borderrisk.sources._clean import clean
-
     # A void is far below any ground; a stored number that is scaled to one is none.
     metres = {v: (v * tile.scale + tile.offset) * factor for v in _VOIDS}
     voids = [v for v, z in metres.items() if _POSSIBLE_M[0] < z < -500]
     missing = [v for v in (tile.nodata, *voids, *bad_values) if v is not None and np.isfinite(v)]
     scale, offset = tile.scale * factor, tile.offset * factor
-    clean(values, np.array(missing, np.float32), scale, offset, *_POSSIBLE_M)
+    _cleaner()(values, np.array(missing, np.float32), scale, offset, *_POSSIBLE_M)
+    return values[::-1] if tile.south_up else values
+
+
+@cache
+def _cleaner() -> Any:
+    return compiled()(clean)
+
+
+def clean(values, missing, scale, offset, low, high):
+    """Scale float32 pixels (rows, columns) in place, in one sweep.
+
+    NaN where a stored number is among ``missing``, or the scaled one lies outside ``low`` to
+    ``high``.
+    """
+    a, b = np.float32(scale), np.float32(offset)
+    lowest, highest = np.float32(low), np.float32(high)
+    for i in range(values.shape[0]):
+        row = values[i]
+        for value in missing:
+            for j in range(row.size):
+                row[j] = np.nan if row[j] == value else row[j]
+        for j in range(row.size):
+            z = row[j] * a + b
+            row[j] = z if lowest < z < highest else np.nan
 
 
 def reason(error: BaseException) -> str:
@@ -328,25 +330,20 @@ def metres_per_unit(units: str | None, stated: Sequence[tuple[Path, str]]) -> fl
                 f"{path} says its values are in {word!r}, but {known[0][0]} in {known[0][1]!r}; "
                 "files of one elevation must share the unit (gdal_calc.py converts one)."
             )
-    if known:
-        _compare(units, *known[0])
-    return METRES_PER_UNIT[units or "m"]
-
-
-def _compare(units: str | None, path: Path, word: str, unit: str) -> None:
-    if unit == (units or "m"):
-        return
-    if units is not None:
+    path, word, unit = known[0] if known else (Path(), "", units or "m")
+    if units is not None and unit != units:
         log.warning(
             "%s says its values are in %r; they are read as data.elevation.units says: %s.",
             *(path, word, units),
         )
-        return
-    mend = "set data.elevation.units: ft" if unit == "ft" else "convert it to metres"
-    raise DataError(
-        f"{path} says its values are in {word!r}, but elevation is read as metres where the config "
-        f"names no unit; {mend}, or data.elevation.units: m if the file's label is wrong."
-    )
+    elif units is None and unit != "m":
+        mend = "set data.elevation.units: ft" if unit == "ft" else "convert it to metres"
+        raise DataError(
+            f"{path} says its values are in {word!r}, but elevation is read as metres where the "
+            f"config names no unit; {mend}, or data.elevation.units: m if the file's label is "
+            "wrong."
+        )
+    return METRES_PER_UNIT[units or "m"]
 
 
 def _known(word: str) -> str:

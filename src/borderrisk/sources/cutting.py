@@ -273,23 +273,19 @@ def people_make(wanted: Wanted, store: Store, remotes: list[Remote], folder: Pat
     for remote in remotes:
         with rasterio.open(store.get(remote), driver=GEOTIFF) as raster:
             for _, window in raster.block_windows(1):
-                _count(raster, window, total, ~place)
+                # A pixel's people count where its centre lies.
+                values = raster.read(1, window=window).astype(float)
+                rows, cols = np.nonzero(np.isfinite(values) & (values > 0))
+                xy = raster.transform @ (cols + window.col_off + 0.5, rows + window.row_off + 0.5)
+                col, row = (np.floor(v).astype(int) for v in (~place) @ xy)
+                inside = (row >= 0) & (row < shape[0]) & (col >= 0) & (col < shape[1])
+                np.add.at(total, (row[inside], col[inside]), values[rows, cols][inside])
     own = wanted.countries[wanted.countries["iso_a3"].isin(wanted.codes)]
     outside = geometry_mask(own.geometry, shape, place, all_touched=True)
     total[outside & (total == 0)] = _VOID
     path = folder / "population.tif"
     _save(path, total.astype("float32"), place, _VOID)
     return Made({"data.population": path}, "R2025A, 2025")
-
-
-def _count(raster: Any, window: Window, total: np.ndarray, inverse: Affine) -> None:
-    """Add the people of a block to the pixels that theirs have their centre in."""
-    values = raster.read(1, window=window).astype(float)
-    rows, cols = np.nonzero(np.isfinite(values) & (values > 0))
-    xy = raster.transform @ (cols + window.col_off + 0.5, rows + window.row_off + 0.5)
-    col, row = (np.floor(v).astype(int) for v in inverse @ xy)
-    inside = (row >= 0) & (row < total.shape[0]) & (col >= 0) & (col < total.shape[1])
-    np.add.at(total, (row[inside], col[inside]), values[rows, cols][inside])
 
 
 def refined(wanted: Wanted, parts: gpd.GeoSeries) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:

@@ -30,7 +30,7 @@ import urllib3
 from rasterio.errors import RasterioError
 
 from borderrisk.errors import DataError, OutputError, plain
-from borderrisk.runs import read_json
+from borderrisk.runs.hashing import read_json
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -173,7 +173,6 @@ class Store:
         """Return the access token that a service gives for a filled form; it is kept nowhere."""
 
         def ask() -> str:
-            """Fill the form once."""
             with self._ask("POST", remote, data=dict(form)) as answer:
                 _refuse(remote, answer)
                 if token := answer.json().get("access_token"):
@@ -182,25 +181,24 @@ class Store:
 
         return self._persist(remote, ask)
 
-    def _gdal(self) -> rasterio.Env:
-        """Let GDAL ask again, read no folders and keep nothing."""
-        return rasterio.Env(
-            GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", CPL_VSIL_CURL_NON_CACHED="/vsicurl/",
-            CPL_VSIL_CURL_ALLOWED_EXTENSIONS=".tif", GDAL_HTTP_USERAGENT=self.agent,
-            GDAL_HTTP_MAX_RETRY=3, GDAL_HTTP_RETRY_DELAY=PAUSE_S,
-            GDAL_HTTP_CONNECTTIMEOUT=CONNECT_S, GDAL_HTTP_LOW_SPEED_TIME=max(1, round(STALL_S)),
-            GDAL_HTTP_LOW_SPEED_LIMIT=max(1, round(LEAST_BYTES / STALL_S)),
-        )  # fmt: skip
-
     def read_raster(self, remote: Remote, read: Callable[[Any], T]) -> T:
         """Return what ``read`` takes from an open raster, by parts where the service allows it.
 
         Where reading by parts fails, the whole file is brought and checked, and read from here.
         """
         if self.local is None:
+            # GDAL asks again, reads no folders and keeps nothing.
+            gdal = rasterio.Env(
+                GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", CPL_VSIL_CURL_NON_CACHED="/vsicurl/",
+                CPL_VSIL_CURL_ALLOWED_EXTENSIONS=".tif", GDAL_HTTP_USERAGENT=self.agent,
+                GDAL_HTTP_MAX_RETRY=3, GDAL_HTTP_RETRY_DELAY=PAUSE_S,
+                GDAL_HTTP_CONNECTTIMEOUT=CONNECT_S,
+                GDAL_HTTP_LOW_SPEED_TIME=max(1, round(STALL_S)),
+                GDAL_HTTP_LOW_SPEED_LIMIT=max(1, round(LEAST_BYTES / STALL_S)),
+            )  # fmt: skip
             try:
                 address = f"/vsicurl/{self.url(remote)}"
-                with self._gdal(), rasterio.open(address, driver=GEOTIFF) as raster:
+                with gdal, rasterio.open(address, driver=GEOTIFF) as raster:
                     return read(raster)
             except RasterioError as error:
                 log.info("%s: %s; the whole file is brought", remote.source, plain(error))

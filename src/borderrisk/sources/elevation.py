@@ -93,25 +93,17 @@ class Elevation:
         for tile in tiles[1:]:
             tile.check_like(first)
         west, north = min(t.transform.c for t in tiles), max(t.transform.f for t in tiles)
-        width, height = first.transform.a, -first.transform.e
-        corner = Affine(
-            *(width, 0.0, first.transform.c - round((first.transform.c - west) / width) * width),
-            *(
-                0.0,
-                -height,
-                first.transform.f + round((north - first.transform.f) / height) * height,
-            ),
-        )
+        right = round((first.transform.c - west) / first.transform.a)
+        down = round((north - first.transform.f) / -first.transform.e)
+        corner = first.transform @ Affine.translation(-right, -down)
         exact = np.array([(~corner) @ (t.transform.c, t.transform.f) for t in tiles])[:, ::-1]
         offsets = np.rint(exact).astype(int)
         sizes = np.array([t.shape for t in tiles])
         shape = (offsets + sizes).max(axis=0)
         _tell(first.path, float(np.abs(exact - offsets).max()), _hole_share(offsets, sizes, shape))
         places = tuple((int(row), int(col)) for row, col in offsets)
-        return cls(
-            *(first.crs, corner, (int(shape[0]), int(shape[1])), tiles, places),
-            *(factor, bad_values),
-        )
+        rows, cols = map(int, shape)
+        return cls(first.crs, corner, (rows, cols), tiles, places, factor, bad_values)
 
     @property
     def name(self) -> str:
@@ -195,10 +187,11 @@ def _window(
     tile: Tile, corner: tuple[int, int], rows: slice, cols: slice
 ) -> tuple[slice, slice] | None:
     """Part of a tile in a window of the mosaic, in the tile's own pixels."""
-    part = []
-    for wanted, start, size in zip((rows, cols), corner, tile.shape, strict=True):
-        part.append(slice(max(wanted.start - start, 0), min(wanted.stop - start, size)))
-    return (part[0], part[1]) if all(p.start < p.stop for p in part) else None
+    down, right = (
+        slice(max(wanted.start - start, 0), min(wanted.stop - start, size))
+        for wanted, start, size in zip((rows, cols), corner, tile.shape, strict=True)
+    )
+    return (down, right) if down.start < down.stop and right.start < right.stop else None
 
 
 def _fill(

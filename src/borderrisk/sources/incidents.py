@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,8 @@ import pandas as pd
 from borderrisk.errors import ConfigError, DataError, did_you_mean
 from borderrisk.grid import WGS84
 from borderrisk.sources import rowchecks as checks
-from borderrisk.sources.dates import PRECISIONS, is_day_number, read_dates, widened
 from borderrisk.sources.layouts import LAYOUTS, read_layout, read_table
-from borderrisk.sources.rowchecks import CONFIDENCE_WEIGHT, Rejections
+from borderrisk.sources.rowchecks import CONFIDENCE_WEIGHT, Bounds, Rejections
 from borderrisk.sources.worldbase import plain_name, world
 
 log = logging.getLogger(__name__)
@@ -30,7 +29,6 @@ COLUMNS = (
     "source", "geometry",
 )  # fmt: skip
 
-Bounds = tuple[float, float, float, float]
 # A single date so far from the others that they span less is worth a look.
 _APART_YEARS, _YEAR_DAYS = 10, 365.25
 
@@ -130,19 +128,26 @@ def read_incidents(
             f"{where}: {again} of {len(records)} rows have the incident id of a later row "
             f"(most often {named!r}); map another column to incident_id, or none."
         )
-    if usable.empty:
-        raise DataError(_nothing_usable(rejections, len(records), where))
     counts = rejections.counts()
-    unwanted = _unwanted(usable, kinds, confidence, start, end, max_radius_km)
-    kept = _filtered(usable, rejections, unwanted)
+    if usable.empty:
+        row = min(rejections.reasons)
+        raise DataError(
+            f"{where}: none of the {len(records)} rows can be used ({_listed(counts)}); "
+            f"the first is row {row}: {rejections.reasons[row]}."
+        )
+    _check_kinds(kinds, usable["kind"])
+    filters = (kinds, confidence, _moment(start, "start"), _moment(end, "end"), max_radius_km)
+    kept = _filtered(usable, rejections, *filters)
     if kept.empty:
-        raise DataError(_nothing_left(rejections, counts, len(records), where))
+        left = {kind: n for kind, n in rejections.counts().items() if kind not in counts}
+        unusable = f", {sum(counts.values())} unusable" if counts else ""
+        raise DataError(
+            f"{where}: the filters leave none of the {len(records)} incidents ({_listed(left)}"
+            f"{unusable}); widen kinds, confidence, start, end or max_radius_km."
+        )
     for far in _apart(kept["date"]):
         log.warning("%s: %s", where, far)
-    notes = [
-        *_notes(rejections, len(records), kept, region),
-        *_conversions(records.loc[kept.index], kept),
-    ]
+    notes = _notes(rejections, records, kept, region)
     incidents = kept.sort_values(["date", "incident_id"], kind="stable").reset_index(drop=True)
     return IncidentTable(incidents, rejections.frame(records["incident_id"]), notes)
 
@@ -196,15 +201,15 @@ def _dates(
     records: pd.DataFrame, rejections: Rejections, calendar: str
 ) -> tuple[pd.Series, pd.Series, pd.Series]:
     """Return first day, last day and precision of the reported period."""
-    read = read_dates(pd.concat([records["date"], records["date_end"]]), calendar)
+    read = checks.read_dates(pd.concat([records["date"], records["date_end"]]), calendar)
     dates, ends = read.iloc[: len(records)], read.iloc[len(records) :]
     unread = dates["first"].isna()
     rejections.add(dates.index[unread], "date cannot be read", dates.loc[unread, "why"])
     given = records["date_precision"].str.lower()
     rejections.where(
-        ~given.isin([*PRECISIONS, ""]), records["date_precision"], "unknown date_precision"
+        ~given.isin([*checks.PRECISIONS, ""]), records["date_precision"], "unknown date_precision"
     )
-    whole = widened(dates, given)
+    whole = checks.widened(dates, given)
     stated = records["date_end"] != ""
     wrong = stated & (ends["last"].isna() | (ends["last"] < dates["first"]))
     rejections.where(wrong, records["date_end"], "date_end cannot be read or is before date")
@@ -217,38 +222,30 @@ def _dates(
     return first, last, whole["precision"]
 
 
-def _unwanted(
-    frame: gpd.GeoDataFrame,
-    kinds: Sequence[str] | None,
-    confidence: Sequence[str] | None,
-    start: Any,
-    end: Any,
-    max_radius_km: float | None,
-) -> list[tuple[str, str, pd.Series]]:
-    """List filters: name, column and the rows that it leaves out. None = no filter."""
-    _check_kinds(kinds, frame["kind"])
-    found = []
-    for name, column, kept in (("kinds", "kind", kinds), ("confidence", "confidence", confidence)):
-        if kept is not None:
-            found.append((name, column, ~frame[column].isin(list(kept))))
-    if start is not None:
-        found.append(("start", "date", frame["date"] < _moment(start, "start")))
-    if end is not None:
-        found.append(("end", "date_end", frame["date_end"] > _moment(end, "end")))
-    if max_radius_km is not None:
-        found.append(("max_radius_km", "radius_km", frame["radius_km"] > max_radius_km))
-    return found
-
-
 def _filtered(
-    frame: gpd.GeoDataFrame, rejections: Rejections, unwanted: list[tuple[str, str, pd.Series]]
-) -> gpd.GeoDataFrame:
-    """Return the rows that every filter keeps; a row left out by several counts once."""
+    frame: gpd.GeoDataFrame, rejections: Rejections, kinds: Sequence[str] | None,
+    confidence: Sequence[str] | None, start: pd.Timestamp | None, end: pd.Timestamp | None,
+    max_radius_km: float | None,
+) -> gpd.GeoDataFrame:  # fmt: skip
+    """Return the rows that every filter keeps (None = all); one left out by several counts once."""
+    filters: dict[str, tuple[str, Any, Callable[[pd.Series], pd.Series]]] = {
+        "kinds": ("kind", kinds, lambda column: ~column.isin(list(kinds or ()))),
+        "confidence": (
+            "confidence",
+            confidence,
+            lambda column: ~column.isin(list(confidence or ())),
+        ),
+        "start": ("date", start, lambda column: column < start),
+        "end": ("date_end", end, lambda column: column > end),
+        "max_radius_km": ("radius_km", max_radius_km, lambda column: column > max_radius_km),
+    }
     out = np.zeros(len(frame), dtype=bool)
-    for name, column, mask in unwanted:
-        details = [f"{column} is {_shown(value)}" for value in frame[column][mask]]
-        rejections.add(frame.index[mask], f"left out by the filter {name}", details)
-        out |= np.asarray(mask)
+    for name, (column, given, leaves_out) in filters.items():
+        if given is not None:
+            mask = leaves_out(frame[column])
+            details = [f"{column} is {_shown(value)}" for value in frame[column][mask]]
+            rejections.add(frame.index[mask], f"left out by the filter {name}", details)
+            out |= np.asarray(mask)
     return frame[~out]
 
 
@@ -261,9 +258,9 @@ def _check_kinds(kinds: Sequence[str] | None, present: pd.Series) -> None:
             raise ConfigError(f"incidents.kinds: no incident has the kind {kind}.{hint}")
 
 
-def _moment(value: Any, name: str) -> pd.Timestamp:
+def _moment(value: Any, name: str) -> pd.Timestamp | None:
     try:
-        return pd.Timestamp(value)
+        return None if value is None else pd.Timestamp(value)
     except ValueError as error:
         raise ConfigError(f"incidents.{name} is not a date (got {value!r}).") from error
 
@@ -272,27 +269,11 @@ def _shown(value: Any) -> str:
     return str(value.date()) if isinstance(value, pd.Timestamp) else f"{value}"
 
 
-def _nothing_usable(rejections: Rejections, total: int, where: str) -> str:
-    row = min(rejections.reasons)
-    return (
-        f"{where}: none of the {total} rows can be used ({_listed(rejections.counts())}); "
-        f"the first is row {row}: {rejections.reasons[row]}."
-    )
-
-
-def _nothing_left(rejections: Rejections, before: dict[str, int], total: int, where: str) -> str:
-    filters = {k: n for k, n in rejections.counts().items() if k not in before}
-    unusable = f", {sum(before.values())} unusable" if before else ""
-    return (
-        f"{where}: the filters leave none of the {total} incidents ({_listed(filters)}{unusable}); "
-        "widen kinds, confidence, start, end or max_radius_km."
-    )
-
-
 def _notes(
-    rejections: Rejections, total: int, kept: gpd.GeoDataFrame, region: Bounds | None
+    rejections: Rejections, records: pd.DataFrame, kept: gpd.GeoDataFrame, region: Bounds | None
 ) -> list[str]:
-    notes = [f"{len(kept)} of {total} incidents are used"]
+    """Count what is used and what is not, and say which cells were not taken as they are."""
+    notes = [f"{len(kept)} of {len(records)} incidents are used"]
     for kind, count in rejections.counts().items():
         row = min(row for row, its in rejections.kinds.items() if its == kind)
         detail = rejections.reasons[row].removeprefix(kind).removeprefix(": ")
@@ -303,15 +284,10 @@ def _notes(
         inside = kept.geometry.x.between(west, east) & kept.geometry.y.between(south, north)
         if not inside.all():
             notes.append(f"{int((~inside).sum())} incidents lie outside the expected region")
-    return notes
-
-
-def _conversions(records: pd.DataFrame, kept: gpd.GeoDataFrame) -> list[str]:
-    """Say which cells were not taken as they are."""
-    unread = int(((records["deaths_reported"] != "") & kept["deaths_reported"].isna()).sum())
-    numbered = int(records["date"].map(is_day_number).sum())
-    notes = [f"{unread} deaths_reported are not whole numbers; taken as unknown"] if unread else []
-    if numbered:
+    used = records.loc[kept.index]
+    if unread := int(((used["deaths_reported"] != "") & kept["deaths_reported"].isna()).sum()):
+        notes.append(f"{unread} deaths_reported are not whole numbers; taken as unknown")
+    if numbered := int(used["date"].map(checks.is_day_number).sum()):
         notes.append(f"{numbered} dates are day numbers of a spreadsheet (41640 = 2014-01-01)")
     return notes
 

@@ -106,10 +106,6 @@ def _finish_ged(table: pd.DataFrame, records: pd.DataFrame, rejections: Rejectio
     records["confidence"] = np.select([unclear, aggregated], ["low", "medium"], "high")
 
 
-def _finish_acled(_: pd.DataFrame, records: pd.DataFrame, __: Rejections) -> None:
-    records["confidence"] = "high"
-
-
 def _finish_gtd(table: pd.DataFrame, records: pd.DataFrame, _: Rejections) -> None:
     """Join the parts of the date, in which 0 is unknown; a doubtful case counts less."""
     year, month, day = (table[name].str.removesuffix(".0") for name in ("iyear", "imonth", "iday"))
@@ -138,7 +134,7 @@ LAYOUTS = {
          "longitude": "longitude", "kind": "event_type", "place": "location", "province": "admin1",
          "country": "country", "actor": "actor1", "target": "actor2",
          "deaths_reported": "fatalities", "summary": "notes", "source": "source"},
-        (), "geo_precision", "time_precision", (), _finish_acled,
+        (), "geo_precision", "time_precision",
     ),
     "gtd": Layout(
         {"incident_id": "eventid", "latitude": "latitude", "longitude": "longitude",
@@ -304,7 +300,6 @@ def _is_bare(layout: Layout, record: list[str]) -> bool:
 
 
 def _require(columns: Iterable[str], header: list[str], path: str | Path) -> None:
-    """Raise ``DataError`` naming every needed column that the header lacks."""
     missing = sorted(set(columns).difference(header))
     if missing:
         hints = " ".join(f"{name}:{did_you_mean(name, header)}" for name in missing)

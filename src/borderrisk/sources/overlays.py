@@ -26,8 +26,8 @@ from borderrisk.errors import ConfigError, DataError, GridError
 from borderrisk.grid import Grid
 from borderrisk.sources._tiles import UNREADABLE, raster_header, reason
 from borderrisk.sources.files import TABLES, Reading, existing, opened
-from borderrisk.sources.tables import read_text_table
-from borderrisk.sources.vectors import parts_of_kind, read_vector
+from borderrisk.sources.rowchecks import refuse_cell
+from borderrisk.sources.tables import parts_of_kind, read_text_table, read_vector
 
 log = logging.getLogger(__name__)
 
@@ -222,7 +222,6 @@ def _shapes(path: Path, what: str, effect: str, grid: Grid) -> tuple[gpd.GeoData
 
 
 def _extended(shape: Any) -> Any:
-    """Return the lines and polygons of a geometry."""
     parts = [parts_of_kind(shape, kind) for kind in ("polygon", "line")]
     parts = [part for part in parts if not part.is_empty]
     return parts[0] if len(parts) == 1 else shapely.GeometryCollection(parts)
@@ -321,7 +320,6 @@ def count_features(path: str | Path, columns: Sequence[str], grid: Grid) -> dict
 def _cells(
     path: str | Path, columns: Sequence[str], grid: Grid
 ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-    """Return rows, columns and values of the cells of a table."""
     where = f"{_TABLE}: {path}"
     table = _read(Path(path), [CELL_ID, *columns], where)
     return *_places(table, grid, where), {name: _numbers(table[name], where) for name in columns}
@@ -358,13 +356,8 @@ def _places(table: pd.DataFrame, grid: Grid, where: str) -> tuple[np.ndarray, np
 
 def _numbers(column: pd.Series, where: str) -> np.ndarray:
     values = pd.to_numeric(column, errors="coerce")
-    wrong = column.notna() & ~np.isfinite(values)
-    if wrong.any():
-        row = column.index[wrong][0]
-        raise DataError(
-            f"{where}, row {row}: {column.name} is {column[row]!r}; expected a finite number, "
-            "or nothing where it is not known."
-        )
+    expected = "expected a finite number, or nothing where it is not known"
+    refuse_cell(column, column.notna() & ~np.isfinite(values), where, expected)
     if values.isna().any():
         log.warning(
             "%s: %s has no value in %d of %d rows; the median takes their place in the model.",

@@ -15,10 +15,9 @@ from typing import Any
 import pandas as pd
 
 from borderrisk.errors import DataError, listed
-from borderrisk.sources.dates import read_dates
-from borderrisk.sources.incidents import Bounds, IncidentTable, read_incidents
+from borderrisk.sources.incidents import IncidentTable, read_incidents
 from borderrisk.sources.layouts import CODE_NAME, LAYOUTS, RADIUS_KM, layout_of, unread_columns
-from borderrisk.sources.rowchecks import degrees, exchanged, numbers
+from borderrisk.sources.rowchecks import Bounds, degrees, exchanged, numbers, read_dates
 from borderrisk.sources.tables import first_record, read_text_table
 from borderrisk.sources.worldbase import plain_name
 
@@ -81,10 +80,11 @@ class Recognised:
     def section(self) -> dict[str, Any]:
         """Return the keys of ``data.incidents`` that differ from the defaults."""
         codes = {int(code) if code.isdigit() else code: km for code, km in self.radius_km.items()}
-        found: dict[str, Any] = {"layout": self.layout, "columns": self.columns}
-        found |= {"radius_km": codes}
-        found |= {"default_radius_km": self.default_radius_km}
-        found |= {"calendar": self.calendar} if self.calendar != "gregorian" else {}
+        found = {
+            "layout": self.layout, "columns": self.columns, "radius_km": codes,
+            "default_radius_km": self.default_radius_km,
+            "calendar": self.calendar if self.calendar != "gregorian" else "",
+        }  # fmt: skip
         return {key: value for key, value in found.items() if value}
 
 
@@ -103,7 +103,12 @@ def recognise(path: Path, region: Bounds | None, choose: Choose) -> Recognised:
     if layout == "table":
         cells = read_text_table(path, "incidents")
         columns = dict(_columns(cells, choose, notes))
-        _require(columns, list(cells.columns), path)
+        if missing := [ours for ours in _NEEDED if ours not in columns]:
+            raise DataError(
+                f"incidents: {path}: no column is recognised as {' or '.join(missing)} (it has: "
+                f"{listed(list(cells.columns))}); the first line has to name the columns: call "
+                "them date, latitude and longitude"
+            )
         _turn_round(columns, cells, region, notes)
         calendar = _calendar(cells[columns["date"]], notes)
         codes = RADIUS_KM.get(columns.get("radius_km", "").lower(), {})
@@ -130,7 +135,8 @@ def recognise(path: Path, region: Bounds | None, choose: Choose) -> Recognised:
 
 def _columns(cells: pd.DataFrame, choose: Choose, notes: list[str]) -> Iterator[tuple[str, str]]:
     """Yield our name and the file's for every column that is known and can be what it says."""
-    plain = {column: _plain(column) for column in cells.columns}
+    # In lower case, with their words apart.
+    plain = {c: plain_name(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", c)) for c in cells.columns}
     left = [column for column in cells.columns if (cells[column] != "").any()]
     for ours, names in _NAMES.items():
         ranked = sorted((names.index(plain[c]), c) for c in left if plain[c] in names)
@@ -139,18 +145,14 @@ def _columns(cells: pd.DataFrame, choose: Choose, notes: list[str]) -> Iterator[
             fitting = [c for c in left if _WORDS[ours] & set(plain[c].split())]
         options = [c for c in fitting if _can_be(ours, cells[c], notes)]
         if ours == "date" and options[1:]:
-            options = [c for c in options if _are_dates(cells[c])] or options
+            read = {c: read_dates(cells[c], "jalali")["first"].notna().mean() for c in options}
+            options = [c for c in options if read[c] > _READABLE] or options
         if not options:
             continue
         sure = plain[options[0]] == names[0] or not options[1:]
         chosen = options[0] if sure else choose(f"Which column is the {ours}?", options)
         left.remove(chosen)
         yield ours, chosen
-
-
-def _plain(column: str) -> str:
-    """Return a name in lower case, its words apart."""
-    return plain_name(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column))
 
 
 def _can_be(ours: str, cells: pd.Series, notes: list[str]) -> bool:
@@ -177,20 +179,6 @@ def _can_be(ours: str, cells: pd.Series, notes: list[str]) -> bool:
     return True
 
 
-def _are_dates(cells: pd.Series) -> bool:
-    return bool(read_dates(cells, "jalali")["first"].notna().mean() > _READABLE)
-
-
-def _require(columns: dict[str, str], header: list[str], path: Path) -> None:
-    missing = [ours for ours in _NEEDED if ours not in columns]
-    if missing:
-        raise DataError(
-            f"incidents: {path}: no column is recognised as {' or '.join(missing)} (it has: "
-            f"{listed(header)}); the first line has to name the columns: call them date, "
-            "latitude and longitude"
-        )
-
-
 def _turn_round(
     columns: dict[str, str], cells: pd.DataFrame, region: Bounds | None, notes: list[str]
 ) -> None:
@@ -204,7 +192,6 @@ def _turn_round(
 
 
 def _calendar(dates: pd.Series, notes: list[str]) -> str:
-    """Return ``jalali`` if most dates are of the Iranian calendar."""
     read = read_dates(dates, "jalali")
     unread = read_dates(dates)["first"].isna()
     if (unread & read["first"].notna()).mean() <= _READABLE:

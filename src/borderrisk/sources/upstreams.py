@@ -20,12 +20,12 @@ import pandas as pd
 import shapely
 
 from borderrisk.errors import ConfigError, DataError
-from borderrisk.runs import read_json
+from borderrisk.runs.hashing import read_json
 from borderrisk.sources import cutting, worldbase
 from borderrisk.sources.cutting import Made, Wanted, corner
 from borderrisk.sources.downloads import Remote, Store
 from borderrisk.sources.layouts import GED_COLUMNS
-from borderrisk.sources.vectors import read_vector
+from borderrisk.sources.tables import read_vector
 
 _BOUNDARIES = "https://www.geoboundaries.org/api/current/gbOpen/{}/{}/"
 _OVERPASS = "https://overpass-api.de/api/interpreter?data="
@@ -97,18 +97,14 @@ def _write(frame: gpd.GeoDataFrame, path: Path) -> None:
 
 
 def _borders_make(wanted: Wanted, store: Store, remotes: list[Remote], folder: Path) -> Made:
-    lines, countries = cutting.refined(
-        wanted, read_vector(store.get(remotes[1]), "borders").geometry
-    )
+    parts = read_vector(store.get(remotes[1]), "borders").geometry
+    lines, countries = cutting.refined(wanted, parts)
     return _boundaries(store, remotes, folder, borders=lines, countries=countries)
 
 
 def _zones_make(_: Wanted, store: Store, remotes: list[Remote], folder: Path) -> Made:
-    zones = (
-        read_vector(store.get(remotes[1]), "zones")
-        .rename(columns=str.lower)
-        .set_geometry("geometry")
-    )
+    zones = read_vector(store.get(remotes[1]), "zones").rename(columns=str.lower)
+    zones = zones.set_geometry("geometry")
     shapes = shapely.simplify(shapely.make_valid(zones.geometry.to_numpy()), cutting.TOLERANCE_DEG)
     named = {"name": zones["shapename"], "country": zones["shapegroup"]}
     zones = gpd.GeoDataFrame(named, geometry=shapes, crs=4326).dropna(subset="name")
@@ -130,14 +126,12 @@ class _Osm:
     areas: int = 0
 
     def row(self, title: str) -> Upstream:
-        """Return the row of the table."""
         return Upstream(
             (f"data.{self.key}",), title, "OpenStreetMap", _ODBL, "© OpenStreetMap contributors",
             self.expect, self.find, self.make,
         )  # fmt: skip
 
     def expect(self, wanted: Wanted) -> tuple[int, float]:
-        """Return answers and MB."""
         answers = len(self.find(wanted))
         return answers, answers * self.mb
 
@@ -151,11 +145,8 @@ class _Osm:
                      for w, s in wanted.squares(n)}  # fmt: skip
         found = []
         for name, box in boxes.items():
-            kind, out, at = (
-                "way" if n else "nwr",
-                "geom" if n else "center",
-                ",".join(map(str, box)),
-            )
+            kind, out = ("way", "geom") if n else ("nwr", "center")
+            at = ",".join(map(str, box))
             asked = "".join(f'{kind}["{tag}"="{value}"]({at});' for tag, value in self.tags)
             url = _OVERPASS + quote(f"[out:json][timeout:180];({asked});out tags {out};", safe="")
             source = "OpenStreetMap (Overpass)"

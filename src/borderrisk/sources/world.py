@@ -15,9 +15,8 @@ from shapely.geometry.base import BaseGeometry
 
 from borderrisk.errors import DataError, did_you_mean
 from borderrisk.grid import WGS84, polygons
-from borderrisk.sources.rowchecks import check_not_swapped, degrees, numbers
-from borderrisk.sources.tables import read_text_table
-from borderrisk.sources.vectors import find_column, only_kind, read_vector
+from borderrisk.sources.rowchecks import Bounds, check_not_swapped, degrees, numbers, refuse_cell
+from borderrisk.sources.tables import find_column, only_kind, read_text_table, read_vector
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +29,6 @@ _BESIDE_DEG, _PIECE, _LEAST_BESIDE = 0.03, 0.2, 10
 _ALONG = np.linspace(0, 1, 51)
 _CODE = r"[A-Za-z][A-Za-z0-9]{2}"
 _THOUSANDS = r"\d{1,3}([.,'’ ]\d{3})+"
-
-Bounds = tuple[float, float, float, float]
 
 
 def read_all_borders(path: str | Path) -> gpd.GeoDataFrame:
@@ -92,16 +89,7 @@ def read_countries(path: str | Path) -> gpd.GeoDataFrame:
     frame = read_vector(path, "countries")
     code = _codes(frame, where)
     name = find_column(frame, (*NAME_COLUMNS, *CODE_COLUMNS), where)
-    shapes = only_kind(frame.geometry, "polygon", code, where)
-    tidy = gpd.GeoDataFrame(
-        {"iso_a3": code, "name": _text(frame[name])},
-        geometry=[polygons(shape) for shape in shapely.make_valid(shapes)],
-        crs=frame.crs,
-    )
-    if tidy["iso_a3"].is_unique:
-        return tidy
-    merged = tidy.dissolve("iso_a3", aggfunc="first", sort=False).reset_index()
-    return merged[["iso_a3", "name", "geometry"]]
+    return _areas(frame, where, iso_a3=code, name=_text(frame[name]))
 
 
 def outline(countries: gpd.GeoDataFrame, code: str) -> BaseGeometry:
@@ -151,10 +139,19 @@ def read_zones(path: str | Path) -> gpd.GeoDataFrame:
     frame = read_vector(path, "zones")
     names = frame[find_column(frame, NAME_COLUMNS, where)]
     _check_named(names, where)
-    shapes = only_kind(frame.geometry, "polygon", names, where)
+    return _areas(frame, where, name=names.astype(str))
+
+
+def _areas(frame: gpd.GeoDataFrame, where: str, **columns: pd.Series) -> gpd.GeoDataFrame:
+    """Return columns and valid polygons; those with the same of the first column are one."""
+    first = next(iter(columns))
+    shapes = only_kind(frame.geometry, "polygon", columns[first], where)
     valid = [polygons(shape) for shape in shapely.make_valid(shapes)]
-    tidy = gpd.GeoDataFrame({"name": names.astype(str)}, geometry=valid, crs=frame.crs)
-    return tidy if tidy["name"].is_unique else tidy.dissolve("name", sort=False).reset_index()
+    tidy = gpd.GeoDataFrame(columns, geometry=valid, crs=frame.crs)
+    if tidy[first].is_unique:
+        return tidy
+    merged = tidy.dissolve(first, aggfunc="first", sort=False).reset_index()
+    return merged[[*columns, "geometry"]]
 
 
 def _check_named(names: pd.Series, where: str) -> None:
@@ -175,9 +172,8 @@ def read_points(path: str | Path, what: str = "posts", *, named: bool = False) -
         raise DataError(f"{what}: {path} has no column name.{did_you_mean('name', table.columns)}")
     if named:
         _check_named(table["name"], f"{what}: {path}")
-    names = table["name"].to_numpy() if "name" in table else ""
-    frame = pd.DataFrame({"name": names}, index=range(len(points)))
-    return gpd.GeoDataFrame(frame, geometry=points.to_numpy(), crs=WGS84)
+    names = table["name"].to_numpy() if "name" in table else [""] * len(points)
+    return gpd.GeoDataFrame({"name": names}, geometry=points.to_numpy(), crs=WGS84)
 
 
 def check_near(frame: gpd.GeoDataFrame, region: Bounds, what: str, path: str | Path) -> None:
@@ -211,28 +207,17 @@ def _coordinate(
         hint = did_you_mean(names[0], table.columns)
         raise DataError(f"{where} has no column {' or '.join(names)}.{hint}")
     values = degrees(table[found[0]])
-    wrong = ~np.asarray(values.between(-limit, limit))
-    if wrong.any():
-        row = table.index[wrong][0]
-        raise DataError(
-            f"{where}, row {row}: {found[0]} is {table.loc[row, found[0]]!r}; "
-            f"expected degrees from {-limit:g} to {limit:g}."
-        )
+    expected = f"expected degrees from {-limit:g} to {limit:g}"
+    refuse_cell(table[found[0]], ~values.between(-limit, limit), where, expected)
     return values.to_numpy(dtype=float)
 
 
 def _population(column: pd.Series, where: str) -> pd.Series:
     """Return whole numbers; a fraction, or thousands parted by a sign, is refused."""
     values = numbers(column.replace("", "0"))
-    parted = column.str.fullmatch(_THOUSANDS)
-    wrong = ~np.asarray(values.between(0, 1e9) & ~parted)
-    whole = np.asarray(values % 1 == 0)
-    if (wrong | ~whole).any():
-        row = column.index[wrong | ~whole][0]
-        raise DataError(
-            f"{where}, row {row}: population is {column[row]!r}; expected a whole number from 0 to "
-            "1,000,000,000, without signs between its digits."
-        )
+    fine = values.between(0, 1e9) & (values % 1 == 0) & ~column.str.fullmatch(_THOUSANDS)
+    expected = "expected a whole number from 0 to 1,000,000,000, without signs between its digits"
+    refuse_cell(column, ~fine, where, expected)
     return values.astype("int64")
 
 

@@ -178,7 +178,6 @@ class World:
         return dict(sorted(lengths.items(), key=lambda item: -item[1]))
 
     def _with_town(self, name: str) -> Country | None:
-        """Return the country of the largest town of a name."""
         towns = all_settlements()
         found = towns["country"][towns["name"].str.casefold() == name.strip().casefold()]
         return self.countries[found.iloc[0]] if len(found) else None
@@ -292,7 +291,6 @@ def arc_ids(geometry: dict[str, Any]) -> Iterator[int]:
 
 
 def _cut_elevation(path: Path, bounds: Bounds) -> None:
-    """Write the elevation of a box, metres."""
     west, south = (math.floor(value) for value in bounds[:2])
     east, north = (math.ceil(value) for value in bounds[2:])
     n = CELLS_PER_DEGREE

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import EngFormatter, PercentFormatter
 
-from borderrisk.border.capture import LENGTH
+from borderrisk.border.ranking import LENGTH
 from borderrisk.evaluation.findings import many, spoken
 from borderrisk.evaluation.scorecard import (
     GROUNDS,

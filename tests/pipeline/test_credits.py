@@ -4,7 +4,7 @@ import json
 import pytest
 
 from borderrisk.errors import DataError
-from borderrisk.sources.basedata import verify
+from borderrisk.pipeline.inputs import verify
 
 
 @pytest.fixture
