@@ -36,7 +36,6 @@ def score_variables(
     """Intensity and its parts, counts, probability, risk, class and rank of the study's cells."""
     area = cells.study_area_100km2
     intensity, parts = fitted.intensity(cells), fitted.parts(cells)
-    ranked = _ranked(cells, intensity)
     expected = scores.expected_count(intensity, area, horizon_days)
     low, high = scores.count_bounds(expected, level)
     whole = np.where(intensity > 0, intensity, 1.0)
@@ -46,12 +45,11 @@ def score_variables(
         "count_low": low,
         "count_high": high,
         "probability": scores.probability(intensity, area, horizon_days),
+        "susceptibility": fitted.susceptibility(cells),
+        **{f"share_{name}": parts[name] / whole for name in PARTS},
     }
-    more = {f"share_{name}": parts[name] / whole for name in PARTS}
-    more = {"susceptibility": fitted.susceptibility(cells)} | more
     found = {name: _variable(cells, name, value) for name, value in values.items()}
-    found |= {name: ranked.pop(name) for name in ("risk", "rank")}
-    return found | {name: _variable(cells, name, value) for name, value in more.items()} | ranked
+    return found | _ranked(cells, intensity)
 
 
 def index_variables(cells: CellTable, fitted: Fitted) -> dict[str, xr.DataArray]:
