@@ -292,8 +292,9 @@ def case(home: Path, work: Path, seed: int, number: int) -> tuple[str, list[str]
             damage(work / "later.csv", rng)
         else:
             damage_folder(folder, rng)
-        if turn in (1, 2) and all(map(_is_plain, folder.rglob("*"))):
-            (folder / SUMS).unlink(missing_ok=True)
+        sums = folder / SUMS
+        if turn in (1, 2) and all(map(_is_plain, folder.rglob("*"))) and not sums.is_dir():
+            sums.unlink(missing_ok=True)
             write_sums(folder)
         return kind, ["verify", str(folder), str(work / "later.csv"), "--out", str(work / "test")]
     damage_folder(folder, rng)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from affine import Affine
 from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError
 
 from borderrisk.errors import GridError
 
@@ -35,6 +36,14 @@ def polygons(geometry: Any) -> Any:
     import shapely
 
     return shapely.union_all([part for part in geometry.geoms if part.area > 0])
+
+
+def stored_crs(wkt: str) -> CRS:
+    """Return the projection of a text of our own; ``ValueError`` if it was damaged since."""
+    try:
+        return CRS.from_wkt(wkt)
+    except CRSError as error:
+        raise ValueError("its projection cannot be read") from error
 
 
 def laea_crs(lon: float, lat: float) -> CRS:
@@ -295,10 +304,13 @@ class Grid:
 
     @classmethod
     def from_dataset(cls, ds: xr.Dataset) -> Grid:
-        """Return the grid of a dataset made with :meth:`dataset`."""
+        """Return the grid of a dataset made with :meth:`dataset`.
+
+        ``ValueError`` or ``KeyError`` if it is damaged.
+        """
         attrs = ds["spatial_ref"].attrs
         transform = Affine.from_gdal(*(float(v) for v in str(attrs["GeoTransform"]).split()))
-        return cls(CRS.from_cf(attrs), transform, (ds.sizes["y"], ds.sizes["x"]))
+        return cls(stored_crs(attrs["crs_wkt"]), transform, (ds.sizes["y"], ds.sizes["x"]))
 
     def _repr_html_(self) -> str:
         rows, cols = self.shape

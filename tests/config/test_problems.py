@@ -205,6 +205,8 @@ INCIDENTS = [
      "8:48: data.incidents.confidence[1]: must be one of high, medium, low (got \"sure\")"),
     ("{path: in.cvs}", "8:21: data.incidents.path: no such file or folder (got \"in.cvs\"); "
      "did you mean 'in.csv'?"),
+    (f"{{path: {'é' * 200}.csv}}", "8:21: data.incidents.path: file name too long (got "
+     f"\"{'é' * 56}...); give another path"),
     ("{path: ''}", "8:21: data.incidents.path: must be a path (got \"\")"),
     ("{path: in.csv, start: 2020-01-02}",
      "8:36: data.incidents.start: leaves no incident before evaluation.first_origin, 2014-01-01 "

@@ -136,6 +136,14 @@ def test_a_damaged_file_is_one_clear_error(damage, table, tmp_path):
         load_model(path)
 
 
+def test_a_damaged_projection_is_one_clear_error(table, tmp_path):
+    path = tmp_path / "model.skops"
+    save_model(path, saved_model(table, "kde"))
+    _rewrite(path, lambda schema: schema.replace("LENGTHUNIT", "LENGTHKNOT"))
+    with pytest.raises(DataError, match=r"is damaged or is not one \(.*projection cannot be read"):
+        load_model(path)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"Cannot read the model .*nowhere\.skops"):
         load_model(tmp_path / "nowhere.skops")

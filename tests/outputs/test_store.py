@@ -1,9 +1,11 @@
 import geopandas as gpd
 import numpy as np
+import pyarrow as pa
 import pytest
 import shapely
 import xarray as xr
 from affine import Affine
+from pyarrow import parquet
 from pyproj import CRS
 
 from borderrisk.area import StudyArea
@@ -99,6 +101,27 @@ def test_cells_that_are_damaged_inside_are_refused_in_a_sentence(scene, tmp_path
         pytest.skip(f"these cells have no {mark.decode()}")
     file.write_bytes(content.replace(mark, b"x" + mark[1:]))
     with pytest.raises(DataError, match="not a complete run"):
+        load_scene(tmp_path)
+
+
+def test_a_damaged_projection_is_refused_in_a_sentence(scene, tmp_path):
+    save_scene(scene, tmp_path)
+    file = tmp_path / "cells.nc"
+    content = file.read_bytes()
+    assert b"LENGTHUNIT" in content
+    file.write_bytes(content.replace(b"LENGTHUNIT", b"LENGTHKNOT"))
+    with pytest.raises(DataError, match="its projection cannot be read"):
+        load_scene(tmp_path)
+
+
+def test_text_that_is_none_is_refused_in_a_sentence(scene, tmp_path):
+    save_scene(scene, tmp_path)
+    file = tmp_path / "settlements.parquet"
+    table = parquet.read_table(file)
+    broken = pa.array([b"\xff\xfe"] * len(table), pa.binary()).view(pa.string())
+    at = table.column_names.index("name")
+    parquet.write_table(table.set_column(at, "name", broken), file)
+    with pytest.raises(DataError, match=r"settlements\.parquet cannot be read as Parquet .*UTF8"):
         load_scene(tmp_path)
 
 

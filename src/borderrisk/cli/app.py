@@ -35,7 +35,8 @@ class _Group(click.Group):
         except MemoryError as error:
             raise _Stop("out of memory; use larger cells or a smaller area", 1) from error
         except OSError as error:
-            raise _Stop(_os_message(error), 1) from error
+            too_long = error.errno == errno.ENAMETOOLONG
+            raise _Stop(_os_message(error), 2 if too_long else 1) from error
         except (click.exceptions.Exit, click.ClickException):
             raise
         except Exception as error:

@@ -15,7 +15,7 @@ from borderrisk.config.base import Location, Problem, merge_patch
 from borderrisk.config.problems import besides, did_you_mean, got, validated
 from borderrisk.config.sections import INCIDENT_COLUMNS, IncidentsConfig
 from borderrisk.config.whole import PATH_KEYS, Config
-from borderrisk.errors import ConfigError
+from borderrisk.errors import ConfigError, plain
 
 _LISTS = (
     "study_area.neighbours", "data.elevation.path", "data.incidents.confidence",
@@ -229,7 +229,11 @@ def _paths(config: Config) -> Iterator[Problem]:
 
 
 def _exists(key: Location, path: Path, config: Config) -> Iterator[Problem]:
-    if path.exists():
+    try:
+        if path.exists():
+            return
+    except OSError as error:  # a name that no file can have
+        yield Problem(key, f"{plain(error).lower()} {got(path.name)}; give another path")
         return
     setting = ".".join(str(part) for part in key if isinstance(part, str))
     shown = Path(os.path.relpath(path, config.folder)).as_posix()

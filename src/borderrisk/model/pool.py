@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from affine import Affine
-from pyproj import CRS
 
 from borderrisk.errors import DataError
-from borderrisk.grid import Grid
+from borderrisk.grid import Grid, stored_crs
 from borderrisk.model.cells import CellTable, as_cells
 from borderrisk.model.densities import Learned, Memory, Points, Remembered, densities
 from borderrisk.model.level import Level, expected_level
@@ -243,7 +242,7 @@ def _plain(part: Memory | Points) -> dict[str, Any]:
 
 def _remembered(plain: dict[str, Any]) -> Memory | Points:
     where, kind = plain["grid"], Points if "xy" in plain else Memory
-    grid = Grid(CRS.from_wkt(where["crs"]), Affine(*where["transform"]), tuple(where["shape"]))
+    grid = Grid(stored_crs(where["crs"]), Affine(*where["transform"]), tuple(where["shape"]))
     return kind(**{**plain, "grid": grid})
 
 

@@ -19,7 +19,7 @@ import rasterio
 import xarray as xr
 
 from borderrisk.area import StudyArea
-from borderrisk.errors import DataError
+from borderrisk.errors import DataError, GridError
 from borderrisk.features.catalogue import feature_names
 from borderrisk.grid import Grid
 from borderrisk.outputs.atomic import writing
@@ -218,7 +218,7 @@ def load_scene(folder: Path) -> Scene:
     """Read a scene written by :func:`save_scene`, or raise ``DataError`` if it is not complete."""
     try:
         return _load(folder)
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    except (OSError, KeyError, ValueError, TypeError, GridError) as error:
         raise DataError(
             f"{folder}: not a complete run ({error}); give a folder written by `borderrisk run`."
         ) from error

@@ -352,7 +352,10 @@ def _too_large(where: str, most: int = _UNPACKED_BYTES) -> DataError:
 
 
 def check_size(path: Path, found: str, where: str) -> None:
-    """Refuse a packed table by what it says that it unpacks to, before any of it is read."""
+    """Refuse a packed table by what it says that it unpacks to, before any of it is read.
+
+    Of Parquet, whose readers do not look, also one with text that is none.
+    """
     size = cells = 0
     if found in ("XLSX", "ODS"):
         with zipfile.ZipFile(path) as archive:
@@ -366,6 +369,11 @@ def check_size(path: Path, found: str, where: str) -> None:
         size = sum(facts.row_group(k).total_byte_size for k in range(facts.num_row_groups))
     if size > _TABLE_BYTES or cells > _TABLE_CELLS:
         raise _too_large(where, _TABLE_BYTES)
+    if found.endswith("Parquet"):
+        try:
+            parquet.read_table(path).validate(full=True)
+        except (ArrowException, OSError, ValueError) as error:
+            raise DataError(f"{where} cannot be read as {found} ({error}).") from error
 
 
 def _linked(path: Path, place: Path, suffix: str) -> Path:
