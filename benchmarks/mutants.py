@@ -85,8 +85,8 @@ MUTANTS = (
     ),
     Mutant(
         "incidents are spread over the sea part of a cell, too",
-        "values = weights[inside] * domain[rows, cols][inside]",
-        "values = weights[inside] * 1.0",
+        "weights *= land\n",
+        "weights *= land > 0\n",
         ("test_mass_is_cut_to_land_in_proportion_to_its_share",),
     ),
     Mutant(
