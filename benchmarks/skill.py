@@ -158,8 +158,9 @@ def _chapter(border: Evaluated) -> Iterator[str]:
             yield "| model | bits | capture | over history alone | over the best other baseline |"
             yield "|---|---:|---:|---|---|"
         for row in rows:
+            bits = round(row.bits, 2) + 0.0  # never -0.00
             yield (
-                f"| {row.model.replace('_', ' ')} | {row.bits:+.2f} | {row.capture_10:.0%} | "
+                f"| {row.model.replace('_', ' ')} | {bits:+.2f} | {row.capture_10:.0%} | "
                 f"{_gain(row.gain)} | {_gain(row.gain_best, named=True)} |"
             )
     yield from _counts(part)
