@@ -76,6 +76,20 @@ def test_missing_values_become_the_median_of_the_domain_when_asked(ds):
     assert np.isnan(kept.x["elevation_mean"][0])
 
 
+def test_what_is_filled_in_scored_cells_is_said_once(ds, caplog):
+    ds["elevation_mean"][1, 0] = np.nan  # in the halo
+    CellTable.from_dataset(ds, missing="median")
+    assert not caplog.records
+    ds["elevation_mean"][2, :2] = np.nan
+    ds["hours_from_border"][2, 1:3] = np.nan
+    CellTable.from_dataset(ds, missing="median")
+    (said,) = caplog.records
+    scored = int((ds["exposure"] > 0).sum())
+    assert said.getMessage().startswith(
+        f"3 of {scored} scored cells have no value of elevation_mean, hours_from_border: the median"
+    )
+
+
 def test_a_feature_that_is_missing_everywhere_is_refused_always(ds):
     ds["hours_from_border"][:] = np.nan
     with pytest.raises(DataError, match="hours_from_border has no value in any of the 40 cells"):

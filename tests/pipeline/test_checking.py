@@ -77,6 +77,34 @@ def test_settlements_with_other_codes_are_refused(small, tmp_path):
         validate(small(**{"data.settlements": str(tmp_path / "s.csv")}))
 
 
+def test_settlements_whose_home_lies_elsewhere_until_exchanged_are_refused(small, tmp_path):
+    """Some lie in the area as they are: places of the neighbours, for one."""
+    towns = pd.read_csv(RAW / "settlements.csv")
+    home = towns["country"] == "IRN"
+    swapped = towns.assign(
+        latitude=towns["latitude"].mask(home, towns["longitude"]),
+        longitude=towns["longitude"].mask(home, towns["latitude"]),
+    )
+    swapped.to_csv(tmp_path / "s.csv", index=False)
+    with pytest.raises(DataError, match=r"settlements: .*latitude and longitude look swapped"):
+        validate(small(**{"data.settlements": str(tmp_path / "s.csv")}))
+
+
+def test_a_border_away_from_the_outline_of_home_is_said(small, tmp_path):
+    def doubts(config):
+        (row,) = [row for row in validate(config).inputs if row["input"] == "borders"]
+        return row["used for"], [
+            str(value) for value in row.values() if "lie more than" in str(value)
+        ]
+
+    assert not doubts(small())[1]
+    borders = gpd.read_file(RAW / "borders.geojson")
+    lines = borders.geometry.map(lambda line: line.union(shapely.LineString([(0, 0), (60, 30)])))
+    borders.set_geometry(lines).to_file(tmp_path / "b.geojson")
+    found = doubts(small(**{"data.borders": str(tmp_path / "b.geojson")}))
+    assert "km from the outline of IRN in countries.geojson" in found[0]
+
+
 def test_incidents_of_another_region_are_refused(small, tmp_path):
     table = pd.read_csv(RAW / "incidents.csv", dtype=str)
     table.assign(latitude="-20", longitude="100").to_csv(tmp_path / "i.csv", index=False)

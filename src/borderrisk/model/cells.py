@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,9 +15,11 @@ import shapely
 import xarray as xr
 from scipy.sparse import csr_matrix, diags_array
 
-from borderrisk.errors import ConfigError, DataError
+from borderrisk.errors import ConfigError, DataError, listed
 from borderrisk.features.catalogue import feature_names
 from borderrisk.grid import Grid
+
+log = logging.getLogger(__name__)
 
 COORDINATES = ("x_km", "y_km")
 Missing = Literal["error", "median", "keep"]
@@ -26,6 +29,8 @@ _ABOUT_CELLS = ("cell_id", "exposure", "domain")
 _SCORES = ("intensity", "probability", "risk", "risk_class", "expected")
 # Share of a cell by which its centre may miss the lattice of the others.
 _OFF_LATTICE = 0.01
+# Share of the scored cells that may lack a feature without being said.
+_FEW = 0.01
 
 
 @dataclass(frozen=True)
@@ -87,11 +92,13 @@ class CellTable:
         grid = Grid.from_dataset(ds)
         mask = ds["domain"].to_numpy() > 0
         columns = {name: ds[name].to_numpy()[mask].astype(np.float64) for name in names}
+        exposure = ds["exposure"].to_numpy()[mask].astype(np.float64)
+        if missing == "median":
+            _say_filled(columns, exposure > 0)
         columns = {name: _complete(name, values, missing) for name, values in columns.items()}
         for name, axis in zip(COORDINATES, grid.centres(), strict=True):
             columns[name] = axis[mask] / 1000
         area = ds["domain"].to_numpy()[mask].astype(np.float64) * grid.cell_area_km2 / 100
-        exposure = ds["exposure"].to_numpy()[mask].astype(np.float64)
         return cls(grid, mask, pd.DataFrame(columns), area, exposure)
 
     def __len__(self) -> int:
@@ -133,6 +140,18 @@ class CellTable:
         out = np.full(self.grid.shape, fill, dtype=values.dtype)
         out[self.mask] = values
         return out
+
+
+def _say_filled(columns: dict[str, np.ndarray], study: np.ndarray) -> None:
+    """Warn of features that more than a few scored cells lack."""
+    gaps = {name: ~np.isfinite(values[study]) for name, values in columns.items()}
+    lacking = [name for name, gap in gaps.items() if gap.mean() > _FEW]
+    if lacking:
+        count = int(np.any([gaps[name] for name in lacking], axis=0).sum())
+        log.warning(
+            "%s of %s scored cells have no value of %s: the median of the others stands in for it",
+            f"{count:,}", f"{study.sum():,}", listed(lacking, most=3),
+        )  # fmt: skip
 
 
 def _complete(name: str, values: np.ndarray, missing: Missing) -> np.ndarray:

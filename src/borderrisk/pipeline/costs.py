@@ -145,10 +145,10 @@ WORK: tuple[Work, ...] = (
     Work("incidents", "data.incidents.start", lambda s: s.incidents, 5e-4),
     Work("refits", _REFITS, lambda s: s.refits, 0.03, parallel=True),
     Work("refits of cells", _REFITS, lambda s: s.refits * s.scored, 5e-6, 8, parallel=True),
-    Work("refits of incidents", _REFITS, lambda s: s.refits * s.incidents, 4e-4, parallel=True),
+    Work("refits of incidents", _REFITS, lambda s: s.refits * s.incidents, 1e-5, parallel=True),
     Work("tests", _TESTS, lambda s: s.tests, 0.45, parallel=True),
     Work("tests of cells", _TESTS, lambda s: s.tests * s.scored, 40e-6, parallel=True),
-    Work("tests of incidents", _TESTS, lambda s: s.tests * s.incidents, 3e-3, parallel=True),
+    Work("tests of incidents", _TESTS, lambda s: s.tests * s.incidents, 5e-4, parallel=True),
     Work("files and maps", _CELLS, lambda s: s.scored, 60e-6),
     Work("figures", "outputs.figures", lambda s: s.figures, 0.85, parallel=True),
 )

@@ -24,6 +24,7 @@ from borderrisk.sources._tiles import describe_raster
 from borderrisk.sources.elevation import Elevation
 from borderrisk.sources.files import Header, Reading
 from borderrisk.sources.overlays import count_features
+from borderrisk.sources.rowchecks import check_not_swapped
 from borderrisk.sources.tables import describe_vector
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,9 @@ NO_INCIDENTS = (
     "forecast, and has no probabilities, intervals or test."
 )
 
+# A border that is farther from the outline of home than this, m, for more than this share of its
+# length is doubted: published lines differ by less.
+_BESIDE_M, _AWAY = 25_000, 0.1
 _RASTERS = ("elevation", "land_cover", "population")
 _UNITS = {
     "elevation": "m", "settlements": "persons", "incidents": "days and km", "roads": "classes",
@@ -92,10 +96,17 @@ def _surroundings(stages: Stages) -> list[Reading]:
     missing = set(stages.config.study_area.neighbours) - set(study.borders["country_b"])
     near = int(inputs.countries.intersects(shapely.box(*study.halo_bounds)).sum())
     towns = _settlements(stages)
+    away = _away_km(study)
+    doubt = (
+        f"{away:,.0f} of {km:,.0f} km lie more than {_BESIDE_M / 1000:g} km from the outline of "
+        f"{study.home_code} in {data.countries.name}: one of the two is damaged, incomplete or of "
+        "another border"
+    )
     borders = Reading(
         "borders", data.borders, f"{', '.join(study.borders['pair'])}; {km:,.0f} km",
         f"study area, distances, about {pieces:,} segments",
         f"outside study_area.window: {', '.join(sorted(missing))}" if missing else "",
+        (doubt,) if away > _AWAY * km else (),
     )  # fmt: skip
     countries = Reading(
         "countries", data.countries, f"{len(inputs.countries)} outlines",
@@ -111,6 +122,12 @@ def _surroundings(stages: Stages) -> list[Reading]:
         _elevation(data.elevation.path[0], inputs.elevation, study),
         _placed(settlements, towns),
     ]
+
+
+def _away_km(study: Study) -> float:
+    """How much of the border is not beside the outline of home, km."""
+    beside = study.home.simplify(_BESIDE_M / 10).boundary.buffer(_BESIDE_M)
+    return float(sum(line.difference(beside).length for line in study.lines.values())) / 1000
 
 
 def _elevation(path: Path, elevation: Elevation, study: Study) -> Reading:
@@ -135,6 +152,9 @@ def _settlements(stages: Stages) -> gpd.GeoDataFrame:
     places = stages.inputs.settlements
     world.check_near(places, stages[steps.area].halo_bounds, "settlements", path)
     codes = {area.home, *area.neighbours}
+    own = places[places["country"] == area.home].geometry
+    home = world.outline(stages.inputs.countries, area.home).bounds
+    check_not_swapped(own.x, own.y, home, f"settlements: {path}")
     if not places["country"].isin(codes).any():
         found = ", ".join(places["country"].value_counts().index[:5])
         raise DataError(
