@@ -12,6 +12,7 @@ import shapely
 from borderrisk.errors import DataError
 from borderrisk.sources.incidents import read_incidents
 from borderrisk.sources.recognised import recognise
+from borderrisk.sources.tables import read_text_table
 
 REGION = (59.0, 26.0, 78.0, 38.0)
 COUNT = 6
@@ -180,6 +181,20 @@ def test_published_layouts_are_known_in_any_case_and_show_their_codes(told):
 def test_what_is_no_column_is_refused_by_name(told):
     with pytest.raises(DataError, match=r"recognised as date .*\(it has: latitude, .*observed\)"):
         told(rows(date=None, observed=DAYS))
+
+
+def test_columns_that_say_another_place_than_the_geometry_are_said(tmp_path, caplog):
+    frame = rows()
+    places = gpd.points_from_xy(frame["longitude"].astype(float), frame["latitude"].astype(float))
+    near = frame.assign(latitude=places.y + 0.001)
+    for table, said in ((near, 0), (near.assign(longitude=places.x + 0.5), 1)):
+        file = tmp_path / "points.geojson"
+        gpd.GeoDataFrame(table, geometry=places, crs=4326).to_file(file)
+        caplog.clear()
+        cells = read_text_table(file, "incidents")
+        assert cells["longitude"].astype(float).tolist() == pytest.approx(places.x)
+        assert len(caplog.records) == said
+    assert f"{len(frame)} row(s) have another latitude or longitude" in caplog.text
 
 
 def spreadsheet(path):

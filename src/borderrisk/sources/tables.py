@@ -34,6 +34,8 @@ _DIMENSION = {"line": 1, "polygon": 2}
 # The points that the lines of a GPX file are made of.
 _REPEATED = ("route_points", "track_points")
 _LISTED = 5
+# Columns and geometry of a row that are nearer, degrees, say the same place.
+_SAME_DEG = 0.01
 # What a GeoJSON has somewhere if its CRS is a link. Letters may be written as their codes.
 _LINK = [re.compile(mark, re.I) for mark in (rb'"crs"\s*:', rb'"type"\s*:\s*"link', rb'"href"\s*:')]
 _LETTER = re.compile(rb"\\u00([2-7][0-9a-f])", re.I)
@@ -276,7 +278,7 @@ def _records(path: str | Path, what: str) -> Iterator[tuple[Iterator[list[str]],
     with opened(path, what, (*TABLES, *VECTORS)) as (file, found):
         try:
             if found in VECTORS:
-                yield iter(_cells(_with_points(read_vector(path, what)))), 0
+                yield iter(_cells(_with_points(read_vector(path, what), where))), 0
             elif found == "text":
                 with file.open(encoding=_encoding(file, where), newline="") as lines:
                     separator = max(_SEPARATORS, key=lines.readline().count)
@@ -307,7 +309,7 @@ def _cells(frame: pd.DataFrame) -> list[list[str]]:
     return [list(map(str, frame.columns)), *rows.to_numpy().tolist()]
 
 
-def _with_points(frame: gpd.GeoDataFrame) -> pd.DataFrame:
+def _with_points(frame: gpd.GeoDataFrame, where: str) -> pd.DataFrame:
     """Return attributes with latitude and longitude, or what the geometry is instead."""
 
     def place(shape: Any) -> tuple[Any, Any]:
@@ -321,6 +323,15 @@ def _with_points(frame: gpd.GeoDataFrame) -> pd.DataFrame:
         map(place, frame.geometry), columns=["latitude", "longitude"], dtype=object
     )
     attributes = pd.DataFrame(frame.drop(columns=frame.geometry.name))
+    both = list(places.columns.intersection(attributes.columns))
+    written, drawn = (frame[both].apply(pd.to_numeric, errors="coerce").to_numpy(float)
+                      for frame in (attributes, places))  # fmt: skip
+    apart = int((np.abs(written - drawn) > _SAME_DEG).any(axis=1).sum())
+    if apart:
+        log.warning(
+            "%s: %d row(s) have another latitude or longitude in their columns than in their "
+            "geometry, which is used", where, apart,
+        )  # fmt: skip
     return attributes.drop(columns=list(places), errors="ignore").join(places.astype(str))
 
 
