@@ -233,12 +233,6 @@ class Named:
         return {name: layer for name, layer in both.items() if layer is not None and len(layer)}
 
 
-def names_of(zones: gpd.GeoDataFrame, codes: np.ndarray) -> np.ndarray:
-    """Return the name of the zone of each code, ``""`` outside all; shape of ``codes``."""
-    names = np.append(zones["name"].to_numpy(object), "")
-    return np.asarray(names[codes])
-
-
 def _codes(zones: gpd.GeoDataFrame, grid: Grid) -> np.ndarray:
     if len(zones) > np.iinfo(np.int16).max:
         raise DataError(f"zones: {len(zones):,} areas are too many to be told apart.")

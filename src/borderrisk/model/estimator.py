@@ -150,11 +150,6 @@ def _names(columns: pd.Index) -> list[str]:
     return [f"x{i}" if numbered else str(name) for i, name in enumerate(columns)]
 
 
-def is_unnamed(table: pd.DataFrame) -> bool:
-    """Whether a table came without column names."""
-    return list(table.columns) == [f"x{i}" for i in range(table.shape[1])]
-
-
 def _refuse_repeats(X: pd.DataFrame) -> None:
     repeated = X.columns[X.columns.duplicated()]
     if len(repeated):

@@ -261,14 +261,11 @@ def _named(stages: Stages) -> list[Reading]:
         does += "; distance" if _counts(stages, "crossing") else ""
         kept = 0 if named.crossings is None else len(named.crossings)
         far = f"farther than {CROSSING_KM:g} km from the border"
-        why, out = (
-            "" if kept else f"all of them are {far}",
-            _apart(len(inputs.crossings) - kept, far),
-        )
+        why = "" if kept else f"all of them are {far}"
+        out = _apart(len(inputs.crossings) - kept, far)
         holds = f"{len(inputs.crossings):,} crossings"
-        found.append(
-            _placed(Reading("crossings", data.crossings, holds, does, out), inputs.crossings, why)
-        )
+        reading = Reading("crossings", data.crossings, holds, does, out)
+        found.append(_placed(reading, inputs.crossings, why))
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -323,15 +322,6 @@ def incidents(given: Given) -> Record:
         windows = mapped_focus(config).values()
         panel = panel.subset(panel.within([window.bounds for window in windows]))
     return Record(table, everything, panel, origin)
-
-
-def _within(panel: Panel, windows: Sequence[tuple[float, float, float, float]]) -> np.ndarray:
-    """Incidents whose point lies in one of some windows."""
-    lon, lat = panel.grid.unproject(panel.incidents["x"], panel.incidents["y"])
-    inside = np.zeros(len(panel), bool)
-    for west, south, east, north in windows:
-        inside |= (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
-    return inside
 
 
 @stage(
